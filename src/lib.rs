@@ -1,0 +1,1 @@
+//! `paas`: your own Heroku on any Linux server.

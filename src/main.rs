@@ -1,0 +1,2 @@
+//! The `paas` binary.
+fn main() {}

@@ -1,0 +1,291 @@
+//! Where things run: the only door to a container engine.
+//!
+//! [`Engine`] says what control needs of one, in the house's own words; [`docker::Docker`] is Docker
+//! on this machine. Everything is idempotent: names are fixed by what a thing is, "is already so" is
+//! success. Nothing here decides; an engine does what it is told and reports what it sees.
+//! Every call has a deadline, after which it fails with [`EngineError::Timeout`].
+
+use std::{collections::BTreeMap, future::Future, path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use crate::model::{
+    AppName, BuildNumber, ByteSize, Config, ContainerId, ImageId, Incarnation, Instance, Process,
+    Slot, Timestamp,
+};
+
+/// What control and builds need of a container engine.
+pub trait Engine: Clone + Send + Sync + 'static {
+    /// Every container of an app of this installation, running or not.
+    fn instances(&self) -> impl Future<Output = Result<Vec<Instance>, EngineError>> + Send;
+
+    /// Makes the instance's network and container, unless they are there, and starts it.
+    fn start(
+        &self,
+        spec: &InstanceSpec,
+    ) -> impl Future<Output = Result<ContainerId, EngineError>> + Send;
+
+    /// Sends a signal to an instance; one that has ended, or is gone, is fine.
+    fn signal(
+        &self,
+        id: &ContainerId,
+        signal: Signal,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Removes an instance's container, running or not; one that is gone is fine.
+    fn remove(&self, id: &ContainerId) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Removes what an app leaves besides its containers: its network.
+    fn forget(&self, app: &AppName) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// The output of an instance from `since` on; it ends when the instance ends.
+    fn output(
+        &self,
+        id: &ContainerId,
+        since: Option<Timestamp>,
+    ) -> BoxStream<'static, Result<OutputLine, EngineError>>;
+
+    /// A tick whenever a container of ours changes; a level, not a log: ticks may be merged. It ends
+    /// when the connection to the engine is lost; the caller asks again.
+    fn changes(&self) -> BoxStream<'static, ()>;
+
+    /// Memory and processor time of an instance, at once.
+    fn usage(
+        &self,
+        id: &ContainerId,
+    ) -> impl Future<Output = Result<UsageSample, EngineError>> + Send;
+}
+
+/// All that defines an instance. Its container's name follows from app, slot, incarnation and attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceSpec {
+    /// Whose.
+    pub app: AppName,
+    /// Which place it fills.
+    pub slot: Slot,
+    /// What it is an instance of.
+    pub incarnation: Incarnation,
+    /// How many there were before it in this slot of this incarnation.
+    pub attempt: u32,
+    /// What it runs.
+    pub image: ImageId,
+    /// How it is run: entry point, port, stop, limits.
+    pub process: Process,
+    /// Its environment, without what the platform adds (`PORT`, `PAAS_*`).
+    pub environment: Config,
+}
+
+/// What an instance can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: finish and end.
+    Terminate,
+    /// SIGKILL: end.
+    Kill,
+}
+
+/// One line that an instance wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputLine {
+    /// When the engine read it.
+    pub at: Timestamp,
+    /// Where it was written.
+    pub stream: OutputStream,
+    /// The line without its end; bytes that are not UTF-8 are replaced, and a line longer than
+    /// [`MAX_LINE`] is cut into several.
+    pub text: String,
+}
+
+/// Where a line was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputStream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// The longest line that is kept in one piece, in bytes.
+pub const MAX_LINE: usize = 16 << 10;
+
+/// What an instance has used so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageSample {
+    /// Bytes of memory, page cache that can be dropped left out.
+    pub memory: u64,
+    /// Processor time since its start.
+    pub cpu: Duration,
+}
+
+/// A container in which a build runs, and what of this machine it may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuilderSpec {
+    /// Whose build.
+    pub app: AppName,
+    /// Which build.
+    pub build: BuildNumber,
+    /// The build image.
+    pub image: ImageId,
+    /// The command, argument by argument; it runs as [`BuilderSpec::user`].
+    pub command: Vec<String>,
+    /// `uid:gid`.
+    pub user: String,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+    /// Folders of this machine, and where they appear.
+    pub mounts: Vec<Mount>,
+    /// The most memory it may use, swap included.
+    pub memory: ByteSize,
+    /// Thousandths of a core.
+    pub cpu_millis: u32,
+    /// Processes and threads.
+    pub pids: u32,
+}
+
+/// A folder or file of this machine inside a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// On this machine.
+    pub source: PathBuf,
+    /// In the container.
+    pub target: String,
+    /// Whether the container may write to it.
+    pub access: Access,
+}
+
+/// What a container may do with a mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Look.
+    ReadOnly,
+    /// Look and change.
+    ReadWrite,
+}
+
+/// A builder that was found or started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Builder {
+    /// The container.
+    pub id: ContainerId,
+    /// Whose build.
+    pub app: AppName,
+    /// Which build.
+    pub build: BuildNumber,
+}
+
+/// Running build containers; apart from [`Engine`] because only one machine builds.
+pub trait BuildEngine: Clone + Send + Sync + 'static {
+    /// Makes and starts a build container.
+    fn start_builder(
+        &self,
+        spec: &BuilderSpec,
+    ) -> impl Future<Output = Result<ContainerId, EngineError>> + Send;
+
+    /// Waits until a build container ends and says how; has no deadline of its own.
+    fn wait_builder(
+        &self,
+        id: &ContainerId,
+    ) -> impl Future<Output = Result<crate::model::Exit, EngineError>> + Send;
+
+    /// The output of a builder that could not even start its work, for the error message.
+    fn builder_output(
+        &self,
+        id: &ContainerId,
+    ) -> impl Future<Output = Result<String, EngineError>> + Send;
+
+    /// Build containers that exist, for instance after a crash.
+    fn builders(&self) -> impl Future<Output = Result<Vec<Builder>, EngineError>> + Send;
+
+    /// Ends and removes a build container; one that is gone is fine.
+    fn remove_builder(
+        &self,
+        id: &ContainerId,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Whether the image is there, and its layers' uncompressed digests (`sha256:…`, lowest first).
+    fn image_layers(
+        &self,
+        id: &ImageId,
+    ) -> impl Future<Output = Result<Option<Vec<String>>, EngineError>> + Send;
+
+    /// Loads a tar of images (`docker load`).
+    fn load(
+        &self,
+        tar: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Names an image so that the engine's own cleaning leaves it alone: `paas/<app>:<tag>`.
+    fn tag(
+        &self,
+        id: &ImageId,
+        repository: &str,
+        tag: &str,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// The images that carry this installation's label, with their tags.
+    fn images(&self) -> impl Future<Output = Result<Vec<OwnImage>, EngineError>> + Send;
+
+    /// Removes an image by id and all its tags; one that is gone is fine, one in use is refused.
+    fn remove_image(&self, id: &ImageId) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Pulls an image and writes its flattened root filesystem as a tar, or fails within
+    /// `first_contact` if no registry answers.
+    fn pull_rootfs(
+        &self,
+        reference: &str,
+        into: &std::path::Path,
+        first_contact: Duration,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+}
+
+/// An image that this installation made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnImage {
+    /// Which.
+    pub id: ImageId,
+    /// Its names (`repository:tag`).
+    pub tags: Vec<String>,
+    /// The app it was built for; `None` for a base image.
+    pub app: Option<AppName>,
+}
+
+/// Why the engine did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Nobody answers at the socket.
+    #[error("Docker does not answer at {socket}")]
+    Unreachable {
+        /// Where it was looked for.
+        socket: String,
+        /// What happened.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It did not answer in time.
+    #[error("Docker did not answer `{operation}` within {after:?}")]
+    Timeout {
+        /// What it was asked.
+        operation: &'static str,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// It refused.
+    #[error("Docker refused `{operation}` of {subject}: {message}")]
+    Refused {
+        /// What it was asked.
+        operation: &'static str,
+        /// About what.
+        subject: String,
+        /// The HTTP status; 0 where there was none.
+        status: u16,
+        /// Its own words.
+        message: String,
+    },
+    /// There is no room on the disk.
+    #[error("no space left on Docker's disk while doing `{operation}`")]
+    DiskFull {
+        /// What it was asked.
+        operation: &'static str,
+    },
+}

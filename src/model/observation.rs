@@ -1,0 +1,74 @@
+//! What control saw in its last pass: published for whoever shows it, and the planner's second input.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use super::{AppName, ContainerId, Instance, Timestamp};
+
+/// Everything observed in one pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// When.
+    pub at: Timestamp,
+    /// Every instance of every app, by app, in the order of slot, incarnation and attempt.
+    pub apps: BTreeMap<AppName, Vec<Observed>>,
+    /// Why the engine could not be asked, if it could not; then the rest is from the last time.
+    pub engine_fault: Option<String>,
+}
+
+/// An instance and what else is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The container.
+    pub instance: Instance,
+    /// Whether it can serve.
+    pub health: Health,
+    /// Requests that the edge has under way on it.
+    pub in_flight: u64,
+    /// Since when the edge sends it nothing new, if it once did or never will again.
+    pub unrouted_since: Option<Timestamp>,
+    /// Since when it has been told to end.
+    pub stopping_since: Option<Timestamp>,
+    /// How much memory it uses, in bytes, and the share of a core in thousandths; `None` before
+    /// the first measurement.
+    pub usage: Option<Usage>,
+}
+
+/// What an instance uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of memory.
+    pub memory: u64,
+    /// Thousandths of a core, over the last few seconds.
+    pub cpu_millis: u32,
+}
+
+/// Whether an instance can serve, and if not, what is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// No good answer yet.
+    Starting {
+        /// What was seen instead, for people.
+        seen: Option<String>,
+        /// Where it listens although nobody will look there.
+        elsewhere: Vec<SocketAddr>,
+    },
+    /// The last check was good.
+    Ready,
+    /// It was ready once; the last checks were bad.
+    Failing {
+        /// What was seen instead, for people.
+        seen: String,
+    },
+}
+
+impl Health {
+    /// Nothing is known yet.
+    pub const UNKNOWN: Self = Self::Starting { seen: None, elsewhere: Vec::new() };
+}
+
+impl Observation {
+    /// The instance in that container.
+    pub fn find(&self, app: &AppName, id: &ContainerId) -> Option<&Observed> {
+        self.apps.get(app)?.iter().find(|observed| &observed.instance.id == id)
+    }
+}

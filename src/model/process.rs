@@ -1,0 +1,81 @@
+//! A process: what one kind of an app's instances runs, on which port, and how its health shows.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ByteSize, ProcessName};
+
+/// One process of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its name, as in the Procfile.
+    pub name: ProcessName,
+    /// What the container executes, argument by argument.
+    pub entrypoint: Vec<String>,
+    /// The command as people wrote it, to be shown.
+    pub command: String,
+    /// Where it takes connections (`$PORT`); `None` for a process that takes none.
+    pub port: Option<u16>,
+    /// How many instances, where `paas scale` has not said otherwise.
+    pub scale: u16,
+    /// When an instance counts as ready.
+    pub health: HealthCheck,
+    /// From SIGTERM to SIGKILL.
+    pub stop_timeout: Duration,
+    /// What an instance may use at most.
+    pub limits: Limits,
+}
+
+/// How readiness is found out, by the daemon; nothing is needed in the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// An HTTP path that answers 2xx or 3xx; without one an accepted TCP connection is enough,
+    /// and a process without a port is ready when it has run for [`HealthCheck::SETTLED`].
+    pub path: Option<String>,
+    /// Between two checks of a ready instance.
+    pub interval: Duration,
+    /// The longest wait for one answer.
+    pub timeout: Duration,
+    /// The longest wait from the start to the first good answer.
+    pub grace: Duration,
+}
+
+impl HealthCheck {
+    /// How long a process without a port must run to count as ready.
+    pub const SETTLED: Duration = Duration::from_secs(2);
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self {
+            path: None,
+            interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(5),
+            grace: Duration::from_mins(1),
+        }
+    }
+}
+
+/// What one instance may use at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory, swap included.
+    pub memory: ByteSize,
+    /// Thousandths of a core; `None` shares what is there.
+    pub cpu_millis: Option<u32>,
+    /// Processes and threads.
+    pub pids: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: ByteSize::mib(512), cpu_millis: None, pids: 256 }
+    }
+}
+
+/// The port that `web` is told to listen on, unless its manifest names another.
+pub const DEFAULT_PORT: u16 = 8080;
+
+/// From SIGTERM to SIGKILL, unless the manifest says otherwise.
+pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,1 +1,4 @@
 //! `paas`: your own Heroku on any Linux server.
+
+pub mod clock;
+pub mod store;

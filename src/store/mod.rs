@@ -1,0 +1,44 @@
+//! What is remembered: the only door to the database. It stores records and knows none of the
+//! nouns; what a record is stands in `model`. Logs, metrics and images are files of their own and
+//! never come here.
+//!
+//! The whole state is small, so it is held twice: as an [`Image`](image::Image) in memory, which
+//! every read sees, and as sled's log on disk, which only the writer thread touches. The invariant:
+//! **nobody is told "saved" before the disk has it, and the image never shows what the disk may
+//! lose.** sled alone does not keep the first half at a power cut; `journal` says how we do.
+//!
+//! In reading order: a [`Record`] is stored under a [`Key`]; a [`Schema`] lists the records;
+//! [`Store::open`] brings the folder up to this binary's schema; a [`Transaction`] changes records
+//! on the writer thread; a [`Snapshot`] reads them; an [`export`] is the state as text, which
+//! [`restore()`] reads.
+
+mod chunk;
+mod error;
+pub mod export;
+mod exports;
+mod handle;
+mod image;
+mod journal;
+mod key;
+mod lock;
+mod migrate;
+mod open;
+mod record;
+mod reserve;
+mod restore;
+mod schema;
+mod transaction;
+mod view;
+mod writer;
+
+pub use error::{OpenError, StoreError};
+pub use handle::{Store, StoreOptions};
+pub use image::Snapshot;
+pub use journal::Fault;
+pub use key::{Key, KeyBytes};
+pub use lock::{DataDirLock, LockError};
+pub use record::{MigrateError, Record};
+pub use restore::{RestoreError, restore};
+pub use schema::Schema;
+pub use transaction::Transaction;
+pub use view::View;

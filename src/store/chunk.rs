@@ -91,7 +91,8 @@ mod tests {
             let mut joiner = Joiner::default();
             let pieces: Vec<_> = split(&value).collect();
             assert_eq!(pieces.len(), usize::from(count(size)), "size {size}");
-            for (index, piece) in (0..).zip(&pieces).rev() {
+            for index in (0..count(size)).rev() {
+                let piece = &pieces[usize::from(index)];
                 joiner.add(&piece_key("t", b"k\0", index), piece).expect("our own key");
             }
             assert_eq!(joiner.finish(), Some(vec![("t".into(), b"k\0".to_vec(), value)]));

@@ -13,19 +13,19 @@ use super::open::failed;
 use super::record::{self, Bytes, MAX_VALUE, readable};
 use super::schema::{Schema, Table, Versions};
 
-/// Does nothing if the folder has this binary's schema already.
+/// Returns what the folder holds now; the same as before if it has this schema already.
 pub(super) fn bring_forward(
     journal: &Journal,
     dir: &Path,
     schema: &Schema,
     contents: Contents,
     now: SystemTime,
-) -> Result<(), OpenError> {
+) -> Result<Contents, OpenError> {
     let stored = stored_versions(dir, contents.schema.as_deref())?;
     schema.admit(&stored)?;
     let wanted = schema.versions();
     if stored == wanted {
-        return Ok(());
+        return Ok(contents);
     }
     if !contents.entries.is_empty() {
         export_before(dir, &contents, &stored, now)
@@ -49,6 +49,7 @@ pub(super) fn bring_forward(
     });
     journal
         .commit_schema(changes, &wanted, contents.sequence + 1)
+        .and_then(|()| journal.contents())
         .map_err(|source| failed(dir, source))
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
@@ -15,7 +15,7 @@ use super::error::OpenError;
 use super::exports;
 use super::handle::{QUEUE, Shared, Store, StoreOptions};
 use super::image::Image;
-use super::journal::{Fault, Journal};
+use super::journal::{Contents, Fault, Journal};
 use super::migrate::bring_forward;
 use super::reserve::Reserve;
 use super::schema::Schema;
@@ -30,8 +30,9 @@ impl Store {
         prepare_folder(dir)?;
         let reserve = Reserve::in_folder(dir);
         let journal = open_journal(dir, &reserve)?;
-        migrate(&journal, dir, &schema, now)?;
-        let image = load(&journal, dir, &schema)?;
+        let contents = journal.contents().map_err(|source| failed(dir, source))?;
+        let contents = bring_forward(&journal, dir, &schema, contents, now)?;
+        let image = load(contents, dir, &schema)?;
         let trouble = reserve.hold().err().map(|fault| {
             tracing::warn!(error = %fault, dir = %dir.display(), "store opened without writes");
             Trouble { fault, tried: Instant::now() }
@@ -64,8 +65,7 @@ pub(super) fn database(dir: &Path) -> PathBuf {
 }
 
 /// All records, each of them checked, so that reading one later cannot fail.
-pub(super) fn load(journal: &Journal, dir: &Path, schema: &Schema) -> Result<Image, OpenError> {
-    let contents = journal.contents().map_err(|source| failed(dir, source))?;
+pub(super) fn load(contents: Contents, dir: &Path, schema: &Schema) -> Result<Image, OpenError> {
     let mut image = Image::default();
     image.sequence = contents.sequence;
     for (name, key, value) in contents.entries {
@@ -96,16 +96,6 @@ fn open_journal(dir: &Path, reserve: &Reserve) -> Result<Journal, OpenError> {
         opened => opened,
     };
     opened.map_err(|source| failed(dir, source))
-}
-
-fn migrate(
-    journal: &Journal,
-    dir: &Path,
-    schema: &Schema,
-    now: SystemTime,
-) -> Result<(), OpenError> {
-    let contents = journal.contents().map_err(|source| failed(dir, source))?;
-    bring_forward(journal, dir, schema, contents, now)
 }
 
 pub(super) fn failed(dir: &Path, source: Fault) -> OpenError {

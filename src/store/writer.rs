@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::{OpenError, StoreError};
+use super::error::StoreError;
 use super::handle::Shared;
 use super::image::{Image, Writes};
-use super::journal::{Change, Fault, Journal};
+use super::journal::{Change, Contents, Fault, Journal};
 use super::open;
 use super::reserve::Reserve;
 use super::transaction::Transaction;
@@ -160,7 +160,7 @@ impl Writer {
         }
         self.trouble = Some(Trouble { fault: fault.clone(), tried: Instant::now() });
         match self.reopen() {
-            Ok(found) if found == sequence => {
+            Ok(found) if found.sequence == sequence => {
                 self.publish(writes, sequence);
                 Ok(())
             }
@@ -195,23 +195,19 @@ impl Writer {
     /// Opens the database anew and shows what is in it: a commit whose caller was told that its
     /// fate is uncertain may have made it.
     fn reload(&mut self) -> Result<(), Fault> {
-        self.reopen()?;
-        let Some(journal) = &self.journal else { return Ok(()) };
-        let loaded = open::load(journal, &self.shared.dir, &self.shared.schema);
-        let loaded = loaded.map_err(|error| match error {
-            OpenError::Database { source, .. } => source,
-            other => Fault::Damaged { what: other.to_string() },
-        })?;
-        self.shared.publish(|image| *image = Arc::new(loaded));
+        let contents = self.reopen()?;
+        let loaded = open::load(contents, &self.shared.dir, &self.shared.schema);
+        let image = loaded.map_err(|error| Fault::Damaged { what: error.to_string() })?;
+        self.shared.publish(|current| *current = Arc::new(image));
         Ok(())
     }
 
-    /// Opens the database anew; the number of its last commit.
-    fn reopen(&mut self) -> Result<u64, Fault> {
+    /// Opens the database anew.
+    fn reopen(&mut self) -> Result<Contents, Fault> {
         let journal = Journal::open(&open::database(&self.shared.dir))?;
-        let sequence = journal.contents()?.sequence;
+        let contents = journal.contents()?;
         self.journal = Some(journal);
-        Ok(sequence)
+        Ok(contents)
     }
 
     fn refused(&self, source: Fault) -> StoreError {

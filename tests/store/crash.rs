@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use paas::store::{Store, StoreError, Transaction, View as _};
 use rand::rngs::StdRng;
@@ -30,8 +30,8 @@ fn a_kill_loses_nothing() {
     let mut known = 0;
     for round in 0..rounds {
         let mut child = Writer::start(home.path());
-        child.await_ack();
-        wait(&mut rng, 40);
+        child.await_ack(1);
+        wait(&mut rng, WRITING);
         known = known.max(child.kill());
         known = verify(home.path(), known..=known + 1, round);
     }
@@ -39,20 +39,25 @@ fn a_kill_loses_nothing() {
 
 #[test]
 fn a_kill_while_opening_loses_nothing() {
-    let (rounds, mut rng) = (rounds(150), rng());
+    let (rounds, mut rng) = (rounds(200), rng());
     let home = tempfile::tempdir().expect("a temporary folder can be made");
-    let (mut known, mut unverified) = (0, 0);
+    let mut child = Writer::start(home.path());
+    // Something to recover from the start.
+    child.await_ack(CELLS);
+    let mut known = child.kill();
+    let (mut unverified, mut opening) = (1, Duration::from_millis(60));
     for round in 0..rounds {
-        // The pause begins with the process, so that most of it falls into opening.
         let child = Writer::start(home.path());
-        wait(&mut rng, 25);
+        wait(&mut rng, opening);
         known = known.max(child.kill());
         // Each kill may leave one commit that is there although its number was not printed.
         unverified += 1;
         // Most rounds leave the next opening to the next child, as found.
         if round % 5 == 4 || round + 1 == rounds {
+            let started = Instant::now();
             known = verify(home.path(), known..=known + unverified, round);
-            unverified = 0;
+            // The next kills fall into the time that opening takes by now.
+            (unverified, opening) = (0, started.elapsed());
         }
     }
 }
@@ -70,9 +75,9 @@ fn a_power_cut_loses_nothing() {
         let mut child = Writer::start(&disk.folder());
         // Some cuts come while it opens.
         if round % 4 != 3 {
-            child.await_ack();
+            child.await_ack(1);
         }
-        wait(&mut rng, 40);
+        wait(&mut rng, WRITING);
         known = known.max(child.kill());
         disk = disk.cut();
         known = verify(&disk.folder(), known..=known + 1, round);
@@ -167,9 +172,9 @@ impl Writer {
         Self { child, acks, acked: 0 }
     }
 
-    /// Waits until the first commit is acknowledged.
-    fn await_ack(&mut self) {
-        while self.acked == 0 {
+    /// Waits until this commit, or a later one, is acknowledged.
+    fn await_ack(&mut self, number: u64) {
+        while self.acked < number {
             assert!(self.read(), "the child ended by itself");
         }
     }
@@ -206,8 +211,8 @@ fn rng() -> StdRng {
 }
 
 /// A pause of random length: here it is the input, not a way to wait for something.
-fn wait(rng: &mut StdRng, up_to_millis: u64) {
-    thread::sleep(Duration::from_micros(rng.random_range(0..up_to_millis * 1000)));
+fn wait(rng: &mut StdRng, up_to: Duration) {
+    thread::sleep(up_to.mul_f64(rng.random()));
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -220,5 +225,7 @@ const CHILD: &str = "PAAS_CRASH_CHILD";
 const ACK: &str = "saved: ";
 /// How many small cells there are; larger numbers are the row of large ones.
 const CELLS: u64 = 2000;
+/// How long the child writes, at most.
+const WRITING: Duration = Duration::from_millis(40);
 /// The size of the disk, in MiB.
 const DISK: u64 = 64;

@@ -1,4 +1,7 @@
 //! `paas`: your own Heroku on any Linux server.
 
+pub mod clock;
 pub mod engine;
 pub mod model;
+pub mod ops;
+pub mod store;

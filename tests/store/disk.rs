@@ -1,0 +1,76 @@
+//! A small real disk: an ext4 image on a loop device. What its mounted file system has not
+//! written to the image is what a power cut takes away, so a copy of the image taken while it is
+//! mounted is the disk after one; mounting the copy replays the journal as a restart would.
+//! Needs root, `mkfs.ext4`, `mount` and loop devices, and says so where they are missing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// An image and the folder it is mounted on, in a temporary folder of their own.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    home: TempDir,
+}
+
+impl Disk {
+    /// Makes and mounts an empty disk of this many MiB.
+    pub(crate) fn new(mebibytes: u64) -> Self {
+        let disk = Self::unmounted();
+        let file = fs::File::create(disk.image()).expect("the image can be made");
+        file.set_len(mebibytes * 1024 * 1024).expect("the image can be sized");
+        // No reserved blocks: root, which runs this, would otherwise never see a full disk.
+        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(disk.image()));
+        disk.mount();
+        disk
+    }
+
+    /// The disk as it is after a power cut at this moment, mounted.
+    pub(crate) fn cut(&self) -> Self {
+        let copy = Self::unmounted();
+        fs::copy(self.image(), copy.image()).expect("the image can be copied");
+        copy.mount();
+        copy
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.home.path().join("mounted")
+    }
+
+    fn unmounted() -> Self {
+        // In memory where that is possible: copies are many, and the real disk is slow.
+        let fast = Path::new("/dev/shm");
+        let home = if fast.is_dir() { TempDir::new_in(fast) } else { TempDir::new() };
+        let disk = Self { home: home.expect("a temporary folder can be made") };
+        fs::create_dir(disk.folder()).expect("a mount point can be made");
+        disk
+    }
+
+    fn image(&self) -> PathBuf {
+        self.home.path().join("image")
+    }
+
+    fn mount(&self) {
+        run(Command::new("mount").args(["-o", "loop"]).arg(self.image()).arg(self.folder()));
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(self.folder()).status();
+        // Otherwise the folder's own drop would delete files on a disk still in use.
+        assert!(unmounted.is_ok_and(|status| status.success()), "{self:?} does not unmount");
+    }
+}
+
+fn run(command: &mut Command) {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let needs = "this test needs root, e2fsprogs, mount and loop devices";
+    let done = command.env("PATH", format!("{path}:/usr/sbin:/sbin")).output();
+    let output = done.expect(needs);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{needs}: {command:?}: {stderr}");
+}

@@ -77,14 +77,8 @@ fn rooms(path: &str, room: &Room, tokens: &[Token<'_>]) -> Vec<String> {
     let mut modules = Modules::of(path);
     for at in 0..tokens.len() {
         modules.see(tokens, at);
-        if leads_path(tokens, at) {
-            let supers = (0..).take_while(|n| is_step(tokens, at + 2 * n, "super")).count();
-            if is_step(tokens, at, "crate") || (room.name == "main" && is_step(tokens, at, "paas"))
-            {
-                heads(tokens, at + 2).iter().for_each(|name| refuse(line(tokens, at), name));
-            } else if supers > 0 && supers == modules.depth() {
-                heads(tokens, at + 2 * supers).iter().for_each(|n| refuse(line(tokens, at), n));
-            }
+        for name in out_of_room(tokens, at, room, modules.depth()) {
+            refuse(line(tokens, at), name);
         }
         for name in OUR_CRATES.iter().filter(|name| **name != "paas") {
             if names_crate(tokens, at, name) {
@@ -93,6 +87,22 @@ fn rooms(path: &str, room: &Room, tokens: &[Token<'_>]) -> Vec<String> {
         }
     }
     faults
+}
+
+/// The rooms that the path at `at` leads to, if it starts at the crate's root.
+fn out_of_room<'a>(tokens: &[Token<'a>], at: usize, room: &Room, depth: usize) -> Vec<&'a str> {
+    if !leads_path(tokens, at) {
+        return Vec::new();
+    }
+    // The binary sees the library beside it under the package's name.
+    if is_step(tokens, at, "crate") || (room.name == "main" && is_step(tokens, at, "paas")) {
+        return heads(tokens, at + 2);
+    }
+    let mut supers = 0;
+    while is_step(tokens, at + 2 * supers, "super") {
+        supers += 1;
+    }
+    if supers > 0 && supers == depth { heads(tokens, at + 2 * supers) } else { Vec::new() }
 }
 
 /// How deep below the crate's root the code being read is, inline modules included.

@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(words("a // b\nc"), ["a", "c"]);
         assert_eq!(words("a /* b /* c */ d */ e"), ["a", "e"]);
         assert_eq!(words(r#"a("b \" c") d"#), ["a", "(", ")", "d"]);
-        assert_eq!(words(r###"a(r#"b " c"#) d"###), ["a", "(", ")", "d"]);
+        assert_eq!(words(r##"a(r#"b " c"#) d"##), ["a", "(", ")", "d"]);
         assert_eq!(words(r#"a(br"b\") d"#), ["a", "(", ")", "d"]);
         assert_eq!(words(r"a('\'', '/') b"), ["a", "(", ",", ")", "b"]);
     }

@@ -4,6 +4,7 @@
 # Two figures per round: until `paas deploy` returns, and until the proxy answers with the new
 # text. Both count from the start of the command, so the client's own start-up is in them.
 set -euo pipefail
+# shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
 cd "$ROOT"
 
@@ -15,7 +16,7 @@ HTTP_PORT=${PAAS_DEMO_HTTP_PORT:-8080}
 HOST=$APP.localhost
 MARK='bench round'
 
-[ -x "$PAAS" ] && "$PAAS" status >/dev/null 2>&1 || scripts/demo.sh
+"$PAAS" status >/dev/null 2>&1 || scripts/demo.sh
 
 work=$(mktemp -d)
 finish() {
@@ -24,8 +25,8 @@ finish() {
 }
 trap finish EXIT
 cp -r examples/node-express/. "$work"
-main=$(node_main=$(sed -n 's/.*"main": *"\([^"]*\)".*/\1/p' "$work/package.json") && echo "$work/${node_main:-app.js}")
-[ -f "$main" ] || fail "examples/node-express has no $main" "set \"main\" in its package.json"
+main=$work/$(sed -n 's/.*"main": *"\([^"]*\)".*/\1/p' "$work/package.json")
+[ -f "$main" ] || fail "examples/node-express names no main file" "set \"main\" in its package.json"
 
 now() { date +%s%N; }
 page() { curl -fsS --max-time 5 --resolve "$HOST:$HTTP_PORT:127.0.0.1" "http://$HOST:$HTTP_PORT/__bench"; }

@@ -5,6 +5,7 @@
 #   demo.sh stop     stop the daemon (the app's containers go on, as they do over an upgrade)
 #   demo.sh clean    destroy the app, stop the daemon, delete the folder
 set -euo pipefail
+# shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
 cd "$ROOT"
 

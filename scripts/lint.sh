@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Formatting, clippy and the dependencies' advisories, licences, duplicates and sources.
 set -euo pipefail
+# shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
 cd "$ROOT"
 

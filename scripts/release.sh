@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the one static binary that is released, and proves that it is static.
 set -euo pipefail
+# shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
 cd "$ROOT"
 TRIPLE=x86_64-unknown-linux-musl

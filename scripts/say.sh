@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck disable=SC2034 # the scripts that source this use it
 TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
 # Debian keeps dockerd, iptables and mkfs.ext4 where a plain user's PATH does not look.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin

@@ -2,9 +2,11 @@
 # Makes a Debian or Ubuntu machine that has only Rust ready for the other scripts.
 # Installs only what is missing, says each thing it does, and may be run at any time.
 set -euo pipefail
+# shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
 
 DOCKER_SOCKET=/var/run/docker.sock
+DOCKER_PID=/var/run/docker.pid
 DOCKER_LOG=${PAAS_DOCKERD_LOG:-/var/log/paas-dockerd.log}
 DOCKER_START_SECONDS=60
 
@@ -17,7 +19,7 @@ NEEDED_COMMANDS="
   musl-gcc:musl-tools       the static binary
   cc:gcc                    the C parts of the TLS library
   cmake:cmake               the same
-  make:make                 native npm modules on the build image's pattern, and this Makefile
+  make:make                 the Makefile
   git:git                   the tidy test lists files by it
   curl:curl                 asks Docker and the demo's app
   wrk:wrk                   the load of the zero-downtime test
@@ -26,6 +28,7 @@ NEEDED_COMMANDS="
   zstd:zstd                 unpacks toolchains
 "
 NEEDED_FILES="
+  /usr/include/stdio.h:libc6-dev
   /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
   /etc/ssl/certs/ca-certificates.crt:ca-certificates
 "
@@ -63,25 +66,34 @@ install_packages() {
 
 docker_answers() { as_root curl -fsS --max-time 5 --unix-socket "$DOCKER_SOCKET" http://localhost/_ping; }
 
+# Up, or down for good: there is no point in waiting for a daemon that has ended.
+docker_settled() { docker_answers || { [ -n "${ended:-}" ] && [ -e "$ended" ]; }; }
+
 start_docker() {
+  local ended
   ! docker_answers >/dev/null 2>&1 || return 0
   if [ -d /run/systemd/system ]; then
     say "starting docker by systemd"
     as_root systemctl enable --now docker >/dev/null 2>&1 || true
   else
+    ended=$(mktemp -u)
     say "no systemd here: starting dockerd in the background, log $DOCKER_LOG"
-    # A pid file of a machine that was switched off would make dockerd refuse to start.
-    as_root sh -c 'pid=/var/run/docker.pid; [ ! -e $pid ] || kill -0 "$(cat $pid)" 2>/dev/null || rm -f $pid'
-    as_root sh -c "setsid dockerd >>'$DOCKER_LOG' 2>&1 </dev/null &"
+    # A pid file left by a machine that was switched off makes dockerd refuse to start as soon
+    # as any process has that number again.
+    if [ -e "$DOCKER_PID" ] && ! grep -qs dockerd "/proc/$(cat "$DOCKER_PID")/comm"; then
+      as_root rm -f "$DOCKER_PID"
+    fi
+    as_root setsid sh -c "dockerd >>'$DOCKER_LOG' 2>&1 </dev/null; touch '$ended'" >/dev/null 2>&1 </dev/null &
   fi
-  await "$DOCKER_START_SECONDS" docker_answers || {
+  await "$DOCKER_START_SECONDS" docker_settled || true
+  docker_answers >/dev/null 2>&1 || {
     if [ -d /run/systemd/system ]; then
       as_root journalctl -u docker -n 20 --no-pager >&2 || true
     else
       as_root tail -n 20 "$DOCKER_LOG" >&2 || true
     fi
-    fail "Docker did not answer within $DOCKER_START_SECONDS s; its last words are above" \
-      "run dockerd in a terminal to see why"
+    fail "Docker does not answer; its last words are above" \
+      "run dockerd in a terminal to see why, then this again"
   }
   say "docker answers"
 }

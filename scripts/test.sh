@@ -5,6 +5,7 @@
 # ends a hung one (.config/nextest.toml). Without it plain `cargo test` runs the same tests, two
 # threads at a time; building nextest takes longer than that saves on a machine that is new.
 set -euo pipefail
+# shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
 cd "$ROOT"
 scripts/setup.sh

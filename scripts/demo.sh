@@ -24,10 +24,15 @@ HOST=$APP.localhost
 URL=http://$HOST:$HTTP_PORT/
 BINARY=$TARGET_DIR/debug/paas
 
+# Out of the terminal's reach, so that Ctrl-C in it ends no daemon. sudo must stay within reach: it
+# may have to ask for a password.
+DETACH=(setsid)
+[ "$(id -u)" -eq 0 ] || DETACH=(nohup)
+
 # The command lines, in one place.
 build() { cargo build --locked --bin paas; }
 initialise() { "$PAAS" init --data "$DATA"; }
-server() { "$PAAS" server --data "$DATA" --http "127.0.0.1:$HTTP_PORT" --api "127.0.0.1:$API_PORT"; }
+server() { exec "${DETACH[@]}" "$PAAS" server --data "$DATA" --http "127.0.0.1:$HTTP_PORT" --api "127.0.0.1:$API_PORT"; }
 login() { "$PAAS" login "unix:$DATA/api.sock"; }
 deploy() { "$PAAS" deploy "$SOURCE" --app "$APP"; }
 answers() { "$PAAS" status; }
@@ -37,18 +42,23 @@ ask() { curl -fsS --max-time 10 --resolve "$HOST:$HTTP_PORT:127.0.0.1" "$URL"; }
 # A `paas` of the demo's own: it keeps its login beside the data and leaves yours alone.
 write_client() {
   mkdir -p "$HOME_DIR/client"
-  local root=
-  [ "$(id -u)" -eq 0 ] || root="sudo -E "
-  printf '#!/bin/sh\nexport XDG_CONFIG_HOME=%q\nexec %s%q "$@"\n' "$HOME_DIR/client" "$root" "$BINARY" >"$PAAS"
+  local as=env
+  [ "$(id -u)" -eq 0 ] || as='sudo env'
+  printf '#!/usr/bin/env bash\nexec %s XDG_CONFIG_HOME=%q %q "$@"\n' \
+    "$as" "$HOME_DIR/client" "$BINARY" >"$PAAS"
   chmod +x "$PAAS"
 }
 
-# The process in the pid file, if it is alive and is a paas; a number alone could be anyone's.
+# The process in the pid file, if it is alive and is ours; a number alone could be anyone's.
 running() {
-  [ -s "$PID" ] && as_root grep -qsa paas "/proc/$(cat "$PID")/comm" && cat "$PID"
+  [ -s "$PID" ] && grep -qsaF -- "$DATA" "/proc/$(cat "$PID")/cmdline" && cat "$PID"
 }
 
 start() {
+  if running >/dev/null && [ "$BINARY" -nt "$PID" ]; then
+    say "paas was built anew"
+    stop
+  fi
   if running >/dev/null; then
     say "the daemon is already running (pid $(cat "$PID"))"
     return
@@ -103,14 +113,14 @@ demo() {
 It runs: $URL (took ${SECONDS} s). What to try next:
 
   alias paas=$PAAS
-  paas scale web=3 -a $APP          three instances, balanced
-  paas logs -f -a $APP              their output, live
-  paas config set GREETING=hi -a $APP
-  edit examples/$APP, then          paas deploy examples/$APP
-  paas releases -a $APP             what was live when
-  paas rollback -a $APP             back to the release before, code and config
-  make demo-stop                    stop the daemon
-  make clean-demo                   remove everything
+  paas scale web=3 -a $APP       three instances, balanced
+  paas logs -f -a $APP           their output, live
+  paas config set GREETING=hello -a $APP
+  paas deploy $SOURCE -a $APP    after an edit there
+  paas releases -a $APP          what was live when
+  paas rollback -a $APP          the release before, code and config
+  make demo-stop                          stop the daemon
+  make clean-demo                         remove everything
 NEXT
 }
 

@@ -16,14 +16,16 @@ if [ "$(id -u)" -ne 0 ]; then
   export "CARGO_TARGET_${host}_RUNNER=sudo -E"
 fi
 
+if [ $# -eq 0 ]; then
+  say "the documentation's examples"
+  cargo test --workspace --locked --doc --quiet
+fi
+
+# Last, so that the runner's own summary is the last thing said.
 if cargo nextest --version >/dev/null 2>&1; then
   say "tests, by cargo-nextest"
   cargo nextest run --workspace --locked "$@"
 else
   say "tests, by cargo test (cargo install --locked cargo-nextest makes this faster)"
-  RUST_TEST_THREADS=${RUST_TEST_THREADS:-2} cargo test --workspace --locked --all-targets "$@"
+  RUST_TEST_THREADS=${RUST_TEST_THREADS:-2} cargo test --workspace --locked --all-targets --no-fail-fast "$@"
 fi
-[ $# -eq 0 ] || exit 0
-say "documentation's examples"
-cargo test --workspace --locked --doc --quiet
-say "all tests passed"

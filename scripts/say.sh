@@ -16,11 +16,13 @@ fail() {
   exit 1
 }
 
+can_be_root() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
+
 # Runs a command as root: directly where we are root, through sudo elsewhere.
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
-  elif command -v sudo >/dev/null; then
+  elif can_be_root; then
     sudo "$@"
   else
     fail "this step needs root: $*" "run it as root, or install sudo"

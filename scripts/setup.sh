@@ -53,6 +53,7 @@ install_packages() {
   [ ${#packages[@]} -gt 0 ] || return 0
   command -v apt-get >/dev/null ||
     fail "missing: ${packages[*]}" "this script knows Debian and Ubuntu; install these by hand elsewhere"
+  can_be_root || fail "installing ${packages[*]} needs root" "run this as root, or install sudo"
   say "installing ${packages[*]}"
   local log
   log=$(mktemp)
@@ -64,7 +65,9 @@ install_packages() {
   rm -f "$log"
 }
 
-docker_answers() { as_root curl -fsS --max-time 5 --unix-socket "$DOCKER_SOCKET" http://localhost/_ping; }
+# As whoever runs this, or as root: a member of the group `docker` needs no sudo here.
+docker_answers() { ping_docker || { can_be_root && ping_docker as_root; }; }
+ping_docker() { "$@" curl -fsS --max-time 5 --unix-socket "$DOCKER_SOCKET" http://localhost/_ping; }
 
 # Up, or down for good: there is no point in waiting for a daemon that has ended.
 docker_settled() { docker_answers || { [ -n "${ended:-}" ] && [ -e "$ended" ]; }; }
@@ -72,6 +75,8 @@ docker_settled() { docker_answers || { [ -n "${ended:-}" ] && [ -e "$ended" ]; }
 start_docker() {
   local ended
   ! docker_answers >/dev/null 2>&1 || return 0
+  can_be_root ||
+    fail "Docker does not answer to $(id -un), and starting it needs root" "run this as root, or install sudo"
   if [ -d /run/systemd/system ]; then
     say "starting docker by systemd"
     as_root systemctl enable --now docker >/dev/null 2>&1 || true

@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod engine;
 pub mod model;
+pub mod node;
 pub mod ops;
 pub mod store;

@@ -15,6 +15,7 @@ mod openapi;
 mod releases;
 mod state;
 mod status;
+mod stream;
 mod uploads;
 mod view;
 

@@ -132,7 +132,9 @@ impl Journal {
             self.sled.flush()
         }));
         applied.map_err(|_| damaged("sled panicked"))??;
-        Ok(self.file.sync_data()?)
+        // Not as `DiskFull`, whatever its kind: after a failed sync these files are not to be
+        // trusted, and with a full disk they would be.
+        self.file.sync_data().map_err(|source| Fault::Io { source: Arc::new(source) })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! When a sync fails, Linux marks the pages that it could not write as written. Reading them gives
 //! what is not on the disk, and no later sync brings it there; a commit that builds on them would
-//! be lost with them at a power cut. So after such a fault nothing is read back: new files are
+//! be lost with them at a power cut. Nor does the error tell: a disk with less behind it than it
+//! promises fails a sync with "disk full". So after any fault nothing is read back: new files are
 //! written, and take the old ones' name only when all of it is on the disk.
 
 use std::fs;
@@ -19,7 +20,22 @@ use super::schema::Versions;
 pub(super) fn rebuild(database: &Path, image: &Image, schema: &Versions) -> Result<Journal, Fault> {
     let fresh = database.with_added_extension("rebuilt");
     remove(&fresh)?;
-    let journal = Journal::open(&fresh)?;
+    let replaced = fill(&fresh, image, schema).and_then(|()| {
+        // Two exchanged names are one change: at no moment is there no database.
+        let exchanged = renameat_with(CWD, &fresh, CWD, database, RenameFlags::EXCHANGE);
+        exchanged.map_err(io::Error::from)?;
+        Ok(database.parent().map_or(Ok(()), sync_folder)?)
+    });
+    // Half a database would only take the space that is missing.
+    let removed = remove(&fresh);
+    replaced?;
+    removed?;
+    Journal::open(database)
+}
+
+/// Makes a database of these records and closes it, because sled knows its folder by name.
+fn fill(database: &Path, image: &Image, schema: &Versions) -> Result<(), Fault> {
+    let journal = Journal::open(database)?;
     let records: Vec<_> = image.records().collect();
     for batch in records.chunks(BATCH) {
         let changes = batch.iter().map(|(table, key, value)| Change {
@@ -30,14 +46,7 @@ pub(super) fn rebuild(database: &Path, image: &Image, schema: &Versions) -> Resu
         });
         journal.commit(changes, image.sequence)?;
     }
-    journal.commit_schema([], schema, image.sequence)?;
-    // sled knows its folder by name, so it has to be closed before that changes.
-    drop(journal);
-    let swapped = renameat_with(CWD, &fresh, CWD, database, RenameFlags::EXCHANGE);
-    swapped.map_err(io::Error::from)?;
-    database.parent().map_or(Ok(()), sync_folder)?;
-    remove(&fresh)?;
-    Journal::open(database)
+    journal.commit_schema([], schema, image.sequence)
 }
 
 fn remove(folder: &Path) -> io::Result<()> {

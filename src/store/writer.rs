@@ -124,13 +124,15 @@ impl Writer {
         let committed = journal.commit(changes, sequence);
         drop(image);
         match committed {
-            Ok(()) => self.publish(writes, sequence),
-            Err(fault) => self.settle(fault, writes, sequence)?,
+            Ok(()) => {
+                self.publish(writes, sequence);
+                Ok(())
+            }
+            Err(fault) => Err(self.settle(fault)),
         }
-        Ok(())
     }
 
-    pub(super) fn publish(&self, writes: Writes, sequence: u64) {
+    fn publish(&self, writes: Writes, sequence: u64) {
         self.shared.publish(|image| {
             let image = Arc::make_mut(image);
             image.sequence = sequence;

@@ -57,7 +57,7 @@ impl StoreError {
                     dir.display()
                 ),
                 Fault::Io { .. } => "look at `dmesg` for errors of the disk".to_owned(),
-                Fault::Damaged { .. } => restore_hint(&dir.join(super::exports::FOLDER)),
+                Fault::Damaged { .. } => "try again: the store writes its files anew".to_owned(),
             }),
             Self::RecordTooLarge { .. }
             | Self::TransactionTooLarge { .. }

@@ -7,7 +7,7 @@
 //! 2. A kill while sled writes `snap.N.generating` makes the next open fail: those go first.
 //! 3. Large pages go to files that are never synced: `chunk` keeps pages small.
 //!
-//! After any error sled refuses everything until it is opened anew; that is the writer's work.
+//! After any error sled refuses everything until it is opened anew; `recovery` sees to that.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Advice, fadvise};
 use thiserror::Error;
 
 use super::chunk::{self, Entry, Joiner};
@@ -78,6 +79,7 @@ impl Journal {
     pub(super) fn open(dir: &Path) -> Result<Self, Fault> {
         fs::create_dir_all(dir)?;
         remove_unfinished_snapshots(dir)?;
+        forget_cached(&dir.join("db"))?;
         let sled = open_sled(dir)?;
         let file = File::options().read(true).write(true).open(dir.join("db"))?;
         // What recovery has read may so far be in the page cache only; and a new file needs its
@@ -202,6 +204,20 @@ fn remove_unfinished_snapshots(dir: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Lets sled read what is on the disk: after a failed sync in the last process, the page cache may
+/// hold what is not.
+fn forget_cached(path: &Path) -> io::Result<()> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(file) => {
+            // Only pages that are on the disk, or pass for it, can be dropped.
+            file.sync_all()?;
+            Ok(fadvise(&file, 0, None, Advice::DontNeed)?)
+        }
+    }
 }
 
 /// sled's threads let go of the file a little after its last handle is dropped, so that opening

@@ -7,7 +7,6 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::thread;
-use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
@@ -17,9 +16,10 @@ use super::handle::{QUEUE, Shared, Store, StoreOptions};
 use super::image::Image;
 use super::journal::{Contents, Fault, Journal};
 use super::migrate::bring_forward;
+use super::recovery::Trouble;
 use super::reserve::Reserve;
 use super::schema::Schema;
-use super::writer::{Trouble, Writer};
+use super::writer::Writer;
 
 impl Store {
     /// Opens the store in `dir`, or makes one: recovers from whatever ended the last run, brings
@@ -35,7 +35,7 @@ impl Store {
         let image = load(contents, dir, &schema)?;
         let trouble = reserve.hold().err().map(|fault| {
             tracing::warn!(error = %fault, dir = %dir.display(), "store opened without writes");
-            Trouble { fault, tried: Instant::now() }
+            Trouble::new(fault)
         });
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),

@@ -1,22 +1,19 @@
 //! The one thread that writes. It runs the transactions that wait, one after another, puts what
 //! they wrote on the disk as one commit, shows it in the image, and only then answers them all.
 //!
-//! When the disk fails it refuses writes with the reason, keeps the image for the readers, and
-//! tries to open the database anew when the next write comes, at a bounded pace. Opening tells
-//! whether the failed commit is there, because each carries a number.
+//! What it does when the disk fails stands in `recovery`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::StoreError;
 use super::handle::Shared;
 use super::image::{Image, Writes};
-use super::journal::{Change, Contents, Fault, Journal};
-use super::open;
+use super::journal::{Change, Fault, Journal};
+use super::recovery::Trouble;
 use super::reserve::Reserve;
 use super::transaction::Transaction;
 
@@ -53,14 +50,6 @@ pub(super) struct Writer {
     pub(super) journal: Option<Journal>,
     pub(super) reserve: Reserve,
     pub(super) trouble: Option<Trouble>,
-}
-
-/// Why writes are refused at present.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) fault: Fault,
-    /// When the last attempt to recover was made.
-    pub(super) tried: Instant,
 }
 
 /// Transactions that share one commit.
@@ -135,10 +124,12 @@ impl Writer {
         let committed = journal.commit(changes, sequence);
         drop(image);
         match committed {
-            Ok(()) => self.publish(writes, sequence),
-            Err(fault) => self.settle(fault, writes, sequence)?,
+            Ok(()) => {
+                self.publish(writes, sequence);
+                Ok(())
+            }
+            Err(fault) => Err(self.settle(fault)),
         }
-        Ok(())
     }
 
     fn publish(&self, writes: Writes, sequence: u64) {
@@ -151,70 +142,11 @@ impl Writer {
         });
     }
 
-    /// After a failed commit: opens the database anew to learn whether it is there.
-    fn settle(&mut self, fault: Fault, writes: Writes, sequence: u64) -> Result<(), StoreError> {
-        tracing::warn!(error = %fault, dir = %self.shared.dir.display(), "store write failed");
-        self.journal = None;
-        if matches!(fault, Fault::DiskFull { .. }) {
-            self.reserve.release();
-        }
-        self.trouble = Some(Trouble { fault: fault.clone(), tried: Instant::now() });
-        match self.reopen() {
-            Ok(found) if found.sequence == sequence => {
-                self.publish(writes, sequence);
-                Ok(())
-            }
-            Ok(_) => Err(self.refused(fault)),
-            Err(_) => Err(StoreError::Uncertain { dir: self.dir(), source: fault }),
-        }
-    }
-
-    /// In trouble, and not too soon after the last attempt: opens the database if need be, and
-    /// takes the reserve again, which shows that there is space.
-    fn recover(&mut self) {
-        let Some(trouble) = &mut self.trouble else { return };
-        if trouble.tried.elapsed() < PACE {
-            return;
-        }
-        trouble.tried = Instant::now();
-        let recovered = match &self.journal {
-            Some(_) => Ok(()),
-            None => self.reload(),
-        };
-        match recovered.and_then(|()| self.reserve.hold()) {
-            Ok(()) => {
-                self.trouble = None;
-                tracing::info!(dir = %self.shared.dir.display(), "store accepts writes again");
-            }
-            Err(fault) => {
-                self.trouble = Some(Trouble { fault, tried: Instant::now() });
-            }
-        }
-    }
-
-    /// Opens the database anew and shows what is in it: a commit whose caller was told that its
-    /// fate is uncertain may have made it.
-    fn reload(&mut self) -> Result<(), Fault> {
-        let contents = self.reopen()?;
-        let loaded = open::load(contents, &self.shared.dir, &self.shared.schema);
-        let image = loaded.map_err(|error| Fault::Damaged { what: error.to_string() })?;
-        self.shared.publish(|current| *current = Arc::new(image));
-        Ok(())
-    }
-
-    /// Opens the database anew.
-    fn reopen(&mut self) -> Result<Contents, Fault> {
-        let journal = Journal::open(&open::database(&self.shared.dir))?;
-        let contents = journal.contents()?;
-        self.journal = Some(journal);
-        Ok(contents)
-    }
-
-    fn refused(&self, source: Fault) -> StoreError {
+    pub(super) fn refused(&self, source: Fault) -> StoreError {
         StoreError::Refused { dir: self.dir(), source }
     }
 
-    fn dir(&self) -> PathBuf {
+    pub(super) fn dir(&self) -> PathBuf {
         self.shared.dir.clone()
     }
 }
@@ -251,5 +183,3 @@ impl std::fmt::Debug for Message {
 const MAX_GROUP: usize = 64;
 /// A commit takes no further transaction once it has this many bytes.
 const MAX_GROUP_BYTES: usize = 1024 * 1024;
-/// The least time between two attempts to recover.
-const PACE: Duration = Duration::from_millis(250);

@@ -62,6 +62,30 @@ fn a_kill_while_opening_loses_nothing() {
     }
 }
 
+/// The rarest of kills by hand: sled was writing a snapshot, which it does at every opening. It
+/// would take what is there of the file for the newest snapshot.
+#[test]
+fn half_a_snapshot_does_not_matter() {
+    let home = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut child = Writer::start(home.path());
+    child.await_ack(1);
+    let known = child.kill();
+    let known = verify(home.path(), known..=known + 1, 0);
+    let database = home.path().join("sled");
+    let files = fs::read_dir(&database).expect("it is there").map(|file| file.expect("it lists"));
+    let mut snapshots = files.map(|file| file.path()).filter(|path| is_snapshot(path));
+    let whole = fs::read(snapshots.next().expect("opening wrote one")).expect("it reads");
+    for length in [0, 1, whole.len() / 2, whole.len() - 1] {
+        let half = database.join("snap.7FFFFFFFFFFFFFFF.generating");
+        fs::write(half, &whole[..length]).expect("it can be written");
+        verify(home.path(), known..=known, 0);
+    }
+}
+
+fn is_snapshot(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("snap."))
+}
+
 #[test]
 fn a_power_cut_loses_nothing() {
     let (rounds, mut rng) = (rounds(80), rng());

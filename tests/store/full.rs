@@ -1,4 +1,4 @@
-//! A full disk: what was acknowledged stays, reads go on, writes say why they are refused, and
+//! A full disk, and a failing one: what was acknowledged stays, reads go on, writes say why they are refused, and
 //! work again by themselves once there is space.
 
 use std::fs::{self, File};
@@ -60,6 +60,29 @@ async fn it_recovers_without_a_restart() {
     store.close().await;
 }
 
+/// After a failed sync the system takes for written what is not. What the store says afterwards
+/// must hold all the same.
+#[tokio::test]
+async fn a_failing_disk_loses_nothing_acknowledged() {
+    let disk = Disk::thin(48);
+    let dir = disk.folder().join("store");
+    let store = cell::open(&dir);
+    put(&store, 0).await.expect("the disk works");
+    let ballast = fill(disk.behind());
+    let (acked, failure) = write_until_refused(&store).await;
+    assert!(matches!(&failure, StoreError::Uncertain { .. }), "{failure:?}");
+    assert_cells(&store, acked);
+
+    fs::remove_file(ballast).expect("the ballast can go");
+    put_patiently(&store, acked + 1).await;
+    assert_cells(&store, acked + 1);
+    let after = disk.cut();
+    let restarted = cell::open(&after.folder().join("store"));
+    assert_cells(&restarted, acked + 1);
+    restarted.close().await;
+    store.close().await;
+}
+
 /// Takes all space there is with a file, whose path it returns.
 fn fill(folder: &Path) -> PathBuf {
     let path = (0..9).map(|n| folder.join(format!("ballast-{n}"))).find(|path| !path.exists());
@@ -85,7 +108,8 @@ async fn write_until_refused(store: &Store) -> (u64, StoreError) {
 /// Writes it as soon as the store accepts it.
 async fn put_patiently(store: &Store, number: u64) {
     while let Err(refusal) = put(store, number).await {
-        assert!(matches!(refusal, StoreError::Refused { .. }), "{refusal:?}");
+        let expected = matches!(refusal, StoreError::Refused { .. } | StoreError::Uncertain { .. });
+        assert!(expected, "{refusal:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -128,7 +128,13 @@ fn what_is_wrong_is_said_with_a_hint() {
     let engines = r#"{"engines":{"node":"99"},"scripts":{"start":"node app.js"}}"#;
     check("package.json", engines, Code::BuildpackBuild, "24.21.0", "npm pkg set engines.node=26");
     check("package.json", "{", Code::BuildpackBuild, "package.json is not valid", "node -e");
-    check("Procfile", "web node", Code::DetectErrors, "", "");
+    check(
+        "Procfile",
+        "web node",
+        Code::DetectErrors,
+        "Procfile line 1",
+        "write one process a line",
+    );
 }
 
 #[test]

@@ -34,7 +34,20 @@ struct Verdict {
 enum Answer {
     Pass(Vec<Section>),
     Fail,
-    Error(String),
+    Error(Fault),
+}
+
+/// Why a detection failed with an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Fault {
+    reason: String,
+    hint: Option<String>,
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self { reason, hint: None }
+    }
 }
 
 /// The most lines of a detection that are kept to be shown if everything fails.
@@ -70,14 +83,17 @@ pub(super) fn detect(build: &Build<'_>, progress: &mut dyn Progress) -> Result<D
 
 /// All groups failed: shows what each buildpack said.
 fn nothing(verdicts: &BTreeMap<String, Verdict>, progress: &mut dyn Progress) -> Failed {
-    let mut errors = Vec::new();
+    let mut errors: Vec<Fault> = Vec::new();
     for (key, verdict) in verdicts {
         let answer = match &verdict.answer {
-            Answer::Pass(_) => "passed, but its group did not".to_owned(),
-            Answer::Fail => "does not recognise this app".to_owned(),
-            Answer::Error(reason) => {
-                errors.push(format!("{key}: {reason}"));
-                reason.clone()
+            Answer::Pass(_) => "passed, but its group did not",
+            Answer::Fail => "does not recognise this app",
+            Answer::Error(fault) => {
+                // Several buildpacks may stumble over one file.
+                if !errors.contains(fault) {
+                    errors.push(fault.clone());
+                }
+                "failed"
             }
         };
         progress.line(Stream::Stdout, &format!("{key}: {answer}"));
@@ -92,7 +108,10 @@ fn nothing(verdicts: &BTreeMap<String, Verdict>, progress: &mut dyn Progress) ->
             "deploy the folder that holds the app, or say how to start it: echo 'web: ./run' > Procfile",
         );
     }
-    Failed::new(Code::DetectErrors, Phase::Detect, errors.join("\n"))
+    let reasons: Vec<&str> = errors.iter().map(|fault| fault.reason.as_str()).collect();
+    let hint = errors.iter().find_map(|fault| fault.hint.clone());
+    let failed = Failed::new(Code::DetectErrors, Phase::Detect, reasons.join("\n"));
+    Failed { hint, ..failed }
 }
 
 fn ask(build: &Build<'_>, installed: &Installed) -> Verdict {
@@ -106,17 +125,18 @@ fn run_detect(
     build: &Build<'_>,
     installed: &Installed,
     output: &mut Vec<String>,
-) -> Result<Answer, String> {
+) -> Result<Answer, Fault> {
     let own = &installed.descriptor;
     if !own.fits(&build.job.target) {
-        return Err(format!("is not made for {}", describe(build)));
+        return Err(format!("{} is not made for {}", installed.key(), describe(build)).into());
     }
     if !own.buildpack.exec_env.is_empty()
         && !own.buildpack.exec_env.iter().any(|env| env == "production" || env == "*")
     {
         return Ok(Answer::Fail);
     }
-    let text = |error: std::io::Error| format!("bin/detect could not be run: {error}");
+    let key = installed.key();
+    let text = |error: std::io::Error| format!("{key}: bin/detect could not be run: {error}");
     let plan =
         build.scratch(&format!("{}.detect.toml", own.buildpack.id.escaped())).map_err(text)?;
     let mut options = fs::OpenOptions::new();
@@ -134,25 +154,24 @@ fn run_detect(
     match exit_code(status.map_err(text)?) {
         0 => {}
         100 => return Ok(Answer::Fail),
-        code => return Err(explained(output, code)),
+        code => return Err(explained(&installed.key(), output, code)),
     }
-    let plan: BuildPlan = read_toml_or_default(&plan).map_err(|error| error.to_string())?;
+    let plan: BuildPlan = read_toml_or_default(&plan).map_err(|error| format!("{key}: {error}"))?;
     let options = plan.into_options().into_iter().map(liberal).collect::<Option<Vec<_>>>();
-    let twice = "its plan requires a dependency with `version` and `metadata.version`";
-    Ok(Answer::Pass(options.ok_or(twice)?))
+    let twice = || format!("{key}: a required dependency has `version` and `metadata.version`");
+    Ok(Answer::Pass(options.ok_or_else(twice)?))
 }
 
 /// What a failed detection says: the lines it marked as errors, else its exit code.
-fn explained(output: &[String], code: i32) -> String {
-    let marked: Vec<&str> = output
-        .iter()
-        .filter_map(|line| line.trim_start().strip_prefix("! "))
-        .map(str::trim)
-        .collect();
-    if marked.is_empty() {
-        return format!("bin/detect ended with exit code {code}");
+fn explained(key: &str, output: &[String], code: i32) -> Fault {
+    let marked = output.iter().filter_map(|line| line.trim_start().strip_prefix("! "));
+    let (hints, reasons): (Vec<&str>, Vec<&str>) =
+        marked.map(str::trim).partition(|line| line.starts_with("hint: "));
+    if reasons.is_empty() {
+        return format!("{key}: bin/detect ended with exit code {code}").into();
     }
-    marked.join("\n")
+    let hint = hints.first().and_then(|hint| hint.strip_prefix("hint: ")).map(str::to_owned);
+    Fault { reason: reasons.join("\n"), hint }
 }
 
 fn liberal(section: Section) -> Option<Section> {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{ALL, App, BuildContext, Buildpack, PackError, Process, Verdict, output};
+use super::{ALL, App, BuildContext, Buildpack, PackError, Process, Verdict, output, procfile};
 
 /// The exit code of a detection that says no.
 const NOT_MINE: u8 = 100;
@@ -15,7 +15,7 @@ const NOT_MINE: u8 = 100;
 /// `bin/detect <platform> <plan>`, in the app's folder. Our buildpacks ask nothing of each other,
 /// so the plan stays empty.
 pub(crate) fn run_detect(name: &str, _args: &[OsString]) -> ExitCode {
-    let verdict = find(name).and_then(|pack| pack.detect(&here()?));
+    let verdict = find(name).and_then(|pack| recognise(pack, &here()?));
     match verdict {
         Ok(Verdict::Recognised(because)) => {
             output::line(&format!("detected because {because}"));
@@ -44,12 +44,23 @@ pub(crate) fn run_build(name: &str, args: &[OsString]) -> ExitCode {
 /// a user before anything is uploaded, and for the goldens of the examples.
 pub fn detect_report(dir: &std::path::Path) -> Vec<String> {
     let app = App::new(dir);
-    let sentence = |pack: &&dyn Buildpack| match pack.detect(&app) {
+    let sentence = |pack: &&dyn Buildpack| match recognise(*pack, &app) {
         Ok(Verdict::Recognised(because)) => Some(format!("{}: {because}", pack.name())),
         Ok(Verdict::Unknown) => None,
         Err(error) => Some(format!("{}: {error}", pack.name())),
     };
     ALL.iter().filter_map(sentence).collect()
+}
+
+/// A buildpack's verdict. A faulty Procfile ends every detection of an app that is recognised:
+/// otherwise the optional buildpack would drop out, and the app would run with other processes than
+/// its author wrote.
+fn recognise(pack: &dyn Buildpack, app: &App) -> Result<Verdict, PackError> {
+    let verdict = pack.detect(app)?;
+    if verdict != Verdict::Unknown {
+        procfile::check(app)?;
+    }
+    Ok(verdict)
 }
 
 fn build(name: &str, args: &[OsString]) -> Result<(), PackError> {

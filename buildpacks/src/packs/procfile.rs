@@ -44,6 +44,11 @@ pub(super) fn defines(app: &App, kind: &str) -> bool {
     processes(app).is_ok_and(|all| all.iter().any(|process| process.kind == kind))
 }
 
+/// Fails if there is a faulty Procfile.
+pub(super) fn check(app: &App) -> Result<(), PackError> {
+    processes(app).map(drop)
+}
+
 /// The processes, in the order of the file.
 fn processes(app: &App) -> Result<Vec<Process>, PackError> {
     parse(&app.text("Procfile")?.unwrap_or_default())

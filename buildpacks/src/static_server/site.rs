@@ -1,6 +1,7 @@
 //! One request to a site: which file, which validator, what when there is none.
 
 use std::convert::Infallible;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,9 +124,16 @@ impl Service<Request<Incoming>> for Site {
 }
 
 async fn serve(root: &Path, request: Request<Empty<Bytes>>) -> Response<Body> {
+    let path = request.uri().path().to_owned();
     match ServeDir::new(root).try_call(request).await {
         Ok(response) => response.map(BodyExt::boxed_unsync),
-        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            plain(StatusCode::NOT_FOUND)
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "cannot serve {path}: {error}");
+            plain(StatusCode::INTERNAL_SERVER_ERROR)
+        }
     }
 }
 

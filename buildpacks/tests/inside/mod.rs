@@ -16,26 +16,26 @@ use buildpacks::{Roots, Target};
 use tempfile::TempDir;
 
 /// The binary under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_buildpacks");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_buildpacks");
 
 /// An agent that is connected and waits for jobs.
-pub struct Inside {
+pub(crate) struct Inside {
     dir: TempDir,
-    pub roots: Roots,
+    pub(crate) roots: Roots,
     agent: Child,
     wire: BufReader<UnixStream>,
 }
 
 /// What a job came to.
-pub struct Finished {
-    pub outcome: Outcome,
-    pub log: Vec<String>,
-    pub phases: Vec<Phase>,
+pub(crate) struct Finished {
+    pub(crate) outcome: Outcome,
+    pub(crate) log: Vec<String>,
+    pub(crate) phases: Vec<Phase>,
 }
 
 impl Inside {
     /// Starts an agent for the app in `source`.
-    pub fn start(source: &Path) -> Self {
+    pub(crate) fn start(source: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let roots = Roots::under(dir.path());
         for folder in [&roots.layers, &roots.platform, &roots.toolchains] {
@@ -71,13 +71,13 @@ impl Inside {
     }
 
     /// Replaces the app's source, as the daemon does before each job.
-    pub fn upload(&self, source: &Path) {
+    pub(crate) fn upload(&self, source: &Path) {
         let _ = fs::remove_dir_all(&self.roots.workspace);
         copy(source, &self.roots.workspace);
     }
 
     /// Runs one job.
-    pub fn build(&mut self, previous: Option<PreviousBuild>) -> Finished {
+    pub(crate) fn build(&mut self, previous: Option<PreviousBuild>) -> Finished {
         let target = Target {
             os: "linux".into(),
             arch: "amd64".into(),
@@ -99,7 +99,7 @@ impl Inside {
     }
 
     /// The folder that holds everything.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
@@ -119,32 +119,32 @@ impl Drop for Inside {
 }
 
 impl Finished {
-    pub fn built(self) -> Built {
+    pub(crate) fn built(self) -> Built {
         match self.outcome {
             Outcome::Built(built) => built,
             Outcome::Failed(failed) => panic!("{failed:?}\n{}", self.log.join("\n")),
         }
     }
 
-    pub fn failed(self) -> Failed {
+    pub(crate) fn failed(self) -> Failed {
         match self.outcome {
             Outcome::Failed(failed) => failed,
             Outcome::Built(built) => panic!("{built:?}\n{}", self.log.join("\n")),
         }
     }
 
-    pub fn says(&self, text: &str) -> bool {
+    pub(crate) fn says(&self, text: &str) -> bool {
         self.log.iter().any(|line| line.contains(text))
     }
 }
 
 /// An example of the repository.
-pub fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name)
 }
 
 /// Copies a folder; examples hold only files and folders.
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -1,1 +1,3 @@
 //! `paas`: your own Heroku on any Linux server.
+
+pub mod build;

@@ -9,7 +9,7 @@ mod mirror;
 use mirror::{Mirror, Page, tar_gz};
 use paas::build::toolchains::{Address, Request, Scheme, Sources, Toolchain, Toolchains};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +61,8 @@ async fn requests_at_once_share_one_fetch() {
     assert_eq!(mirror.hits(&Mirror::node_archive("20.20.2")), 1);
 }
 
+type Fault = fn(Vec<u8>) -> Page;
+
 #[tokio::test]
 async fn a_damaged_download_leaves_nothing() {
     let spoil = |mut body: Vec<u8>| {
@@ -68,7 +70,6 @@ async fn a_damaged_download_leaves_nothing() {
         body[middle] ^= 1;
         Page::Body(body)
     };
-    type Fault = fn(Vec<u8>) -> Page;
     let faults: [(Fault, &str); 2] =
         [(spoil, "published checksum"), (Page::Truncated, "could not be read")];
     for (fault, expected) in faults {
@@ -184,9 +185,7 @@ async fn from_registries(request: Request, program: &str) -> String {
     let sources = Sources::official().mirrored(&closed.address);
     let dir = tempfile::tempdir().unwrap();
     let toolchains = Toolchains::open(dir.path(), sources).unwrap();
-    let start = Instant::now();
     let got = toolchains.provide(&request).await.unwrap();
-    println!("{} {}: {:?}", request.toolchain, got.version, start.elapsed());
     let path = format!("{}:/usr/bin:/bin", got.path.join("bin").display());
     let mut command = tokio::process::Command::new(got.path.join("bin").join(program));
     let argument = if program == "go" { "version" } else { "--version" };

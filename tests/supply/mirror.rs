@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 /// What a path answers.
 #[derive(Clone)]
-pub enum Page {
+pub(crate) enum Page {
     Body(Vec<u8>),
     /// Promises the whole length, sends half, hangs up.
     Truncated(Vec<u8>),
@@ -26,13 +26,13 @@ struct State {
     held: Vec<TcpStream>,
 }
 
-pub struct Mirror {
-    pub address: String,
+pub(crate) struct Mirror {
+    pub(crate) address: String,
     state: Arc<Mutex<State>>,
 }
 
 impl Mirror {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State::default()));
@@ -46,16 +46,16 @@ impl Mirror {
         Self { address, state }
     }
 
-    pub fn put(&self, path: &str, page: Page) {
+    pub(crate) fn put(&self, path: &str, page: Page) {
         self.state.lock().unwrap().pages.insert(path.to_owned(), page);
     }
 
-    pub fn hits(&self, path: &str) -> usize {
+    pub(crate) fn hits(&self, path: &str) -> usize {
         self.state.lock().unwrap().hits.get(path).copied().unwrap_or_default()
     }
 
     /// Publishes one Node release as nodejs.org does; the page is the archive's.
-    pub fn publish_node(&self, version: &str, archive: impl FnOnce(Vec<u8>) -> Page) {
+    pub(crate) fn publish_node(&self, version: &str, archive: impl FnOnce(Vec<u8>) -> Page) {
         let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
         let top = format!("node-v{version}-linux-{arch}");
         let tar = tar_gz(&[
@@ -70,13 +70,13 @@ impl Mirror {
         self.put(&format!("/node/v{version}/{top}.tar.gz"), archive(tar));
     }
 
-    pub fn node_archive(version: &str) -> String {
+    pub(crate) fn node_archive(version: &str) -> String {
         let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
         format!("/node/v{version}/node-v{version}-linux-{arch}.tar.gz")
     }
 }
 
-pub fn tar_gz(files: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn tar_gz(files: &[(&str, &str)]) -> Vec<u8> {
     let gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut tar = tar::Builder::new(gz);
     for (path, body) in files {

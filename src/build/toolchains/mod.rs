@@ -10,8 +10,8 @@
 //!
 //! In reading order: `wire` (what is asked and answered), `provide` (the story), `range` and
 //! `number` (which version), `sources` and `registries` (where from), `sites` (what each place
-//! offers), `web` (the only door to HTTP), `unpack` and `layout` (archive to folder), `shelf`
-//! (what is kept), `serve` (the socket).
+//! offers), `unpack` and `layout` (archive to folder), `shelf` (what is kept), `serve` (the
+//! socket).
 
 mod layout;
 mod number;
@@ -23,7 +23,6 @@ mod shelf;
 mod sites;
 mod sources;
 mod unpack;
-mod web;
 mod wire;
 
 pub use provide::{OpenError, Toolchains};

@@ -15,8 +15,8 @@ use super::layout::Layout;
 use super::registries::Registries;
 use super::sources::Sources;
 use super::unpack::Format;
-use super::web::{Checksum, Web, WebError};
 use super::wire::Toolchain;
+use crate::build::web::{Checksum, Web, WebError, shown};
 
 /// One archive of a toolchain, and how to know it is the right one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +112,7 @@ const MACHINE: Machine = if cfg!(target_arch = "aarch64") {
 
 /// Parses a JSON index, keeping its address for the error.
 fn json<T: serde::de::DeserializeOwned>(url: &str, text: &str) -> Result<T, SiteError> {
-    let url = super::web::shown(url);
+    let url = shown(url);
     serde_json::from_str(text).map_err(|source| SiteError::Index { url, source })
 }
 

@@ -3,7 +3,7 @@
 //! Node comes as a package with the one binary; npm is laid beside it, of the major version that
 //! this line of Node is shipped with. Integrity is npm's own sha512.
 
-use super::{Archive, Checksum, Format, Layout, MACHINE, SiteError, Web, json};
+use super::{Archive, Checksum, Format, Layout, MACHINE, SiteError, Web, json, shown};
 use crate::build::toolchains::number::Number;
 use crate::build::toolchains::wire::Toolchain;
 use base64::Engine as _;
@@ -58,10 +58,7 @@ pub(super) fn archives(
     of: Toolchain,
     version: &str,
 ) -> Result<Vec<Archive>, SiteError> {
-    let missing = || SiteError::NoVersion {
-        url: super::super::web::shown(registry),
-        version: version.into(),
-    };
+    let missing = || SiteError::NoVersion { url: shown(registry), version: version.into() };
     for name in packages(of) {
         let Some(release) = package(web, registry, &name)?.versions.remove(version) else {
             continue;

@@ -3,9 +3,8 @@
 //! Reads the simple index in both its forms: JSON where the index was asked for nothing and gives
 //! it, HTML everywhere. Integrity is the sha256 that every index carries.
 
-use super::{Archive, Checksum, Format, Layout, MACHINE, SiteError, Web, json, sha256};
+use super::{Archive, Checksum, Format, Layout, MACHINE, SiteError, Web, json, sha256, shown};
 use crate::build::toolchains::number::Number;
-use crate::build::toolchains::web::shown;
 use crate::build::toolchains::wire::Toolchain;
 use serde::Deserialize;
 use std::collections::BTreeMap;

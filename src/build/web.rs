@@ -1,6 +1,6 @@
 //! The only door to HTTP downloads: blocking, with a deadline and a cap on everything.
 //!
-//! It knows nothing of toolchains. Host proxies (`HTTPS_PROXY`, `NO_PROXY`, …) and the host's own
+//! It knows nothing of what is downloaded. Host proxies (`HTTPS_PROXY`, `NO_PROXY`, …) and the host's own
 //! certificate store (`SSL_CERT_FILE`) are honoured. Invariants: the first contact with a place
 //! takes at most [`CONTACT`], and its failure is remembered for [`REMEMBERED`]; no byte of a
 //! download is used before its digest matched.

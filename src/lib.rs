@@ -1,4 +1,6 @@
 //! `paas`: your own Heroku on any Linux server.
 
+pub mod build;
 pub mod engine;
+pub mod faults;
 pub mod model;

@@ -4,3 +4,4 @@ pub mod build;
 pub mod engine;
 pub mod faults;
 pub mod model;
+pub mod node;

@@ -5,6 +5,10 @@
 //! success. Nothing here decides; an engine does what it is told and reports what it sees.
 //! Every call has a deadline, after which it fails with [`EngineError::Timeout`].
 
+pub mod docker;
+#[cfg(test)]
+pub(crate) mod fake;
+
 use std::{collections::BTreeMap, future::Future, path::PathBuf, time::Duration};
 
 use bytes::Bytes;

@@ -1,0 +1,130 @@
+//! Images of ours: loaded, named, listed, removed. Which of them are still needed is not known here.
+
+use std::{collections::HashMap, time::Duration};
+
+use bollard::{
+    models::BuildInfo,
+    query_parameters::{
+        ImportImageOptions, ListContainersOptions, ListImagesOptions, RemoveImageOptions,
+        TagImageOptions,
+    },
+};
+use bytes::Bytes;
+use futures_util::{TryStreamExt, stream::BoxStream};
+
+use super::{Docker, fault, label};
+use crate::{
+    engine::{EngineError, OwnImage},
+    model::ImageId,
+};
+
+/// The uncompressed digests of its layers, lowest first; `None` if it is not there.
+pub(super) async fn layers(
+    docker: &Docker,
+    id: &ImageId,
+) -> Result<Option<Vec<String>>, EngineError> {
+    let inspect = docker.api().inspect_image(id.as_str());
+    match docker.ask("image inspect", id.as_str(), inspect).await {
+        Ok(image) => Ok(Some(image.root_fs.and_then(|root| root.layers).unwrap_or_default())),
+        Err(error) if fault::status(&error) == Some(404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Feeds a tar to `docker load`. Docker answers 200 at once and reports what goes wrong inside the
+/// answer; bollard turns that into an error of the stream.
+pub(super) async fn load(
+    docker: &Docker,
+    tar: BoxStream<'static, std::io::Result<Bytes>>,
+) -> Result<(), EngineError> {
+    // Docker holds the layers' files open while it reads; a quiet answer is all that is needed.
+    let options = ImportImageOptions { quiet: true, ..Default::default() };
+    let answers = docker.api().import_image_stream(options, tar, None);
+    let all: Vec<BuildInfo> =
+        docker.within(LOAD_DEADLINE, "load", "an image", answers.try_collect()).await?;
+    match all.into_iter().find_map(|answer| answer.error_detail) {
+        Some(detail) => {
+            let message = detail.message.unwrap_or_else(|| "no reason given".to_owned());
+            Err(fault::refusal("load", "an image", 0, message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Names an image.
+pub(super) async fn tag(
+    docker: &Docker,
+    id: &ImageId,
+    repository: &str,
+    tag: &str,
+) -> Result<(), EngineError> {
+    let options = TagImageOptions { repo: Some(repository.to_owned()), tag: Some(tag.to_owned()) };
+    docker.ask("tag", id.as_str(), docker.api().tag_image(id.as_str(), Some(options))).await
+}
+
+/// All images with our label.
+pub(super) async fn list(docker: &Docker) -> Result<Vec<OwnImage>, EngineError> {
+    let label = format!("{}={}", label::INSTALLATION, docker.installation());
+    let options = ListImagesOptions {
+        filters: Some(HashMap::from([("label".to_owned(), vec![label])])),
+        ..Default::default()
+    };
+    let images = docker.ask("image ls", "images", docker.api().list_images(Some(options))).await?;
+    let own = images.into_iter().filter_map(|image| {
+        Some(OwnImage {
+            id: image.id.parse().ok()?,
+            // Docker writes `<none>:<none>` for an image without a name.
+            tags: image.repo_tags.into_iter().filter(|tag| !tag.contains("<none>")).collect(),
+            app: image.labels.get(label::APP).and_then(|app| app.parse().ok()),
+        })
+    });
+    Ok(own.collect())
+}
+
+/// Takes all its names away and with the last one the image. Looking for containers first keeps it
+/// whole: otherwise it would have lost some names by the time Docker refuses the last one.
+pub(super) async fn remove(docker: &Docker, id: &ImageId) -> Result<(), EngineError> {
+    let inspect = docker.api().inspect_image(id.as_str());
+    let image = match docker.ask("image inspect", id.as_str(), inspect).await {
+        Ok(image) => image,
+        Err(error) if fault::status(&error) == Some(404) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let labels = image.config.and_then(|config| config.labels);
+    if !label::is_ours(docker.installation(), labels.as_ref()) {
+        let message = "it was not made by this installation".to_owned();
+        return Err(fault::refuse("image rm", id.as_str(), message));
+    }
+    let options = ListContainersOptions {
+        all: true,
+        filters: Some(HashMap::from([("ancestor".to_owned(), vec![id.to_string()])])),
+        ..Default::default()
+    };
+    let users = docker.api().list_containers(Some(options));
+    let users = docker.ask("container ls", id.as_str(), users).await?;
+    if let Some(user) = users.first() {
+        let name = user.names.iter().flatten().next().cloned().unwrap_or_default();
+        let message = format!("container {} uses it", name.trim_start_matches('/'));
+        return Err(fault::refuse("image rm", id.as_str(), message));
+    }
+    let tags = image.repo_tags.unwrap_or_default();
+    for name in tags.iter().map(String::as_str).chain([id.as_str()]) {
+        remove_name(docker, name).await?;
+    }
+    Ok(())
+}
+
+/// Removes a name, or with the last name, or by its id, the image.
+pub(super) async fn remove_name(docker: &Docker, name: &str) -> Result<(), EngineError> {
+    let options = RemoveImageOptions { force: false, ..Default::default() };
+    let removed = docker
+        .within(LOAD_DEADLINE, "image rm", name, async {
+            docker.api().remove_image(name, Some(options), None).await.map(drop)
+        })
+        .await;
+    fault::accept(removed, &[404])
+}
+
+/// Docker unpacks what it reads: a gigabyte of small files takes minutes on a slow disk. A load that
+/// takes longer hangs.
+const LOAD_DEADLINE: Duration = Duration::from_mins(15);

@@ -1,0 +1,215 @@
+//! Names and labels: what a container of ours is, written on it and read back from it.
+//!
+//! Labels are the only memory of the engine's side: after a crash they tell everything that the
+//! store must be compared with. A name is fixed by what a thing is, so that making it twice finds it.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use super::InstallationId;
+use crate::{
+    engine::{BuilderSpec, InstanceSpec},
+    model::{AppName, BuildNumber, Incarnation, ReleaseVersion, Slot},
+};
+
+pub(super) const INSTALLATION: &str = "paas.installation";
+pub(super) const ROLE: &str = "paas.role";
+pub(super) const APP: &str = "paas.app";
+pub(super) const SPEC: &str = "paas.spec";
+const PROCESS: &str = "paas.process";
+const INDEX: &str = "paas.index";
+const RELEASE: &str = "paas.release";
+const RESTART: &str = "paas.restart";
+const ATTEMPT: &str = "paas.attempt";
+const BUILD: &str = "paas.build";
+
+/// What a container is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It runs an app.
+    Instance,
+    /// It runs a build.
+    Builder,
+    /// It never runs; its files are copied out of it.
+    Pull,
+}
+
+impl Role {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::Builder => "builder",
+            Self::Pull => "pull",
+        }
+    }
+}
+
+/// Which instance a container is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) app: AppName,
+    pub(super) slot: Slot,
+    pub(super) incarnation: Incarnation,
+    pub(super) attempt: u32,
+}
+
+pub(super) fn instance_name(installation: &InstallationId, spec: &InstanceSpec) -> String {
+    let (slot, incarnation) = (&spec.slot, &spec.incarnation);
+    format!(
+        "paas-{installation}.{}.{}.{}.{}.{}.{}",
+        spec.app, slot.process, slot.index, incarnation.release, incarnation.restart, spec.attempt
+    )
+}
+
+pub(super) fn builder_name(installation: &InstallationId, spec: &BuilderSpec) -> String {
+    format!("paas-{installation}.build.{}.{}", spec.app, spec.build)
+}
+
+pub(super) fn app_network(installation: &InstallationId, app: &AppName) -> String {
+    format!("paas-{installation}-{app}")
+}
+
+/// Two hyphens cannot come from an app: no app's network is called so.
+pub(super) fn build_network(installation: &InstallationId) -> String {
+    format!("paas-{installation}--build")
+}
+
+pub(super) fn of_instance(
+    installation: &InstallationId,
+    spec: &InstanceSpec,
+) -> HashMap<String, String> {
+    labels(&[
+        (INSTALLATION, installation),
+        (ROLE, &Role::Instance.word()),
+        (APP, &spec.app),
+        (PROCESS, &spec.slot.process),
+        (INDEX, &spec.slot.index),
+        (RELEASE, &spec.incarnation.release.0),
+        (RESTART, &spec.incarnation.restart),
+        (ATTEMPT, &spec.attempt),
+        (SPEC, &digest(spec)),
+    ])
+}
+
+pub(super) fn of_builder(
+    installation: &InstallationId,
+    spec: &BuilderSpec,
+) -> HashMap<String, String> {
+    labels(&[
+        (INSTALLATION, installation),
+        (ROLE, &Role::Builder.word()),
+        (APP, &spec.app),
+        (BUILD, &spec.build),
+    ])
+}
+
+pub(super) fn of_network(installation: &InstallationId) -> HashMap<String, String> {
+    labels(&[(INSTALLATION, installation)])
+}
+
+pub(super) fn of_pull(installation: &InstallationId) -> HashMap<String, String> {
+    labels(&[(INSTALLATION, installation), (ROLE, &Role::Pull.word())])
+}
+
+/// The engine's filter for containers of ours in that role.
+pub(super) fn filter(installation: &InstallationId, role: Role) -> HashMap<String, Vec<String>> {
+    let labels = vec![format!("{INSTALLATION}={installation}"), format!("{ROLE}={}", role.word())];
+    HashMap::from([("label".to_owned(), labels)])
+}
+
+/// Which instance the labels speak of; `None` if they were not written by this file.
+pub(super) fn identity(labels: &HashMap<String, String>) -> Option<Identity> {
+    let number = |key| labels.get(key)?.parse::<u32>().ok();
+    Some(Identity {
+        app: labels.get(APP)?.parse().ok()?,
+        slot: Slot {
+            process: labels.get(PROCESS)?.parse().ok()?,
+            index: labels.get(INDEX)?.parse().ok()?,
+        },
+        incarnation: Incarnation {
+            release: ReleaseVersion(number(RELEASE)?),
+            restart: number(RESTART)?,
+        },
+        attempt: number(ATTEMPT)?,
+    })
+}
+
+/// Whose build the labels speak of.
+pub(super) fn build(labels: &HashMap<String, String>) -> Option<(AppName, BuildNumber)> {
+    let number = labels.get(BUILD)?.parse().ok()?;
+    Some((labels.get(APP)?.parse().ok()?, BuildNumber(number)))
+}
+
+/// Whether the labels are those of this installation.
+pub(super) fn is_ours(
+    installation: &InstallationId,
+    labels: Option<&HashMap<String, String>>,
+) -> bool {
+    labels.and_then(|labels| labels.get(INSTALLATION)).is_some_and(|id| id == installation.as_str())
+}
+
+/// The sha256 of all that decides how an instance runs. Each part is preceded by its length, so that
+/// no two different specs can look the same.
+pub(super) fn digest(spec: &InstanceSpec) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |part: &str| {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    };
+    add(spec.image.as_str());
+    spec.process.entrypoint.iter().for_each(|argument| add(argument));
+    add("environment");
+    for (key, value) in &spec.environment {
+        add(key.as_str());
+        add(value);
+    }
+    let limits = &spec.process.limits;
+    add(&format!(
+        "{:?} {} {:?} {}",
+        spec.process.port, limits.memory.0, limits.cpu_millis, limits.pids
+    ));
+    hex::encode(hash.finalize())
+}
+
+fn labels(pairs: &[(&str, &dyn std::fmt::Display)]) -> HashMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), value.to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::docker::policy::tests::spec;
+
+    #[test]
+    fn what_is_written_on_a_container_is_read_back() {
+        let (installation, spec) = ("k3f9".parse().unwrap(), spec());
+        let labels = of_instance(&installation, &spec);
+        let identity = identity(&labels).unwrap();
+        assert_eq!(identity.app, spec.app);
+        assert_eq!(identity.slot, spec.slot);
+        assert_eq!(identity.incarnation, spec.incarnation);
+        assert_eq!(identity.attempt, spec.attempt);
+        assert!(is_ours(&installation, Some(&labels)));
+        assert!(!is_ours(&"other".parse().unwrap(), Some(&labels)));
+        assert_eq!(instance_name(&installation, &spec), "paas-k3f9.shop.web.1.v12.0.3");
+    }
+
+    #[test]
+    fn foreign_labels_are_nobody() {
+        assert_eq!(identity(&HashMap::new()), None);
+        assert_eq!(identity(&HashMap::from([(APP.to_owned(), "Not An App".to_owned())])), None);
+    }
+
+    #[test]
+    fn the_digest_changes_with_what_runs_and_with_nothing_else() {
+        let (one, mut other) = (spec(), spec());
+        other.attempt += 1;
+        assert_eq!(digest(&one), digest(&other), "the attempt is in the name");
+        other.environment.insert("NEW".parse().unwrap(), String::new());
+        assert_ne!(digest(&one), digest(&other));
+        let mut moved = spec();
+        moved.process.entrypoint = vec!["/bin/ser".to_owned(), "ver".to_owned()];
+        assert_ne!(digest(&one), digest(&moved));
+    }
+}

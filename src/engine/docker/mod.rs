@@ -1,0 +1,150 @@
+//! Docker on this machine, through bollard: the one place of the house that speaks its API.
+//!
+//! It does what it is told and reports what it sees; it never decides, retries or remembers intent.
+//! Whatever it makes carries this installation's label, and nothing without that label is ever
+//! listed, changed or removed. Every call has a deadline, because a wedged dockerd answers nothing
+//! at all.
+
+mod connection;
+mod fault;
+
+mod changes;
+mod label;
+mod network;
+mod observe;
+mod output;
+mod policy;
+mod start;
+mod subnet;
+mod usage;
+
+mod builder;
+mod image;
+mod pull;
+
+use std::{path::Path, time::Duration};
+
+use bollard::query_parameters::{KillContainerOptions, RemoveContainerOptions};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use super::{
+    BuildEngine, Builder, BuilderSpec, Engine, EngineError, InstanceSpec, OutputLine, OwnImage,
+    Signal, UsageSample,
+};
+use crate::model::{AppName, ContainerId, Exit, ImageId, Instance, Timestamp};
+
+pub use connection::{Docker, DockerSettings, InstallationId, InvalidInstallation};
+#[cfg(test)]
+pub(crate) use policy::tests::spec as example;
+pub use subnet::{InvalidSubnet, Subnet};
+
+impl Engine for Docker {
+    async fn instances(&self) -> Result<Vec<Instance>, EngineError> {
+        observe::instances(self).await
+    }
+
+    async fn start(&self, spec: &InstanceSpec) -> Result<ContainerId, EngineError> {
+        start::start(self, spec).await
+    }
+
+    async fn signal(&self, id: &ContainerId, signal: Signal) -> Result<(), EngineError> {
+        let name = match signal {
+            Signal::Terminate => "SIGTERM",
+            Signal::Kill => "SIGKILL",
+        };
+        let options = KillContainerOptions { signal: name.to_owned() };
+        let sent = self
+            .ask("container kill", &id.0, self.api().kill_container(&id.0, Some(options)))
+            .await;
+        // 404: it is gone. 409: it does not run. Both are what the caller wants in the end.
+        fault::accept(sent, &[404, 409])
+    }
+
+    async fn remove(&self, id: &ContainerId) -> Result<(), EngineError> {
+        remove_container(self, &id.0).await
+    }
+
+    async fn forget(&self, app: &AppName) -> Result<(), EngineError> {
+        network::forget(self, app).await
+    }
+
+    fn output(
+        &self,
+        id: &ContainerId,
+        since: Option<Timestamp>,
+    ) -> BoxStream<'static, Result<OutputLine, EngineError>> {
+        output::output(self, id, since)
+    }
+
+    fn changes(&self) -> BoxStream<'static, ()> {
+        changes::changes(self)
+    }
+
+    async fn usage(&self, id: &ContainerId) -> Result<UsageSample, EngineError> {
+        usage::usage(self, id).await
+    }
+}
+
+impl BuildEngine for Docker {
+    async fn start_builder(&self, spec: &BuilderSpec) -> Result<ContainerId, EngineError> {
+        builder::start(self, spec).await
+    }
+
+    async fn wait_builder(&self, id: &ContainerId) -> Result<Exit, EngineError> {
+        builder::wait(self, id).await
+    }
+
+    async fn builder_output(&self, id: &ContainerId) -> Result<String, EngineError> {
+        builder::output(self, id).await
+    }
+
+    async fn builders(&self) -> Result<Vec<Builder>, EngineError> {
+        builder::all(self).await
+    }
+
+    async fn remove_builder(&self, id: &ContainerId) -> Result<(), EngineError> {
+        remove_container(self, &id.0).await
+    }
+
+    async fn image_layers(&self, id: &ImageId) -> Result<Option<Vec<String>>, EngineError> {
+        image::layers(self, id).await
+    }
+
+    async fn load(
+        &self,
+        tar: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> Result<(), EngineError> {
+        image::load(self, tar).await
+    }
+
+    async fn tag(&self, id: &ImageId, repository: &str, tag: &str) -> Result<(), EngineError> {
+        image::tag(self, id, repository, tag).await
+    }
+
+    async fn images(&self) -> Result<Vec<OwnImage>, EngineError> {
+        image::list(self).await
+    }
+
+    async fn remove_image(&self, id: &ImageId) -> Result<(), EngineError> {
+        image::remove(self, id).await
+    }
+
+    async fn pull_rootfs(
+        &self,
+        reference: &str,
+        into: &Path,
+        first_contact: Duration,
+    ) -> Result<(), EngineError> {
+        pull::rootfs(self, reference, into, first_contact).await
+    }
+}
+
+/// Removes a container with its anonymous volumes, running or not.
+async fn remove_container(docker: &Docker, name: &str) -> Result<(), EngineError> {
+    let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
+    let removed =
+        docker.ask("container rm", name, docker.api().remove_container(name, Some(options))).await;
+    // 409: "removal of container … is already in progress", which ends the same way.
+    fault::accept(removed, &[404, 409])
+}

@@ -1,0 +1,187 @@
+//! The policy: what every container of ours may and may not do. Pure: spec → request.
+//!
+//! An app is not trusted: no capabilities but binding low ports, no new privileges, bounded memory,
+//! processes, files and logs. There is no way around these defaults, for anybody.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
+    RestartPolicy, RestartPolicyNameEnum,
+};
+
+use super::{InstallationId, label};
+use crate::{
+    engine::{Access, BuilderSpec, InstanceSpec},
+    model::process::Limits,
+};
+
+/// The container of an instance.
+pub(super) fn instance(installation: &InstallationId, spec: &InstanceSpec) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(spec.image.to_string()),
+        entrypoint: Some(spec.process.entrypoint.clone()),
+        env: Some(environment(spec)),
+        // `_` is allowed in a process's name and not in a host's.
+        hostname: Some(format!("{}-{}", spec.slot.process, spec.slot.index).replace('_', "-")),
+        labels: Some(label::of_instance(installation, spec)),
+        host_config: Some(HostConfig {
+            network_mode: Some(label::app_network(installation, &spec.app)),
+            cap_add: Some(vec!["NET_BIND_SERVICE".to_owned()]),
+            ..confined(&spec.process.limits)
+        }),
+        ..Default::default()
+    }
+}
+
+/// The container of a build: confined as an instance is, without the one capability, and with the
+/// folders it works on.
+pub(super) fn builder(installation: &InstallationId, spec: &BuilderSpec) -> ContainerCreateBody {
+    let limits = Limits { memory: spec.memory, cpu_millis: Some(spec.cpu_millis), pids: spec.pids };
+    ContainerCreateBody {
+        image: Some(spec.image.to_string()),
+        entrypoint: Some(spec.command.clone()),
+        user: Some(spec.user.clone()),
+        env: Some(spec.environment.iter().map(|(key, value)| format!("{key}={value}")).collect()),
+        labels: Some(label::of_builder(installation, spec)),
+        host_config: Some(HostConfig {
+            network_mode: Some(label::build_network(installation)),
+            mounts: Some(spec.mounts.iter().map(mount).collect()),
+            tmpfs: Some(HashMap::from([("/tmp".to_owned(), BUILD_TMP.to_owned())])),
+            ..confined(&limits)
+        }),
+        ..Default::default()
+    }
+}
+
+/// What holds for instances and builders alike.
+fn confined(limits: &Limits) -> HostConfig {
+    let memory = i64::try_from(limits.memory.0).unwrap_or(i64::MAX);
+    HostConfig {
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        pids_limit: Some(i64::from(limits.pids)),
+        memory: Some(memory),
+        // Equal to the memory: no swap. A swapping app is slower than a restarted one.
+        memory_swap: Some(memory),
+        nano_cpus: limits.cpu_millis.map(|millis| i64::from(millis) * 1_000_000),
+        ulimits: Some(vec![ResourcesUlimits {
+            name: Some("nofile".to_owned()),
+            soft: Some(MAX_FILES),
+            hard: Some(MAX_FILES),
+        }]),
+        // Reaps orphans and passes signals on, for programs that were not written to be process 1.
+        init: Some(true),
+        // Under memory pressure an app goes before the daemon, which has -900.
+        oom_score_adj: Some(500),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("local".to_owned()),
+            config: Some(HashMap::from([
+                ("max-size".to_owned(), "10m".to_owned()),
+                ("max-file".to_owned(), "3".to_owned()),
+            ])),
+        }),
+        // The control loop restarts, because it knows why and how often.
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// The app's own variables, then the platform's, which no app can name (`EnvKey` refuses them).
+fn environment(spec: &InstanceSpec) -> Vec<String> {
+    let platform = [
+        ("PAAS_APP", spec.app.to_string()),
+        ("PAAS_PROCESS", spec.slot.to_string()),
+        ("PAAS_RELEASE", spec.incarnation.release.to_string()),
+    ];
+    let port = spec.process.port.map(|port| ("PORT", port.to_string()));
+    spec.environment
+        .iter()
+        .map(|(key, value)| format!("{}={value}", key.as_str()))
+        .chain(platform.into_iter().chain(port).map(|(key, value)| format!("{key}={value}")))
+        .collect()
+}
+
+/// Bind mounts in the form that fails when the source is missing; the short form makes a folder
+/// there, owned by root, and hides the mistake.
+fn mount(mount: &crate::engine::Mount) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(mount.source.to_string_lossy().into_owned()),
+        target: Some(mount.target.clone()),
+        read_only: Some(mount.access == Access::ReadOnly),
+        ..Default::default()
+    }
+}
+
+/// Open files per process.
+const MAX_FILES: i64 = 65_536;
+
+/// A build's temporary files: in memory, which counts against the build's limit. Compilers run
+/// programs from there.
+const BUILD_TMP: &str = "rw,exec,nosuid,nodev,size=1g,mode=1777";
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::model::{
+        HealthCheck, Incarnation, Process, ReleaseVersion, Slot,
+        process::{DEFAULT_PORT, DEFAULT_STOP_TIMEOUT},
+    };
+
+    pub(crate) fn spec() -> InstanceSpec {
+        InstanceSpec {
+            app: "shop".parse().unwrap(),
+            slot: Slot { process: "web".parse().unwrap(), index: 1 },
+            incarnation: Incarnation { release: ReleaseVersion(12), restart: 0 },
+            attempt: 3,
+            image: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
+            process: Process {
+                name: "web".parse().unwrap(),
+                entrypoint: vec!["/bin/server".to_owned()],
+                command: "server".to_owned(),
+                port: Some(DEFAULT_PORT),
+                scale: 1,
+                health: HealthCheck::default(),
+                stop_timeout: DEFAULT_STOP_TIMEOUT,
+                limits: Limits::default(),
+            },
+            environment: [("KEY".parse().unwrap(), "a=b\n$c \"ü\"".to_owned())].into(),
+        }
+    }
+
+    #[test]
+    fn the_environment_is_byte_exact_and_the_platforms_part_is_added() {
+        assert_eq!(
+            environment(&spec()),
+            [
+                "KEY=a=b\n$c \"ü\"",
+                "PAAS_APP=shop",
+                "PAAS_PROCESS=web.1",
+                "PAAS_RELEASE=v12",
+                "PORT=8080",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_process_without_a_port_gets_none() {
+        let mut spec = spec();
+        spec.process.port = None;
+        assert!(!environment(&spec).iter().any(|variable| variable.starts_with("PORT=")));
+    }
+
+    #[test]
+    fn nothing_is_published_and_nothing_of_the_machine_is_seen() {
+        let body = instance(&"k3f9".parse().unwrap(), &spec());
+        let host = body.host_config.unwrap();
+        assert_eq!(host.network_mode.as_deref(), Some("paas-k3f9-shop"));
+        assert_eq!((host.port_bindings, host.mounts, host.binds), (None, None, None));
+        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
+        assert_eq!(host.memory, host.memory_swap);
+        assert_eq!(host.privileged, None);
+    }
+}

@@ -6,7 +6,7 @@
 //! Invariants: whatever comes out of an upload or a build is treated as hostile; a build that fails
 //! or dies leaves what the last successful one left usable.
 //!
-//! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
+//! In reading order: `builder` (the story), `unpack` (upload → tree), `uploads` (where trees wait), `workspace` (the folders of
 //! an app), `session` (one build in one container), `export` (folders → image), `base` (the images
 //! below), `processes` (what can be run), `folder` (how untrusted trees are touched), `stack` (the
 //! root filesystems), `toolchains` (the languages), `web` (the only door to downloads).
@@ -22,6 +22,7 @@ mod session;
 pub mod stack;
 pub mod toolchains;
 pub mod unpack;
+mod uploads;
 mod web;
 mod workspace;
 
@@ -31,4 +32,5 @@ pub use error::BuildError;
 pub use export::{Excess, ExportError};
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
+pub use uploads::{BuildFolders, Incoming};
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};

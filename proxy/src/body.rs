@@ -129,7 +129,7 @@ mod tests {
     fn chunked_bodies_are_read_however_they_are_cut() {
         check(b"0\r\n\r\n", Ok((b"", 5)));
         check(b"5\r\nhello\r\n0\r\n\r\nGET", Ok((b"hello", 15)));
-        check(b"5;a=b\r\nhello\r\n1;x=\"y\"\r\n!\r\n00\r\nT: v\r\n\r\n", Ok((b"hello!", 39)));
+        check(b"5;a=b\r\nhello\r\n1;x=\"y\"\r\n!\r\n00\r\nT: v\r\n\r\n", Ok((b"hello!", 38)));
         check(b"A\r\n0123456789\r\n0\r\n\r\n", Ok((b"0123456789", 20)));
     }
 

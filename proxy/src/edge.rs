@@ -82,8 +82,8 @@ impl Edge {
     /// Binds every address and starts the workers, which begin with the table that is current.
     pub fn bind(
         settings: Settings,
-        table: watch::Receiver<Arc<Table>>,
-        access_log: AccessLog,
+        table: &watch::Receiver<Arc<Table>>,
+        access_log: &AccessLog,
     ) -> Result<Self, BindError> {
         let listeners = listen(&settings.listen)?;
         let addresses = listeners.iter().filter_map(|socket| socket.local_addr().ok()).collect();

@@ -126,7 +126,7 @@ where
         }
         match download.poll(cx, self.upstream, self.client) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-            Poll::Ready(Err(leak)) => return Poll::Ready(Err(self.download_fault(&leak))),
+            Poll::Ready(Err(leak)) => return Poll::Ready(Err(Self::download_fault(&leak))),
             Poll::Pending => {}
         }
         let moved = download.moved() + self.uploaded().1;
@@ -280,7 +280,7 @@ where
         Fault::Closed(if self.progress.answered { Answered::Something } else { Answered::Nothing })
     }
 
-    fn download_fault(&self, leak: &Leak) -> Fault {
+    fn download_fault(leak: &Leak) -> Fault {
         match leak {
             Leak::Malformed(Malformed::Truncated) | Leak::Source(_) => {
                 Fault::Closed(Answered::Something)

@@ -47,16 +47,13 @@ impl Host {
     ///
     /// A user name (`a@b`) is refused: it is deprecated, and it misleads whoever reads the log.
     pub(crate) fn with_port(text: &str) -> Result<(Self, Option<u16>), InvalidHost> {
-        let (name, rest) = match text.strip_prefix('[') {
-            Some(inside) => {
-                let (address, rest) = inside.split_once(']').ok_or(InvalidHost::Address)?;
-                let address: Ipv6Addr = address.parse().map_err(|_| InvalidHost::Address)?;
-                (format!("[{address}]"), rest)
-            }
-            None => {
-                let (name, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
-                (registered(name)?, rest)
-            }
+        let (name, rest) = if let Some(inside) = text.strip_prefix('[') {
+            let (address, rest) = inside.split_once(']').ok_or(InvalidHost::Address)?;
+            let address: Ipv6Addr = address.parse().map_err(|_| InvalidHost::Address)?;
+            (format!("[{address}]"), rest)
+        } else {
+            let (name, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (registered(name)?, rest)
         };
         Ok((Self(name.into_boxed_str()), port(rest)?))
     }

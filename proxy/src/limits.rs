@@ -76,10 +76,10 @@ impl Default for Limits {
             upload_grace: Duration::from_secs(20),
             upload_rate: 240,
             connect: Duration::from_secs(3),
-            first_byte: Duration::from_secs(60),
-            stream_idle: Duration::from_secs(300),
-            write_stall: Duration::from_secs(60),
-            tunnel_idle: Duration::from_secs(3600),
+            first_byte: Duration::from_mins(1),
+            stream_idle: Duration::from_mins(5),
+            write_stall: Duration::from_mins(1),
+            tunnel_idle: Duration::from_hours(1),
             linger_bytes: 256 * 1024,
             linger: Duration::from_secs(2),
             pool: 256,
@@ -89,7 +89,7 @@ impl Default for Limits {
             interim: 16,
             eject_after: 3,
             eject: Duration::from_secs(10),
-            eject_longest: Duration::from_secs(300),
+            eject_longest: Duration::from_mins(5),
             records: 4096,
         }
     }

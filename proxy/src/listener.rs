@@ -133,7 +133,7 @@ async fn survive(worker: &Worker, error: &io::Error) {
         return;
     }
     let before = worker.shared.ledger.accept_faults.fetch_add(1, Relaxed);
-    if before % LOUD == 0 {
+    if before.is_multiple_of(LOUD) {
         tracing::warn!(%error, "cannot accept connections");
     }
     tokio::select! {

@@ -73,7 +73,7 @@ impl UpstreamMeter {
     pub(crate) fn failed_to_connect(&self, limits: &Limits) {
         self.faults.fetch_add(1, Relaxed);
         let failures = self.failures_in_row.fetch_add(1, Relaxed) + 1;
-        if failures % limits.eject_after.max(1) != 0 {
+        if !failures.is_multiple_of(limits.eject_after.max(1)) {
             return;
         }
         let times = self.ejections.fetch_add(1, Relaxed).min(16);

@@ -70,11 +70,6 @@ impl Pump {
         self.waiting
     }
 
-    /// Whether all of it was read and written.
-    pub(crate) fn is_done<T: AsyncRead + AsyncWrite + Unpin>(&self, sink: &Wire<T>) -> bool {
-        self.ended && sink.output.is_empty()
-    }
-
     /// Moves what can be moved; ready when the body is across, to its last byte.
     pub(crate) fn poll<S, T>(
         &mut self,

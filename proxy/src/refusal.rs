@@ -77,7 +77,7 @@ impl Refusal {
                 "Its header fields are too many or too long. Clearing this site's cookies may help.",
             ),
             Self::Malformed(why) => {
-                return ("The request is not valid HTTP".into(), sentence(why));
+                return ("The request is not valid HTTP".into(), sentence(*why));
             }
             Self::Version => ("This HTTP version is not served", "Use HTTP/1.1 or HTTP/1.0."),
             Self::Method => ("This method is not served", "CONNECT is not available here."),
@@ -102,7 +102,7 @@ impl Refusal {
                 "It closed the connection before it answered. Its log may say why.",
             ),
             Self::UpstreamMalformed(why) => {
-                return ("The app's answer is not valid HTTP".into(), sentence(why));
+                return ("The app's answer is not valid HTTP".into(), sentence(*why));
             }
             Self::UpstreamSlow => {
                 ("The app took too long", "It accepted the request but did not answer in time.")
@@ -113,7 +113,7 @@ impl Refusal {
 }
 
 /// `the Host field …` → `The Host field ….`
-fn sentence(why: &Malformed) -> String {
+fn sentence(why: Malformed) -> String {
     let text = why.to_string();
     let (first, rest) = text.split_at_checked(1).unwrap_or(("", &text));
     format!("{}{rest}.", first.to_ascii_uppercase())

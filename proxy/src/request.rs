@@ -75,7 +75,7 @@ impl Request {
         match parsed.parse(head) {
             Ok(Status::Complete(length)) if length == head.len() => {}
             Ok(_) => return Err(Refusal::Malformed(Malformed::FirstLine)),
-            Err(error) => return Err(refusal(error)),
+            Err(error) => return Err(refusal(error, head)),
         }
         let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
             return Err(Refusal::Malformed(Malformed::FirstLine));
@@ -99,18 +99,26 @@ impl Request {
     }
 }
 
-fn refusal(error: httparse::Error) -> Refusal {
+fn refusal(error: httparse::Error, head: &[u8]) -> Refusal {
     match error {
         httparse::Error::TooManyHeaders => Refusal::HeadTooLong,
-        httparse::Error::Version => Refusal::Version,
+        httparse::Error::Version if names_a_version(head) => Refusal::Version,
         httparse::Error::HeaderName | httparse::Error::HeaderValue => {
             Refusal::Malformed(Malformed::Field)
         }
         httparse::Error::NewLine => Refusal::Malformed(Malformed::LineEnd),
-        httparse::Error::Status | httparse::Error::Token => {
+        httparse::Error::Version | httparse::Error::Status | httparse::Error::Token => {
             Refusal::Malformed(Malformed::FirstLine)
         }
     }
+}
+
+/// Whether the third word of the first line is some version of HTTP, only not one of ours.
+fn names_a_version(head: &[u8]) -> bool {
+    let version = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let version = version.split(|byte| *byte == b' ').nth(2).unwrap_or_default();
+    matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 struct Head<'h, 'b> {

@@ -68,11 +68,10 @@ pub(crate) fn read(
     let mut parsed = httparse::Response::new(&mut fields);
     match parsed.parse(head) {
         Ok(Status::Complete(length)) if length == head.len() => {}
-        Ok(_) => return Err(Malformed::FirstLine),
         Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => {
             return Err(Malformed::Field);
         }
-        Err(_) => return Err(Malformed::FirstLine),
+        Ok(_) | Err(_) => return Err(Malformed::FirstLine),
     }
     let status = parsed.code.filter(|code| (100..=599).contains(code));
     let status = status.ok_or(Malformed::FirstLine)?;
@@ -90,7 +89,7 @@ pub(crate) fn read(
             }
             Ok(Kind::Interim)
         }
-        _ => head.last(around, out),
+        _ => Ok(head.last(around, out)),
     }
 }
 
@@ -117,7 +116,7 @@ impl Head<'_, '_> {
         Ok(Kind::Switched)
     }
 
-    fn last(&self, around: &Circumstances<'_>, out: &mut Vec<u8>) -> Result<Kind, Malformed> {
+    fn last(&self, around: &Circumstances<'_>, out: &mut Vec<u8>) -> Kind {
         let request = around.request;
         let length = self.control.length;
         let bodiless = request.part() == Part::Head || matches!(self.status, 204 | 304);
@@ -165,7 +164,7 @@ impl Head<'_, '_> {
             Length::Chunked => Encoding::Chunked,
             Length::Unsaid | Length::Sized(_) => Encoding::Plain,
         };
-        Ok(Kind::Final(Response { status: self.status, body, encoding, upstream, client }))
+        Kind::Final(Response { status: self.status, body, encoding, upstream, client })
     }
 
     fn put_line(&self, out: &mut Vec<u8>) {

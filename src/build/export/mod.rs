@@ -27,10 +27,9 @@ pub(crate) use archive::{Archive, Blob};
 use buildpacks::agent::Built;
 pub use error::{ExportError, Excess};
 pub(crate) use image::{CREATED, Origin};
-pub(crate) use layer::Layer;
+use layer::Layer;
 use layer::LayerSource;
-pub(crate) use load::Donors;
-pub(crate) use plan::{Places, is_plain};
+pub(crate) use plan::Places;
 
 use super::{
     base::BaseImage,

@@ -186,7 +186,10 @@ impl Stack {
         };
         let dir = self.dir.clone();
         let kept = tokio::task::spawn_blocking(move || keep(&dir, &run, &build, made_how)).await;
-        kept.map_err(io::Error::other).flatten().map_err(|source| self.folder(source))
+        let set = kept.map_err(io::Error::other).flatten();
+        let set = set.map_err(|source| self.folder(source))?;
+        self.clear().await.map_err(|source| self.folder(source))?;
+        Ok(set)
     }
 
     async fn make(
@@ -223,7 +226,7 @@ impl Stack {
         Ok((run?, build?, format!("made on this host by mmdebstrap from {from}")))
     }
 
-    /// Removes what an earlier try left; never across a mount, in case one is left too.
+    /// Removes what a try left; never across a mount, in case one is left too.
     async fn clear(&self) -> io::Result<()> {
         fs::create_dir_all(&self.dir)?;
         for entry in fs::read_dir(&self.dir)? {

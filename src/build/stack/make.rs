@@ -65,8 +65,8 @@ async fn watch(
     if let Some(stderr) = child.stderr.take() {
         let mut lines = BufReader::new(stderr.take(MOST_OUTPUT)).lines();
         while let Some(line) = lines.next_line().await.map_err(StackError::Start)? {
-            if let Some(step) = line.strip_prefix("I: ") {
-                progress(Progress::Step { flavour, text: step.trim_end_matches('.').to_owned() });
+            if let Some(text) = step(&line) {
+                progress(Progress::Step { flavour, text });
             }
             if last.len() == KEPT {
                 last.pop_front();
@@ -75,6 +75,13 @@ async fn watch(
         }
     }
     Ok((child.wait().await.map_err(StackError::Start)?, last))
+}
+
+/// What a line of output tells a person who waits; most lines tell them nothing.
+fn step(line: &str) -> Option<String> {
+    let text = line.strip_prefix("I: ")?.trim_end_matches('.');
+    let told = ["downloading", "extracting", "installing", "creating"];
+    told.iter().any(|start| text.starts_with(start)).then(|| text.to_owned())
 }
 
 /// mmdebstrap and all it started. Dropped before the end, it is told to stop; it then cleans up
@@ -125,7 +132,15 @@ const MOST_OUTPUT: u64 = 16 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use super::carried;
+    use super::{carried, step};
+
+    #[test]
+    fn tells_steps_and_no_noise() {
+        let told = step("I: extracting archives...");
+        assert_eq!(told.as_deref(), Some("extracting archives"));
+        assert_eq!(step("I: using /tmp/x as tempdir"), None);
+        assert_eq!(step("Setting up tzdata"), None);
+    }
 
     #[test]
     fn carries_proxies_and_never_trust() {

@@ -46,7 +46,13 @@ pub(crate) fn unpack(
     layout: &Layout,
     root: &Path,
 ) -> Result<(), UnpackError> {
-    let mut folder = Folder { root: root.to_owned(), entries: 0, bytes: 0, links: BTreeSet::new() };
+    let mut folder = Folder {
+        root: root.to_owned(),
+        entries: 0,
+        bytes: 0,
+        dirs: BTreeSet::new(),
+        links: BTreeSet::new(),
+    };
     match format {
         Format::TarGz => tar_gz(archive, layout, &mut folder)?,
         Format::Wheel => wheel(archive, layout, &mut folder)?,
@@ -105,6 +111,8 @@ struct Folder {
     root: PathBuf,
     entries: usize,
     bytes: u64,
+    /// Folders made so far; asking the disk for each of ten thousand files would be slow.
+    dirs: BTreeSet<PathBuf>,
     links: BTreeSet<PathBuf>,
 }
 
@@ -149,7 +157,7 @@ impl Folder {
     }
 
     /// The full path of a place, its parents made, after every check.
-    fn prepare(&self, place: &str) -> Result<PathBuf, UnpackError> {
+    fn prepare(&mut self, place: &str) -> Result<PathBuf, UnpackError> {
         let relative = Path::new(place);
         let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
         if place.is_empty() || place.len() > LONGEST_PATH || place.contains('\0') || !plain {
@@ -160,8 +168,9 @@ impl Folder {
         }
         let path = self.root.join(relative);
         let failed = |source| UnpackError::Write { path: place.to_owned(), source };
-        if let Some(parent) = path.parent() {
+        if let Some(parent) = path.parent().filter(|parent| !self.dirs.contains(*parent)) {
             fs::create_dir_all(parent).map_err(failed)?;
+            self.dirs.insert(parent.to_owned());
         }
         Ok(path)
     }

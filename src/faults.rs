@@ -4,8 +4,10 @@
 //! `PAAS_FAULT=build.loaded:3` at the third pass. Not an error injector: the process dies as by
 //! `kill -9`. Invariant: in release builds every point is nothing at all.
 
-/// All points, in the order of a build; a test dies at each of them once.
+/// All points, in the order of a deploy; a test dies at each of them once.
 pub const POINTS: &[&str] = &[
+    "upload.kept",
+    "builds.started",
     "build.unpacked",
     "build.synced",
     "build.container_started",
@@ -14,6 +16,14 @@ pub const POINTS: &[&str] = &[
     "build.exported",
     "build.loaded",
     "build.remembered",
+    "builds.built",
+    "builds.recorded",
+    "apps.start",
+    "apps.started",
+    "apps.advance",
+    "apps.advanced",
+    "apps.terminate",
+    "apps.remove",
 ];
 
 /// Dies here if that is what was asked for.

@@ -68,6 +68,14 @@ impl BuildFolders {
         }
     }
 
+    /// Removes all that builds keep of an app on this machine, images aside.
+    pub fn forget(&self, app: &AppName) {
+        let folder = self.apps.join(app.as_str());
+        if folder.exists() {
+            discard(&folder);
+        }
+    }
+
     fn uploads(&self, app: &AppName) -> PathBuf {
         self.apps.join(app.as_str()).join("uploads")
     }

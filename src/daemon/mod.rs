@@ -6,8 +6,9 @@
 pub mod authority;
 pub mod folders;
 pub mod init;
+mod plane;
 mod run;
 mod signals;
 mod tasks;
 
-pub use run::{RunError, run};
+pub use run::{RunError, explain, run};

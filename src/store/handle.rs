@@ -48,7 +48,7 @@ impl Store {
     /// behind it.
     ///
     /// Dropping the future does not take back work that was handed over. When the queue is full
-    /// ([`QUEUE`] transactions), the call waits for a place.
+    /// (256 transactions), the call waits for a place.
     pub async fn transact<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,

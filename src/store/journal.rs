@@ -9,8 +9,9 @@
 //!
 //! After any error sled refuses everything until it is opened anew; `recovery` sees to that.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -77,7 +78,7 @@ pub(super) struct Change<'a> {
 impl Journal {
     /// Opens the database in `dir`, or makes one.
     pub(super) fn open(dir: &Path) -> Result<Self, Fault> {
-        fs::create_dir_all(dir)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         remove_unfinished_snapshots(dir)?;
         forget_cached(&dir.join("db"))?;
         let sled = open_sled(dir)?;

@@ -3,7 +3,7 @@
 //! share in [`diary`] and [`releasing`]. Logs, metrics and images are files of their own and
 //! never come here.
 //!
-//! The whole state is small, so it is held twice: as an [`Image`](image::Image) in memory, which
+//! The whole state is small, so it is held twice: as an image in memory, which
 //! every read sees, and as sled's log on disk, which only the writer thread touches. The invariant:
 //! **nobody is told "saved" before the disk has it, and the image never shows what the disk may
 //! lose.** sled alone does not keep the first half at a power cut; `journal` says how we do.

@@ -34,6 +34,7 @@ impl Schema {
     /// Adds a record type. Adding one twice changes nothing.
     #[must_use]
     pub fn with<R: Record>(mut self) -> Self {
+        const { assert!(is_name(R::TABLE), "a table is named with a-z, 0-9 and _, a letter first") };
         let table = Table {
             name: R::TABLE,
             version: R::VERSION,
@@ -62,4 +63,20 @@ impl Schema {
         }
         Ok(())
     }
+}
+
+/// Checked when the program is compiled: the journal's own notes and the marks in its keys must
+/// not be taken for a table's.
+const fn is_name(name: &str) -> bool {
+    let mut rest = name.as_bytes();
+    if !matches!(rest, [b'a'..=b'z', ..]) {
+        return false;
+    }
+    while let [first, others @ ..] = rest {
+        if !matches!(first, b'a'..=b'z' | b'0'..=b'9' | b'_') {
+            return false;
+        }
+        rest = others;
+    }
+    name.len() <= 64
 }

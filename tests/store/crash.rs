@@ -1,8 +1,8 @@
 //! The store keeps its word: whatever was acknowledged is there after a kill at any moment, a kill
 //! while opening, and a power cut; and what was not acknowledged is there wholly or not at all.
 //!
-//! A child process (this same program, see `writes_until_killed`) commits one transaction after
-//! another and prints the number of each once it is told "saved". The parent kills it at a random
+//! A child process (this same program, see `writes_until_killed`) commits numbered transactions,
+//! a few at once, and prints the last one's number when it is told "saved" of all. The parent kills it at a random
 //! moment, opens what is left, and compares it with what the last number implies, byte by byte.
 //! `PAAS_CRASH_ROUNDS=1000` runs more rounds of each; `PAAS_CRASH_SEED` repeats a run's choices.
 
@@ -16,6 +16,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use paas::store::{Store, StoreError, Transaction, View as _};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -33,7 +34,7 @@ fn a_kill_loses_nothing() {
         child.await_ack(1);
         wait(&mut rng, WRITING);
         known = known.max(child.kill());
-        known = verify(home.path(), known..=known + 1, round);
+        known = verify(home.path(), known..=known + GROUP, round);
     }
 }
 
@@ -50,12 +51,12 @@ fn a_kill_while_opening_loses_nothing() {
         let child = Writer::start(home.path());
         wait(&mut rng, opening);
         known = known.max(child.kill());
-        // Each kill may leave one commit that is there although its number was not printed.
+        // Each kill may leave commits that are there although their number was not printed.
         unverified += 1;
         // Most rounds leave the next opening to the next child, as found.
         if round % 5 == 4 || round + 1 == rounds {
             let started = Instant::now();
-            known = verify(home.path(), known..=known + unverified, round);
+            known = verify(home.path(), known..=known + unverified * GROUP, round);
             // The next kills fall into the time that opening takes by now.
             (unverified, opening) = (0, started.elapsed());
         }
@@ -70,7 +71,7 @@ fn half_a_snapshot_does_not_matter() {
     let mut child = Writer::start(home.path());
     child.await_ack(1);
     let known = child.kill();
-    let known = verify(home.path(), known..=known + 1, 0);
+    let known = verify(home.path(), known..=known + GROUP, 0);
     let database = home.path().join("sled");
     let files = fs::read_dir(&database).expect("it is there").map(|file| file.expect("it lists"));
     let mut snapshots = files.map(|file| file.path()).filter(|path| is_snapshot(path));
@@ -104,7 +105,7 @@ fn a_power_cut_loses_nothing() {
         wait(&mut rng, WRITING);
         known = known.max(child.kill());
         disk = disk.cut();
-        known = verify(&disk.folder(), known..=known + 1, round);
+        known = verify(&disk.folder(), known..=known + GROUP, round);
     }
 }
 
@@ -115,8 +116,10 @@ fn writes_until_killed() {
     let store = cell::open(&PathBuf::from(dir));
     let runtime = runtime();
     let last = store.snapshot().get::<Last>(&()).expect("it reads").map_or(0, |last| last.number);
-    for number in last + 1.. {
-        runtime.block_on(commit(&store, number)).expect("it writes");
+    for number in (last + GROUP..).step_by(usize::try_from(GROUP).expect("it is small")) {
+        // They are handed over in this order, and share a commit as the writer sees fit.
+        let group = (number + 1 - GROUP..=number).map(|number| commit(&store, number));
+        runtime.block_on(try_join_all(group)).expect("it writes");
         let mut out = std::io::stdout();
         writeln!(out, "{ACK}{number}").and_then(|()| out.flush()).expect("the parent listens");
     }
@@ -249,6 +252,8 @@ const CHILD: &str = "PAAS_CRASH_CHILD";
 const ACK: &str = "saved: ";
 /// How many small cells there are; larger numbers are the row of large ones.
 const CELLS: u64 = 2000;
+/// How many transactions the child has under way at once.
+const GROUP: u64 = 3;
 /// How long the child writes, at most.
 const WRITING: Duration = Duration::from_millis(40);
 /// The size of the disk, in MiB.

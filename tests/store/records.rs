@@ -1,5 +1,7 @@
 //! What the store promises to its callers.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use paas::store::{
@@ -180,6 +182,16 @@ async fn a_closed_store_says_so_and_an_unknown_record_is_refused() {
     store.clone().close().await;
     let result = put(&store, 1, "late").await;
     assert!(matches!(result, Err(StoreError::Closed)), "{result:?}");
+}
+
+#[tokio::test]
+async fn nobody_else_can_read_it() {
+    let (home, store) = cells();
+    store.export_hourly(cell::noon()).expect("it exports");
+    for folder in ["sled", "exports"] {
+        let mode = fs::metadata(home.path().join(folder)).expect("it is there").permissions();
+        assert_eq!(mode.mode() & 0o777, 0o700, "{folder}");
+    }
 }
 
 #[test]

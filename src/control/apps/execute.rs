@@ -3,16 +3,18 @@
 //! A step that fails ends the plan of its app; the next pass sees what was done and plans anew. If
 //! the daemon dies between two steps, the same is true.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
+use tokio::time::timeout;
 
 use crate::{
+    build::BuildFolders,
     clock,
     control::apps::step::{Advance, Step},
     engine::{Engine, EngineError, InstanceSpec, Signal},
     faults,
-    logs::Collector,
+    logs::{Collector, LogError, Logs},
     model::{
         Actor, App, AppName, Build, ContainerId, Event, Phase, Release, Rollout, Timestamp,
     },
@@ -27,7 +29,11 @@ pub struct Executor<E: Engine> {
     /// The containers.
     pub engine: E,
     /// The instances' output.
-    pub collector: Collector<E>,
+    pub collector: Arc<Collector<E>>,
+    /// Where it is kept.
+    pub logs: Logs,
+    /// Where builds keep what they know of an app.
+    pub folders: BuildFolders,
     /// Since when which instance has been told to end. Lost with the process: then it is told again.
     pub stopping: BTreeMap<ContainerId, Timestamp>,
 }
@@ -41,6 +47,9 @@ pub enum ExecuteError {
     /// It could not be recorded.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An app's logs could not be removed.
+    #[error(transparent)]
+    Log(#[from] LogError),
 }
 
 impl<E: Engine> Executor<E> {
@@ -102,7 +111,7 @@ impl<E: Engine> Executor<E> {
 
     async fn advance(&self, app: &AppName, mut advance: Advance) -> Result<(), ExecuteError> {
         if let (Phase::Failed { last_lines, .. }, Some(blame)) = (&mut advance.to, &advance.blame) {
-            *last_lines = self.collector.last_words(blame, LAST_LINES, LAST_LINES_PATIENCE).await;
+            *last_lines = self.last_words(app, blame).await;
         }
         faults::point("apps.advance");
         let (app, now) = (app.clone(), clock::now());
@@ -111,9 +120,19 @@ impl<E: Engine> Executor<E> {
         Ok(())
     }
 
+    /// What an instance wrote last; what cannot be had in time is left out.
+    async fn last_words(&self, app: &AppName, id: &ContainerId) -> Vec<String> {
+        // An instance that still runs writes on; one that ended is read to its end.
+        timeout(LAST_LINES_PATIENCE, self.collector.drained(id)).await.ok();
+        self.collector.last_lines(app, id, LAST_LINES).await.unwrap_or_default()
+    }
+
     async fn erase(&mut self, app: &AppName) -> Result<(), ExecuteError> {
         self.engine.forget(app).await?;
-        self.collector.forget(app).await;
+        self.logs.forget(app).await?;
+        let (folders, name) = (self.folders.clone(), app.clone());
+        // Removing a large tree blocks; what stays of it is removed when the name is used again.
+        tokio::task::spawn_blocking(move || folders.forget(&name)).await.ok();
         let app = app.clone();
         self.store.transact(move |tx| erase_records(tx, &app)).await?;
         Ok(())

@@ -94,7 +94,8 @@ async fn ask_for_ever(target: Target, health: Arc<Mutex<Health>>, changed: Arc<N
     let mut was_ready = false;
     loop {
         let answer = probe::probe(&probe::ProbeTarget {
-            address: target.address,
+            address: target.address.ip(),
+            port: target.address.port(),
             host: target.host.clone(),
             path: target.check.path.clone(),
             timeout: target.check.timeout,

@@ -46,6 +46,8 @@ pub struct Apps<E: Engine> {
     pub prober: Prober,
     /// The edge, whose figures say who is drained.
     pub edge: Arc<Edge>,
+    /// Changes when its figures may.
+    pub edge_changes: watch::Receiver<()>,
     /// Where its table is published.
     pub table: watch::Sender<Arc<Table>>,
     /// Where the observation is published.
@@ -102,11 +104,10 @@ impl<E: Engine> Task for Apps<E> {
         let timer = self.memory.look_again.map_or(PERIOD, |at| at.since(now).min(PERIOD));
         let timer = if self.memory.busy { timer.min(BUSY_PERIOD) } else { timer };
         let health: Arc<Notify> = self.prober.changed();
-        let edge = self.edge.clone();
         tokio::select! {
             _ = self.commits.changed() => {}
             () = health.notified() => {}
-            () = edge.changed() => {}
+            _ = self.edge_changes.changed() => {}
             () = self.ticks.next() => {}
             () = sleep(timer) => {}
         }

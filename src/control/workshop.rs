@@ -116,7 +116,7 @@ impl Workshop {
     ) -> Result<(crate::build::BaseImage, crate::build::BaseImage), WorkshopError> {
         let kept = Stack::at(&self.stack);
         let set = kept
-            .ensure(Origin::Host { apt: PathBuf::from("/etc/apt") }, |progress| {
+            .ensure(Origin::Host { apt: PathBuf::from("/etc/apt") }, &|progress| {
                 let text = say(&progress);
                 tracing::info!(%text, "base images");
                 status.send_replace(text);
@@ -170,7 +170,7 @@ fn target() -> Target {
     Target {
         os: stack::TARGET_OS.to_owned(),
         arch: stack::TARGET_ARCH.to_owned(),
-        variant: None,
+        arch_variant: String::new(),
         distro_name: stack::DISTRO_NAME.to_owned(),
         distro_version: stack::DISTRO_VERSION.to_owned(),
     }

@@ -76,8 +76,8 @@ impl Authority {
         let certificate = CertificateDer::from_pem_slice(&pem)
             .map_err(|error| file(&certificate_path)(io::Error::other(error)))?;
         let key = KeyPair::from_pem(&key).map_err(AuthorityError::Certificate)?;
-        let issuer =
-            Issuer::from_ca_cert_der(&certificate, key).map_err(AuthorityError::Certificate)?;
+        // What an issuer takes from its parameters, name and key usage, is the same at all times.
+        let issuer = Issuer::new(parameters(now)?, key);
         Ok(Self { certificate, issuer })
     }
 

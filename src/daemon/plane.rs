@@ -38,7 +38,7 @@ use crate::{
 
 /// What the control plane is made of, before there is an engine.
 #[derive(Debug)]
-pub struct Plane {
+pub(super) struct Plane {
     docker: DockerSettings,
     workshop: Workshop,
     folders: BuildFolders,
@@ -76,7 +76,7 @@ pub enum PlaneError {
 
 impl Plane {
     /// Puts the parts together.
-    pub fn new(
+    pub(super) fn new(
         config: &Config,
         folders: &Folders,
         store: &Store,
@@ -117,7 +117,7 @@ impl Plane {
     }
 
     /// Waits for Docker, then reconciles, builds and sweeps until it is told to stop.
-    pub async fn run(self, status: watch::Sender<EngineStatus>, stop: CancellationToken) {
+    pub(super) async fn run(self, status: watch::Sender<EngineStatus>, stop: CancellationToken) {
         let Some(docker) = self.connect(&status, &stop).await else { return };
         let collector = Arc::new(Collector::new(docker.clone(), self.logs.clone()));
         let (stack, stack_seen) = watch::channel("waiting for Docker".to_owned());

@@ -32,7 +32,6 @@ pub enum Transport {
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub(super) actor: Actor,
-    pub(super) role: Role,
 }
 
 impl FromRequestParts<Api> for Caller {
@@ -40,7 +39,7 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
         let address = match parts.extensions.get::<Transport>() {
-            Some(Transport::Socket) => return Ok(Self { actor: local()?, role: Role::Admin }),
+            Some(Transport::Socket) => return Ok(Self { actor: local()? }),
             Some(Transport::Network(address)) => *address,
             None => return Err(Failure::new(FaultCode::Internal, "the request has no transport")),
         };
@@ -51,7 +50,7 @@ impl FromRequestParts<Api> for Caller {
         let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
         match grant::recognise(&api.store.snapshot(), &api.token_key, token)? {
-            Some((actor, role)) => Ok(Self { actor, role }),
+            Some((actor, Role::Admin)) => Ok(Self { actor }),
             None => {
                 api.attempts.failed(address, Instant::now());
                 Err(Failure::new(FaultCode::Unauthenticated, "the token is missing or not valid")

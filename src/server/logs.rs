@@ -63,6 +63,7 @@ fn query(asked: &LogQuery) -> Result<logs::Query, Failure> {
         since: asked.since.as_deref().map(time).transpose()?,
         until: asked.until.as_deref().map(time).transpose()?,
         contains: asked.grep.clone(),
+        container: None,
     })
 }
 

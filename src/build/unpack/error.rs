@@ -118,6 +118,16 @@ pub enum Excess {
 }
 
 impl UnpackError {
+    /// Whether the server has no room for it.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::DiskFull)
+    }
+
+    /// Whether it is over a limit.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Self::TooMuch(_) | Self::Refused { rule: Rule::LargeFile, .. })
+    }
+
     /// What the sender can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     model::{ContainerId, Health, HealthCheck},
-    node::{listening, probe},
+    node::{ProbeTarget, listening, probe},
 };
 
 /// What to ask, and how.
@@ -93,7 +93,7 @@ async fn ask_for_ever(target: Target, health: Arc<Mutex<Health>>, changed: Arc<N
     let mut faults_in_a_row = 0_u32;
     let mut was_ready = false;
     loop {
-        let answer = probe::probe(&probe::ProbeTarget {
+        let answer = probe(&ProbeTarget {
             address: target.address.ip(),
             port: target.address.port(),
             host: target.host.clone(),
@@ -130,7 +130,7 @@ async fn ask_for_ever(target: Target, health: Arc<Mutex<Health>>, changed: Arc<N
 /// get ready, since that costs a read of the kernel's tables.
 async fn elsewhere(target: &Target, running: Duration) -> Vec<SocketAddr> {
     let Some(pid) = target.pid.filter(|_| running >= LOOK_ELSEWHERE) else { return Vec::new() };
-    let found = tokio::task::spawn_blocking(move || listening::listening(pid)).await;
+    let found = tokio::task::spawn_blocking(move || listening(pid)).await;
     let listens = found.ok().and_then(Result::ok).unwrap_or_default();
     let reachable = |at: &SocketAddr| {
         at.port() == target.address.port() && (at.ip().is_unspecified() || at.ip() == target.address.ip())

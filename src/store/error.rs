@@ -117,7 +117,7 @@ impl OpenError {
                 Some(restore_hint(&dir.join(super::exports::FOLDER)))
             }
             Self::Newer { .. } => {
-                Some("start the newer binary again, or restore an older export".to_owned())
+                Some("start the newer paas again; this one changed nothing".to_owned())
             }
             Self::Record { exports, .. } | Self::Schema { exports, .. } => {
                 Some(restore_hint(exports))

@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::image::Image;
-use super::journal::sync_folder;
+use super::journal::sync_parent;
 use super::schema::Versions;
 
 /// Why an export was not made. No file of its name has been left behind or changed.
@@ -99,7 +99,7 @@ pub(super) fn write<'a>(
         fs::remove_file(&unfinished).ok();
     }
     written?;
-    path.parent().map_or(Ok(()), sync_folder).map_err(failed)
+    sync_parent(path).map_err(failed)
 }
 
 fn write_lines<'a>(

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::export::{ExportError, second};
+use super::journal::sync_parent;
 
 /// Why an export is made; each occasion has files of its own.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +31,8 @@ impl Exports {
     pub(super) fn prepare(&self, why: Occasion, now: SystemTime) -> Result<PathBuf, ExportError> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
-        builder.create(&self.dir).map_err(|source| self.failed(source))?;
+        let made = builder.create(&self.dir).and_then(|()| sync_parent(&self.dir));
+        made.map_err(|source| self.failed(source))?;
         let when = second(now)?.strftime("%Y%m%dT%H%M%SZ");
         Ok(self.dir.join(format!("{}-{when}.{EXTENSION}", why.name())))
     }

@@ -87,7 +87,7 @@ impl Journal {
         // name on the disk, too.
         file.sync_all()?;
         sync_folder(dir)?;
-        dir.parent().map_or(Ok(()), sync_folder)?;
+        sync_parent(dir)?;
         Ok(Self { sled, file })
     }
 
@@ -171,7 +171,16 @@ impl From<sled::Error> for Fault {
 }
 
 /// Writes the name of a new or renamed file to the disk.
-pub(super) fn sync_folder(dir: &Path) -> io::Result<()> {
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        None => Ok(()),
+        // What a relative name of one part stands in.
+        Some(parent) if parent.as_os_str().is_empty() => sync_folder(Path::new(".")),
+        Some(parent) => sync_folder(parent),
+    }
+}
+
+fn sync_folder(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 

@@ -14,7 +14,7 @@ use super::error::OpenError;
 use super::exports;
 use super::handle::{QUEUE, Shared, Store, StoreOptions};
 use super::image::Image;
-use super::journal::{Contents, Fault, Journal};
+use super::journal::{Contents, Fault, Journal, sync_parent};
 use super::migrate::bring_forward;
 use super::recovery::Trouble;
 use super::reserve::Reserve;
@@ -81,7 +81,8 @@ pub(super) fn load(contents: Contents, dir: &Path, schema: &Schema) -> Result<Im
 
 fn prepare_folder(dir: &Path) -> Result<(), OpenError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    let listed = made.and_then(|()| fs::read_dir(dir).map(drop));
+    let named = made.and_then(|()| sync_parent(dir));
+    let listed = named.and_then(|()| fs::read_dir(dir).map(drop));
     listed.map_err(|source| OpenError::Folder { dir: dir.to_owned(), source })
 }
 

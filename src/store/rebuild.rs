@@ -13,7 +13,7 @@ use std::path::Path;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::image::Image;
-use super::journal::{Change, Fault, Journal, sync_folder};
+use super::journal::{Change, Fault, Journal, sync_parent};
 use super::schema::Versions;
 
 /// Puts a database with the image's records in the place of `database`, which is closed.
@@ -24,7 +24,7 @@ pub(super) fn rebuild(database: &Path, image: &Image, schema: &Versions) -> Resu
         // Two exchanged names are one change: at no moment is there no database.
         let exchanged = renameat_with(CWD, &fresh, CWD, database, RenameFlags::EXCHANGE);
         exchanged.map_err(io::Error::from)?;
-        Ok(database.parent().map_or(Ok(()), sync_folder)?)
+        Ok(sync_parent(database)?)
     });
     // Half a database would only take the space that is missing.
     let removed = remove(&fresh);

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::export::{FORMAT, Header, Line, Trailer};
-use super::journal::{Change, Fault, Journal, sync_folder};
+use super::journal::{Change, Fault, Journal, sync_parent};
 use super::open::database;
 use super::record::{MAX_KEY, MAX_VALUE};
 use super::schema::Versions;
@@ -69,7 +69,7 @@ pub fn restore(path: &Path, dir: &Path) -> Result<(), RestoreError> {
     };
     started().map_err(failed)?;
     fill(path, &unfinished, &schema, failed)?;
-    let named = fs::rename(&unfinished, &target).and_then(|()| sync_folder(dir));
+    let named = fs::rename(&unfinished, &target).and_then(|()| sync_parent(&target));
     named.map_err(|error| failed(error.into()))
 }
 

@@ -27,10 +27,14 @@ impl<'a> Transaction<'a> {
         Self { schema, image, earlier, own: Writes::new(), size: 0 }
     }
 
-    /// Stores a record under its key, in place of the one that is there.
+    /// Stores a record under its key, in place of the one that is there. One that is there
+    /// already, byte for byte, is no change, so that a loop which ensures a state comes to rest.
     pub fn put<R: Record>(&mut self, record: &R) -> Result<(), StoreError> {
         let key = record.key().bytes();
         let value = encode(record, &key)?;
+        if self.value(R::TABLE, key.as_slice()).as_ref() == Some(&value) {
+            return Ok(());
+        }
         self.write::<R>(&key, Some(value))
     }
 

@@ -146,6 +146,16 @@ async fn a_snapshot_stays_as_it_was_and_changes_are_announced() {
 }
 
 #[tokio::test]
+async fn writing_what_is_there_is_no_change() {
+    let (_home, store) = cells();
+    put(&store, 1, "same").await.expect("it writes");
+    let sequence = store.snapshot().sequence();
+    put(&store, 1, "same").await.expect("it writes");
+    store.transact(|tx| tx.delete::<Cell>(&2)).await.expect("it writes");
+    assert_eq!(store.snapshot().sequence(), sequence);
+}
+
+#[tokio::test]
 async fn large_records_come_back_and_too_large_ones_are_refused() {
     let (home, store) = cells();
     let text = |length: usize| "ä".repeat(length / 2);

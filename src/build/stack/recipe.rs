@@ -66,11 +66,12 @@ pub(crate) fn hash() -> String {
     hex::encode(hash.finalize())
 }
 
-/// mmdebstrap's arguments. `host` are apt options of this machine; they leave no trace.
+/// mmdebstrap's arguments. `host` are apt options of this machine; they leave no trace. Without
+/// `sources` mmdebstrap takes Debian's own mirrors.
 pub(crate) fn arguments(
     flavour: Flavour,
     host: &[String],
-    sources: &Path,
+    sources: Option<&Path>,
     tar: &Path,
 ) -> Vec<String> {
     let mut args: Vec<String> =
@@ -84,7 +85,7 @@ pub(crate) fn arguments(
     args.push(format!("--customize-hook={FINISH}"));
     args.push(SUITE.to_owned());
     args.push(tar.display().to_string());
-    args.push(sources.display().to_string());
+    args.extend(sources.map(|sources| sources.display().to_string()));
     args
 }
 
@@ -168,10 +169,9 @@ mod tests {
     #[test]
     fn arguments_end_with_suite_tar_and_sources() {
         let host = ["Acquire::http::Proxy \"http://proxy.test\"".to_owned()];
-        let args =
-            arguments(Flavour::Run, &host, Path::new("/tmp/x.list"), Path::new("/tmp/x.tar"));
+        let args = arguments(Flavour::Run, &host, Some(Path::new("/x.list")), Path::new("/x.tar"));
         let tail: Vec<_> = args.iter().rev().take(3).rev().map(String::as_str).collect();
-        assert_eq!(tail, ["trixie", "/tmp/x.tar", "/tmp/x.list"]);
+        assert_eq!(tail, ["trixie", "/x.tar", "/x.list"]);
         assert!(args.contains(&"--aptopt=Acquire::http::Proxy \"http://proxy.test\"".to_owned()));
         assert!(!hash().is_empty());
     }

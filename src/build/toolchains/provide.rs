@@ -19,7 +19,7 @@ use std::fs::{self, File};
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::OnceCell;
+use std::time::{Duration, Instant};
 
 /// The toolchains of one host. Cheap to clone; all clones share one shelf.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ struct Inner {
     sources: Sources,
     shelf: Shelf,
     web: Web,
-    registries: OnceCell<Registries>,
+    registries: tokio::sync::Mutex<Option<(Instant, Registries)>>,
     fetches: Mutex<BTreeMap<(Toolchain, String), Turn>>,
 }
 
@@ -71,26 +71,30 @@ impl Toolchains {
             sources,
             shelf,
             web: Web::new(),
-            registries: OnceCell::new(),
+            registries: tokio::sync::Mutex::default(),
             fetches: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The host's registries; asked once, when first needed.
+    /// The host's registries. Asking npm and pip takes a second, so the answer is kept a while.
     pub async fn registries(&self) -> Registries {
         let inner = &self.inner;
-        if let Some(found) = inner.registries.get() {
-            return found.clone();
+        // Held while asking, so that many builds at once ask once.
+        let mut kept = inner.registries.lock().await;
+        if let Some((at, found)) = kept.as_ref() {
+            let complete = found.npm.is_some() && found.pypi.is_some();
+            // npm may be installed, or come with the first Node, while we run.
+            let fresh = if complete { KNOWN } else { INCOMPLETE };
+            if at.elapsed() < fresh {
+                return found.clone();
+            }
         }
         let node = inner.shelf.versions(Toolchain::Node).into_iter().next();
         let node = node.and_then(|version| inner.shelf.find(Toolchain::Node, &version));
         let found = Registries::find(&inner.sources, node.map(|node| node.join("bin/npm"))).await;
-        if found.npm.is_none() || found.pypi.is_none() {
-            // Not kept: npm may be installed, or come with the first Node, while we run.
-            return found;
-        }
-        inner.registries.get_or_init(|| async { found }).await.clone()
+        *kept = Some((Instant::now(), found.clone()));
+        found
     }
 
     /// A folder with a version that meets the request, fetched now if it is not there yet.
@@ -294,6 +298,9 @@ fn chain(error: &dyn Error) -> String {
 
 /// Hostile build code can ask for one version after the other; this is where it ends.
 const MOST: usize = 96;
+/// How long both registries are believed, and how long one that is missing is.
+const KNOWN: Duration = Duration::from_mins(10);
+const INCOMPLETE: Duration = Duration::from_secs(30);
 /// The largest archive, Go's, is 75 MB.
 const LARGEST: u64 = 400_000_000;
 /// The Python of Debian 13, which needs no toolchain at all.

@@ -3,7 +3,8 @@
 //! Not here: where that mirror is (`apt`) and what goes in (`recipe`). Invariants: signatures are
 //! always checked, against Debian's keyring and no other; a cut run leaves no process behind.
 
-use super::ensure::{Progress, StackError};
+use super::ensure::Progress;
+use super::error::StackError;
 use super::recipe::{Flavour, arguments};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;

@@ -5,7 +5,8 @@
 //! the same version share one fetch, and a request that is dropped does not stop a fetch that
 //! others may wait for.
 
-use super::range::{Wanted, nearest};
+use super::range::Wanted;
+use super::refused::{Refused, chain, not_understood};
 use super::registries::Registries;
 use super::shelf::Shelf;
 use super::sites::{Archive, Site, SiteError};
@@ -14,7 +15,6 @@ use super::unpack::{UnpackError, unpack};
 use super::wire::{ProvideError, Provided, Request, Toolchain};
 use crate::build::web::{Web, WebError};
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
@@ -223,60 +223,6 @@ impl Inner {
     }
 }
 
-/// What every place said, for the one error at the end.
-#[derive(Default)]
-struct Refused {
-    reasons: Vec<String>,
-    known: Vec<String>,
-    /// Some place had a version that would do, and yet it could not be fetched.
-    chosen: bool,
-}
-
-impl Refused {
-    fn explain(mut self, request: &Request, found: &Registries) -> ProvideError {
-        let Request { toolchain, range, .. } = request;
-        self.known.sort();
-        self.known.dedup();
-        let mut because = self.reasons;
-        if !self.known.is_empty() && !self.chosen {
-            because.push(format!("none of {} known versions meets it", self.known.len()));
-        }
-        let wants_npm = !matches!(toolchain, Toolchain::Go | Toolchain::Uv | Toolchain::Python);
-        let wants_pypi = matches!(toolchain, Toolchain::Go | Toolchain::Uv);
-        let hint = if wants_npm && found.npm.is_none() {
-            because.push("this host has no npm whose registry could be asked".into());
-            "on the server: apt-get install npm, or set NPM_CONFIG_REGISTRY for the daemon"
-        } else if wants_pypi && found.pypi.is_none() {
-            because.push("this host has no pip whose index could be asked".into());
-            "on the server: apt-get install python3-pip, or set PIP_INDEX_URL for the daemon"
-        } else if self.known.is_empty() {
-            "check the server's network: curl -I https://nodejs.org, and its proxy settings"
-        } else {
-            "ask for one of the nearest versions in the app's own version file"
-        };
-        let mut nearest = nearest(*toolchain, range, self.known.iter().map(String::as_str));
-        if *toolchain == Toolchain::Python {
-            nearest.insert(0, STACK_PYTHON.to_owned());
-        }
-        ProvideError {
-            what: format!("no {toolchain} {range} can be had"),
-            because: because.join("; "),
-            nearest,
-            hint: hint.to_owned(),
-        }
-    }
-}
-
-fn not_understood(request: &Request, because: &str) -> ProvideError {
-    let shown: String = request.range.chars().filter(|c| !c.is_control()).take(64).collect();
-    ProvideError {
-        what: format!("{} version \"{shown}\" is not understood", request.toolchain),
-        because: because.to_owned(),
-        nearest: Vec::new(),
-        hint: "write a version such as 20, ^20.1 or >=1.22 in the app's own version file".into(),
-    }
-}
-
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
 ) -> Result<T, FetchError> {
@@ -286,16 +232,6 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
-}
-
 /// Hostile build code can ask for one version after the other; this is where it ends.
 const MOST: usize = 96;
 /// How long both registries are believed, and how long one that is missing is.
@@ -303,5 +239,3 @@ const KNOWN: Duration = Duration::from_mins(10);
 const INCOMPLETE: Duration = Duration::from_secs(30);
 /// The largest archive, Go's, is 75 MB.
 const LARGEST: u64 = 400_000_000;
-/// The Python of Debian 13, which needs no toolchain at all.
-const STACK_PYTHON: &str = "3.13";

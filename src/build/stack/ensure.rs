@@ -50,7 +50,7 @@ pub enum Origin {
         apt: PathBuf,
     },
     /// Two root filesystems that somebody else made, for example the engine from a pulled image
-    /// with [`super::packages`] and [`super::finish_script`]. They are moved into the stack.
+    /// with [`super::container_script`]. They are moved into the stack.
     Tars {
         /// The uncompressed tar of the run root.
         run: PathBuf,

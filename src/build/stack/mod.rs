@@ -23,7 +23,7 @@ mod rootfs;
 
 pub use ensure::{Origin, Progress, Stack, StackSet};
 pub use error::StackError;
-pub use recipe::{Flavour, finish_script, packages};
+pub use recipe::{Flavour, container_script, packages};
 pub use rootfs::Rootfs;
 
 /// The operating system of every image.

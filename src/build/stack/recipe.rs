@@ -44,10 +44,19 @@ pub fn packages(flavour: Flavour) -> Vec<&'static str> {
     packages
 }
 
-/// A shell script that turns a Debian root at `$1`, with the packages installed, into an image:
-/// adds the user, and takes out what belongs to the machine that made it. Fails on any error.
-pub const fn finish_script() -> &'static str {
-    FINISH
+/// A shell script that makes a flavour inside a plain Debian 13 container, run as root with a
+/// network: for hosts where a registry answers. The container's file system, exported, is then
+/// one of the tars of [`super::Origin::Tars`]. Fails on any error.
+pub fn container_script(flavour: Flavour) -> String {
+    let packages = packages(flavour).join(" ");
+    let dpkg = DPKG.join("\n");
+    format!(
+        "set -eu\nexport DEBIAN_FRONTEND=noninteractive\n\
+         cat > /etc/dpkg/dpkg.cfg.d/99paas <<'END'\n{dpkg}\nEND\n\
+         apt-get update\n\
+         apt-get install -y --no-install-recommends {packages}\n\
+         apt-get clean\nrm -rf /var/lib/apt/lists/*\nset -- /\n{FINISH}"
+    )
 }
 
 /// The identity of both recipes, in hex.

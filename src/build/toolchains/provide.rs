@@ -84,7 +84,7 @@ impl Toolchains {
         let mut kept = inner.registries.lock().await;
         if let Some((at, found)) = kept.as_ref() {
             let complete = found.npm.is_some() && found.pypi.is_some();
-            // npm may be installed, or come with the first Node, while we run.
+            // npm or pip may be installed while we run.
             let fresh = if complete { KNOWN } else { INCOMPLETE };
             if at.elapsed() < fresh {
                 return found.clone();
@@ -185,6 +185,9 @@ impl Toolchains {
             Ok(Provided { version, path })
         })
         .await?;
+        if toolchain == Toolchain::Node {
+            self.reconsider().await;
+        }
         let (inner, path) = (Arc::clone(&self.inner), provided.path.clone());
         tokio::task::spawn_blocking(move || {
             // Unmarked it still serves; it is only fetched again after the next start.
@@ -193,6 +196,12 @@ impl Toolchains {
             }
         });
         Ok(provided)
+    }
+
+    /// A host without npm has one as soon as the first Node is here: ask again.
+    async fn reconsider(&self) {
+        let mut kept = self.inner.registries.lock().await;
+        kept.take_if(|(_, found)| found.npm.is_none());
     }
 
     fn shelved(&self, toolchain: Toolchain, wanted: &Wanted) -> Option<Provided> {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
 
-use paas::build::stack::{Origin, Stack, StackError};
+use paas::build::stack::{Origin, Progress, Stack, StackError};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -51,16 +51,43 @@ async fn what_a_crash_leaves_does_not_count() {
 }
 
 #[tokio::test]
-async fn no_mirror_says_what_to_do() {
+async fn a_dead_mirror_says_what_to_do() {
     let (apt, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let origin = || Origin::Host { apt: apt.path().to_owned() };
-    let error = Stack::at(dir.path()).ensure(origin(), &|_| ()).await.unwrap_err();
-    assert!(matches!(error, StackError::NoMirror { .. }), "{error}");
-    assert!(error.hint().contains("/etc/apt"));
+    let origin = Origin::Host { apt: apt.path().to_owned() };
     let line = "deb http://127.0.0.1:9/debian trixie main\n";
     std::fs::write(apt.path().join("sources.list"), line).unwrap();
-    let error = Stack::at(dir.path()).ensure(origin(), &|_| ()).await.unwrap_err();
+    let error = Stack::at(dir.path()).ensure(origin, &|_| ()).await.unwrap_err();
     assert!(matches!(error, StackError::Mirror { .. }), "{error}");
+    assert!(error.hint().contains("apt-get update"));
+}
+
+/// Whether any process works for this folder.
+fn busy(dir: &Path) -> bool {
+    let wanted = dir.to_str().unwrap().as_bytes();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.flat_map(|process| std::fs::read(process.path().join("cmdline")));
+    lines.into_iter().any(|line| line.windows(wanted.len()).any(|part| part == wanted))
+}
+
+#[tokio::test]
+async fn a_run_that_is_cut_leaves_no_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let (stack, begun) = (Stack::at(dir.path()), tokio::sync::Notify::new());
+    // No mirror here, so Debian's own are used, as on Ubuntu.
+    let origin = Origin::Host { apt: dir.path().join("none") };
+    let told = |progress| {
+        if matches!(progress, Progress::Step { .. }) {
+            begun.notify_one();
+        }
+    };
+    tokio::select! {
+        made = stack.ensure(origin, &told) => panic!("ended before its first step: {made:?}"),
+        () = begun.notified() => assert!(busy(dir.path())),
+    }
+    while busy(dir.path()) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stack.present(), None);
 }
 
 /// Makes the real stack, in a folder that outlives the test: only the first run takes a minute,
@@ -99,6 +126,6 @@ async fn the_real_stack_is_debian_13_and_knows_nothing_of_this_host() {
 }
 
 #[allow(clippy::print_stderr, reason = "a minute of silence looks like a hang")]
-fn eprintln(progress: &paas::build::stack::Progress) {
+fn eprintln(progress: &Progress) {
     eprintln!("{progress:?}");
 }

@@ -8,6 +8,7 @@ mod mirror;
 
 use mirror::{Mirror, Page, tar_gz};
 use paas::build::toolchains::{Address, Request, Scheme, Sources, Toolchain, Toolchains};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -143,6 +144,30 @@ async fn portable_python_comes_from_its_latest_release() {
     assert!(got.path.join("bin/python3.12").is_file());
     let error = toolchains.provide(&python("==3.8.*")).await.unwrap_err();
     assert_eq!(error.nearest, ["3.13", "3.12.11"]);
+}
+
+#[tokio::test]
+async fn a_closed_network_falls_back_to_the_registry() {
+    let (mirror, dir) = (Mirror::start(), tempfile::tempdir().unwrap());
+    // A port that nothing listens on stands for the official site.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    let node_files = [("package/bin/node", "elf"), ("package/include/v8.h", "")];
+    mirror.publish_npm(&format!("node-linux-{arch}"), "20.20.2", "", &node_files);
+    let about = r#""bin":{"npm":"bin/npm-cli.js"},"engines":{"node":">=18"},"#;
+    let npm_files = [("package/bin/npm-cli.js", "#!/usr/bin/env node"), ("package/man/npm.1", "")];
+    mirror.publish_npm("npm", "10.9.4", about, &npm_files);
+    let npm = Address::At(format!("{}/npm", mirror.address));
+    let sources = Sources { npm, ..only(&mirror).mirrored(&format!("http://{closed}")) };
+    let toolchains = Toolchains::open(dir.path(), sources).unwrap();
+    let got = toolchains.provide(&node("20.x")).await.unwrap();
+    assert_eq!(std::fs::read_to_string(got.path.join("bin/node")).unwrap(), "elf");
+    let npm = std::fs::canonicalize(got.path.join("bin/npm")).unwrap();
+    assert!(npm.ends_with("lib/node_modules/npm/bin/npm-cli.js"));
+    assert_eq!(npm.metadata().unwrap().permissions().mode() & 0o777, 0o755);
+    assert!(!got.path.join("lib/node_modules/npm/man").exists());
+    let found = toolchains.registries().await.environment();
+    assert_eq!(found["NPM_CONFIG_REGISTRY"], format!("{}/npm/", mirror.address));
 }
 
 /// One line to a served socket, and the line that comes back.

@@ -222,6 +222,34 @@ const MOST_PAGES: usize = 24;
 mod tests {
     use super::*;
 
+    /// Answers each connection with the same bytes.
+    fn server(answer: &'static str) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/x", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _request = stream.read(&mut [0; 4096]);
+                let _sent = stream.write_all(answer.as_bytes());
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn more_than_was_allowed_is_refused() {
+        let url = server("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nendless");
+        let checksum = Checksum::Sha256(hex::encode(Sha256::digest("endless")));
+        let get = |cap| Web::new().download(&url, &checksum, cap, &mut Vec::new());
+        assert!(matches!(get(6), Err(WebError::TooLarge { .. })));
+        get(7).unwrap();
+    }
+
+    #[test]
+    fn an_error_page_is_no_download() {
+        let url = server("HTTP/1.1 503 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        assert!(matches!(Web::new().page(&url), Err(WebError::Status { status: 503, .. })));
+    }
+
     #[test]
     fn passwords_are_not_shown() {
         assert_eq!(shown("https://me:pw@host:8/simple/x"), "https://host:8/simple/x");

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's own server")]
 
-use sha2::{Digest, Sha256};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256, Sha512};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -68,6 +70,26 @@ impl Mirror {
         self.put("/node/index.json", Page::Body(index.into()));
         self.put(&format!("/node/v{version}/SHASUMS256.txt"), Page::Body(sums.into()));
         self.put(&format!("/node/v{version}/{top}.tar.gz"), archive(tar));
+    }
+
+    /// Publishes an npm package as a registry does, its files named at a host that is not ours,
+    /// as mirrors with an upstream index do.
+    pub(crate) fn publish_npm(
+        &self,
+        name: &str,
+        version: &str,
+        extra: &str,
+        files: &[(&str, &str)],
+    ) {
+        let tar = tar_gz(files);
+        let digest = BASE64_STANDARD.encode(Sha512::digest(&tar));
+        let file = format!("{name}-{version}.tgz");
+        let index = format!(
+            r#"{{"versions":{{"{version}":{{{extra}"dist":{{"integrity":"sha512-{digest}",
+            "tarball":"https://upstream.invalid/{name}/-/{file}"}}}}}}}}"#
+        );
+        self.put(&format!("/npm/{name}"), Page::Body(index.into()));
+        self.put(&format!("/npm/{name}/-/{file}"), Page::Body(tar));
     }
 
     pub(crate) fn node_archive(version: &str) -> String {

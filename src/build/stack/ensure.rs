@@ -3,14 +3,15 @@
 //! Half-made files have hidden names and are removed at the next try; the manifest, written last,
 //! makes a new pair visible, and only then is the old pair removed.
 
-use super::apt::mirror;
-use super::make::{Kitchen, host_options};
+use super::apt::{Mirror, mirror};
+use super::error::StackError;
+use super::make::{Kitchen, Source, host_options};
 use super::manifest::{self, Manifest};
 use super::recipe::{self, Flavour};
 use super::release::Releases;
 use super::rootfs::Rootfs;
 use super::{DISTRO_NAME, DISTRO_VERSION};
-use crate::build::web::{Web, WebError};
+use crate::build::web::{Web, WebError, shown};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,13 +44,13 @@ pub struct StackSet {
 #[derive(Debug, Clone)]
 pub enum Origin {
     /// Made here by mmdebstrap, from the mirror that apt's configuration in this folder (usually
-    /// `/etc/apt`) names.
+    /// `/etc/apt`) names. A host whose apt names none, such as Ubuntu, uses Debian's own mirrors.
     Host {
         /// apt's configuration folder.
         apt: PathBuf,
     },
     /// Two root filesystems that somebody else made, for example the engine from a pulled image
-    /// with [`super::packages`] and [`super::finish_script`]. They are moved into the stack.
+    /// with [`super::container_script`]. They are moved into the stack.
     Tars {
         /// The uncompressed tar of the run root.
         run: PathBuf,
@@ -84,78 +85,6 @@ pub enum Progress {
         /// How long it took.
         took: Duration,
     },
-}
-
-/// Why there is no stack.
-#[derive(Debug, thiserror::Error)]
-pub enum StackError {
-    /// This host's apt names no Debian mirror.
-    #[error("apt's configuration in {apt} names no Debian mirror")]
-    NoMirror {
-        /// Where it was looked for.
-        apt: PathBuf,
-    },
-    /// The keyring that vouches for Debian is not installed.
-    #[error("Debian's archive keyring {path} is missing")]
-    NoKeyring {
-        /// Where it should be.
-        path: &'static str,
-    },
-    /// The mirror does not have Debian 13, or does not answer.
-    #[error("the Debian mirror {mirror} cannot be used: {because}")]
-    Mirror {
-        /// Its address.
-        mirror: String,
-        /// What it said.
-        because: String,
-    },
-    /// mmdebstrap could not be run.
-    #[error("mmdebstrap cannot be run")]
-    Start(#[source] io::Error),
-    /// mmdebstrap failed.
-    #[error("mmdebstrap could not make the {flavour} image:\n{last}")]
-    Make {
-        /// Which image.
-        flavour: Flavour,
-        /// Its last lines.
-        last: String,
-    },
-    /// mmdebstrap did not end.
-    #[error("mmdebstrap did not finish the {flavour} image in half an hour")]
-    TooLong {
-        /// Which image.
-        flavour: Flavour,
-    },
-    /// The stack's folder cannot be written.
-    #[error("the stack folder {path} cannot be used")]
-    Folder {
-        /// Where it is.
-        path: PathBuf,
-        /// What happened.
-        source: io::Error,
-    },
-}
-
-impl StackError {
-    /// What a person can do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NoMirror { .. } => {
-                "add one: echo 'deb <mirror>/debian trixie main' > /etc/apt/sources.list.d/paas.list"
-            }
-            Self::NoKeyring { .. } => "apt-get install -y debian-archive-keyring",
-            Self::Mirror { .. } => "check that apt can reach it: apt-get update",
-            Self::Start(_) => "apt-get install -y mmdebstrap debian-archive-keyring",
-            Self::Make { last, .. } if last.contains("NO_PUBKEY") => {
-                "its keyring is too old: apt-get install -y --only-upgrade debian-archive-keyring"
-            }
-            Self::Make { last, .. } if last.contains("No space left") => "make room: df -h",
-            Self::Make { .. } | Self::TooLong { .. } => {
-                "check that apt can reach its mirror: apt-get update"
-            }
-            Self::Folder { .. } => "check space and permissions: df -h",
-        }
-    }
 }
 
 impl Stack {
@@ -200,19 +129,16 @@ impl Stack {
         if !Path::new(KEYRING).is_file() {
             return Err(StackError::NoKeyring { path: KEYRING });
         }
-        let mirror = mirror(apt).ok_or_else(|| StackError::NoMirror { apt: apt.to_owned() })?;
-        let from = mirror.main.clone();
-        let asked = tokio::task::spawn_blocking(move || Releases::find(&Web::new(), &mirror));
-        let releases = asked.await.map_err(|lost| StackError::Start(io::Error::other(lost)))?;
-        let releases = releases.map_err(|error| unusable(&from, &error))?;
+        let list = self.dir.join(".unfinished-sources.list");
+        let (epoch, from) = match mirror(apt) {
+            Some(mirror) => (Some(self.write_sources(&mirror, &list).await?), shown(&mirror.main)),
+            None => (None, "Debian's own mirrors".to_owned()),
+        };
         progress(Progress::Making { from: from.clone() });
-        let sources = self.dir.join(".unfinished-sources.list");
         let temp = self.dir.join(".unfinished-temp");
-        let written = fs::write(&sources, releases.sources(KEYRING));
-        written.and_then(|()| fs::create_dir_all(&temp)).map_err(|source| self.folder(source))?;
-        let options = host_options().await;
-        let kitchen =
-            Kitchen { releases: &releases, apt: &options, sources: &sources, temp: &temp };
+        fs::create_dir_all(&temp).map_err(|source| self.folder(source))?;
+        let source = epoch.map(|epoch| Source { list: &list, epoch });
+        let kitchen = Kitchen { source, apt: &host_options().await, temp: &temp };
         let one = async |flavour: Flavour| {
             let tar = self.dir.join(format!(".unfinished-{flavour}.tar"));
             let start = Instant::now();
@@ -224,6 +150,17 @@ impl Stack {
         // Both run to their end even if one fails, so that nothing is left running.
         let (run, build) = tokio::join!(one(Flavour::Run), one(Flavour::Build));
         Ok((run?, build?, format!("made on this host by mmdebstrap from {from}")))
+    }
+
+    /// Asks the mirror what it has and writes the source list; tells the images' time stamp.
+    async fn write_sources(&self, mirror: &Mirror, list: &Path) -> Result<i64, StackError> {
+        let asked = mirror.clone();
+        let found = tokio::task::spawn_blocking(move || Releases::find(&Web::new(), &asked));
+        let found = found.await.map_err(|lost| StackError::Start(io::Error::other(lost)))?;
+        let releases = found.map_err(|error| unusable(&mirror.main, &error))?;
+        let text = releases.sources(KEYRING);
+        fs::write(list, text).map_err(|source| self.folder(source))?;
+        Ok(releases.epoch)
     }
 
     /// Removes what a try left; never across a mount, in case one is left too.
@@ -271,13 +208,24 @@ fn keep_one(dir: &Path, flavour: Flavour, tar: &Path, recipe: &str) -> io::Resul
     File::open(tar)?.sync_all()?;
     let short = recipe.get(..12).unwrap_or(recipe);
     let place = dir.join(format!("{flavour}-{short}.tar"));
-    fs::rename(tar, &place)?;
+    take(tar, &place)?;
     Ok(Rootfs { tar: place, ..rootfs })
 }
 
+/// Moves a file, from another file system too.
+fn take(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            fs::copy(from, to)?;
+            File::open(to)?.sync_all()?;
+            fs::remove_file(from)
+        }
+        other => other,
+    }
+}
+
 fn unusable(mirror: &str, error: &WebError) -> StackError {
-    let mirror = crate::build::web::shown(mirror);
-    StackError::Mirror { mirror, because: error.to_string() }
+    StackError::Mirror { mirror: shown(mirror), because: error.to_string() }
 }
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";

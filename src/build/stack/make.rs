@@ -3,9 +3,9 @@
 //! Not here: where that mirror is (`apt`) and what goes in (`recipe`). Invariants: signatures are
 //! always checked, against Debian's keyring and no other; a cut run leaves no process behind.
 
-use super::ensure::{Progress, StackError};
+use super::ensure::Progress;
+use super::error::StackError;
 use super::recipe::{Flavour, arguments};
-use super::release::Releases;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -16,13 +16,20 @@ use tokio::process::{Child, Command};
 
 /// What both flavours are made from.
 pub(crate) struct Kitchen<'a> {
-    pub(crate) releases: &'a Releases,
+    /// Where from, and of which date; without it, from Debian's own mirrors.
+    pub(crate) source: Option<Source<'a>>,
     /// apt options of this host: proxies, certificates, validity checks.
     pub(crate) apt: &'a [String],
-    /// The source list, written out.
-    pub(crate) sources: &'a Path,
     /// Where mmdebstrap may work.
     pub(crate) temp: &'a Path,
+}
+
+/// A mirror that is known.
+pub(crate) struct Source<'a> {
+    /// The source list, written out.
+    pub(crate) list: &'a Path,
+    /// The images' time stamp, in seconds since 1970.
+    pub(crate) epoch: i64,
 }
 
 impl Kitchen<'_> {
@@ -35,8 +42,8 @@ impl Kitchen<'_> {
     ) -> Result<(), StackError> {
         let mut command = Command::new("mmdebstrap");
         command
-            .args(arguments(flavour, self.apt, self.sources, tar))
-            .env("SOURCE_DATE_EPOCH", self.releases.epoch.to_string())
+            .args(arguments(flavour, self.apt, self.source.as_ref().map(|s| s.list), tar))
+            .envs(self.source.as_ref().map(|s| ("SOURCE_DATE_EPOCH", s.epoch.to_string())))
             .env("TMPDIR", self.temp)
             .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::null())

@@ -10,18 +10,20 @@
 //! with a valid signature of Debian's archive.
 //!
 //! In reading order: `ensure` (the story), `recipe` (what is in them), `apt` and `release` (where
-//! Debian is), `make` (mmdebstrap), `rootfs` (reading a tar), `manifest` (what is remembered).
+//! Debian is), `make` (mmdebstrap), `rootfs` (reading a tar), `manifest` (what is remembered), `error`.
 
 mod apt;
 mod ensure;
+mod error;
 mod make;
 mod manifest;
 mod recipe;
 mod release;
 mod rootfs;
 
-pub use ensure::{Origin, Progress, Stack, StackError, StackSet};
-pub use recipe::{Flavour, finish_script, packages};
+pub use ensure::{Origin, Progress, Stack, StackSet};
+pub use error::StackError;
+pub use recipe::{Flavour, container_script, packages};
 pub use rootfs::Rootfs;
 
 /// The operating system of every image.

@@ -44,10 +44,19 @@ pub fn packages(flavour: Flavour) -> Vec<&'static str> {
     packages
 }
 
-/// A shell script that turns a Debian root at `$1`, with the packages installed, into an image:
-/// adds the user, and takes out what belongs to the machine that made it. Fails on any error.
-pub const fn finish_script() -> &'static str {
-    FINISH
+/// A shell script that makes a flavour inside a plain Debian 13 container, run as root with a
+/// network: for hosts where a registry answers. The container's file system, exported, is then
+/// one of the tars of [`super::Origin::Tars`]. Fails on any error.
+pub fn container_script(flavour: Flavour) -> String {
+    let packages = packages(flavour).join(" ");
+    let dpkg = DPKG.join("\n");
+    format!(
+        "set -eu\nexport DEBIAN_FRONTEND=noninteractive\n\
+         cat > /etc/dpkg/dpkg.cfg.d/99paas <<'END'\n{dpkg}\nEND\n\
+         apt-get update\n\
+         apt-get install -y --no-install-recommends {packages}\n\
+         apt-get clean\nrm -rf /var/lib/apt/lists/*\nset -- /\n{FINISH}"
+    )
 }
 
 /// The identity of both recipes, in hex.
@@ -66,11 +75,12 @@ pub(crate) fn hash() -> String {
     hex::encode(hash.finalize())
 }
 
-/// mmdebstrap's arguments. `host` are apt options of this machine; they leave no trace.
+/// mmdebstrap's arguments. `host` are apt options of this machine; they leave no trace. Without
+/// `sources` mmdebstrap takes Debian's own mirrors.
 pub(crate) fn arguments(
     flavour: Flavour,
     host: &[String],
-    sources: &Path,
+    sources: Option<&Path>,
     tar: &Path,
 ) -> Vec<String> {
     let mut args: Vec<String> =
@@ -84,7 +94,7 @@ pub(crate) fn arguments(
     args.push(format!("--customize-hook={FINISH}"));
     args.push(SUITE.to_owned());
     args.push(tar.display().to_string());
-    args.push(sources.display().to_string());
+    args.extend(sources.map(|sources| sources.display().to_string()));
     args
 }
 
@@ -168,10 +178,9 @@ mod tests {
     #[test]
     fn arguments_end_with_suite_tar_and_sources() {
         let host = ["Acquire::http::Proxy \"http://proxy.test\"".to_owned()];
-        let args =
-            arguments(Flavour::Run, &host, Path::new("/tmp/x.list"), Path::new("/tmp/x.tar"));
+        let args = arguments(Flavour::Run, &host, Some(Path::new("/x.list")), Path::new("/x.tar"));
         let tail: Vec<_> = args.iter().rev().take(3).rev().map(String::as_str).collect();
-        assert_eq!(tail, ["trixie", "/tmp/x.tar", "/tmp/x.list"]);
+        assert_eq!(tail, ["trixie", "/x.tar", "/x.list"]);
         assert!(args.contains(&"--aptopt=Acquire::http::Proxy \"http://proxy.test\"".to_owned()));
         assert!(!hash().is_empty());
     }

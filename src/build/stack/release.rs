@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Releases {
     /// `(address, suite)`, the archive itself first.
-    pub(crate) suites: Vec<(String, String)>,
+    suites: Vec<(String, String)>,
     /// Seconds since 1970.
     pub(crate) epoch: i64,
 }

@@ -11,12 +11,13 @@
 //! In reading order: `wire` (what is asked and answered), `provide` (the story), `range` and
 //! `number` (which version), `sources` and `registries` (where from), `sites` (what each place
 //! offers), `unpack` and `layout` (archive to folder), `shelf` (what is kept), `serve` (the
-//! socket).
+//! socket), `refused` (what is said when there is nothing).
 
 mod layout;
 mod number;
 mod provide;
 mod range;
+mod refused;
 mod registries;
 mod serve;
 mod shelf;

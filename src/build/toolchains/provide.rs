@@ -5,7 +5,8 @@
 //! the same version share one fetch, and a request that is dropped does not stop a fetch that
 //! others may wait for.
 
-use super::range::{Wanted, nearest};
+use super::range::Wanted;
+use super::refused::{Refused, chain, not_understood};
 use super::registries::Registries;
 use super::shelf::Shelf;
 use super::sites::{Archive, Site, SiteError};
@@ -14,12 +15,11 @@ use super::unpack::{UnpackError, unpack};
 use super::wire::{ProvideError, Provided, Request, Toolchain};
 use crate::build::web::{Web, WebError};
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::OnceCell;
+use std::time::{Duration, Instant};
 
 /// The toolchains of one host. Cheap to clone; all clones share one shelf.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ struct Inner {
     sources: Sources,
     shelf: Shelf,
     web: Web,
-    registries: OnceCell<Registries>,
+    registries: tokio::sync::Mutex<Option<(Instant, Registries)>>,
     fetches: Mutex<BTreeMap<(Toolchain, String), Turn>>,
 }
 
@@ -71,26 +71,30 @@ impl Toolchains {
             sources,
             shelf,
             web: Web::new(),
-            registries: OnceCell::new(),
+            registries: tokio::sync::Mutex::default(),
             fetches: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The host's registries; asked once, when first needed.
+    /// The host's registries. Asking npm and pip takes a second, so the answer is kept a while.
     pub async fn registries(&self) -> Registries {
         let inner = &self.inner;
-        if let Some(found) = inner.registries.get() {
-            return found.clone();
+        // Held while asking, so that many builds at once ask once.
+        let mut kept = inner.registries.lock().await;
+        if let Some((at, found)) = kept.as_ref() {
+            let complete = found.npm.is_some() && found.pypi.is_some();
+            // npm or pip may be installed while we run.
+            let fresh = if complete { KNOWN } else { INCOMPLETE };
+            if at.elapsed() < fresh {
+                return found.clone();
+            }
         }
         let node = inner.shelf.versions(Toolchain::Node).into_iter().next();
         let node = node.and_then(|version| inner.shelf.find(Toolchain::Node, &version));
         let found = Registries::find(&inner.sources, node.map(|node| node.join("bin/npm"))).await;
-        if found.npm.is_none() || found.pypi.is_none() {
-            // Not kept: npm may be installed, or come with the first Node, while we run.
-            return found;
-        }
-        inner.registries.get_or_init(|| async { found }).await.clone()
+        *kept = Some((Instant::now(), found.clone()));
+        found
     }
 
     /// A folder with a version that meets the request, fetched now if it is not there yet.
@@ -181,6 +185,9 @@ impl Toolchains {
             Ok(Provided { version, path })
         })
         .await?;
+        if toolchain == Toolchain::Node {
+            self.reconsider().await;
+        }
         let (inner, path) = (Arc::clone(&self.inner), provided.path.clone());
         tokio::task::spawn_blocking(move || {
             // Unmarked it still serves; it is only fetched again after the next start.
@@ -189,6 +196,12 @@ impl Toolchains {
             }
         });
         Ok(provided)
+    }
+
+    /// A host without npm has one as soon as the first Node is here: ask again.
+    async fn reconsider(&self) {
+        let mut kept = self.inner.registries.lock().await;
+        kept.take_if(|(_, found)| found.npm.is_none());
     }
 
     fn shelved(&self, toolchain: Toolchain, wanted: &Wanted) -> Option<Provided> {
@@ -219,60 +232,6 @@ impl Inner {
     }
 }
 
-/// What every place said, for the one error at the end.
-#[derive(Default)]
-struct Refused {
-    reasons: Vec<String>,
-    known: Vec<String>,
-    /// Some place had a version that would do, and yet it could not be fetched.
-    chosen: bool,
-}
-
-impl Refused {
-    fn explain(mut self, request: &Request, found: &Registries) -> ProvideError {
-        let Request { toolchain, range, .. } = request;
-        self.known.sort();
-        self.known.dedup();
-        let mut because = self.reasons;
-        if !self.known.is_empty() && !self.chosen {
-            because.push(format!("none of {} known versions meets it", self.known.len()));
-        }
-        let wants_npm = !matches!(toolchain, Toolchain::Go | Toolchain::Uv | Toolchain::Python);
-        let wants_pypi = matches!(toolchain, Toolchain::Go | Toolchain::Uv);
-        let hint = if wants_npm && found.npm.is_none() {
-            because.push("this host has no npm whose registry could be asked".into());
-            "on the server: apt-get install npm, or set NPM_CONFIG_REGISTRY for the daemon"
-        } else if wants_pypi && found.pypi.is_none() {
-            because.push("this host has no pip whose index could be asked".into());
-            "on the server: apt-get install python3-pip, or set PIP_INDEX_URL for the daemon"
-        } else if self.known.is_empty() {
-            "check the server's network: curl -I https://nodejs.org, and its proxy settings"
-        } else {
-            "ask for one of the nearest versions in the app's own version file"
-        };
-        let mut nearest = nearest(*toolchain, range, self.known.iter().map(String::as_str));
-        if *toolchain == Toolchain::Python {
-            nearest.insert(0, STACK_PYTHON.to_owned());
-        }
-        ProvideError {
-            what: format!("no {toolchain} {range} can be had"),
-            because: because.join("; "),
-            nearest,
-            hint: hint.to_owned(),
-        }
-    }
-}
-
-fn not_understood(request: &Request, because: &str) -> ProvideError {
-    let shown: String = request.range.chars().filter(|c| !c.is_control()).take(64).collect();
-    ProvideError {
-        what: format!("{} version \"{shown}\" is not understood", request.toolchain),
-        because: because.to_owned(),
-        nearest: Vec::new(),
-        hint: "write a version such as 20, ^20.1 or >=1.22 in the app's own version file".into(),
-    }
-}
-
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
 ) -> Result<T, FetchError> {
@@ -282,19 +241,10 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
-}
-
 /// Hostile build code can ask for one version after the other; this is where it ends.
 const MOST: usize = 96;
+/// How long both registries are believed, and how long one that is missing is.
+const KNOWN: Duration = Duration::from_mins(10);
+const INCOMPLETE: Duration = Duration::from_secs(30);
 /// The largest archive, Go's, is 75 MB.
 const LARGEST: u64 = 400_000_000;
-/// The Python of Debian 13, which needs no toolchain at all.
-const STACK_PYTHON: &str = "3.13";

@@ -108,7 +108,9 @@ async fn pypi(address: &Address) -> Option<String> {
 
 /// The address that a command prints, if it ends well and in time.
 async fn said(command: &mut Command) -> Option<String> {
-    let command = command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    // Not the daemon's own folder: npm would read an `.npmrc` there, Python would import from it.
+    let command =
+        command.current_dir("/").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(ASKED, command.output()).await.ok()?.ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let url = text.trim();

@@ -69,7 +69,7 @@ impl Toolchains {
                 Reply::Provided { version: provided.version, path }
             }
             Err(error) => {
-                tracing::warn!(toolchain = %request.toolchain, %error, "toolchain not provided");
+                tracing::info!(toolchain = %request.toolchain, %error, "toolchain not provided");
                 error.into()
             }
         }

@@ -1,5 +1,12 @@
 //! Logs as the rest of the daemon uses them: kept, asked for, followed, bounded, and never in the way.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy takes only the test functions themselves for tests, not what they share"
+)]
+
 use std::{os::unix::fs::symlink, path::Path};
 
 use futures_util::StreamExt;
@@ -109,7 +116,7 @@ async fn a_follower_sees_every_line_once_whenever_it_begins() {
         let seen: Vec<u32> = follower
             .take(1000)
             .map(|followed| match followed {
-                Followed::Line(record) => record.text.parse().unwrap(),
+                Followed::Line(record) => record.text.parse::<u32>().unwrap(),
                 Followed::Missed(missed) => panic!("{missed} lines missed"),
             })
             .collect()

@@ -13,15 +13,15 @@ async fn an_ended_instance_is_drained_to_its_last_line() {
     let folder = tempfile::tempdir().unwrap();
     let logs = Logs::open(folder.path(), LogSettings::default()).unwrap();
     let collector = Collector::new(world.docker.clone(), logs.clone());
-    let spec = world.spec("seq 1 5000; echo last words >&2; exit 1");
+    let spec = world.spec("echo on stderr >&2; seq 1 5000; echo last words; exit 1");
     let id = world.docker.start(&spec).await.unwrap();
     collector.sync(&world.docker.instances().await.unwrap());
     collector.sync(&[world.ended().await]);
     collector.drained(&id).await;
     assert!(collector.is_drained(&id));
     let last = collector.last_lines(&spec.app, &id, 10).await.unwrap();
-    assert!(last.contains(&"last words".to_owned()), "{last:?}");
-    assert_eq!(logs.query(&spec.app, Query::last(10_000)).await.unwrap().len(), 5001);
+    assert_eq!(last.last().map(String::as_str), Some("last words"), "{last:?}");
+    assert_eq!(logs.query(&spec.app, Query::last(10_000)).await.unwrap().len(), 5002);
     world.docker.remove(&id).await.unwrap();
     collector.sync(&[]);
     assert!(!collector.is_drained(&id), "it is forgotten");

@@ -55,6 +55,11 @@ async fn a_broken_tar_is_refused_although_docker_answers_200() {
     let broken = stream::iter([Ok(b"this is no tar".to_vec().into())]).boxed();
     let refused = world.docker.load(broken).await.unwrap_err();
     assert!(matches!(refused, EngineError::Refused { .. }), "{refused:?}");
-    let torn = stream::iter([Err(std::io::Error::other("the source broke"))]).boxed();
-    assert!(world.docker.load(torn).await.is_err());
+    // Docker answers before it has read half of this.
+    let long = stream::iter((0..1000).map(|_| Ok(vec![b'x'; 64 << 10].into()))).boxed();
+    let refused = world.docker.load(long).await.unwrap_err();
+    assert!(matches!(refused, EngineError::Refused { .. }), "{refused:?}");
+    let torn = stream::iter([Err(std::io::Error::other("disk on fire"))]).boxed();
+    let refused = world.docker.load(torn).await.unwrap_err().to_string();
+    assert!(refused.contains("its source broke: disk on fire"), "{refused}");
 }

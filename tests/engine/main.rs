@@ -11,6 +11,7 @@
 
 mod builds;
 mod collect;
+mod faults;
 mod images;
 mod instances;
 mod output;

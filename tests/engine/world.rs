@@ -28,9 +28,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let id = format!("t{:015x}", RandomState::new().build_hasher().finish() >> 4);
-        let installation: InstallationId = id.parse().unwrap();
-        let docker = Docker::connect(DockerSettings::new(installation.clone())).await.unwrap();
+        Self::over(DockerSettings::new(unique())).await
+    }
+
+    /// A world whose connection is not the usual one.
+    pub(crate) async fn over(settings: DockerSettings) -> Self {
+        let installation = settings.installation.clone();
+        let docker = Docker::connect(settings).await.unwrap();
         let (image, tar) = image(&installation);
         let world = Self { docker, installation, image };
         world.docker.load(stream::iter([Ok(tar.into())]).boxed()).await.unwrap();
@@ -117,6 +121,12 @@ async fn remove_all(label: &str) {
         let options = ask::RemoveImageOptions { force: true, ..Default::default() };
         let _ = api.remove_image(&image.id, Some(options), None).await;
     }
+}
+
+/// An installation that nobody else has.
+pub(crate) fn unique() -> InstallationId {
+    let id = format!("t{:015x}", RandomState::new().build_hasher().finish() >> 4);
+    id.parse().unwrap()
 }
 
 /// Waits until `look` sees something; fails after half a minute, far beyond what anything here takes.

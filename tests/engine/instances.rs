@@ -8,7 +8,7 @@ use paas::{
     node,
 };
 
-use crate::world::{World, eventually};
+use crate::world::{World, eventually, unique};
 
 #[tokio::test]
 async fn an_instance_gets_its_environment_byte_for_byte_and_few_rights() {
@@ -191,4 +191,24 @@ async fn an_apps_network_goes_last() {
     world.docker.remove(&id).await.unwrap();
     world.docker.forget(&spec.app).await.unwrap();
     world.docker.forget(&spec.app).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_pool_is_shared_and_its_end_is_said() {
+    let pool = |text: &str| {
+        let mut settings = DockerSettings::new(unique());
+        settings.subnet_pool = text.parse().unwrap();
+        settings
+    };
+    let one = World::over(pool("10.211.77.0/26")).await;
+    one.docker.start(&one.spec("sleep 600")).await.unwrap();
+    let mut second = one.spec("sleep 600");
+    second.app = "other".parse().unwrap();
+    let refused = one.docker.start(&second).await.unwrap_err().to_string();
+    assert!(refused.contains("the address pool 10.211.77.0/26 has no free subnet"), "{refused}");
+    let wider = World::over(pool("10.211.77.0/25")).await;
+    wider.docker.start(&wider.spec("sleep 600")).await.unwrap();
+    let address = wider.only().await.address.unwrap().to_string();
+    let last: u8 = address.strip_prefix("10.211.77.").unwrap().parse().unwrap();
+    assert!(last > 64, "{address} is in the part that is not taken");
 }

@@ -1,6 +1,35 @@
 //! `paas`: your own Heroku on any Linux server.
+//!
+//! A user's wish arrives as an HTTP request ([`server`]), becomes a verb ([`ops`]) and is remembered
+//! as records ([`store`]) of nouns ([`model`]). From then on nobody waits for anybody: [`control`]
+//! looks at what is wanted and at what is, plans the difference purely, and carries it out on an
+//! [`engine`], with [`build`] making images of source trees and the crate `proxy` bringing the
+//! requests. What instances write is kept by [`logs`]; [`node`] is what a daemon sees of its own
+//! machine. [`daemon`] puts the parts together and is the only one that knows them all. Whatever
+//! dies at whatever moment, the next pass sees the same two things again and goes on.
+
+pub mod model;
+
+pub mod store;
+
+pub mod ops;
+
+pub mod server;
+
+pub mod control;
 
 pub mod engine;
+
+pub mod build;
+
 pub mod logs;
-pub mod model;
+
 pub mod node;
+
+pub mod daemon;
+
+pub mod config;
+
+pub mod clock;
+pub mod faults;
+pub mod telemetry;

@@ -1,2 +1,122 @@
-//! The `paas` binary.
-fn main() {}
+//! `paas`: argv → builder or launcher (inside containers), daemon, or client → exit code.
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+use cli::{InitArgs, Invocation, ServerArgs};
+use paas::{
+    config::{self, Given},
+    daemon::{
+        self,
+        folders::Folders,
+        init::{Setup, init},
+    },
+    telemetry,
+};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    if let Some(code) = buildpacks::run(&name, arguments.collect()) {
+        return code;
+    }
+    match cli::parse(std::env::args_os()) {
+        Ok(Invocation::Client(request)) => cli::run(*request),
+        Ok(Invocation::Server(arguments)) => serve(*arguments),
+        Ok(Invocation::Init(arguments)) => prepare(arguments),
+        Err(code) => code,
+    }
+}
+
+/// Runs the daemon until it is told to end.
+fn serve(arguments: ServerArgs) -> ExitCode {
+    telemetry::start(arguments.log.as_deref());
+    let config = match config::resolve(&given(arguments)) {
+        Ok(config) => config,
+        Err(faults) => {
+            let faults: Vec<String> = faults.iter().map(|fault| format!("  {fault}")).collect();
+            return fail(&format!("error: the configuration is not valid:\n{}", faults.join("\n")));
+        }
+    };
+    match runtime().block_on(daemon::run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&daemon::explain(&error)),
+    }
+}
+
+/// Prepares a data folder and says what to do next.
+fn prepare(arguments: InitArgs) -> ExitCode {
+    let binary = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("paas"));
+    let setup = Setup {
+        data: arguments.data.clone(),
+        settings: arguments.domain.map(|domain| ("domain".to_owned(), domain)).into_iter().collect(),
+        unit: arguments.systemd.then(|| (PathBuf::from(UNIT), binary)),
+    };
+    match runtime().block_on(init(&setup)) {
+        Ok(made) => {
+            let start = match &made.unit {
+                Some(_) => "systemctl enable --now paas".to_owned(),
+                None => format!("paas server --data {}", arguments.data.display()),
+            };
+            say(&format!(
+                "Data folder   {}\n\
+                 Settings      {}\n\
+                 Fingerprint   {}\n\
+                 Admin token   {}\n\
+                               (shown once; `paas init` makes another)\n\n\
+                 Next:\n  {start}\n  \
+                 paas login https://HOST:PORT --fingerprint … --token …   (from your own machine)\n  \
+                 paas deploy                                              (in a folder with an app)",
+                arguments.data.display(),
+                made.config.display(),
+                made.fingerprint,
+                made.token,
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&format!("error: {}", paas::control::task::chain(&error))),
+    }
+}
+
+/// Everything a configuration is made of: flags, environment, file and machine.
+fn given(arguments: ServerArgs) -> Given {
+    let path = arguments.config.unwrap_or_else(|| Folders::of(&arguments.data).config());
+    let file = std::fs::read_to_string(&path).ok().map(|text| (path, text));
+    let flags = [
+        ("http", arguments.http),
+        ("api", arguments.api),
+        ("domain", arguments.domain),
+        ("node", arguments.node),
+    ];
+    let host_name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Given {
+        file,
+        environment: std::env::vars().collect::<BTreeMap<_, _>>(),
+        flags: flags
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect(),
+        host_name: host_name.trim().to_owned(),
+        data: arguments.data,
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("threads and file descriptors are there when a program starts")
+}
+
+#[expect(clippy::print_stdout, reason = "what `paas init` made is its output")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "the daemon's last words go to its terminal")]
+fn fail(text: &str) -> ExitCode {
+    eprintln!("{text}");
+    ExitCode::FAILURE
+}
+
+const UNIT: &str = "/etc/systemd/system/paas.service";

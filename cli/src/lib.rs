@@ -1,1 +1,101 @@
-//! Being built.
+//! The command line: arguments in, the API's answers out, an exit code at the end.
+//!
+//! It is a client of the HTTP API and nothing more: it never touches the daemon's data, and what
+//! it can do, a script can do with `curl`. Only `ui` prints; stdout is data, stderr is talk.
+//!
+//! Reading order: [`args`] what may be asked for · [`commands`] one file each · [`target`] which
+//! server and which app · [`client`] the line to it · [`source`] what is uploaded · [`dotenv`]
+//! config as text · [`ui`] all that is printed · [`failure`] why not, and the exit code.
+
+mod args;
+mod client;
+mod colon;
+mod commands;
+mod dotenv;
+mod environment;
+mod failure;
+mod session;
+mod source;
+mod target;
+mod ui;
+
+use std::{ffi::OsString, process::ExitCode};
+
+pub use commands::{init::InitArgs, server::ServerArgs};
+
+use crate::{
+    args::{Command, Shared},
+    environment::Environment,
+    failure::{BUG, Failure, USAGE},
+    session::Session,
+    ui::Ui,
+};
+
+/// What was asked for, and by that who carries it out.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Prepare a server: the daemon's.
+    Init(InitArgs),
+    /// Run the daemon.
+    Server(Box<ServerArgs>),
+    /// Everything else: [`run`].
+    Client(Box<Request>),
+}
+
+/// A command for [`run`].
+#[derive(Debug)]
+pub struct Request {
+    shared: Shared,
+    command: Command,
+}
+
+/// Parses the command line, the program's own name included. Where that ends the matter (help,
+/// version, a mistake), it has been printed and the exit code is the error.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, ExitCode> {
+    let cli = args::parse(args).map_err(|answer| explain(&answer))?;
+    Ok(match cli.command {
+        Command::Init(init) => Invocation::Init(init),
+        Command::Server(server) => Invocation::Server(server),
+        command => Invocation::Client(Box::new(Request { shared: cli.shared, command })),
+    })
+}
+
+/// Carries out a client's command. A panic of ours ends it with exit code 70 and says so.
+pub fn run(request: Request) -> ExitCode {
+    ui::bug::announce_panics();
+    let outcome = std::panic::catch_unwind(|| {
+        let environment = Environment::read();
+        let ui = Ui::of_process(&environment, request.shared.quiet);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(perform(request, environment, ui)),
+            Err(error) => {
+                let failure = Failure::local("this command cannot start").because(error);
+                ui.failure(&failure);
+                failure.code()
+            }
+        }
+    });
+    outcome.unwrap_or(ExitCode::from(BUG))
+}
+
+/// Carries out a command where everything it sees and prints is given.
+async fn perform(request: Request, environment: Environment, ui: Ui) -> ExitCode {
+    let session = Session::new(request.shared, environment, ui);
+    let outcome = Box::pin(commands::run(request.command, &session)).await;
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let failure = session.suggest(failure).await;
+            session.ui.failure(&failure);
+            failure.code()
+        }
+    }
+}
+
+/// Help and version go to stdout and are a success; a mistake goes to stderr.
+fn explain(answer: &clap::Error) -> ExitCode {
+    // Whoever pipes the help into `head` has seen what they wanted.
+    answer.print().ok();
+    if answer.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}

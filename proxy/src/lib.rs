@@ -1,1 +1,64 @@
-//! Being built.
+//! The edge: an HTTP/1.1 reverse proxy that routes by host to whoever the current [`Table`] names.
+//!
+//! It knows nothing of apps, containers or certificates authorities. A [`Table`] comes in over a
+//! `watch` channel; [`Traffic`] figures and [`Record`]s go out. Everything else is inside.
+//!
+//! A request's life: `listener` accepts and hands the socket to the least loaded `worker`;
+//! `connection` reads heads; `request` validates one and writes what the upstream will get;
+//! `forward` picks an upstream (`balance`), holds the request while there is none (`hold`) and
+//! retries where nothing was sent; `exchange` moves one request and one response over two `wire`s
+//! through two `pump`s; `tunnel` takes over after a 101; `pages` says what is wrong.
+//!
+//! Invariants:
+//! * No byte a client sends reaches an upstream unparsed: every head is written anew and every
+//!   body is decoded and framed anew.
+//! * A request is never sent to an upstream that its worker's current table does not have.
+//! * Every buffer, queue, wait and retry has a bound, and the bound has a name in [`Limits`].
+
+mod host;
+mod limits;
+mod network;
+mod table;
+
+mod balance;
+mod connection;
+mod edge;
+mod exchange;
+mod forward;
+mod hold;
+mod listener;
+mod retry;
+mod tunnel;
+mod upstream;
+mod view;
+mod worker;
+
+mod alarm;
+mod body;
+mod chunked;
+mod control;
+mod field;
+mod head;
+mod input;
+mod pump;
+mod request;
+mod response;
+mod target;
+mod wire;
+
+mod access_log;
+mod date;
+mod meter;
+mod pages;
+mod refusal;
+mod request_id;
+mod traffic;
+
+pub use access_log::{Abort, AccessLog, Record, Records, access_log};
+pub use edge::{BindError, Edge, Settings, Shutdown};
+pub use head::Malformed;
+pub use host::{Host, InvalidHost};
+pub use limits::Limits;
+pub use network::{InvalidNetwork, Network};
+pub use table::{Absence, Hold, Service, ServiceName, Table, Upstream, UpstreamId};
+pub use traffic::{ServiceTraffic, Traffic, UpstreamTraffic};

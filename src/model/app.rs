@@ -32,6 +32,8 @@ pub struct App {
     pub last_release: ReleaseVersion,
     /// See [`App::last_build`].
     pub last_rollout: RolloutNumber,
+    /// The rollout that is under way.
+    pub rollout: Option<RolloutNumber>,
     /// Set once the app is to vanish; then control removes what it left and at last this record.
     pub destroyed_at: Option<Timestamp>,
 }
@@ -50,6 +52,7 @@ impl App {
             last_build: BuildNumber::default(),
             last_release: ReleaseVersion::default(),
             last_rollout: RolloutNumber::default(),
+            rollout: None,
             destroyed_at: None,
         }
     }

@@ -141,6 +141,8 @@ pub struct Build {
     pub started_at: Option<Timestamp>,
     /// See [`Build::started_at`].
     pub finished_at: Option<Timestamp>,
+    /// How often the daemon ended in the middle of it.
+    pub interruptions: u32,
     /// The release that came of it.
     pub release: Option<ReleaseVersion>,
 }

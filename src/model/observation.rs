@@ -28,6 +28,8 @@ pub struct Observed {
     pub unrouted_since: Option<Timestamp>,
     /// Since when it has been told to end.
     pub stopping_since: Option<Timestamp>,
+    /// Whether all that it wrote has been kept; a container is not removed before that.
+    pub output_kept: bool,
     /// How much memory it uses, in bytes, and the share of a core in thousandths; `None` before
     /// the first measurement.
     pub usage: Option<Usage>,

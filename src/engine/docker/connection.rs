@@ -120,6 +120,12 @@ impl Docker {
         })
     }
 
+    /// The engine's version, for people.
+    pub async fn version(&self) -> Result<String, EngineError> {
+        let version = self.ask("version", "the engine", self.api().version()).await?;
+        Ok(version.version.unwrap_or_else(|| "unknown".to_owned()))
+    }
+
     pub(super) fn api(&self) -> &bollard::Docker {
         &self.inner.api
     }

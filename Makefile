@@ -1,0 +1,31 @@
+# The front door of the repository. Every target is one script; read those to see what happens.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-stop clean-demo test lint release bench-deploy
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what a Debian or Ubuntu machine lacks, start Docker
+	@scripts/setup.sh
+
+demo: ## from nothing to a running app, then what to try next
+	@scripts/demo.sh
+
+demo-stop: ## stop the demo's daemon; its apps keep running
+	@scripts/demo.sh stop
+
+clean-demo: ## destroy the demo's app, stop its daemon, delete its data
+	@scripts/demo.sh clean
+
+test: ## every test, against the real Docker
+	@scripts/test.sh
+
+lint: ## formatting, clippy, dependencies
+	@scripts/lint.sh
+
+release: ## one static binary for x86_64 Linux
+	@scripts/release.sh
+
+bench-deploy: ## warm redeploys of node-express: p50 and p95
+	@scripts/bench-deploy.sh

@@ -1,0 +1,123 @@
+//! The `/cnb` tree of build containers, written on the host and mounted read-only.
+//!
+//! ```text
+//! lifecycle/paas                                  our binary, a hard link or a copy
+//! lifecycle/launcher                              → paas
+//! buildpacks/paas_<name>/<version>/buildpack.toml
+//! buildpacks/paas_<name>/<version>/bin/{detect,build}   → ../../../../lifecycle/paas
+//! order.toml
+//! ```
+//!
+//! The binary lies in the tree instead of being mounted into it: a mount inside of a read-only
+//! mount needs a mount point, and one mount is one thing less to go wrong. Invariant: every file
+//! is replaced by rename, so that a container which runs meanwhile sees an old file or a new one.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::packs;
+
+/// Why the tree could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}")]
+pub struct MaterialiseError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Writes or refreshes the tree at `dir`, with `binary` (the running `paas`, statically linked) as
+/// the agent, the launcher and our buildpacks.
+pub fn materialise(dir: &Path, binary: &Path) -> Result<(), MaterialiseError> {
+    let lifecycle = dir.join("lifecycle");
+    create(&lifecycle)?;
+    place_binary(binary, &lifecycle.join("paas"))?;
+    place_link("paas", &lifecycle.join("launcher"))?;
+    for pack in packs::ALL {
+        let home = dir.join(format!("buildpacks/paas_{}/{}", pack.name(), packs::VERSION));
+        create(&home.join("bin"))?;
+        place_text(&descriptor(pack.name()), &home.join("buildpack.toml"))?;
+        for program in ["detect", "build"] {
+            place_link("../../../../lifecycle/paas", &home.join("bin").join(program))?;
+        }
+    }
+    place_text(ORDER, &dir.join("order.toml"))
+}
+
+/// Which of our buildpacks are tried, in which order: a Procfile goes with any language, and a
+/// language comes before plain files.
+const ORDER: &str = include_str!("order.toml");
+
+fn descriptor(name: &str) -> String {
+    let version = packs::VERSION;
+    format!(
+        "api = \"0.10\"\n\n[buildpack]\nid = \"paas/{name}\"\nversion = \"{version}\"\n\n[[targets]]\nos = \"linux\"\n"
+    )
+}
+
+fn create(dir: &Path) -> Result<(), MaterialiseError> {
+    fs::create_dir_all(dir).map_err(at(dir))
+}
+
+/// Links the binary where that is possible: the tree lies beside the data, the binary often not.
+fn place_binary(binary: &Path, target: &Path) -> Result<(), MaterialiseError> {
+    let fresh = temporary(target);
+    let _ = fs::remove_file(&fresh);
+    if fs::hard_link(binary, &fresh).is_err() {
+        fs::copy(binary, &fresh).map_err(at(&fresh))?;
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).map_err(at(&fresh))?;
+    }
+    fs::rename(&fresh, target).map_err(at(target))?;
+    // Renaming a link onto another link of the same file does nothing and leaves both.
+    let _ = fs::remove_file(&fresh);
+    Ok(())
+}
+
+fn place_link(points_to: &str, target: &Path) -> Result<(), MaterialiseError> {
+    let fresh = temporary(target);
+    let _ = fs::remove_file(&fresh);
+    symlink(points_to, &fresh).map_err(at(&fresh))?;
+    fs::rename(&fresh, target).map_err(at(target))
+}
+
+fn place_text(text: &str, target: &Path) -> Result<(), MaterialiseError> {
+    let fresh = temporary(target);
+    fs::write(&fresh, text).map_err(at(&fresh))?;
+    fs::rename(&fresh, target).map_err(at(target))
+}
+
+fn temporary(target: &Path) -> PathBuf {
+    let mut name = target.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> MaterialiseError {
+    let path = path.to_owned();
+    move |source| MaterialiseError { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Descriptor, read_toml};
+
+    #[test]
+    fn the_tree_is_whole_and_can_be_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let binary = dir.path().join("paas");
+        fs::write(&binary, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+        let cnb = dir.path().join("cnb");
+        for _ in 0..2 {
+            materialise(&cnb, &binary).unwrap();
+        }
+        for pack in packs::ALL {
+            let home = cnb.join(format!("buildpacks/paas_{}/{}", pack.name(), packs::VERSION));
+            let own: Descriptor = read_toml(&home.join("buildpack.toml")).unwrap();
+            assert_eq!(own.buildpack.id.as_str(), format!("paas/{}", pack.name()));
+            assert!(home.join("bin/build").canonicalize().unwrap().ends_with("lifecycle/paas"));
+        }
+    }
+}

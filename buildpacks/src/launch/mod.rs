@@ -1,0 +1,107 @@
+//! The launcher: the first program of an app container, which becomes the app's process.
+//!
+//! It is called `launcher` or by a process type, sets up what the buildpacks contributed for run
+//! time, and replaces itself by `exec`, so that the app is process 1 and gets the signals itself.
+//! Exit codes: 82 for whatever keeps the process from being started, else the process's own.
+
+mod choice;
+mod exec_d;
+mod shell;
+mod variables;
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use crate::environment::Environment;
+use crate::roots::Roots;
+use crate::spec::{Metadata, ReadError, read_toml_or_default};
+use choice::{Choice, How};
+
+/// Why a process was not started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LaunchError {
+    #[error("the image's launch configuration cannot be read")]
+    Metadata(#[from] ReadError),
+    #[error("when there is no default process a command is required")]
+    NoCommand,
+    #[error("the image has no process `{0}`; it has: {1}")]
+    NoProcess(String, String),
+    #[error("cannot read the layers' environment")]
+    Layers(#[source] std::io::Error),
+    #[error("{path} failed: {reason}")]
+    ExecD { path: PathBuf, reason: String },
+    #[error("`{0}` was found neither as a file nor on PATH")]
+    NotFound(String),
+    #[error("cannot start `{program}`")]
+    Exec { program: String, source: std::io::Error },
+}
+
+/// The Platform API's exit code for a failed launch.
+const FAILED: u8 = 82;
+
+/// Whether the bare name `argv0` is a process of this image.
+pub(crate) fn is_process(argv0: &OsStr, roots: &Roots) -> bool {
+    let metadata: Metadata = read_toml_or_default(&roots.metadata_toml()).unwrap_or_default();
+    metadata.processes.iter().any(|process| OsStr::new(&process.kind) == argv0)
+}
+
+/// Becomes the chosen process; returns only if that fails.
+pub(crate) fn launch(argv0: &OsStr, args: Vec<OsString>, roots: &Roots) -> ExitCode {
+    let Err(error) = start(argv0, args, roots);
+    let mut text = error.to_string();
+    if let Some(source) = std::error::Error::source(&error) {
+        text = format!("{text}: {source}");
+    }
+    // A closed standard error leaves nobody to tell.
+    let _ = writeln!(std::io::stderr(), "error: failed to launch: {text}");
+    ExitCode::from(FAILED)
+}
+
+fn start(
+    argv0: &OsStr,
+    args: Vec<OsString>,
+    roots: &Roots,
+) -> Result<std::convert::Infallible, LaunchError> {
+    let metadata: Metadata = read_toml_or_default(&roots.metadata_toml())?;
+    let choice = choice::choose(&metadata, argv0, args)?;
+    let mut env = variables::stripped(Environment::inherited());
+    let kind = choice.kind.as_deref();
+    variables::apply(&mut env, roots, &metadata, kind).map_err(LaunchError::Layers)?;
+    exec_d::run(&mut env, roots, &metadata, kind)?;
+    let folder = working_folder(roots, &choice);
+    let mut command = match choice.how {
+        How::Direct => {
+            let program = look_up(&choice.program, &env, &folder)?;
+            let mut command = Command::new(program);
+            command.arg0(&choice.program).args(&choice.args);
+            command
+        }
+        How::Shell => shell::command(&choice, roots, &metadata).map_err(LaunchError::Layers)?,
+    };
+    env.apply_to(&mut command);
+    let program = choice.program.to_string_lossy().into_owned();
+    let source = command.current_dir(folder).exec();
+    Err(LaunchError::Exec { program, source })
+}
+
+fn working_folder(roots: &Roots, choice: &Choice) -> PathBuf {
+    let own = choice.working_dir.as_deref().unwrap_or("");
+    roots.workspace.join(own)
+}
+
+/// The program's file: as a shell would find it, with the PATH that the process will have.
+fn look_up(program: &OsStr, env: &Environment, folder: &Path) -> Result<PathBuf, LaunchError> {
+    let runnable = |path: &PathBuf| {
+        path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    let found = if program.to_string_lossy().contains('/') {
+        Some(folder.join(program)).filter(runnable)
+    } else {
+        std::env::split_paths(env.value("PATH")).map(|dir| dir.join(program)).find(runnable)
+    };
+    found.ok_or_else(|| LaunchError::NotFound(program.to_string_lossy().into_owned()))
+}

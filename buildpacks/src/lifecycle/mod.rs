@@ -1,0 +1,69 @@
+//! Detect, restore, build: from an app folder to layers and processes.
+//!
+//! Written for any buildpack of Buildpack API 0.7–0.12; ours and foreign ones take the same path.
+//! Not here: the export, which runs in the daemon, outside of the container. Invariant: no file of
+//! a buildpack is trusted; what cannot be read is a failure with a code, never a panic.
+
+mod build;
+mod catalog;
+mod detect;
+mod expand;
+mod launch;
+mod layers;
+mod resolve;
+mod restore;
+mod sbom;
+mod variables;
+
+use std::fs;
+
+use crate::agent::{Built, Code, Failed, Job, Phase, Stream};
+use crate::environment::Environment;
+use crate::roots::Roots;
+use catalog::Catalog;
+pub(crate) use layers::remove;
+
+/// Whoever watches a build.
+pub(crate) trait Progress {
+    /// A phase begins.
+    fn phase(&mut self, phase: Phase);
+    /// A line of the log.
+    fn line(&mut self, stream: Stream, line: &str);
+}
+
+/// What all phases of a build share.
+pub(crate) struct Build<'a> {
+    roots: &'a Roots,
+    /// The environment of the build image.
+    base: &'a Environment,
+    job: &'a Job,
+    catalog: Catalog,
+}
+
+/// Runs one build.
+pub(crate) fn run(
+    roots: &Roots,
+    base: &Environment,
+    job: &Job,
+    progress: &mut dyn Progress,
+) -> Result<Built, Failed> {
+    progress.phase(Phase::Detect);
+    let build = Build { roots, base, job, catalog: Catalog::open(&roots.cnb)? };
+    let detected = detect::detect(&build, progress)?;
+    progress.phase(Phase::Restore);
+    restore::restore(&build, &detected.group).map_err(|error| {
+        let reason = format!("cannot prepare the layers of the last build: {error}");
+        Failed::new(Code::Restore, Phase::Restore, reason)
+    })?;
+    progress.phase(Phase::Build);
+    build::build(&build, &detected, progress)
+}
+
+impl Build<'_> {
+    /// A scratch folder for plan files, emptied for each use.
+    fn scratch(&self, name: &str) -> std::io::Result<std::path::PathBuf> {
+        let dir = self.roots.platform.join("plans");
+        fs::create_dir_all(&dir)?;
+        Ok(dir.join(name))
+    }
+}

@@ -1,0 +1,124 @@
+//! Restores the last build's layers where they stand: forbidden contents go, metadata comes back.
+//!
+//! Nothing is copied: `/layers` outlives the container. Invariant: after this, `/layers` holds
+//! nothing that the table of layer types forbids, and every restored `<layer>.toml` has metadata
+//! only, so that a buildpack must ask for a layer anew in each build.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Build;
+use super::catalog::Installed;
+use super::layers::remove;
+use crate::agent::{PreviousBuildpack, PreviousLayer};
+use crate::environment::sorted_entries;
+use crate::spec::LayerToml;
+
+/// What of a layer of the last build comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Restored {
+    Everything,
+    Metadata,
+    Nothing,
+}
+
+/// The table "Layer Types" of the specification.
+fn restored(layer: &PreviousLayer, exists: bool) -> Restored {
+    match (layer.cache, layer.build, layer.launch) {
+        (true, _, _) if exists => Restored::Everything,
+        (true, _, _) | (false, true, _) | (false, false, false) => Restored::Nothing,
+        (false, false, true) => Restored::Metadata,
+    }
+}
+
+/// Prepares `/layers` for the group.
+pub(super) fn restore(build: &Build<'_>, group: &[Installed]) -> io::Result<()> {
+    let layers = &build.roots.layers;
+    fs::create_dir_all(layers)?;
+    let folders: BTreeSet<String> = group.iter().map(|it| it.id().escaped()).collect();
+    for path in sorted_entries(layers)? {
+        let kept =
+            path.file_name().and_then(|it| it.to_str()).is_some_and(|it| folders.contains(it));
+        // A buildpack that left the group takes its cache with it; config and sbom are rewritten.
+        if !kept {
+            remove(&path)?;
+        }
+    }
+    let previous = build.job.previous.iter().flat_map(|it| &it.buildpacks);
+    for installed in group {
+        let last = previous.clone().find(|it| it.id == installed.id().as_str());
+        restore_one(&layers.join(installed.id().escaped()), last)?;
+    }
+    Ok(())
+}
+
+fn restore_one(dir: &Path, last: Option<&PreviousBuildpack>) -> io::Result<()> {
+    if !dir.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        remove(dir)?;
+    }
+    fs::create_dir_all(dir)?;
+    let named = |path: &Path| {
+        let name = path.file_name()?.to_str()?;
+        let layer = last?.layers.get(name)?;
+        Some(restored(layer, true) == Restored::Everything)
+    };
+    for path in sorted_entries(dir)? {
+        if named(&path) != Some(true) {
+            remove(&path)?;
+        }
+    }
+    let Some(last) = last else { return Ok(()) };
+    for (name, layer) in &last.layers {
+        let exists = dir.join(name).symlink_metadata().is_ok();
+        if restored(layer, exists) != Restored::Nothing {
+            let file = LayerToml::new(None, to_toml(&layer.metadata)?);
+            write_toml(&dir.join(format!("{name}.toml")), &file)?;
+        }
+    }
+    if let Some(metadata) = &last.store {
+        let file = LayerToml::new(None, to_toml(metadata)?);
+        write_toml(&dir.join("store.toml"), &file)?;
+    }
+    Ok(())
+}
+
+/// TOML has no null: it means that there was no metadata.
+fn to_toml(value: &Value) -> io::Result<Option<toml::Value>> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    serde_json::from_value(value.clone()).map(Some).map_err(io::Error::other)
+}
+
+fn write_toml(path: &Path, file: &LayerToml) -> io::Result<()> {
+    fs::write(path, toml::to_string(file).map_err(io::Error::other)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(types: &str, exists: bool, expected: Restored) {
+        let has = |name: &str| types.contains(name);
+        let (launch, build, cache) = (has("launch"), has("build"), has("cache"));
+        let layer = PreviousLayer { launch, build, cache, metadata: Value::Null };
+        assert_eq!(restored(&layer, exists), expected, "{types} {exists}");
+    }
+
+    #[test]
+    fn a4_layer_types() {
+        check("launch build cache", true, Restored::Everything);
+        check("launch cache", true, Restored::Everything);
+        check("cache", true, Restored::Everything);
+        check("cache", false, Restored::Nothing);
+        check("launch", true, Restored::Metadata);
+        check("launch", false, Restored::Metadata);
+        check("launch build", true, Restored::Nothing);
+        check("build", true, Restored::Nothing);
+        check("", true, Restored::Nothing);
+    }
+}

@@ -1,0 +1,74 @@
+//! Our own buildpacks, one folder or file for each language.
+//!
+//! They are ordinary: the lifecycle runs them as it runs anybody's, through `bin/detect` and
+//! `bin/build`. Invariant: a buildpack decides from the files that people have, says what it
+//! decided and why, and names the file or command that changes it.
+
+mod app;
+mod context;
+mod entry;
+mod error;
+mod go;
+mod nodejs;
+mod output;
+mod procfile;
+mod python;
+mod stamp;
+mod static_site;
+mod tool;
+
+pub use entry::detect_report;
+pub(crate) use entry::{run_build, run_detect};
+
+use app::App;
+use context::BuildContext;
+use error::PackError;
+
+/// The version of all our buildpacks: they change with the binary.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
+pub(crate) const ALL: [&dyn Buildpack; 5] =
+    [&nodejs::Nodejs, &python::Python, &go::Go, &static_site::Static, &procfile::Procfile];
+
+/// What a buildpack of ours can do.
+pub(crate) trait Buildpack: Sync {
+    /// The part of its id after `paas/`.
+    fn name(&self) -> &'static str;
+
+    /// Whether the app is one of this kind; looks at files only.
+    fn detect(&self, app: &App) -> Result<Verdict, PackError>;
+
+    /// Makes layers and says which processes there are.
+    fn build(&self, context: &BuildContext) -> Result<Vec<Process>, PackError>;
+}
+
+/// What a detection found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The app is of this kind; the text ends the sentence "detected because …".
+    Recognised(String),
+    /// It is not.
+    Unknown,
+}
+
+/// A process of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) kind: String,
+    pub(crate) command: Vec<String>,
+}
+
+impl Process {
+    /// A process of these words.
+    pub(crate) fn new(kind: impl Into<String>, command: &[&str]) -> Self {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        Self { kind: kind.into(), command }
+    }
+
+    /// A process that needs a shell. Bash replaces itself by the last command of such a line, so
+    /// that the app still gets its signals.
+    pub(crate) fn shell(kind: impl Into<String>, line: &str) -> Self {
+        Self::new(kind, &["bash", "-c", line])
+    }
+}

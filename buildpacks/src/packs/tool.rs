@@ -1,0 +1,93 @@
+//! Runs the programs that build an app, with their output indented below our headings.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::{PackError, output};
+
+/// Output lines kept to recognise a failure by.
+const TAIL: usize = 200;
+
+/// A program about to be run.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    command: Command,
+    shown: String,
+    path: Vec<PathBuf>,
+}
+
+/// A failure that we can explain: text in the output, then what it means and what to do.
+pub(crate) type Known = (&'static str, &'static str, &'static str);
+
+impl Tool {
+    /// `program args…` in `dir`.
+    pub(crate) fn new(program: impl AsRef<OsStr>, args: &[&str], dir: &Path) -> Self {
+        let program = program.as_ref();
+        let mut command = Command::new(program);
+        command.args(args).current_dir(dir).stdin(Stdio::null());
+        let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
+        let shown = std::iter::once(name.as_ref()).chain(args.iter().copied());
+        Self { shown: shown.collect::<Vec<_>>().join(" "), command, path: Vec::new() }
+    }
+
+    /// Sets a variable.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Sets a variable unless the user did.
+    pub(crate) fn env_default(self, name: &str, value: &str) -> Self {
+        if std::env::var_os(name).is_some() { self } else { self.env(name, value) }
+    }
+
+    /// Puts a folder at the front of PATH.
+    pub(crate) fn path(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.path.insert(0, dir.into());
+        self
+    }
+
+    /// Runs it. On failure the known explanations are tried in order.
+    pub(crate) fn run(mut self, known: &[Known]) -> Result<(), PackError> {
+        output::line(&format!("$ {}", self.shown));
+        let (reader, writer) = std::io::pipe().map_err(PackError::io("a pipe"))?;
+        let errors = writer.try_clone().map_err(PackError::io("a pipe"))?;
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let folders = self.path.iter().cloned().chain(std::env::split_paths(&inherited));
+        let joined: OsString = std::env::join_paths(folders).unwrap_or(inherited.clone());
+        self.command.env("PATH", joined).stdout(writer).stderr(errors);
+        let program = self.command.get_program().to_owned();
+        let mut child = self.command.spawn().map_err(PackError::io(&program))?;
+        // The command holds the writing ends; while it lives the pipe never ends.
+        drop(self.command);
+        let mut tail: VecDeque<String> = VecDeque::new();
+        for bytes in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+            let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            output::line(&format!("  {text}"));
+            if tail.len() == TAIL {
+                tail.pop_front();
+            }
+            tail.push_back(text);
+        }
+        let status = child.wait().map_err(PackError::io(&program))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(explain(&self.shown, &status.to_string(), tail.make_contiguous(), known))
+    }
+}
+
+fn explain(shown: &str, status: &str, tail: &[String], known: &[Known]) -> PackError {
+    for (needle, meaning, hint) in known {
+        if let Some(line) = tail.iter().find(|line| line.contains(needle)) {
+            let reason = format!("`{shown}` failed: {meaning}\n{}", line.trim());
+            return PackError::app(reason, *hint);
+        }
+    }
+    let last = tail.iter().rev().find(|line| !line.trim().is_empty());
+    let last = last.map_or(String::new(), |line| format!("\n{}", line.trim()));
+    PackError::Tool(format!("`{shown}` failed ({status}){last}"))
+}

@@ -1,0 +1,111 @@
+//! Runs a program of somebody else, line by line, and leaves nothing of it behind.
+//!
+//! Invariant: when [`execute`] returns, the program's process group is gone; where we are process
+//! 1 of a container, every other process is.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
+
+use crate::agent::{MAX_LOG_LINE, Stream};
+
+/// Lines waiting between the readers and the consumer; when full, the program waits.
+const PENDING_LINES: usize = 256;
+
+/// Runs `command` and hands each line of its output to `on_line`, as it comes.
+pub(crate) fn execute(
+    command: &mut Command,
+    on_line: &mut dyn FnMut(Stream, &str),
+) -> io::Result<ExitStatus> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn()?;
+    let group = Pid::from_child(&child);
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (sender, lines) = sync_channel(PENDING_LINES);
+    thread::scope(|scope| {
+        let errors = sender.clone();
+        scope.spawn(move || stdout.map(|pipe| pump(pipe, Stream::Stdout, &sender)));
+        scope.spawn(move || stderr.map(|pipe| pump(pipe, Stream::Stderr, &errors)));
+        // A daemon left behind would hold the pipes open for ever, so the group ends with its
+        // leader. The leader is left unreaped until then: its number cannot be given away.
+        let waiter = scope.spawn(move || {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let ended = rustix::process::waitid(WaitId::Pid(group), options);
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            ended?;
+            child.wait()
+        });
+        for (stream, line) in lines {
+            on_line(stream, &line);
+        }
+        waiter.join().unwrap_or_else(|_| Err(io::Error::other("the waiting thread panicked")))
+    })
+}
+
+/// Ends and reaps everything else in the container. Outside of one it does nothing: there the
+/// same call would end everything on the machine.
+pub(crate) fn end_strays() {
+    if !rustix::process::getpid().is_init() {
+        return;
+    }
+    // The group of process 1 means `kill(-1)`: every process but the caller.
+    let _ = rustix::process::kill_process_group(Pid::INIT, Signal::KILL);
+    // Orphans become children of process 1, so this ends when the last of them is gone.
+    while let Ok(Some(_)) = rustix::process::wait(WaitOptions::empty()) {}
+}
+
+/// The exit code, or what a shell would say of a signal.
+pub(crate) fn exit_code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+fn pump(pipe: impl Read, stream: Stream, lines: &SyncSender<(Stream, String)>) {
+    let mut reader = BufReader::new(pipe);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let limit = MAX_LOG_LINE as u64;
+        match reader.by_ref().take(limit).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches(['\n', '\r']).to_owned();
+        if lines.send((stream, text)).is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(script: &str) -> (i32, Vec<String>) {
+        let mut seen = Vec::new();
+        let mut command = Command::new("/bin/sh");
+        let status = execute(command.args(["-c", script]), &mut |_, line| seen.push(line.into()));
+        (exit_code(status.unwrap()), seen)
+    }
+
+    #[test]
+    fn lines_and_codes_come_back() {
+        assert_eq!(check("echo a; echo b; exit 3"), (3, vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(check("kill -9 $$").0, 137);
+    }
+
+    #[test]
+    fn a_daemon_left_behind_does_not_hold_the_build() {
+        assert_eq!(check("sleep 3600 & echo done"), (0, vec!["done".to_owned()]));
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut() {
+        let (_, lines) = check("head -c 20000 /dev/zero | tr '\\0' x");
+        assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [8192, 8192, 3616]);
+    }
+}

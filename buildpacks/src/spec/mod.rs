@@ -1,0 +1,26 @@
+//! The Cloud Native Buildpacks contract as data: what the files of the specification hold.
+//!
+//! No behaviour of the lifecycle stands here, only shapes and their grammar. Invariant: unknown
+//! keys are ignored everywhere, because foreign buildpacks write them.
+
+mod api;
+mod descriptor;
+mod id;
+mod launch;
+mod layer;
+mod metadata;
+mod order;
+mod plan;
+mod read;
+
+pub(crate) use api::Api;
+pub(crate) use descriptor::Descriptor;
+pub use descriptor::Target;
+pub(crate) use id::BuildpackId;
+pub(crate) use launch::{Command, LaunchToml};
+pub use launch::{Label, Slice};
+pub(crate) use layer::{LayerToml, Types};
+pub(crate) use metadata::{Metadata, MetadataBuildpack, MetadataProcess};
+pub(crate) use order::{Element, Group, Order};
+pub(crate) use plan::{BuildPlan, BuildToml, Entry, PackPlan, Require, Section};
+pub(crate) use read::{ReadError, read_small, read_toml, read_toml_or_default};

@@ -1,0 +1,35 @@
+//! Builds: source → image.
+
+use serde::{Deserialize, Serialize};
+
+/// One build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Build {
+    /// Counts the app's builds, from 1.
+    pub number: u32,
+    /// One word: `queued`, `running`, `succeeded`, `failed`, `cancelled`.
+    pub status: String,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The release that came of it.
+    pub release: Option<String>,
+    /// Digest of the source tree.
+    pub source: String,
+    /// Size of the source, in bytes.
+    pub source_bytes: u64,
+    /// The image, and its size beyond the base image in bytes.
+    pub image: Option<String>,
+    /// See `image`.
+    pub image_bytes: Option<u64>,
+    /// Who uploaded it.
+    pub by: String,
+    /// When it was asked for, began and ended.
+    pub queued_at: String,
+    /// See `queued_at`.
+    pub started_at: Option<String>,
+    /// See `queued_at`.
+    pub finished_at: Option<String>,
+}

@@ -1,0 +1,82 @@
+//! The progress of a build and of the rollout after it, as a stream that can be left and joined
+//! again at any time: it always begins with all that has happened so far.
+
+use serde::{Deserialize, Serialize};
+
+/// One line of the stream. The last one is `done` or `failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(tag = "frame", rename_all = "snake_case")]
+pub enum Frame {
+    /// The build waits; so many others are before it.
+    Queued {
+        /// How many.
+        ahead: u32,
+    },
+    /// A phase began: `build`, `export`, `start`, `shift`, `drain`.
+    Phase {
+        /// Its name.
+        name: String,
+        /// When it began.
+        at: String,
+    },
+    /// A line that the build wrote.
+    Log {
+        /// The line.
+        text: String,
+    },
+    /// The image is there.
+    Image {
+        /// Its id.
+        image: String,
+        /// Its size beyond the base image, in bytes.
+        bytes: u64,
+    },
+    /// The release was made.
+    Release {
+        /// For example `v12`.
+        release: String,
+    },
+    /// How the new instances do; sent whenever that changes.
+    Instances {
+        /// All of them.
+        instances: Vec<InstanceProgress>,
+    },
+    /// The release serves.
+    Done {
+        /// For example `v12`.
+        release: String,
+        /// Where it answers.
+        urls: Vec<String>,
+        /// Milliseconds from the request to this.
+        took_ms: u64,
+    },
+    /// It does not, and what served before serves on.
+    Failed {
+        /// `build` or `rollout`.
+        stage: String,
+        /// What failed and why.
+        reason: String,
+        /// What to do next.
+        hint: Option<String>,
+        /// The last lines of the instance that failed.
+        last_lines: Vec<String>,
+        /// What serves on, for example `v11`.
+        still_serving: Option<String>,
+    },
+    /// A frame of a newer server.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One new instance on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct InstanceProgress {
+    /// For example `web.1`.
+    pub name: String,
+    /// One word: `starting`, `ready`, `failing`, `exited`.
+    pub state: String,
+    /// What is missing, or why it ended.
+    pub detail: Option<String>,
+}

@@ -1,0 +1,30 @@
+//! The server itself.
+
+use serde::{Deserialize, Serialize};
+
+/// What a server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Server {
+    /// Its version.
+    pub version: String,
+    /// The node's name.
+    pub node: String,
+    /// Whom the token stands for.
+    pub user: String,
+    /// Apps are `<app>.<domain>`.
+    pub domain: String,
+    /// The edge's base URL, with its port where that is not the scheme's own, for example
+    /// `http://localhost:8080`.
+    pub edge_url: String,
+    /// Why the container engine can not be used, if it can not.
+    pub engine_fault: Option<String>,
+    /// Its version, if it can.
+    pub engine_version: Option<String>,
+    /// How far the base images are: `ready`, or what is being done.
+    pub stack: String,
+    /// Bytes free where the data is.
+    pub disk_free: u64,
+    /// Resident memory of the daemon, in bytes.
+    pub memory: u64,
+}

@@ -1,0 +1,142 @@
+//! Opens a connection to a server. TLS is set up only where it is used: it takes longer than the
+//! whole of most commands.
+
+use std::{io, sync::Arc, time::Duration};
+
+use rustls::{ClientConfig, crypto::aws_lc_rs, pki_types::ServerName};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::{
+    patient::Patient,
+    pin::{Fingerprint, Pinned},
+};
+use crate::{
+    failure::Failure,
+    target::{Address, HostPort, Server},
+};
+
+/// A connection of whichever kind.
+pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+/// Opens a connection.
+pub(super) async fn connect(server: &Server) -> Result<Patient<Box<dyn Io>>, Failure> {
+    let io: Box<dyn Io> = match &server.address {
+        Address::Unix(path) => {
+            let connecting = in_time(UnixStream::connect(path)).await;
+            Box::new(connecting.map_err(|error| unreachable(&server.address, &error))?)
+        }
+        Address::Http(at) => Box::new(tcp(&server.address, at).await?),
+        Address::Https(at) => {
+            let Some(pin) = server.pin else { return Err(unpinned(&server.address)) };
+            Box::new(tls(&server.address, at, pin).await?)
+        }
+    };
+    Ok(Patient(io))
+}
+
+/// The fingerprint of the authority that the server presents. Nothing is sent to it, for it has
+/// not proved anything yet.
+pub(crate) async fn presented(address: &Address) -> Result<Option<Fingerprint>, Failure> {
+    let Address::Https(at) = address else { return Ok(None) };
+    let stream = tcp(address, at).await?;
+    let pinned = Arc::new(Pinned::new(None, Arc::new(aws_lc_rs::default_provider())));
+    // The handshake is made to fail: nobody has said yet which authority is the right one.
+    let outcome = handshake(at, stream, Arc::clone(&pinned)).await.err();
+    match (pinned.presented(), outcome) {
+        (Some(fingerprint), _) => Ok(Some(fingerprint)),
+        (None, outcome) => {
+            let error = outcome.unwrap_or_else(|| io::Error::other("it presents no certificate"));
+            Err(unreachable(address, &error))
+        }
+    }
+}
+
+/// What the `Host` header says.
+pub(super) fn host_header(address: &Address) -> String {
+    match address {
+        Address::Unix(_) => "localhost".to_owned(),
+        Address::Http(at) | Address::Https(at) => at.to_string(),
+    }
+}
+
+async fn tcp(address: &Address, at: &HostPort) -> Result<TcpStream, Failure> {
+    let connecting = in_time(TcpStream::connect((at.host.as_str(), at.port))).await;
+    let stream = connecting.map_err(|error| unreachable(address, &error))?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    // Both only make things better where the kernel grants them.
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive).ok();
+    stream.set_nodelay(true).ok();
+    Ok(stream)
+}
+
+async fn tls(
+    address: &Address,
+    at: &HostPort,
+    pin: Fingerprint,
+) -> Result<TlsStream<TcpStream>, Failure> {
+    let stream = tcp(address, at).await?;
+    let pinned = Arc::new(Pinned::new(Some(pin), Arc::new(aws_lc_rs::default_provider())));
+    handshake(at, stream, Arc::clone(&pinned)).await.map_err(|error| match pinned.presented() {
+        Some(other) if other != pin => stranger(address, pin, other),
+        _ => Failure::unreachable(format!("{address} did not prove who it is")).because(error),
+    })
+}
+
+async fn handshake(
+    at: &HostPort,
+    stream: TcpStream,
+    pinned: Arc<Pinned>,
+) -> io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from(at.host.clone()).map_err(io::Error::other)?;
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(pinned)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    in_time(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
+}
+
+async fn in_time<T>(connecting: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let expired = |_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
+    timeout(CONNECT, connecting).await.map_err(expired)?
+}
+
+fn unreachable(address: &Address, error: &io::Error) -> Failure {
+    let advice = match address {
+        Address::Unix(_) | Address::Http(_) => {
+            "is the daemon running? `systemctl status paas`, or start it: `sudo paas server`"
+        }
+        Address::Https(_) => {
+            "check address and firewall; on the server: `systemctl status paas`; another server: \
+             `--context NAME`"
+        }
+    };
+    Failure::unreachable(format!("cannot reach the server at {address}"))
+        .because(error)
+        .hint(advice)
+}
+
+fn stranger(address: &Address, pin: Fingerprint, other: Fingerprint) -> Failure {
+    Failure::unreachable(format!("{address} is not the server you logged in to"))
+        .because(format!("its authority is {other}, not {pin}; somebody may be in between"))
+        .hint(format!("only if you set the server up anew: `paas login {address}`"))
+}
+
+fn unpinned(address: &Address) -> Failure {
+    Failure::local(format!("{address} cannot be trusted yet"))
+        .because("no fingerprint is known for it")
+        .hint(format!("`paas login {address}`, or set PAAS_FINGERPRINT"))
+}
+
+/// Longer than any healthy way to a server takes, name resolution included.
+const CONNECT: Duration = Duration::from_secs(10);
+const KEEPALIVE: Duration = Duration::from_secs(15);

@@ -1,0 +1,207 @@
+//! The line to a server's API: HTTP/1.1 over a socket file, TCP on this machine, or TLS with a
+//! pinned authority.
+//!
+//! One connection per request: a command makes one to three of them. Every wait for the server has
+//! a limit, except a stream that is followed on purpose; there the kernel's keep-alive notices a
+//! server that is gone.
+
+mod answer;
+mod connect;
+mod lines;
+mod patient;
+mod pin;
+pub(crate) mod route;
+
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+pub(crate) use answer::Answer;
+use bytes::Bytes;
+pub(crate) use connect::presented;
+use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Request, Response,
+    body::Incoming,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
+};
+pub(crate) use lines::Lines;
+pub(crate) use pin::Fingerprint;
+use serde::Serialize;
+use tokio::time::{sleep, timeout};
+
+use crate::{failure::Failure, target::Server};
+
+/// What a request carries.
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// A server that can be asked.
+#[derive(Debug)]
+pub(crate) struct Client {
+    server: Server,
+}
+
+/// An upload: its body, and how much of it has been sent, by which a stall is noticed.
+pub(crate) struct Upload {
+    /// What is sent.
+    pub(crate) body: Body,
+    /// Bytes sent so far.
+    pub(crate) sent: Arc<AtomicU64>,
+}
+
+impl Client {
+    /// Talks to `server`; nothing is sent yet.
+    pub(crate) fn new(server: Server) -> Self {
+        Self { server }
+    }
+
+    /// Asks for what is at `path`.
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer, Failure> {
+        self.short(Method::GET, path, nothing()).await
+    }
+
+    /// Asks for a change that needs no description.
+    pub(crate) async fn act(&self, method: Method, path: &str) -> Result<Answer, Failure> {
+        self.short(method, path, nothing()).await
+    }
+
+    /// Asks for the change that `description` describes.
+    pub(crate) async fn send<T: Serialize>(
+        &self,
+        method: Method,
+        path: &str,
+        description: &T,
+    ) -> Result<Answer, Failure> {
+        let json = serde_json::to_vec(description)
+            .map_err(|fault| Failure::local("the request cannot be written").because(fault))?;
+        let body = Full::new(Bytes::from(json)).map_err(never).boxed_unsync();
+        self.short(method, path, body).await
+    }
+
+    /// Follows what is at `path`, line by line.
+    pub(crate) async fn lines(&self, path: &str) -> Result<Lines, Failure> {
+        let exchange = self.exchange(Method::GET, path, nothing());
+        let response = timeout(ANSWER, exchange).await.map_err(|_| self.silent(ANSWER))??;
+        let response = Answer::check(response, self).await?;
+        Ok(Lines::new(response, self.server.address.to_string()))
+    }
+
+    /// Sends a body that takes as long as it takes, as long as it moves.
+    pub(crate) async fn upload(&self, path: &str, upload: Upload) -> Result<Answer, Failure> {
+        let exchange = self.exchange(Method::POST, path, upload.body);
+        tokio::pin!(exchange);
+        let mut before = upload.sent.load(Ordering::Relaxed);
+        loop {
+            tokio::select! {
+                response = &mut exchange => return Answer::read_all(response?, self).await,
+                () = sleep(STALL) => {}
+            }
+            let now = upload.sent.load(Ordering::Relaxed);
+            if now == before {
+                return Err(self.silent(STALL));
+            }
+            before = now;
+        }
+    }
+
+    async fn short(&self, method: Method, path: &str, body: Body) -> Result<Answer, Failure> {
+        let whole = async {
+            let response = self.exchange(method, path, body).await?;
+            Answer::read_all(response, self).await
+        };
+        timeout(ANSWER, whole).await.map_err(|_| self.silent(ANSWER))?
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Body) -> Result<Reply, Failure> {
+        let request = self.request(method, path, body)?;
+        let connection = connect::connect(&self.server).await?;
+        let io = hyper_util::rt::TokioIo::new(connection);
+        let (mut sender, driver) =
+            hyper::client::conn::http1::handshake(io).await.map_err(|fault| self.broken(&fault))?;
+        // The driver moves the bytes of both directions; it ends with the answer that holds it.
+        let driver = Driver(tokio::spawn(async move {
+            // What goes wrong on the line, the answer tells as well.
+            driver.await.ok();
+        }));
+        let response = sender.send_request(request).await.map_err(|fault| self.broken(&fault))?;
+        Ok(Reply { response, _driver: driver })
+    }
+
+    fn request(&self, method: Method, path: &str, body: Body) -> Result<Request<Body>, Failure> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, connect::host_header(&self.server.address))
+            .header(USER_AGENT, concat!("paas/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT, "*/*");
+        if !hyper::body::Body::is_end_stream(&body) {
+            let json = hyper::body::Body::size_hint(&body).exact().is_some();
+            let kind = if json { "application/json" } else { "application/gzip" };
+            request = request.header(CONTENT_TYPE, kind);
+        }
+        if let Some(token) = &self.server.token {
+            request = request.header(AUTHORIZATION, token.header());
+        }
+        request
+            .body(body)
+            .map_err(|fault| Failure::local("the request cannot be written").because(fault))
+    }
+
+    /// The server answered nothing in time.
+    fn silent(&self, limit: Duration) -> Failure {
+        Failure::unreachable(format!("no answer from {}", self.server.address))
+            .because(format!("it said nothing for {} s", limit.as_secs()))
+            .hint("see the daemon's log: `journalctl -u paas -n 50`")
+    }
+
+    /// The connection ended before the answer did.
+    fn broken(&self, fault: &(dyn std::error::Error + 'static)) -> Failure {
+        broken(&self.server.address.to_string(), fault)
+    }
+}
+
+/// The connection to `address` ended before the answer did.
+fn broken(address: &str, fault: &(dyn std::error::Error + 'static)) -> Failure {
+    let mut root = fault;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    Failure::unreachable(format!("the connection to {address} broke"))
+        .because(root)
+        .hint("is the daemon running? `systemctl status paas`; see `journalctl -u paas -n 50`")
+}
+
+/// A response, and the task that moves its bytes.
+struct Reply {
+    response: Response<Incoming>,
+    _driver: Driver,
+}
+
+/// Ends the task with its owner, so that nothing outlives a command.
+#[derive(Debug)]
+struct Driver(tokio::task::JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn nothing() -> Body {
+    Empty::new().map_err(never).boxed_unsync()
+}
+
+fn never(never: Infallible) -> io::Error {
+    match never {}
+}
+
+/// An answer that needs no upload: the slowest waits for the container engine.
+const ANSWER: Duration = Duration::from_secs(30);
+/// An upload in which nothing moves, or a server that unpacks it.
+const STALL: Duration = Duration::from_secs(60);

@@ -1,0 +1,144 @@
+//! Trust in exactly one authority: the server's own, known by its fingerprint.
+//!
+//! A server presents its certificate and the authority that signed it. It is believed if the
+//! authority is the pinned one, the certificate is valid under that authority alone and made for
+//! the host or for `paas.internal` (the name in every server's certificate, for a server is
+//! reached by whatever address), and the handshake is signed with its key. The public authorities
+//! of the world count for nothing here.
+
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+};
+
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of a certificate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint([u8; 32]);
+
+/// Why a text is no fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a fingerprint is `sha256:` and 64 hexadecimal digits, as `paas init` shows it")]
+pub(crate) struct NotAFingerprint;
+
+impl Fingerprint {
+    fn of(certificate: &CertificateDer<'_>) -> Self {
+        Self(Sha256::digest(certificate).into())
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = NotAFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, NotAFingerprint> {
+        let digits = text.trim().strip_prefix("sha256:").ok_or(NotAFingerprint)?.replace(':', "");
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| NotAFingerprint)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Believes a server of the pinned authority; without a pin it believes nobody and only notes who
+/// was there.
+#[derive(Debug)]
+pub(super) struct Pinned {
+    pin: Option<Fingerprint>,
+    presented: OnceLock<Fingerprint>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Pinned {
+    /// Believes a server of the authority `pin`.
+    pub(super) fn new(pin: Option<Fingerprint>, provider: Arc<CryptoProvider>) -> Self {
+        Self { pin, presented: OnceLock::new(), provider }
+    }
+
+    /// The authority that was presented, right or wrong.
+    pub(super) fn presented(&self) -> Option<Fingerprint> {
+        self.presented.get().copied()
+    }
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let last =
+            chain.last().ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
+        let pinned = chain.iter().find(|authority| Some(Fingerprint::of(authority)) == self.pin);
+        self.presented.get_or_init(|| Fingerprint::of(pinned.unwrap_or(last)));
+        let authority = pinned
+            .ok_or(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))?;
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.clone().into_owned())?;
+        let provider = Arc::clone(&self.provider);
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|fault| Error::General(fault.to_string()))?;
+        match verifier.verify_server_cert(leaf, chain, host, ocsp, now) {
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => {
+                let internal = ServerName::try_from(INTERNAL)
+                    .map_err(|fault| Error::General(fault.to_string()))?;
+                verifier.verify_server_cert(leaf, chain, &internal, ocsp, now)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, leaf, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, leaf, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The name that every server's certificate carries.
+const INTERNAL: &str = "paas.internal";

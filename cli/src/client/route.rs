@@ -1,0 +1,47 @@
+//! The paths of the API. Names come checked, so that only query values need escaping.
+
+use std::fmt::Write;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::target::AppName;
+
+/// The server itself.
+pub(crate) const SERVER: &str = "/v1/server";
+/// All apps.
+pub(crate) const APPS: &str = "/v1/apps";
+
+/// One app.
+pub(crate) fn app(app: &AppName) -> String {
+    format!("{APPS}/{app}")
+}
+
+/// What belongs to an app, for example `releases`.
+pub(crate) fn of(app: &AppName, rest: &str) -> String {
+    format!("{APPS}/{app}/{rest}")
+}
+
+/// `path` with those query parameters that have a value.
+pub(crate) fn query(mut path: String, parameters: &[(&str, Option<String>)]) -> String {
+    let mut separator = '?';
+    for (name, value) in parameters {
+        let Some(value) = value else { continue };
+        let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+        // Writing to a string cannot fail.
+        write!(path, "{separator}{name}={value}").ok();
+        separator = '&';
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_values_are_escaped_and_absent_ones_left_out() {
+        let parameters =
+            [("grep", Some("a b&c=d".to_owned())), ("x", None), ("n", Some("5".to_owned()))];
+        assert_eq!(query("/p".to_owned(), &parameters), "/p?grep=a%20b%26c%3Dd&n=5");
+    }
+}

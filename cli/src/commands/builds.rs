@@ -1,0 +1,122 @@
+//! `paas builds`.
+
+use api::Build;
+use clap::{Args, Subcommand};
+
+use super::{
+    deploy::conclude,
+    follow::{Followed, follow},
+};
+use crate::{
+    args::{AppOption, Format},
+    client::route,
+    failure::Failure,
+    session::Session,
+    ui::{self, Story, Table},
+};
+
+/// List builds, read what one wrote, or watch one again
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Builds {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    app: AppOption,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Verb {
+    /// List an app's builds
+    List {
+        #[command(flatten)]
+        app: AppOption,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Show what a build wrote
+    Log {
+        /// Which; without it the newest
+        number: Option<u32>,
+        #[command(flatten)]
+        app: AppOption,
+    },
+    /// Watch a build and its rollout, from the start
+    Follow {
+        /// Which; without it the newest
+        number: Option<u32>,
+        #[command(flatten)]
+        app: AppOption,
+    },
+}
+
+impl Builds {
+    pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
+        match self.verb {
+            None => list(session, &self.app, &self.format).await,
+            Some(Verb::List { app, format }) => list(session, &app, &format).await,
+            Some(Verb::Log { number, app }) => {
+                let number = newest_unless(session, number, &app).await?;
+                let path = route::of(&session.app(&app)?, &format!("builds/{number}/log"));
+                let text = session.client()?.get(&path).await?.text();
+                session.ui.raw(session.ui.foreign(&text).as_bytes())
+            }
+            Some(Verb::Follow { number, app }) => {
+                let number = newest_unless(session, number, &app).await?;
+                let app = session.app(&app)?;
+                let mut story = Story::new(&session.ui, app.as_str());
+                let followed = Followed::Build(number);
+                let ending = follow(session.client()?, &app, followed, &mut story).await?;
+                conclude(session, ending, &format!("`paas builds follow {number} -a {app}`"))
+            }
+        }
+    }
+}
+
+async fn newest_unless(
+    session: &Session,
+    number: Option<u32>,
+    app: &AppOption,
+) -> Result<u32, Failure> {
+    if let Some(number) = number {
+        return Ok(number);
+    }
+    let app = session.app(app)?;
+    let answer = session.client()?.get(&route::of(&app, "builds")).await?;
+    let newest = answer.read::<Vec<Build>>()?.iter().map(|build| build.number).max();
+    newest.ok_or_else(|| {
+        Failure::local(format!("{app} has no builds yet")).hint(format!("`paas deploy -a {app}`"))
+    })
+}
+
+async fn list(session: &Session, app: &AppOption, format: &Format) -> Result<(), Failure> {
+    let app = session.app(app)?;
+    let answer = session.client()?.get(&route::of(&app, "builds")).await?;
+    if format.json {
+        return session.ui.json(&answer.text());
+    }
+    let mut table =
+        Table::new(["BUILD", "STATUS", "RELEASE", "SOURCE", "IMAGE", "TOOK", "BY", "AGE"]);
+    for build in answer.read::<Vec<Build>>()? {
+        let took = match (&build.started_at, &build.finished_at) {
+            (Some(from), Some(to)) => ui::since(from, to).map(ui::seconds),
+            _ => None,
+        };
+        table.row([
+            build.number.to_string(),
+            build.status,
+            build.release.unwrap_or_default(),
+            ui::bytes(build.source_bytes),
+            build.image_bytes.map(ui::bytes).unwrap_or_default(),
+            took.unwrap_or_default(),
+            build.by,
+            ui::age(&build.queued_at, session.ui.now),
+        ]);
+        if let Some(reason) = &build.reason {
+            table.note(reason);
+        }
+    }
+    session.ui.table(&table)
+}

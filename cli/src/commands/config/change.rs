@@ -1,0 +1,173 @@
+//! `paas config set`, `unset` and `import`.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
+    path::Path,
+    str::FromStr,
+};
+
+use api::{Change, ConfigPatch};
+use clap::Args;
+use hyper::Method;
+
+use crate::{
+    args::{AppOption, Wait},
+    client::route,
+    commands::follow::{finish, outcome},
+    dotenv,
+    failure::Failure,
+    session::Session,
+};
+
+/// A name and what follows its first `=`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pair {
+    key: String,
+    value: String,
+}
+
+/// Why a text is no pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is written `KEY=VALUE`")]
+struct NotAPair;
+
+impl FromStr for Pair {
+    type Err = NotAPair;
+
+    fn from_str(text: &str) -> Result<Self, NotAPair> {
+        let (key, value) = text.split_once('=').ok_or(NotAPair)?;
+        Ok(Self { key: key.to_owned(), value: value.to_owned() })
+    }
+}
+
+/// Set values and restart the app with them
+///
+/// Whatever follows the first `=` is the value, literally. `--file KEY=PATH` takes what a file
+/// holds, and `--file KEY=-` the input, to the last byte.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Set {
+    /// Names and values
+    #[arg(value_name = "KEY=VALUE", required_unless_present = "files")]
+    pairs: Vec<Pair>,
+    /// A value from a file
+    #[arg(long = "file", value_name = "KEY=PATH")]
+    files: Vec<Pair>,
+    #[command(flatten)]
+    app: AppOption,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+impl Set {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let mut values = BTreeMap::new();
+        for Pair { key, value } in self.pairs {
+            values.insert(key, Some(value));
+        }
+        for Pair { key, value: path } in self.files {
+            values.insert(key, Some(content(session, &path)?));
+        }
+        let verb = format!("Setting {}", names(&values));
+        change(session, &self.app, &self.wait, values, &verb).await
+    }
+}
+
+/// Remove names and restart the app without them
+#[derive(Debug, Clone, Args)]
+pub(super) struct Unset {
+    /// The names
+    #[arg(value_name = "KEY", required = true)]
+    keys: Vec<String>,
+    #[command(flatten)]
+    app: AppOption,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+impl Unset {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let values: BTreeMap<_, _> = self.keys.into_iter().map(|key| (key, None)).collect();
+        let verb = format!("Removing {}", names(&values));
+        change(session, &self.app, &self.wait, values, &verb).await
+    }
+}
+
+/// Set all values of a .env file, or of what `paas config --json` printed
+///
+/// Read are `KEY=value` lines, `export`, comments, and values in quotes, over several lines if
+/// need be. Nothing is expanded. What the file does not name stays as it is.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Import {
+    /// The file; `-` is the input
+    #[arg(value_name = "FILE", default_value = ".env")]
+    file: String,
+    #[command(flatten)]
+    app: AppOption,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+impl Import {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let text = content(session, &self.file)?;
+        let values = dotenv::read(&text).map_err(|fault: dotenv::Fault| {
+            Failure::local(format!("cannot use {}", self.file)).because(fault)
+        })?;
+        if values.is_empty() {
+            session.ui.talk(&format!("{} holds no values; nothing changed.", self.file));
+            return Ok(());
+        }
+        let values = values.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let verb = format!("Setting {}", names(&values));
+        change(session, &self.app, &self.wait, values, &verb).await
+    }
+}
+
+async fn change(
+    session: &Session,
+    app: &AppOption,
+    wait: &Wait,
+    values: BTreeMap<String, Option<String>>,
+    verb: &str,
+) -> Result<(), Failure> {
+    let app = session.app(app)?;
+    let path = route::of(&app, "config");
+    let patch = ConfigPatch { values };
+    let change: Change = session.client()?.send(Method::PATCH, &path, &patch).await?.read()?;
+    let text = if change.rollout.is_some() {
+        format!("{verb} and restarting {app}")
+    } else {
+        format!("{verb} of {app}")
+    };
+    if wait.detach {
+        session.ui.talk(&format!("{text}... {}", outcome(&change)));
+        return Ok(());
+    }
+    finish(session, &app, &change, &text).await
+}
+
+/// Many names are a number.
+fn names(values: &BTreeMap<String, Option<String>>) -> String {
+    if values.len() > 5 {
+        return format!("{} values", values.len());
+    }
+    values.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What a file holds, to the last byte; `-` is the input.
+fn content(session: &Session, path: &str) -> Result<String, Failure> {
+    let bytes = if path == "-" {
+        let mut bytes = Vec::new();
+        io::stdin().take(LARGEST).read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(session.environment.folder.join(Path::new(path)))
+    };
+    let cannot = || Failure::local(format!("cannot read {path}"));
+    let bytes = bytes.map_err(|error| cannot().because(error))?;
+    String::from_utf8(bytes).map_err(|_| cannot().because("it is not text in UTF-8"))
+}
+
+/// The server takes far less; this is against an endless input.
+const LARGEST: u64 = 16 << 20;

@@ -1,0 +1,213 @@
+//! `paas deploy`.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use api::{Change, FaultCode};
+use clap::Args;
+use tokio::time::interval;
+
+use super::{
+    follow::{Ending, Followed, follow},
+    launch,
+};
+use crate::{
+    args::{AppOption, Wait},
+    client::{Answer, route},
+    failure::Failure,
+    session::Session,
+    source::{self, Packing, Source},
+    target::{self, AppName, Chosen, Origin},
+    ui::{self, Progress, Story},
+};
+
+/// Upload a folder, build it, and release it
+///
+/// What `.gitignore` and `.paasignore` name stays here, and so do `.git`, `node_modules` and their
+/// like. In a folder without an app one is made, as `paas launch` does. What ran before serves
+/// until the new release is healthy. Ctrl-C stops the watching, not the deploy.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Deploy {
+    /// The app's folder
+    #[arg(value_name = "DIR", default_value = ".")]
+    folder: PathBuf,
+    #[command(flatten)]
+    app: AppOption,
+    #[command(flatten)]
+    wait: Wait,
+    /// Say what is left out of the upload
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// A deploy of a known app.
+#[derive(Debug)]
+pub(crate) struct Delivery<'a> {
+    /// Where its source is.
+    pub(crate) folder: &'a Path,
+    /// The app.
+    pub(crate) app: &'a AppName,
+    /// Whether to wait for the end.
+    pub(crate) wait: &'a Wait,
+    /// Whether to say what is left out.
+    pub(crate) verbose: bool,
+}
+
+impl Deploy {
+    pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let folder = session.environment.folder.join(&self.folder);
+        let app = self.app(session, &folder).await?;
+        let (wait, verbose) = (&self.wait, self.verbose);
+        deliver(session, Delivery { folder: &folder, app: &app, wait, verbose }).await
+    }
+
+    /// The app, made where there is none yet: one command is the promise. A name that was typed
+    /// for this one time is not made, for it is more likely a slip.
+    async fn app(&self, session: &Session, folder: &Path) -> Result<AppName, Failure> {
+        let chosen = target::app(&self.app, &session.environment, folder)?;
+        let Some(Chosen { name, origin }) = chosen else {
+            return launch::create(session, folder, None).await;
+        };
+        session.remember(&name);
+        let known = session.client()?.get(&route::app(&name)).await;
+        match (known, origin) {
+            (Ok(_), _) => Ok(name),
+            (Err(Failure::Refused(fault)), Origin::Manifest(_) | Origin::Remote)
+                if fault.code == FaultCode::NotFound =>
+            {
+                launch::make(session, &name).await.map(|()| name)
+            }
+            (Err(failure), _) => Err(failure.hint(format!("`paas apps create {name}` makes it"))),
+        }
+    }
+}
+
+/// Uploads, builds, releases, and follows all that.
+pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result<(), Failure> {
+    let Delivery { folder, app, .. } = delivery;
+    let ui = &session.ui;
+    session.remember(app);
+    let source = Arc::new(source::list(folder)?);
+    remark(session, &source, delivery.verbose)?;
+    ui.heading(&format!("Uploading {app}"));
+    let change = upload(session, &delivery, source).await?;
+    if let Some(why) = &change.unchanged {
+        ui.talk(&match &change.release {
+            Some(release) => format!("no changes: {release} already runs this; nothing moved"),
+            None => format!("no changes: {why}"),
+        });
+        return Ok(());
+    }
+    let followed = match (change.build, change.rollout) {
+        (Some(build), _) => Followed::Build(build),
+        (None, Some(rollout)) => Followed::Rollout(rollout),
+        (None, None) => return Ok(()),
+    };
+    let back = match followed {
+        Followed::Build(number) => format!("`paas builds follow {number} -a {app}`"),
+        Followed::Rollout(_) => format!("`paas ps -a {app}`"),
+    };
+    if delivery.wait.detach {
+        ui.talk(&format!("The server goes on by itself. Watch it: {back}"));
+        return Ok(());
+    }
+    let mut story = Story::new(ui, app.as_str());
+    let ending = follow(session.client()?, app, followed, &mut story).await?;
+    conclude(session, ending, &back)
+}
+
+/// What a followed deploy ends with: its address as data, or a failure that has been told.
+pub(crate) fn conclude(session: &Session, ending: Ending, back: &str) -> Result<(), Failure> {
+    match ending {
+        Ending::Serves { urls, .. } => urls.iter().try_for_each(|url| session.ui.data(url)),
+        Ending::Failed => Err(Failure::Told),
+        Ending::Left => {
+            session.ui.talk("");
+            session.ui.talk("You stopped watching; the server goes on by itself.");
+            session.ui.hint(&format!("watch it again: {back}"));
+            Err(Failure::Told)
+        }
+    }
+}
+
+fn remark(session: &Session, source: &Source, verbose: bool) -> Result<(), Failure> {
+    let ui = &session.ui;
+    if source.files() == 0 {
+        return Err(Failure::usage("there is nothing to deploy")
+            .because("the folder holds no file that is not ignored")
+            .hint("`paas deploy DIR` takes the folder of an app"));
+    }
+    if verbose {
+        for path in &source.ignored {
+            ui.detail(&format!("left out: {}", path.display()));
+        }
+    }
+    for path in &source.special {
+        ui.warn(&format!("{} is left out: it is neither file, folder nor link", path.display()));
+    }
+    if source.bytes > MUCH {
+        ui.warn(&format!("{} is a lot of source", ui::bytes(source.bytes)));
+        ui.hint("leave out what the build does not need: one pattern a line in .paasignore");
+    }
+    Ok(())
+}
+
+async fn upload(
+    session: &Session,
+    delivery: &Delivery<'_>,
+    source: Arc<Source>,
+) -> Result<Change, Failure> {
+    let ui = &session.ui;
+    let client = session.client()?;
+    let began = Instant::now();
+    let parcel = source::start(delivery.folder.to_path_buf(), Arc::clone(&source));
+    let path = route::of(delivery.app, "builds");
+    let progress = Progress::upload(ui, source.bytes);
+    let outcome = {
+        let upload = client.upload(&path, parcel.upload);
+        tokio::pin!(upload);
+        let mut tick = interval(TICK);
+        loop {
+            tokio::select! {
+                answer = &mut upload => break answer,
+                _ = tick.tick() => progress.at(parcel.packing.read.load(Ordering::Relaxed)),
+            }
+        }
+    };
+    drop(progress);
+    let sent = parcel.packing.sent.load(Ordering::Relaxed);
+    let change: Change = explain(outcome, parcel.packing).await?.read()?;
+    ui.detail(&format!(
+        "{} files, {} ({} compressed) in {}",
+        source.files(),
+        ui::bytes(source.bytes),
+        ui::bytes(sent),
+        ui::seconds(began.elapsed()),
+    ));
+    Ok(change)
+}
+
+/// A server's refusal says why it did not take everything; where it has none to say, a fault of
+/// our own packing is the reason that the line broke.
+async fn explain(outcome: Result<Answer, Failure>, packing: Packing) -> Result<Answer, Failure> {
+    match outcome {
+        Err(Failure::Unreachable(reason)) => match packing.fault().await {
+            Some(fault) => {
+                let failure = Failure::local(format!("cannot pack the source: {fault}"));
+                Err(match std::error::Error::source(&fault) {
+                    Some(cause) => failure.because(cause),
+                    None => failure.hint("run `paas deploy` again"),
+                })
+            }
+            None => Err(Failure::Unreachable(reason)),
+        },
+        other => other,
+    }
+}
+
+/// Source code is smaller; what is not is mostly there by accident.
+const MUCH: u64 = 200 << 20;
+const TICK: Duration = Duration::from_millis(80);

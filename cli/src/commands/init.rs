@@ -1,0 +1,21 @@
+//! `paas init`: its options. The daemon carries it out.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::environment::DATA;
+
+/// Make this machine a server: data folder, admin token, and what to do next
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// Where the server keeps everything
+    #[arg(long, value_name = "DIR", default_value = DATA, env = "PAAS_DATA")]
+    pub data: PathBuf,
+    /// Apps answer at `<app>.DOMAIN`; without it at `<app>.localhost`
+    #[arg(long, value_name = "DOMAIN", env = "PAAS_DOMAIN")]
+    pub domain: Option<String>,
+    /// Also write a systemd unit, so that the server starts with the machine
+    #[arg(long)]
+    pub systemd: bool,
+}

@@ -1,0 +1,112 @@
+//! `paas launch`.
+
+use std::path::{Path, PathBuf};
+
+use api::{CreateApp, FaultCode};
+use clap::Args;
+use hyper::Method;
+
+use super::deploy::{Delivery, deliver};
+use crate::{
+    args::{AppOption, Wait},
+    client::route,
+    failure::Failure,
+    session::Session,
+    target::{self, AppName, Chosen, MANIFEST, Origin},
+};
+
+/// Make an app from a folder, note its name in paas.toml, and deploy it
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Launch {
+    /// The app's folder, which also suggests its name
+    #[arg(value_name = "DIR", default_value = ".")]
+    folder: PathBuf,
+    #[command(flatten)]
+    app: AppOption,
+    #[command(flatten)]
+    wait: Wait,
+    /// Say what is left out of the upload
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl Launch {
+    pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let folder = session.environment.folder.join(&self.folder);
+        let chosen = target::app(&self.app, &session.environment, &folder)?;
+        let app = match chosen {
+            Some(Chosen { name, origin: Origin::Manifest(_) }) => {
+                existing_or_new(session, &name).await?;
+                name
+            }
+            Some(Chosen { name, origin: Origin::Option | Origin::Environment }) => {
+                create(session, &folder, Some(name)).await?
+            }
+            Some(Chosen { origin: Origin::Remote, .. }) | None => {
+                create(session, &folder, None).await?
+            }
+        };
+        let (wait, verbose) = (&self.wait, self.verbose);
+        deliver(session, Delivery { folder: &folder, app: &app, wait, verbose }).await
+    }
+}
+
+/// Makes an app for `folder` and notes its name there. A name that the folder suggests gives way
+/// to one that exists; a name that was asked for does not.
+pub(crate) async fn create(
+    session: &Session,
+    folder: &Path,
+    wanted: Option<AppName>,
+) -> Result<AppName, Failure> {
+    let app = match wanted {
+        Some(name) => {
+            make(session, &name).await?;
+            name
+        }
+        None => make_unique(session, &suggested(folder)).await?,
+    };
+    let file = target::write_manifest(folder, &app)?;
+    session.ui.talk(&format!("Noted it in {}.", file.display()));
+    Ok(app)
+}
+
+/// Makes the app `name` and says so.
+pub(crate) async fn make(session: &Session, name: &AppName) -> Result<(), Failure> {
+    let create = CreateApp { name: name.to_string() };
+    session.client()?.send(Method::POST, route::APPS, &create).await?;
+    session.ui.talk(&format!("Made the app {name}."));
+    Ok(())
+}
+
+async fn existing_or_new(session: &Session, name: &AppName) -> Result<(), Failure> {
+    match make(session, name).await {
+        Err(Failure::Refused(fault)) if fault.code == FaultCode::Conflict => {
+            session.ui.talk(&format!("{MANIFEST} names the app {name}, which exists."));
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
+async fn make_unique(session: &Session, name: &AppName) -> Result<AppName, Failure> {
+    let mut candidate = name.clone();
+    for number in 2..=MOST {
+        match make(session, &candidate).await {
+            Ok(()) => return Ok(candidate),
+            Err(Failure::Refused(fault)) if fault.code == FaultCode::Conflict => {
+                candidate = name.with_suffix(&number.to_string());
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(Failure::local(format!("{name} and its like are taken"))
+        .hint("name it yourself: `paas launch -a NAME`"))
+}
+
+fn suggested(folder: &Path) -> AppName {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    AppName::from_folder(&name.unwrap_or_default())
+}
+
+const MOST: u32 = 20;

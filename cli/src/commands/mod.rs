@@ -1,0 +1,55 @@
+//! The commands, one file each; a command's doc comment is its help.
+//!
+//! A command asks the server and hands what it answers to `ui`. What may be done and what it
+//! means is decided there, not here.
+
+pub(crate) mod apps;
+pub(crate) mod builds;
+pub(crate) mod completion;
+pub(crate) mod config;
+pub(crate) mod deploy;
+pub(crate) mod describe;
+pub(crate) mod destroy;
+pub(crate) mod events;
+pub(crate) mod follow;
+pub(crate) mod init;
+pub(crate) mod launch;
+pub(crate) mod login;
+pub(crate) mod logs;
+pub(crate) mod open;
+pub(crate) mod ps;
+pub(crate) mod releases;
+pub(crate) mod restart;
+pub(crate) mod rollback;
+pub(crate) mod scale;
+pub(crate) mod server;
+pub(crate) mod status;
+
+use crate::{args::Command, failure::Failure, session::Session};
+
+/// Carries out `command`.
+pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
+    match command {
+        Command::Init(_) | Command::Server(_) => {
+            Err(Failure::usage("this command is the daemon's").hint("start it as `paas server`"))
+        }
+        Command::Login(login) => login.run(session).await,
+        Command::Launch(launch) => launch.run(session).await,
+        Command::Deploy(deploy) => deploy.run(session).await,
+        Command::Apps(apps) => apps.run(session).await,
+        Command::Status(status) => status.run(session).await,
+        Command::Ps(ps) => ps.run(session).await,
+        Command::Describe(describe) => describe.run(session).await,
+        Command::Scale(scale) => scale.run(session).await,
+        Command::Logs(logs) => logs.run(session).await,
+        Command::Releases(releases) => releases.run(session).await,
+        Command::Rollback(rollback) => rollback.run(session).await,
+        Command::Config(config) => config.run(session).await,
+        Command::Restart(restart) => restart.run(session).await,
+        Command::Open(open) => open.run(session).await,
+        Command::Events(events) => events.run(session).await,
+        Command::Builds(builds) => builds.run(session).await,
+        Command::Destroy(destroy) => destroy.run(session).await,
+        Command::Completion(completion) => completion.run(session),
+    }
+}

@@ -1,0 +1,11 @@
+//! Config as `KEY='value'` lines, in which a shell, too, sees the exact bytes.
+
+use std::collections::BTreeMap;
+
+/// One `KEY='value'` for each; a line break in a value stays one.
+pub(crate) fn write(values: &BTreeMap<String, String>) -> String {
+    values
+        .iter()
+        .map(|(key, value)| format!("{key}='{}'\n", value.replace('\'', r"'\''")))
+        .collect()
+}

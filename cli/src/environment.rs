@@ -1,0 +1,64 @@
+//! What the process was given besides its arguments, read once.
+//!
+//! Nothing else in this crate reads an environment variable, so that a test can stand in any
+//! folder with any environment.
+
+use std::{env, ffi::OsString, path::PathBuf};
+
+/// Where the daemon keeps its data unless told otherwise.
+pub(crate) const DATA: &str = "/var/lib/paas";
+
+/// The folder, the variables and the terminal that a command runs in.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment {
+    /// The folder.
+    pub(crate) folder: PathBuf,
+    /// The user's folder for configuration.
+    pub(crate) config: Option<PathBuf>,
+    /// Where a daemon on this machine keeps its data.
+    pub(crate) data: PathBuf,
+    /// `PAAS_APP`.
+    pub(crate) app: Option<String>,
+    /// `PAAS_CONTEXT`.
+    pub(crate) context: Option<String>,
+    /// `PAAS_URL`.
+    pub(crate) url: Option<String>,
+    /// `PAAS_TOKEN`.
+    pub(crate) token: Option<String>,
+    /// `PAAS_FINGERPRINT`.
+    pub(crate) fingerprint: Option<String>,
+    /// Whether there is a screen that a browser could open on.
+    pub(crate) display: bool,
+    /// `NO_COLOR`, whatever it is set to.
+    pub(crate) no_color: bool,
+}
+
+impl Environment {
+    /// Reads the process's own.
+    pub(crate) fn read() -> Self {
+        let config = given("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| given("HOME").map(|home| PathBuf::from(home).join(".config")));
+        Self {
+            folder: env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            config,
+            data: given("PAAS_DATA").map_or_else(|| PathBuf::from(DATA), PathBuf::from),
+            app: text("PAAS_APP"),
+            context: text("PAAS_CONTEXT"),
+            url: text("PAAS_URL"),
+            token: text("PAAS_TOKEN"),
+            fingerprint: text("PAAS_FINGERPRINT"),
+            display: given("DISPLAY").or_else(|| given("WAYLAND_DISPLAY")).is_some(),
+            no_color: given("NO_COLOR").is_some(),
+        }
+    }
+}
+
+/// A variable that is set to nothing counts as not set.
+fn given(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn text(name: &str) -> Option<String> {
+    given(name).map(|value| value.to_string_lossy().into_owned())
+}

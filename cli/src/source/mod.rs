@@ -1,0 +1,10 @@
+//! What is uploaded: the files of a folder that are not ignored, as a stream of tar and gzip that
+//! is the same for the same files.
+
+mod builtin;
+mod list;
+mod pack;
+mod pipe;
+
+pub(crate) use list::{Source, list};
+pub(crate) use pipe::{Packing, start};

@@ -1,0 +1,318 @@
+//! One request, from its head to the last byte of its answer: whom to ask, and what to do when that
+//! fails.
+//!
+//! It does not parse and does not write pages. The invariants: an upstream is chosen from the table
+//! that is current at that moment and counted as in flight before anything else happens; a request
+//! is sent again only if nothing of it can have had an effect.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::access_log::{Abort, Record};
+use crate::alarm::Alarm;
+use crate::balance;
+use crate::body::{Body, Extent};
+use crate::control::Persistence;
+use crate::exchange::{Answered, Exchange, Fault, Progress, Upload};
+use crate::head::Malformed;
+use crate::hold::{self, Waited};
+use crate::meter::{OpenTunnel, ServiceMeter};
+use crate::pump::{Encoding, Pump, put_whole};
+use crate::refusal::Refusal;
+use crate::request::Request;
+use crate::response::{Kind, Response, Uploading};
+use crate::retry::Counted;
+use crate::table::UpstreamId;
+use crate::tunnel;
+use crate::upstream::{Age, Link, Peer};
+use crate::view::Target;
+use crate::wire::Wire;
+use crate::worker::Worker;
+
+/// What is left to do for the client when a request is over.
+#[derive(Debug)]
+pub(crate) enum After {
+    /// The answer is across.
+    Answered(Persistence),
+    /// Answer with a page; nothing was sent yet.
+    Refuse(Refusal),
+    /// The answer is incomplete or pointless: close without another word.
+    Cut(Abort),
+}
+
+/// One request and all that serves it.
+#[derive(Debug)]
+pub(crate) struct Turn<'a, C> {
+    pub(crate) worker: &'a Worker,
+    pub(crate) client: &'a mut Wire<C>,
+    pub(crate) alarm: &'a mut Alarm,
+    pub(crate) request: &'a Request,
+    /// The head for the upstream.
+    pub(crate) head: &'a [u8],
+    pub(crate) extent: Extent,
+    pub(crate) record: &'a mut Record,
+    pub(crate) started: Instant,
+    /// The figures of the service it was routed to last.
+    pub(crate) meter: Option<Arc<ServiceMeter>>,
+}
+
+/// How one attempt ended.
+enum Attempt {
+    Over(After),
+    /// Nothing was sent to this upstream, or nothing that it can have acted on.
+    Again(Refusal),
+}
+
+impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
+    /// Serves the request. The body, if it was here as a whole, is still in the client's input.
+    pub(crate) async fn serve(&mut self) -> After {
+        let after = self.route().await;
+        let status = match &after {
+            After::Answered(_) | After::Cut(_) => self.record.status,
+            After::Refuse(refusal) => Some(refusal.status()),
+        };
+        if let Some(meter) = &self.meter {
+            meter.finished(status);
+        }
+        after
+    }
+
+    async fn route(&mut self) -> After {
+        let mut budget = self.worker.shared.budget.begin();
+        let mut tried: Vec<UpstreamId> = Vec::new();
+        loop {
+            let Some(target) = self.worker.view().route(&self.request.host).map(Rc::clone) else {
+                self.worker.shared.ledger.unrouted.fetch_add(1, Relaxed);
+                return After::Refuse(Refusal::UnknownHost(self.request.host.clone()));
+            };
+            self.record.service = Some(target.name.clone());
+            self.meter = Some(Arc::clone(&target.meter));
+            let _underway = target.meter.begin();
+            let Some(peer) = balance::choose(&target.peers, &tried).map(Rc::clone) else {
+                match self.hold(&target).await {
+                    None => continue,
+                    Some(after) => return after,
+                }
+            };
+            let refusal = match self.attempt(&peer).await {
+                Attempt::Over(after) => return after,
+                Attempt::Again(refusal) => refusal,
+            };
+            tried.push(peer.id.clone());
+            if !self.may_try_again(&tried, &mut budget, &target) {
+                return After::Refuse(refusal);
+            }
+        }
+    }
+
+    fn may_try_again(&mut self, tried: &[UpstreamId], budget: &mut Counted, to: &Target) -> bool {
+        let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX);
+        if attempts >= self.worker.shared.limits.attempts || !budget.may_retry() {
+            return false;
+        }
+        self.record.retries += 1;
+        to.meter.retries.fetch_add(1, Relaxed);
+        true
+    }
+
+    /// Waits for an upstream to appear; `None` is to look again.
+    async fn hold(&mut self, target: &Target) -> Option<After> {
+        let began = Instant::now();
+        let waited = self.record.held;
+        let ended = hold::wait(self.client, self.alarm, self.worker, target, waited).await;
+        self.record.held += began.elapsed();
+        match ended {
+            Waited::Changed => None,
+            Waited::InVain => Some(After::Refuse(Refusal::Absent(Arc::clone(&target.service)))),
+            Waited::ClientGone => Some(After::Cut(Abort::ClientGone)),
+        }
+    }
+
+    async fn attempt(&mut self, peer: &Rc<Peer>) -> Attempt {
+        let limits = &self.worker.shared.limits;
+        let _in_flight = peer.meter.begin();
+        self.record.upstream = Some(peer.id.clone());
+        let idle = if self.record.retries == 0 { peer.idle_link(self.oldest_link()) } else { None };
+        let mut link = match idle {
+            Some(link) => link,
+            None => match peer.connect(limits).await {
+                Ok(link) => link,
+                Err(error) => {
+                    tracing::debug!(upstream = %peer.id, %error, "cannot connect");
+                    return Attempt::Again(Refusal::Unreachable);
+                }
+            },
+        };
+        self.record.connected = Some(self.started.elapsed());
+        let ended = self.exchange(peer, &mut link).await;
+        match ended {
+            Ended::Answered { client, upstream } => {
+                if upstream == Persistence::KeepAlive {
+                    peer.put_back(link.wire, limits);
+                }
+                Attempt::Over(After::Answered(client))
+            }
+            Ended::Tunnelled(abort) => Attempt::Over(match abort {
+                None => After::Answered(Persistence::Close),
+                Some(abort) => After::Cut(abort),
+            }),
+            Ended::Faulty(fault) => {
+                if fault.is_the_upstreams() {
+                    peer.meter.faults.fetch_add(1, Relaxed);
+                }
+                self.failed(fault, link.age)
+            }
+        }
+    }
+
+    /// A connection that rested long is likelier to be closed just as we use it. A request that
+    /// could then not be sent again does not take that risk.
+    fn oldest_link(&self) -> Duration {
+        let limits = &self.worker.shared.limits;
+        if self.is_repeatable() { limits.pool_idle } else { limits.pool_fresh }
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.request.is_idempotent() && matches!(self.extent, Extent::Whole(_))
+    }
+
+    async fn exchange(&mut self, peer: &Peer, link: &mut Link) -> Ended {
+        let shared = &self.worker.shared;
+        let upload = match self.prepare(&mut link.wire) {
+            Ok(upload) => upload,
+            Err(why) => return Ended::Faulty(Fault::ClientMalformed(why)),
+        };
+        let mut exchange = Exchange {
+            client: &mut *self.client,
+            upstream: &mut link.wire,
+            alarm: &mut *self.alarm,
+            request: self.request,
+            limits: &shared.limits,
+            upload,
+            persistence: self.worker.persistence_after(self.request),
+            at: (shared.clock)(),
+            progress: Progress::default(),
+        };
+        exchange.alarm.set(exchange.patience());
+        let kind = match poll_fn(|cx| exchange.poll_head(cx)).await {
+            Ok(kind) => kind,
+            Err(fault) => {
+                self.record.received = exchange.received();
+                return Ended::Faulty(fault);
+            }
+        };
+        self.record.first_byte = Some(self.started.elapsed());
+        match kind {
+            Kind::Final(response) => {
+                self.record.status = Some(response.status);
+                let mut download = Pump::new(response.body, response.encoding);
+                let done = poll_fn(|cx| exchange.poll_body(cx, &mut download)).await;
+                self.record.sent = download.moved();
+                self.record.received = exchange.received();
+                match done {
+                    Ok(()) => answered(&exchange, &response),
+                    Err(fault) => Ended::Faulty(fault),
+                }
+            }
+            // Interim responses never come out of `poll_head`.
+            Kind::Switched | Kind::Interim => {
+                let _tunnel = OpenTunnel::new(&peer.meter);
+                self.tunnel(link).await
+            }
+        }
+    }
+
+    async fn tunnel(&mut self, link: &mut Link) -> Ended {
+        if !self.client.input.is_empty() {
+            // It was sent before the 101 could have been seen (RFC 9931): whoever did that may
+            // have meant it for somebody else.
+            return Ended::Faulty(Fault::ClientMalformed(Malformed::Optimistic));
+        }
+        self.record.status = Some(101);
+        let idle = self.worker.shared.limits.tunnel_idle;
+        let passed = tunnel::join(self.client, &mut link.wire, self.alarm, idle).await;
+        self.record.received = passed.up;
+        self.record.sent = passed.down;
+        Ended::Tunnelled(passed.abort)
+    }
+
+    /// Writes the head, and the body if it is here as a whole, to the upstream's output.
+    fn prepare(&self, upstream: &mut Wire<impl Sized>) -> Result<Upload, Malformed> {
+        upstream.output.extend_from_slice(self.head);
+        let encoding = match self.request.body {
+            Body::Chunked(_) => Encoding::Chunked,
+            Body::Sized(_) | Body::UntilClose => Encoding::Plain,
+        };
+        match self.extent {
+            Extent::Whole(_) => {
+                let input = self.client.input.bytes();
+                put_whole(self.request.body, encoding, input, &mut upstream.output)?;
+                Ok(Upload::Flushing)
+            }
+            Extent::Partial => Ok(Upload::Streaming(Pump::new(self.request.body, encoding))),
+        }
+    }
+
+    /// What a fault means for the client: another attempt, a page, or the end.
+    fn failed(&mut self, fault: Fault, age: Age) -> Attempt {
+        let untouched = fault == Fault::Closed(Answered::Nothing) && age == Age::Reused;
+        if untouched && self.is_repeatable() {
+            return Attempt::Again(Refusal::UpstreamClosed);
+        }
+        // An interim response may be half written; a page behind it would be unreadable.
+        let committed = self.record.status.is_some() || !self.client.output.is_empty();
+        Attempt::Over(match (fault, committed) {
+            (Fault::ClientGone, _) => After::Cut(Abort::ClientGone),
+            (Fault::ClientStalled, _) | (Fault::ClientSlow, true) => {
+                After::Cut(Abort::ClientStalled)
+            }
+            (Fault::ClientMalformed(_), true) => After::Cut(Abort::ClientMalformed),
+            (Fault::Closed(_), true) => After::Cut(Abort::UpstreamClosed),
+            (Fault::UpstreamMalformed(_), true) => After::Cut(Abort::UpstreamMalformed),
+            (Fault::UpstreamSlow, true) => After::Cut(Abort::UpstreamStalled),
+            (Fault::ClientSlow, false) => After::Refuse(Refusal::UploadTimeout),
+            (Fault::ClientMalformed(why), false) => After::Refuse(Refusal::Malformed(why)),
+            (Fault::Closed(_), false) => After::Refuse(Refusal::UpstreamClosed),
+            (Fault::UpstreamMalformed(why), false) => {
+                After::Refuse(Refusal::UpstreamMalformed(why))
+            }
+            (Fault::UpstreamSlow, false) => After::Refuse(Refusal::UpstreamSlow),
+        })
+    }
+}
+
+/// How an exchange ended.
+enum Ended {
+    Answered { client: Persistence, upstream: Persistence },
+    Tunnelled(Option<Abort>),
+    Faulty(Fault),
+}
+
+fn answered<C, U>(exchange: &Exchange<'_, C, U>, response: &Response) -> Ended
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    let client = match exchange.uploading() {
+        Uploading::Done => response.client,
+        Uploading::Underway => Persistence::Close,
+    };
+    Ended::Answered { client, upstream: exchange.upstream_after(response) }
+}
+
+impl Fault {
+    fn is_the_upstreams(self) -> bool {
+        match self {
+            Self::Closed(_) | Self::UpstreamMalformed(_) | Self::UpstreamSlow => true,
+            Self::ClientGone
+            | Self::ClientMalformed(_)
+            | Self::ClientSlow
+            | Self::ClientStalled => false,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The edge's own answers, as a person or a program wants to read them.
+//!
+//! Not templates of an app. Everything in a page is escaped, nothing in it is cached, and it names
+//! the request id, so that an operator finds the request in the log.
+
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use crate::control::Persistence;
+use crate::date::http_date;
+use crate::field::put;
+use crate::refusal::{Refusal, Words};
+use crate::request_id::RequestId;
+
+/// What the client would rather read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Html,
+    Json,
+    Text,
+}
+
+/// Whether the client gets the body of a page or only its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Whole,
+    Head,
+}
+
+impl Format {
+    /// Reads an `Accept` value: browsers say `text/html`, programs say JSON, curl says nothing.
+    pub(crate) fn accepted(accept: &[u8]) -> Self {
+        let accept = accept.to_ascii_lowercase();
+        let offers = |kind: &[u8]| memchr::memmem::find(&accept, kind).is_some();
+        if offers(b"text/html") {
+            Self::Html
+        } else if offers(b"application/json") || offers(b"+json") {
+            Self::Json
+        } else {
+            Self::Text
+        }
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Html => "text/html; charset=utf-8",
+            Self::Json => "application/json",
+            Self::Text => "text/plain; charset=utf-8",
+        }
+    }
+}
+
+/// What a page is about and for whom.
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
+    pub(crate) refusal: &'a Refusal,
+    pub(crate) id: &'a RequestId,
+    pub(crate) format: Format,
+    pub(crate) part: Part,
+    pub(crate) at: SystemTime,
+}
+
+impl Page<'_> {
+    /// Writes the whole response.
+    pub(crate) fn put(&self, persistence: Persistence, out: &mut Vec<u8>) {
+        let words = self.refusal.words();
+        let body = match self.format {
+            Format::Html => html(&words, self.id),
+            Format::Json => json(&words, self.id),
+            Format::Text => {
+                format!("{}\n{}\nRequest id: {}\n", words.title, words.explanation, self.id)
+            }
+        };
+        let line = format!("HTTP/1.1 {} {}\r\n", words.status, reason(words.status));
+        out.extend_from_slice(line.as_bytes());
+        put(out, "Date", http_date(self.at).as_bytes());
+        put(out, "Content-Type", self.format.media_type().as_bytes());
+        put(out, "Content-Length", body.len().to_string().as_bytes());
+        put(out, "Cache-Control", b"no-store");
+        put(out, "X-Request-Id", self.id.as_str().as_bytes());
+        if let Some(after) = words.retry_after {
+            put(out, "Retry-After", after.as_secs().max(1).to_string().as_bytes());
+        }
+        match persistence {
+            Persistence::Close => put(out, "Connection", b"close"),
+            Persistence::KeepAlive => put(out, "Connection", b"keep-alive"),
+        }
+        out.extend_from_slice(b"\r\n");
+        if self.part == Part::Whole {
+            out.extend_from_slice(body.as_bytes());
+        }
+    }
+}
+
+fn html(words: &Words, id: &RequestId) -> String {
+    let title = escape_html(&words.title);
+    let explanation = escape_html(&words.explanation);
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
+         <style>{STYLE}</style>\n<main><h1>{title}</h1><p>{explanation}</p>\
+         <p class=\"id\">{} · request <code>{id}</code></p></main></html>\n",
+        words.status
+    )
+}
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;color:#1c1c1e;background:#fafafa;\
+     display:grid;place-items:center;min-height:90vh;margin:0}main{max-width:34rem;padding:1.5rem}\
+     h1{font-size:1.5rem;line-height:1.25}.id{color:#6b6b70;font-size:.85rem}\
+     @media(prefers-color-scheme:dark){body{color:#eee;background:#161618}.id{color:#98989e}}";
+
+fn json(words: &Words, id: &RequestId) -> String {
+    format!(
+        "{{\"error\":{{\"status\":{},\"title\":\"{}\",\"explanation\":\"{}\",\
+         \"request_id\":\"{id}\"}}}}\n",
+        words.status,
+        escape_json(&words.title),
+        escape_json(&words.explanation)
+    )
+}
+
+fn escape_html(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            _ => safe.push(letter),
+        }
+    }
+    safe
+}
+
+fn escape_json(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '"' => safe.push_str("\\\""),
+            '\\' => safe.push_str("\\\\"),
+            control if control < ' ' => {
+                // Writing to a `String` cannot fail.
+                let _ = write!(safe, "\\u{:04x}", u32::from(control));
+            }
+            _ => safe.push(letter),
+        }
+    }
+    safe
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        404 => "Not Found",
+        408 => "Request Timeout",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "HTTP Version Not Supported",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+    use crate::table::{Absence, Hold, Service};
+
+    fn page(format: Format) -> String {
+        let absent = Absence {
+            title: "\"Shop\" <is> down".into(),
+            explanation: "Back & soon.".into(),
+            retry_after: Duration::from_secs(7),
+        };
+        let hold = Hold { most: 0, deadline: Duration::ZERO };
+        let refusal = Refusal::Absent(Arc::new(Service { upstreams: vec![], hold, absent }));
+        let id = RequestId::keep(b"id-1").unwrap();
+        let page = Page { refusal: &refusal, id: &id, format, part: Part::Whole, at: UNIX_EPOCH };
+        let mut out = Vec::new();
+        page.put(Persistence::Close, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn pages_are_escaped_and_never_cached() {
+        let html = page(Format::Html);
+        assert!(html.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+        assert!(
+            html.contains("Cache-Control: no-store\r\n") && html.contains("Retry-After: 7\r\n")
+        );
+        assert!(html.contains("&quot;Shop&quot; &lt;is&gt; down") && html.contains("id-1"));
+        let json = page(Format::Json);
+        assert!(json.ends_with(
+            "{\"error\":{\"status\":503,\"title\":\"\\\"Shop\\\" <is> down\",\
+             \"explanation\":\"Back & soon.\",\"request_id\":\"id-1\"}}\n"
+        ));
+    }
+
+    #[test]
+    fn the_format_follows_the_accept_field() {
+        assert_eq!(Format::accepted(b"text/html,application/json;q=0.9"), Format::Html);
+        assert_eq!(Format::accepted(b"application/problem+json"), Format::Json);
+        assert_eq!(Format::accepted(b"*/*"), Format::Text);
+    }
+}

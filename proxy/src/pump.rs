@@ -1,0 +1,212 @@
+//! A body on its way from one wire to another.
+//!
+//! It knows nothing of heads. It never reads more before what it has is written, so a slow reader
+//! slows the sender, and it never waits for more before what it has is sent, so that a stream is
+//! never held back. The invariant: only bytes the decoder called data are passed on.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::body::{Body, Step, put_trailers};
+use crate::head::Malformed;
+use crate::wire::Wire;
+
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// As it is: its length was announced, or closing ends it.
+    Plain,
+    Chunked,
+}
+
+/// Why a body did not get across.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Leak {
+    #[error("the body is malformed")]
+    Malformed(#[from] Malformed),
+    #[error("the sender is gone")]
+    Source(#[source] io::Error),
+    #[error("the receiver is gone")]
+    Sink(#[source] io::Error),
+}
+
+/// What a pump that cannot go on waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    ForSource,
+    ForSink,
+}
+
+/// One body in motion.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    body: Body,
+    encoding: Encoding,
+    /// Data at the front of the source's input that is being written from where it is.
+    in_place: usize,
+    ended: bool,
+    moved: u64,
+    waiting: Waiting,
+}
+
+/// Pieces up to this size are copied behind what waits to be written; larger ones are written from
+/// where they were read.
+const SMALL: usize = 8 * 1024;
+
+impl Pump {
+    pub(crate) fn new(body: Body, encoding: Encoding) -> Self {
+        let waiting = Waiting::ForSource;
+        Self { body, encoding, in_place: 0, ended: false, moved: 0, waiting }
+    }
+
+    /// Data bytes passed on so far.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    pub(crate) fn waiting(&self) -> Waiting {
+        self.waiting
+    }
+
+    /// Moves what can be moved; ready when the body is across, to its last byte.
+    pub(crate) fn poll<S, T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut Wire<S>,
+        sink: &mut Wire<T>,
+    ) -> Poll<Result<(), Leak>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        loop {
+            self.waiting = Waiting::ForSink;
+            ready!(self.poll_in_place(cx, source, sink)).map_err(Leak::Sink)?;
+            if self.ended {
+                return sink.poll_flush(cx).map_err(Leak::Sink);
+            }
+            match self.body.step(source.input.bytes())? {
+                Step::Skip(count) => source.input.consume(count),
+                Step::Data(count) => self.take(count, source, sink),
+                Step::End { skip, trailers } => {
+                    let section = source.input.bytes().get(..trailers).unwrap_or_default();
+                    self.finish(section, sink)?;
+                    source.input.consume(skip);
+                }
+                Step::More => {
+                    ready!(sink.poll_flush(cx)).map_err(Leak::Sink)?;
+                    self.waiting = Waiting::ForSource;
+                    if !source.input.has_room() {
+                        return Poll::Ready(Err(Leak::Malformed(Malformed::Chunk)));
+                    }
+                    match ready!(source.poll_fill(cx)) {
+                        Ok(0) if self.body == Body::UntilClose => self.finish(&[], sink)?,
+                        Ok(0) => return Poll::Ready(Err(Malformed::Truncated.into())),
+                        Ok(_) => {}
+                        Err(error) => return Poll::Ready(Err(Leak::Source(error))),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes data from where it was read, together with what waits before it.
+    fn poll_in_place<S, T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut Wire<S>,
+        sink: &mut Wire<T>,
+    ) -> Poll<io::Result<()>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        while self.in_place > 0 {
+            let data = source.input.bytes().get(..self.in_place).unwrap_or_default();
+            let taken = ready!(sink.poll_write(cx, data))?;
+            source.input.consume(taken);
+            self.in_place -= taken;
+            if self.in_place == 0 {
+                self.put_tail(&mut sink.output);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn take<S, T>(&mut self, count: usize, source: &mut Wire<S>, sink: &mut Wire<T>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.moved += count as u64;
+        put_size(self.encoding, count, &mut sink.output);
+        if count <= SMALL && sink.output.len() <= 2 * SMALL {
+            let data = source.input.bytes().get(..count).unwrap_or_default();
+            sink.output.extend_from_slice(data);
+            source.input.consume(count);
+            self.put_tail(&mut sink.output);
+        } else {
+            self.in_place = count;
+        }
+    }
+
+    fn finish<T>(&mut self, trailers: &[u8], sink: &mut Wire<T>) -> Result<(), Malformed>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.ended = true;
+        put_end(self.encoding, trailers, &mut sink.output)
+    }
+
+    fn put_tail(&self, out: &mut Vec<u8>) {
+        if self.encoding == Encoding::Chunked {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+/// Appends a body that is here as a whole. The source keeps it, so that it can be sent again.
+pub(crate) fn put_whole(
+    mut body: Body,
+    encoding: Encoding,
+    input: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Malformed> {
+    let mut rest = input;
+    loop {
+        let count = match body.step(rest)? {
+            Step::Skip(count) => count,
+            Step::Data(count) => {
+                put_size(encoding, count, out);
+                out.extend_from_slice(rest.get(..count).unwrap_or_default());
+                if encoding == Encoding::Chunked {
+                    out.extend_from_slice(b"\r\n");
+                }
+                count
+            }
+            Step::End { trailers, .. } => {
+                return put_end(encoding, rest.get(..trailers).unwrap_or_default(), out);
+            }
+            Step::More => return Err(Malformed::Truncated),
+        };
+        rest = rest.get(count..).unwrap_or_default();
+    }
+}
+
+fn put_size(encoding: Encoding, count: usize, out: &mut Vec<u8>) {
+    if encoding == Encoding::Chunked {
+        out.extend_from_slice(format!("{count:x}\r\n").as_bytes());
+    }
+}
+
+fn put_end(encoding: Encoding, trailers: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+    if encoding == Encoding::Chunked {
+        out.extend_from_slice(b"0\r\n");
+        put_trailers(trailers, out)?;
+        out.extend_from_slice(b"\r\n");
+        return Ok(());
+    }
+    put_trailers(trailers, &mut Vec::new())
+}

@@ -1,0 +1,387 @@
+//! A request head: checked, understood, and written anew for the upstream.
+//!
+//! It opens no connection and reads no body. The invariant: what is written depends on the bytes
+//! only through the parsed form, so an upstream can read it in one way only, ours.
+
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use httparse::{EMPTY_HEADER, Header, Status};
+
+use crate::body::Body;
+use crate::control::{Control, Length, Persistence, Version};
+use crate::field::{Field, put};
+use crate::head::Malformed;
+use crate::host::Host;
+use crate::limits::Limits;
+use crate::pages::{Format, Part};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
+use crate::target::Target;
+
+/// What may be believed of what a peer says about others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Its forwarding fields are replaced.
+    Stranger,
+    /// A proxy of ours in front: its forwarding fields are kept and added to.
+    Trusted,
+}
+
+/// How a connection came to us.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrival {
+    pub(crate) peer: SocketAddr,
+    pub(crate) local_port: u16,
+    pub(crate) trust: Trust,
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+}
+
+/// What the edge must know of a request after its head was written for the upstream.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Box<str>,
+    pub(crate) host: Host,
+    pub(crate) path: Box<str>,
+    pub(crate) version: Version,
+    pub(crate) persistence: Persistence,
+    pub(crate) body: Body,
+    /// The `Upgrade` value that was passed on.
+    pub(crate) upgrade: Option<Box<str>>,
+    pub(crate) format: Format,
+    pub(crate) id: RequestId,
+}
+
+/// The most header fields of one head.
+pub(crate) const MOST_FIELDS: usize = 100;
+
+impl Request {
+    /// Reads a whole head (with its empty line) and appends the head for the upstream to `out`.
+    pub(crate) fn read(
+        head: &[u8],
+        arrival: &Arrival,
+        at: SystemTime,
+        limits: &Limits,
+        out: &mut Vec<u8>,
+    ) -> Result<Self, Refusal> {
+        let line = memchr::memchr(b'\r', head).unwrap_or(head.len());
+        if line > limits.request_line {
+            return Err(Refusal::TargetTooLong);
+        }
+        let mut fields = [EMPTY_HEADER; MOST_FIELDS];
+        let mut parsed = httparse::Request::new(&mut fields);
+        match parsed.parse(head) {
+            Ok(Status::Complete(length)) if length == head.len() => {}
+            Ok(_) => return Err(Refusal::Malformed(Malformed::FirstLine)),
+            Err(error) => return Err(refusal(error, head)),
+        }
+        let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
+            return Err(Refusal::Malformed(Malformed::FirstLine));
+        };
+        if method == "CONNECT" {
+            return Err(Refusal::Method);
+        }
+        let version = Version::of(parsed.version);
+        let target = Target::parse(target, method).map_err(Refusal::Malformed)?;
+        let head = Head { method, target, version, fields: parsed.headers };
+        head.understand(arrival, at, out)
+    }
+
+    /// Whether doing it twice is doing it once (RFC 9110 section 9.2.2).
+    pub(crate) fn is_idempotent(&self) -> bool {
+        matches!(&*self.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
+    }
+
+    pub(crate) fn part(&self) -> Part {
+        if &*self.method == "HEAD" { Part::Head } else { Part::Whole }
+    }
+}
+
+fn refusal(error: httparse::Error, head: &[u8]) -> Refusal {
+    match error {
+        httparse::Error::TooManyHeaders => Refusal::HeadTooLong,
+        httparse::Error::Version if names_a_version(head) => Refusal::Version,
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => {
+            Refusal::Malformed(Malformed::Field)
+        }
+        httparse::Error::NewLine => Refusal::Malformed(Malformed::LineEnd),
+        httparse::Error::Version | httparse::Error::Status | httparse::Error::Token => {
+            Refusal::Malformed(Malformed::FirstLine)
+        }
+    }
+}
+
+/// Whether the third word of the first line is some version of HTTP, only not one of ours.
+fn names_a_version(head: &[u8]) -> bool {
+    let version = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let version = version.split(|byte| *byte == b' ').nth(2).unwrap_or_default();
+    matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit())
+}
+
+struct Head<'h, 'b> {
+    method: &'b str,
+    target: Target<'b>,
+    version: Version,
+    fields: &'h [Header<'b>],
+}
+
+/// The fields that say something to us, picked out in one pass.
+#[derive(Default)]
+struct Known<'b> {
+    host: Option<&'b [u8]>,
+    expect: Option<&'b [u8]>,
+    accept: &'b [u8],
+    id: Option<RequestId>,
+    forwarded_for: Vec<&'b [u8]>,
+    real_ip: Option<&'b [u8]>,
+    proto: Option<&'b [u8]>,
+    forwarded_host: Option<&'b [u8]>,
+    port: Option<&'b [u8]>,
+    start: Option<&'b [u8]>,
+}
+
+impl<'b> Known<'b> {
+    fn pick(fields: &[Header<'b>]) -> Result<Self, Malformed> {
+        let mut known = Self::default();
+        for field in fields {
+            let value = field.value;
+            match Field::of(field.name) {
+                Field::Host if known.host.replace(value).is_some() => {
+                    return Err(Malformed::HostRepeated);
+                }
+                Field::Expect => known.expect = Some(value),
+                Field::Accept => known.accept = value,
+                Field::RequestId => known.id = RequestId::keep(value),
+                Field::ForwardedFor => known.forwarded_for.push(value),
+                Field::RealIp => known.real_ip = Some(value),
+                Field::ForwardedProto => known.proto = Some(value),
+                Field::ForwardedHost => known.forwarded_host = Some(value),
+                Field::ForwardedPort => known.port = Some(value),
+                Field::RequestStart => known.start = Some(value),
+                _ => {}
+            }
+        }
+        Ok(known)
+    }
+
+    /// Forgets what a stranger says about others.
+    fn distrust(&mut self) {
+        self.forwarded_for.clear();
+        (self.real_ip, self.proto, self.forwarded_host) = (None, None, None);
+        (self.port, self.start) = (None, None);
+    }
+}
+
+impl Head<'_, '_> {
+    fn understand(
+        &self,
+        arrival: &Arrival,
+        at: SystemTime,
+        out: &mut Vec<u8>,
+    ) -> Result<Request, Refusal> {
+        let mut known = Known::pick(self.fields).map_err(Refusal::Malformed)?;
+        let control = Control::read(self.version, self.fields).map_err(Refusal::Malformed)?;
+        let (host, authority) = self.host(known.host).map_err(Refusal::Malformed)?;
+        if known.expect.is_some_and(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
+            return Err(Refusal::Expectation);
+        }
+        if arrival.trust == Trust::Stranger {
+            known.distrust();
+        }
+        let body = match control.length {
+            Length::Unsaid => Body::EMPTY,
+            Length::Sized(size) => Body::Sized(size),
+            Length::Chunked => Body::CHUNKED,
+        };
+        let upgrade = control.upgrade.filter(|token| self.may_upgrade(token, body));
+        let id = known.id.take().unwrap_or_else(RequestId::fresh);
+
+        let path = [self.target.prefix, self.target.path].concat();
+        for part in [self.method, " ", &path, " HTTP/1.1\r\nHost: ", authority, "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        self.put_fields(&control, out);
+        put_length(control.length, out);
+        if let Some(token) = upgrade {
+            put(out, "Connection", b"upgrade");
+            put(out, "Upgrade", token.as_bytes());
+        }
+        put_arrival(&known, arrival, at, authority, out);
+        put(out, "X-Request-Id", id.as_str().as_bytes());
+        put(out, "Via", if self.version == Version::Http10 { b"1.0 edge" } else { b"1.1 edge" });
+        out.extend_from_slice(b"\r\n");
+
+        Ok(Request {
+            method: self.method.into(),
+            host,
+            path: path.into_boxed_str(),
+            version: self.version,
+            persistence: control.persistence,
+            body,
+            upgrade: upgrade.map(Box::from),
+            format: Format::accepted(known.accept),
+            id,
+        })
+    }
+
+    /// The host, and the authority as the client wrote it.
+    fn host<'a>(&'a self, field: Option<&'a [u8]>) -> Result<(Host, &'a str), Malformed> {
+        let read = |text: &str| Host::with_port(text).map_err(|_| Malformed::HostInvalid);
+        let field = match field {
+            Some(value) => {
+                let text = std::str::from_utf8(value).map_err(|_| Malformed::HostInvalid)?;
+                Some((read(text)?, text))
+            }
+            None if self.version == Version::Http11 => return Err(Malformed::HostMissing),
+            None => None,
+        };
+        let target = match self.target.authority {
+            Some(text) => Some((read(text)?, text)),
+            None => None,
+        };
+        match (field, target) {
+            (Some((ours, _)), Some((theirs, _))) if ours != theirs => Err(Malformed::HostDiffers),
+            (Some(((host, _), text)), _) | (None, Some(((host, _), text))) => Ok((host, text)),
+            (None, None) => Err(Malformed::HostMissing),
+        }
+    }
+
+    /// Only an upgrade that ends in a tunnel: `h2c` would hide further requests from us, and a
+    /// body would have to be told from the tunnel's first bytes.
+    fn may_upgrade(&self, token: &str, body: Body) -> bool {
+        self.version == Version::Http11
+            && body == Body::EMPTY
+            && !token.split(',').any(|token| token.trim().eq_ignore_ascii_case("h2c"))
+    }
+
+    fn put_fields(&self, control: &Control<'_>, out: &mut Vec<u8>) {
+        for field in self.fields {
+            match Field::of(field.name) {
+                Field::Other | Field::Accept | Field::Date | Field::Via
+                    if !control.lists(field.name) =>
+                {
+                    put(out, field.name, field.value);
+                }
+                // An HTTP/1.0 client could not understand the 100 that this asks for.
+                Field::Expect if self.version == Version::Http11 => {
+                    put(out, field.name, field.value);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+pub(crate) fn put_length(length: Length, out: &mut Vec<u8>) {
+    match length {
+        Length::Unsaid => {}
+        Length::Sized(size) => put(out, "Content-Length", size.to_string().as_bytes()),
+        Length::Chunked => put(out, "Transfer-Encoding", b"chunked"),
+    }
+}
+
+/// Who asked, by which way and when.
+fn put_arrival(
+    known: &Known<'_>,
+    arrival: &Arrival,
+    at: SystemTime,
+    authority: &str,
+    out: &mut Vec<u8>,
+) {
+    let peer: IpAddr = arrival.peer.ip().to_canonical();
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    for value in &known.forwarded_for {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
+    }
+    let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    // Writing to a `Vec` cannot fail.
+    let _ = write!(out, "{peer}\r\n");
+    match known.real_ip {
+        Some(value) => put(out, "X-Real-IP", value),
+        None => {
+            let _ = write!(out, "X-Real-IP: {peer}\r\n");
+        }
+    }
+    put(out, "X-Forwarded-Proto", known.proto.unwrap_or(arrival.scheme.as_bytes()));
+    put(out, "X-Forwarded-Host", known.forwarded_host.unwrap_or(authority.as_bytes()));
+    match known.port {
+        Some(value) => put(out, "X-Forwarded-Port", value),
+        None => {
+            let _ = write!(out, "X-Forwarded-Port: {}\r\n", arrival.local_port);
+        }
+    }
+    match known.start {
+        Some(value) => put(out, "X-Request-Start", value),
+        None => {
+            let _ = write!(out, "X-Request-Start: t={millis}\r\n");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn read(head: &str, trust: Trust) -> (Result<Request, u16>, String) {
+        let peer = "192.0.2.9:5000".parse().unwrap();
+        let arrival = Arrival { peer, local_port: 80, trust, scheme: "http" };
+        let at = UNIX_EPOCH + Duration::from_millis(1500);
+        let mut out = Vec::new();
+        let found = Request::read(head.as_bytes(), &arrival, at, &Limits::default(), &mut out);
+        (found.map_err(|refusal| refusal.status()), String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_head_is_written_anew() {
+        let head = "GET /a?b=%20 HTTP/1.1\r\nHost: A.example:8080\r\nX-Forwarded-For: 6.6.6.6\r\n\
+                    Connection: keep-alive, X-Secret, X-Forwarded-For, Host\r\nX-Secret: 1\r\n\
+                    Keep-Alive: 5\r\nTE: trailers\r\nX_Real_IP: 6.6.6.6\r\nCookie: c=1\r\n\
+                    Forwarded: for=6.6.6.6\r\nX-Request-Id: abc\r\n\r\n";
+        let (request, out) = read(head, Trust::Stranger);
+        assert_eq!(request.unwrap().host.as_str(), "a.example");
+        assert_eq!(
+            out,
+            "GET /a?b=%20 HTTP/1.1\r\nHost: A.example:8080\r\nCookie: c=1\r\n\
+             X-Forwarded-For: 192.0.2.9\r\nX-Real-IP: 192.0.2.9\r\nX-Forwarded-Proto: http\r\n\
+             X-Forwarded-Host: A.example:8080\r\nX-Forwarded-Port: 80\r\n\
+             X-Request-Start: t=1500\r\nX-Request-Id: abc\r\nVia: 1.1 edge\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_trusted_peer_is_believed() {
+        let head = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\
+                    X-Forwarded-Proto: https\r\nX-Real-IP: 6.6.6.6\r\n\r\n";
+        let (_, out) = read(head, Trust::Trusted);
+        assert!(out.contains("X-Forwarded-For: 6.6.6.6, 192.0.2.9\r\nX-Real-IP: 6.6.6.6\r\n"));
+        assert!(out.contains("X-Forwarded-Proto: https\r\n"));
+    }
+
+    #[test]
+    fn an_upgrade_is_passed_on_only_if_it_can_become_a_tunnel() {
+        let ask = |token: &str, more: &str| {
+            let head = format!(
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {token}\r\n{more}\r\n"
+            );
+            read(&head, Trust::Stranger).0.unwrap().upgrade
+        };
+        assert_eq!(ask("websocket", "").as_deref(), Some("websocket"));
+        assert_eq!(ask("h2c", ""), None);
+        assert_eq!(ask("websocket, H2C", ""), None);
+        assert_eq!(ask("websocket", "Content-Length: 3\r\n"), None);
+    }
+
+    #[test]
+    fn a_tunnel_to_anywhere_is_not_served() {
+        assert_eq!(
+            read("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", Trust::Stranger).0.err(),
+            Some(501)
+        );
+    }
+}

@@ -1,0 +1,55 @@
+//! The name by which one request is found in every log it touches.
+//!
+//! Not a secret and not a trace context. A client's own id is kept if it is harmless.
+
+use std::fmt;
+
+/// A request id that is safe in a header, a log line and an HTML page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestId(Box<str>);
+
+/// Longer ids than any tracing system makes.
+const LONGEST: usize = 128;
+
+impl RequestId {
+    /// Keeps a client's id if it is sane.
+    pub(crate) fn keep(value: &[u8]) -> Option<Self> {
+        let sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(byte);
+        if value.is_empty() || value.len() > LONGEST || !value.iter().all(sane) {
+            return None;
+        }
+        std::str::from_utf8(value).ok().map(|text| Self(text.into()))
+    }
+
+    pub(crate) fn fresh() -> Self {
+        Self(format!("{:032x}", fastrand::u128(..)).into_boxed_str())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn into_text(self) -> Box<str> {
+        self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sane_ids_are_kept() {
+        assert!(RequestId::keep(b"0af7651916cd43dd-8448:eb2").is_some());
+        for id in [&b""[..], b"a b", b"<b>", b"a\x80", &[b'a'; 129]] {
+            assert_eq!(RequestId::keep(id), None);
+        }
+        assert_eq!(RequestId::fresh().as_str().len(), 32);
+    }
+}

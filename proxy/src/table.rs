@@ -1,0 +1,107 @@
+//! What to serve, as plain data: hosts, the services behind them, the upstreams behind those.
+//!
+//! It says nothing of how a request is sent or counted. The table is published whole and replaced
+//! whole; an [`UpstreamId`] is the identity that figures and idle connections persist by.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::host::Host;
+
+/// Everything the edge routes by. Two tables with the same generation are taken to be equal.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    /// Grows with every publication; [`crate::Traffic::applied`] speaks of it.
+    pub generation: u64,
+    /// The services by name.
+    pub services: BTreeMap<ServiceName, Arc<Service>>,
+    /// Which service answers for which host. A route to a service that does not exist is no route.
+    pub routes: BTreeMap<Host, ServiceName>,
+}
+
+/// A set of interchangeable upstreams.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Who may answer. Empty means that requests are held, then refused with `absent`.
+    pub upstreams: Vec<Upstream>,
+    /// How requests wait while nobody can answer.
+    pub hold: Hold,
+    /// What a visitor is told when nobody could answer in time.
+    pub absent: Absence,
+}
+
+/// One process that answers for a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its identity: figures and idle connections belong to it across tables.
+    pub id: UpstreamId,
+    /// Where it listens, in plain HTTP/1.1.
+    pub address: SocketAddr,
+}
+
+/// How requests wait while a service has no upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// Requests held at once over all workers; the next one is refused. 0 refuses at once.
+    pub most: usize,
+    /// How long one request waits before it is refused.
+    pub deadline: Duration,
+}
+
+/// What to say when nobody serves, in plain words for a visitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absence {
+    /// A short heading, such as "This app is being deployed".
+    pub title: String,
+    /// One or two sentences: why, and what to do.
+    pub explanation: String,
+    /// When to try again (`Retry-After`, whole seconds).
+    pub retry_after: Duration,
+}
+
+/// The name of a service. Opaque to the edge.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceName(Arc<str>);
+
+impl ServiceName {
+    /// Takes any text: the edge only compares and reports it.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The text given to [`ServiceName::new`].
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The identity of an upstream. Opaque to the edge; never reused for another process.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UpstreamId(Arc<str>);
+
+impl UpstreamId {
+    /// Takes any text: the edge only compares and reports it.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// The text given to [`UpstreamId::new`].
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UpstreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,91 @@
+//! What the edge is doing right now, as plain data for the control plane.
+//!
+//! A snapshot, not a metric system: figures only grow or reflect the moment, and the reader decides
+//! what they mean.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::meter::{ServiceMeter, UpstreamMeter};
+use crate::table::{ServiceName, UpstreamId};
+
+/// A snapshot of all figures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// The lowest table generation that every worker routes by. `None` before the first.
+    pub applied: Option<u64>,
+    /// Figures of every upstream that is in a table or has something in flight.
+    pub upstreams: BTreeMap<UpstreamId, UpstreamTraffic>,
+    /// Figures of every service that is in a table or has something in flight.
+    pub services: BTreeMap<ServiceName, ServiceTraffic>,
+    /// Client connections open.
+    pub connections: usize,
+    /// Requests for hosts that no service answers for.
+    pub unrouted: u64,
+    /// Requests refused before routing: malformed, too large or too slow.
+    pub malformed: u64,
+    /// Connections that could not be accepted, for lack of file descriptors for example.
+    pub accept_faults: u64,
+    /// Access records dropped because their reader was too slow.
+    pub records_dropped: u64,
+}
+
+impl Traffic {
+    /// Whether this upstream may be stopped: every worker routes by a table of at least this
+    /// generation, which must not have it, and nothing is in flight to it.
+    pub fn is_drained(&self, generation: u64, id: &UpstreamId) -> bool {
+        let idle = self.upstreams.get(id).is_none_or(|upstream| upstream.in_flight == 0);
+        self.applied.is_some_and(|applied| applied >= generation) && idle
+    }
+}
+
+/// Figures of one upstream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UpstreamTraffic {
+    /// Requests chosen for it and not finished; open tunnels are among them.
+    pub in_flight: usize,
+    /// Open tunnels (upgraded connections).
+    pub tunnels: usize,
+    /// Requests ever sent to it.
+    pub requests: u64,
+    /// Connect failures, broken connections and timeouts.
+    pub faults: u64,
+    /// Left out for now, after repeated connect failures.
+    pub ejected: bool,
+}
+
+/// Figures of one service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServiceTraffic {
+    /// Requests between their head and the last byte of their answer; held ones are among them.
+    pub in_flight: usize,
+    /// Requests that wait for an upstream to appear.
+    pub held: usize,
+    /// Finished requests by status class (`classes[2]` is 2xx); `classes[0]` got no answer.
+    pub classes: [u64; 6],
+    /// Requests sent again, to another upstream or on a new connection.
+    pub retries: u64,
+}
+
+impl From<&UpstreamMeter> for UpstreamTraffic {
+    fn from(meter: &UpstreamMeter) -> Self {
+        Self {
+            in_flight: meter.in_flight.load(Relaxed),
+            tunnels: meter.tunnels.load(Relaxed),
+            requests: meter.requests.load(Relaxed),
+            faults: meter.faults.load(Relaxed),
+            ejected: meter.is_out(),
+        }
+    }
+}
+
+impl From<&ServiceMeter> for ServiceTraffic {
+    fn from(meter: &ServiceMeter) -> Self {
+        Self {
+            in_flight: meter.in_flight.load(Relaxed),
+            held: meter.held.load(Relaxed),
+            classes: meter.classes.each_ref().map(|counter| counter.load(Relaxed)),
+            retries: meter.retries.load(Relaxed),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A table as one worker uses it: hosts to services to upstreams, with figures and pools attached.
+//!
+//! It is built when a table arrives, never while a request is served. The invariant: an upstream
+//! that stays keeps its idle connections; one that goes loses them at once.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::host::Host;
+use crate::meter::{Ledger, ServiceMeter};
+use crate::table::{Service, ServiceName, Table, Upstream, UpstreamId};
+use crate::upstream::Peer;
+
+/// What one worker routes by.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    routes: HashMap<Host, Rc<Target>>,
+    peers: HashMap<UpstreamId, Rc<Peer>>,
+}
+
+/// A service, ready to be served.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) name: ServiceName,
+    pub(crate) service: Arc<Service>,
+    pub(crate) meter: Arc<ServiceMeter>,
+    pub(crate) peers: Vec<Rc<Peer>>,
+}
+
+impl View {
+    /// The view of `table`; what persists is taken over from this one, what goes is retired.
+    pub(crate) fn next(&self, table: &Table, ledger: &Ledger) -> Self {
+        let mut next = Self::default();
+        let mut targets = HashMap::new();
+        for (name, service) in &table.services {
+            let peers = service.upstreams.iter().map(|u| next.peer(u, self, ledger)).collect();
+            let meter = ledger.service(name);
+            let (name, service) = (name.clone(), Arc::clone(service));
+            targets.insert(name.clone(), Rc::new(Target { name, service, meter, peers }));
+        }
+        for (host, name) in &table.routes {
+            if let Some(target) = targets.get(name) {
+                next.routes.insert(host.clone(), Rc::clone(target));
+            }
+        }
+        for (id, peer) in &self.peers {
+            if next.peers.get(id).is_none_or(|kept| !Rc::ptr_eq(kept, peer)) {
+                peer.retire();
+                peer.meter.retired.store(!next.peers.contains_key(id), Relaxed);
+            }
+        }
+        next
+    }
+
+    fn peer(&mut self, upstream: &Upstream, before: &Self, ledger: &Ledger) -> Rc<Peer> {
+        let known = self.peers.get(&upstream.id).or_else(|| before.peers.get(&upstream.id));
+        let peer = match known {
+            Some(peer) if peer.address == upstream.address => Rc::clone(peer),
+            Some(_) | None => {
+                let meter = ledger.upstream(&upstream.id);
+                meter.retired.store(false, Relaxed);
+                Rc::new(Peer::new(upstream.id.clone(), upstream.address, meter))
+            }
+        };
+        self.peers.insert(upstream.id.clone(), Rc::clone(&peer));
+        peer
+    }
+
+    pub(crate) fn route(&self, host: &Host) -> Option<&Rc<Target>> {
+        self.routes.get(host)
+    }
+
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &Rc<Peer>> {
+        self.peers.values()
+    }
+}

@@ -1,0 +1,104 @@
+//! One connection with what was read from it and what is to be written to it.
+//!
+//! It knows nothing of HTTP, and nothing of TCP: TLS slots in as another stream type. Both
+//! directions are polled from one task, so a stream is never split and never locked.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::input::Input;
+
+/// A byte stream, its unread input and its unwritten output.
+#[derive(Debug)]
+pub(crate) struct Wire<S> {
+    pub(crate) stream: S,
+    pub(crate) input: Input,
+    /// Heads, chunk headers and small pieces wait here to be written with what follows. Callers
+    /// bound it: they add only after the last of it was written, or up to `pump::SMALL`.
+    pub(crate) output: Vec<u8>,
+    /// How much of `output` the peer has taken.
+    written: usize,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub(crate) fn new(stream: S, buffer: usize) -> Self {
+        Self { stream, input: Input::new(buffer), output: Vec::new(), written: 0 }
+    }
+
+    /// Reads once. `0` is the end of the stream; it must not be called without room.
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(self.input.room());
+        debug_assert!(buffer.remaining() > 0, "a read without room would look like the end");
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        let count = buffer.filled().len();
+        self.input.filled(count);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Writes the output, then as much of `data` as the peer takes, in one system call where
+    /// possible. Returns how much of `data` was taken.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let first = self.output.get(self.written..).unwrap_or_default();
+        let stream = Pin::new(&mut self.stream);
+        let taken = if first.is_empty() {
+            ready!(stream.poll_write(cx, data))?
+        } else if data.is_empty() {
+            ready!(stream.poll_write(cx, first))?
+        } else {
+            ready!(stream.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(data)]))?
+        };
+        if taken == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let of_output = taken.min(first.len());
+        self.written += of_output;
+        if self.written == self.output.len() {
+            self.output.clear();
+            self.written = 0;
+        }
+        Poll::Ready(Ok(taken - of_output))
+    }
+
+    /// Writes all of the output.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.output.is_empty() {
+            ready!(self.poll_write(cx, &[]))?;
+        }
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Tells the peer that nothing more will be written.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    /// Ready when the peer has closed or reset the connection. Reads ahead (a pipelined request)
+    /// as far as there is room; without room nothing can be known, and it stays pending.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.input.has_room() {
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(_) => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Gives back memory for a rest between requests.
+    pub(crate) fn rest(&mut self) {
+        self.input.rest();
+        if self.output.is_empty() && self.output.capacity() > KEPT_OUTPUT {
+            self.output = Vec::new();
+        }
+    }
+}
+
+/// The output block a resting connection may keep.
+const KEPT_OUTPUT: usize = 4 * 1024;

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Makes a Debian or Ubuntu machine that has only Rust ready for the other scripts.
+# Installs only what is missing, says each thing it does, and may be run at any time.
+set -euo pipefail
+# shellcheck source=scripts/say.sh
+. "$(dirname "$0")/say.sh"
+
+DOCKER_SOCKET=/var/run/docker.sock
+DOCKER_PID=/var/run/docker.pid
+DOCKER_LOG=${PAAS_DOCKERD_LOG:-/var/log/paas-dockerd.log}
+DOCKER_START_SECONDS=60
+
+# What must be there, and the package that brings it. Commands are looked for rather than
+# packages, so that a Docker or a compiler from elsewhere is respected.
+NEEDED_COMMANDS="
+  dockerd:docker.io         runs the containers
+  iptables:iptables         dockerd's networks, and the faults that tests inject
+  mmdebstrap:mmdebstrap     makes the base images where no image registry answers
+  musl-gcc:musl-tools       the static binary
+  cc:gcc                    the C parts of the TLS library
+  cmake:cmake               the same
+  make:make                 the Makefile
+  git:git                   the tidy test lists files by it
+  curl:curl                 asks Docker and the demo's app
+  wrk:wrk                   the load of the zero-downtime test
+  mkfs.ext4:e2fsprogs       the store's power-cut test
+  xz:xz-utils               unpacks toolchains
+  zstd:zstd                 unpacks toolchains
+"
+NEEDED_FILES="
+  /usr/include/stdio.h:libc6-dev
+  /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
+  /etc/ssl/certs/ca-certificates.crt:ca-certificates
+"
+
+missing_packages() {
+  local entry
+  while read -r entry _; do
+    [ -z "$entry" ] || command -v "${entry%%:*}" >/dev/null || echo "${entry##*:}"
+  done <<<"$NEEDED_COMMANDS"
+  while read -r entry; do
+    [ -z "$entry" ] || [ -e "${entry%%:*}" ] || echo "${entry##*:}"
+  done <<<"$NEEDED_FILES"
+  # Where the kernel enforces AppArmor, dockerd cannot start a container without its parser.
+  if grep -qs Y /sys/module/apparmor/parameters/enabled && ! command -v apparmor_parser >/dev/null; then
+    echo apparmor
+  fi
+}
+
+install_packages() {
+  local packages
+  mapfile -t packages < <(missing_packages | sort -u)
+  [ ${#packages[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null ||
+    fail "missing: ${packages[*]}" "this script knows Debian and Ubuntu; install these by hand elsewhere"
+  can_be_root || fail "installing ${packages[*]} needs root" "run this as root, or install sudo"
+  say "installing ${packages[*]}"
+  local log
+  log=$(mktemp)
+  if ! { as_root apt-get update && as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends "${packages[@]}"; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    fail "apt-get could not install ${packages[*]} (whole output: $log)"
+  fi
+  rm -f "$log"
+}
+
+# As whoever runs this, or as root: a member of the group `docker` needs no sudo here.
+docker_answers() { ping_docker || { can_be_root && ping_docker as_root; }; }
+ping_docker() { "$@" curl -fsS --max-time 5 --unix-socket "$DOCKER_SOCKET" http://localhost/_ping; }
+
+# Up, or down for good: there is no point in waiting for a daemon that has ended.
+docker_settled() { docker_answers || { [ -n "${ended:-}" ] && [ -e "$ended" ]; }; }
+
+start_docker() {
+  local ended
+  ! docker_answers >/dev/null 2>&1 || return 0
+  can_be_root ||
+    fail "Docker does not answer to $(id -un), and starting it needs root" "run this as root, or install sudo"
+  if [ -d /run/systemd/system ]; then
+    say "starting docker by systemd"
+    as_root systemctl enable --now docker >/dev/null 2>&1 || true
+  else
+    ended=$(mktemp -u)
+    say "no systemd here: starting dockerd in the background, log $DOCKER_LOG"
+    # A pid file left by a machine that was switched off makes dockerd refuse to start as soon
+    # as any process has that number again.
+    if [ -e "$DOCKER_PID" ] && ! grep -qs dockerd "/proc/$(cat "$DOCKER_PID")/comm"; then
+      as_root rm -f "$DOCKER_PID"
+    fi
+    as_root setsid sh -c "dockerd >>'$DOCKER_LOG' 2>&1 </dev/null; touch '$ended'" >/dev/null 2>&1 </dev/null &
+  fi
+  await "$DOCKER_START_SECONDS" docker_settled || true
+  docker_answers >/dev/null 2>&1 || {
+    if [ -d /run/systemd/system ]; then
+      as_root journalctl -u docker -n 20 --no-pager >&2 || true
+    else
+      as_root tail -n 20 "$DOCKER_LOG" >&2 || true
+    fi
+    fail "Docker does not answer; its last words are above" \
+      "run dockerd in a terminal to see why, then this again"
+  }
+  say "docker answers"
+}
+
+command -v cargo >/dev/null || fail "there is no cargo on the PATH" "install Rust 1.95 or newer with rustup"
+[ "$(uname -s)" = Linux ] || fail "paas runs on Linux only"
+install_packages
+start_docker

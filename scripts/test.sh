@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Runs every test of the workspace against the real Docker. Arguments go to the test runner.
+#
+# cargo-nextest is used where it is installed: it bounds how many tests use Docker at once and
+# ends a hung one (.config/nextest.toml). Without it plain `cargo test` runs the same tests, two
+# threads at a time; building nextest takes longer than that saves on a machine that is new.
+set -euo pipefail
+# shellcheck source=scripts/say.sh
+. "$(dirname "$0")/say.sh"
+cd "$ROOT"
+scripts/setup.sh
+
+# Some tests mount loop devices and talk to Docker. Cargo runs as you, the tests as root.
+if [ "$(id -u)" -ne 0 ]; then
+  host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+  export "CARGO_TARGET_${host}_RUNNER=sudo -E"
+fi
+
+if [ $# -eq 0 ]; then
+  say "the documentation's examples"
+  cargo test --workspace --locked --doc --quiet
+fi
+
+# Last, so that the runner's own summary is the last thing said.
+if cargo nextest --version >/dev/null 2>&1; then
+  say "tests, by cargo-nextest"
+  cargo nextest run --workspace --locked "$@"
+else
+  say "tests, by cargo test (cargo install --locked cargo-nextest makes this faster)"
+  RUST_TEST_THREADS=${RUST_TEST_THREADS:-2} cargo test --workspace --locked --all-targets --no-fail-fast "$@"
+fi

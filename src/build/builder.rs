@@ -1,0 +1,372 @@
+//! A build, told as a story: the source is put in its place, a container makes something of it,
+//! that becomes an image, and what it was is remembered for the next time.
+//!
+//! One build at a time per app; who calls sees to that. Invariant: until the last step the record
+//! of the last successful build stands, and what it says of folders that this build touched is
+//! recognised as outdated.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use buildpacks::{
+    Target,
+    agent::{Built, Job, Outcome, PreviousBuild},
+};
+use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    base::BaseImage,
+    error::BuildError,
+    export::{self, Assembled, Context, Origin, Places, Shared},
+    folder::Folder,
+    processes::processes,
+    progress::{Progress, Stage},
+    session::{self, SOCKET, Session},
+    workspace::{self, Previous, Workspace},
+};
+use crate::{
+    engine::{Access, BuildEngine, BuilderSpec, Mount},
+    faults,
+    model::{AppName, Artifact, BuildNumber, ByteSize, ImageId, Manifest},
+};
+
+/// What all builds of a daemon have in common.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which installation this is; its label goes onto every image.
+    pub installation: String,
+    /// The folder with one folder per app.
+    pub apps: PathBuf,
+    /// The folder of caches that builds of all apps share.
+    pub cache: PathBuf,
+    /// The `/cnb` tree, as `buildpacks::cnb::materialise` writes it.
+    pub cnb: PathBuf,
+    /// The `paas` binary that becomes the launcher in every image.
+    pub binary: PathBuf,
+    /// The shelf of toolchains.
+    pub toolchains: PathBuf,
+    /// The folder with the socket at which toolchains are asked for, and the socket's name in it.
+    pub toolchain_socket: (PathBuf, String),
+    /// The certificates that this machine trusts.
+    pub ca_bundle: Option<PathBuf>,
+    /// Environment of every build: registries, proxies, certificates. It reaches the buildpacks,
+    /// never the image.
+    pub environment: BTreeMap<String, String>,
+    /// The images that apps run on and are built in.
+    pub run: BaseImage,
+    /// See [`Settings::run`].
+    pub build: BaseImage,
+    /// What is built for.
+    pub target: Target,
+}
+
+/// Builds apps.
+#[derive(Debug, Clone)]
+pub struct Builder<E> {
+    engine: E,
+    settings: Arc<Settings>,
+    shared: Arc<Shared>,
+}
+
+/// One build.
+#[derive(Debug)]
+pub struct BuildRequest {
+    /// Whose.
+    pub app: AppName,
+    /// Which.
+    pub number: BuildNumber,
+    /// The unpacked tree; it is only read, so that a build can be begun again.
+    pub source: PathBuf,
+    /// What it may use, where `paas.toml` does not say otherwise.
+    pub limits: BuildLimits,
+    /// The app's own configuration, as far as builds may see it.
+    pub environment: BTreeMap<String, String>,
+    /// Ends it early.
+    pub cancel: CancellationToken,
+    /// Where its news go; when full, the build waits.
+    pub progress: mpsc::Sender<Progress>,
+}
+
+/// What a build may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuildLimits {
+    /// Memory, swap included.
+    pub memory: ByteSize,
+    /// The most that `paas.toml` may ask for.
+    pub most_memory: ByteSize,
+    /// Thousandths of a core.
+    pub cpu_millis: u32,
+    /// Processes and threads.
+    pub pids: u32,
+    /// The longest it may take.
+    pub timeout: Duration,
+}
+
+impl Default for BuildLimits {
+    fn default() -> Self {
+        Self {
+            memory: ByteSize::mib(2048),
+            most_memory: ByteSize::mib(16 << 10),
+            cpu_millis: 2000,
+            pids: 1024,
+            timeout: Duration::from_mins(15),
+        }
+    }
+}
+
+impl<E: BuildEngine> Builder<E> {
+    /// With base images that are there already; see [`super::load_base`].
+    pub fn new(engine: E, settings: Settings) -> Self {
+        Self { engine, settings: Arc::new(settings), shared: Arc::default() }
+    }
+
+    /// Makes an image of a source tree.
+    pub async fn build(&self, request: BuildRequest) -> Result<Artifact, BuildError> {
+        request.tell(Stage::Prepare).await;
+        let (workspace, manifest) = self.prepare(&request).await?;
+        let places = self.places(&workspace);
+        let previous = self.previous(&workspace, &places).await?;
+        let built = self.run(&request, &workspace, &manifest, &previous).await?;
+        let processes =
+            processes(&built.processes, &manifest).map_err(BuildError::Processes)?;
+        request.tell(Stage::Export).await;
+        let name = format!("paas/{}:{}-{}", request.app, self.settings.installation, request.number);
+        let (assembled, built) =
+            self.assemble(&request, name, built, Arc::clone(&previous), places.clone()).await?;
+        faults::point("build.exported");
+        request.tell(Stage::Load).await;
+        let size = assembled.size;
+        let image = self.load(assembled, built, &previous, workspace, places).await?;
+        Ok(Artifact { image, size, processes, deploy: manifest.deploy_settings() })
+    }
+
+    /// Removes the containers of builds that died with an earlier daemon. To be called before the
+    /// first build.
+    pub async fn sweep(&self) -> Result<usize, BuildError> {
+        session::sweep(&self.engine).await
+    }
+
+    /// Removes all that builds of an app left on this machine, images aside.
+    pub async fn forget(&self, app: &AppName) {
+        let (apps, app) = (self.settings.apps.clone(), app.clone());
+        let _ = spawn_blocking(move || Workspace::forget(&apps, &app)).await;
+    }
+
+    /// The app's folders, with the workspace equal to the source; and its manifest.
+    async fn prepare(&self, request: &BuildRequest) -> Result<(Workspace, Manifest), BuildError> {
+        let (apps, app) = (self.settings.apps.clone(), request.app.clone());
+        let (source, cache) = (request.source.clone(), self.settings.cache.clone());
+        blocking(move || {
+            let manifest = read_manifest(&source)?;
+            let workspace = Workspace::open(&apps, &app).map_err(BuildError::prepare)?;
+            // The app's own cache is mounted inside of the shared one.
+            workspace::make(&cache).map_err(BuildError::prepare)?;
+            workspace::make(&cache.join("app")).map_err(BuildError::prepare)?;
+            faults::point("build.unpacked");
+            workspace::sync(&source, &workspace.source).map_err(BuildError::prepare)?;
+            faults::point("build.synced");
+            Ok((workspace, manifest))
+        })
+        .await
+    }
+
+    /// The last successful build, without the layers that something touched since.
+    async fn previous(
+        &self,
+        workspace: &Workspace,
+        places: &Places,
+    ) -> Result<Arc<Previous>, BuildError> {
+        let (workspace, places) = (workspace.clone(), places.clone());
+        blocking(move || {
+            let mut previous = workspace.previous();
+            for key in export::touched(&previous, &places) {
+                previous.forget(&key);
+            }
+            Ok(Arc::new(previous))
+        })
+        .await
+    }
+
+    /// Lets the buildpacks work.
+    async fn run(
+        &self,
+        request: &BuildRequest,
+        workspace: &Workspace,
+        manifest: &Manifest,
+        previous: &Previous,
+    ) -> Result<Built, BuildError> {
+        let asked = manifest.build.memory.unwrap_or(request.limits.memory);
+        let memory = asked.min(request.limits.most_memory);
+        let mut env = self.settings.environment.clone();
+        env.extend(request.environment.clone());
+        let known = previous.image.is_some();
+        let job = Job {
+            app: request.app.to_string(),
+            env,
+            target: self.settings.target.clone(),
+            previous: known.then(|| PreviousBuild::clone(&previous.agent)),
+        };
+        let session = Session {
+            spec: &self.spec(request, workspace, memory),
+            run: &workspace.run,
+            job: &job,
+            deadline: manifest.build.timeout.unwrap_or(request.limits.timeout),
+            cancel: &request.cancel,
+            progress: &request.progress,
+        };
+        match session::run(&self.engine, &session).await? {
+            Outcome::Built(built) => Ok(built),
+            Outcome::Failed(failed) => Err(BuildError::Failed(failed)),
+        }
+    }
+
+    fn spec(&self, request: &BuildRequest, workspace: &Workspace, memory: ByteSize) -> BuilderSpec {
+        let settings = &self.settings;
+        let (toolchain_folder, toolchain_socket) = &settings.toolchain_socket;
+        let write = |source: &Path, target: &str| mount(source, target, Access::ReadWrite);
+        let read = |source: &Path, target: &str| mount(source, target, Access::ReadOnly);
+        let mut mounts = vec![
+            write(&workspace.source, "/workspace"),
+            write(&workspace.layers, "/layers"),
+            write(&settings.cache, "/cache"),
+            write(&workspace.cache, "/cache/app"),
+            read(&settings.cnb, "/cnb"),
+            read(&settings.toolchains, "/toolchains"),
+            read(&workspace.run, "/run/paas"),
+            read(toolchain_folder, "/run/toolchains"),
+        ];
+        mounts.extend(settings.ca_bundle.as_deref().map(|bundle| read(bundle, CA_BUNDLE)));
+        let mut environment = settings.build.environment.clone();
+        environment.insert("HOME".to_owned(), "/tmp/home".to_owned());
+        // On the tmpfs, so that no secret of the app's configuration reaches the disk.
+        environment.insert("CNB_PLATFORM_DIR".to_owned(), "/tmp/platform".to_owned());
+        let socket = format!("/run/toolchains/{toolchain_socket}");
+        environment.insert(buildpacks::toolchain::SOCKET_VARIABLE.to_owned(), socket);
+        BuilderSpec {
+            app: request.app.clone(),
+            build: request.number,
+            image: settings.build.id.clone(),
+            command: AGENT.map(str::to_owned).into_iter().chain([agent_socket()]).collect(),
+            user: settings.build.user.clone(),
+            environment,
+            mounts,
+            memory,
+            cpu_millis: request.limits.cpu_millis,
+            pids: request.limits.pids,
+        }
+    }
+
+    fn places(&self, workspace: &Workspace) -> Places {
+        Places {
+            workspace: workspace.source.clone(),
+            layers: workspace.layers.clone(),
+            toolchains: self.settings.toolchains.clone(),
+            launcher: self.settings.binary.clone(),
+            spool: self.settings.apps.clone(),
+        }
+    }
+
+    async fn assemble(
+        &self,
+        request: &BuildRequest,
+        name: String,
+        built: Built,
+        previous: Arc<Previous>,
+        places: Places,
+    ) -> Result<(Assembled, Built), BuildError> {
+        let (app, settings) = (request.app.clone(), Arc::clone(&self.settings));
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let origin = Origin { app: &app, installation: &settings.installation };
+            let context = Context { places, previous: &previous, shared: &shared };
+            let assembled = export::assemble(&built, &settings.run, origin, name, &context)?;
+            Ok((assembled, built))
+        })
+        .await
+    }
+
+    /// Gives the image to Docker and remembers the build.
+    async fn load(
+        &self,
+        assembled: Assembled,
+        built: Built,
+        previous: &Previous,
+        workspace: Workspace,
+        places: Places,
+    ) -> Result<ImageId, BuildError> {
+        let donors = previous.image.iter().chain([&self.settings.run.id]).cloned().collect();
+        let (image, assembled) = match assembled.load(&self.engine, &donors).await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                // A layer that cannot be sent again must be made again by the next build.
+                if matches!(error, export::ExportError::Lost { .. }) {
+                    let _ = workspace.remember(&Previous::default());
+                }
+                return Err(error.into());
+            }
+        };
+        faults::point("build.loaded");
+        let id = image.clone();
+        blocking(move || {
+            let layers = export::remember(&built, &assembled, &places);
+            let previous = Previous::new(built.remembered(), id, layers);
+            workspace.remember(&previous).map_err(BuildError::Remember)
+        })
+        .await?;
+        faults::point("build.remembered");
+        Ok(image)
+    }
+}
+
+impl BuildRequest {
+    /// A listener that went away does not stop a build.
+    async fn tell(&self, stage: Stage) {
+        let _ = self.progress.send(Progress::Stage(stage)).await;
+    }
+}
+
+/// Reads `paas.toml` of a source tree, which must not be a link; without one all is default.
+fn read_manifest(source: &Path) -> Result<Manifest, BuildError> {
+    let folder = Folder::open(source).map_err(BuildError::prepare)?;
+    let file = match folder.file("paas.toml".as_ref()) {
+        Ok((file, _)) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
+        Err(error) => return Err(BuildError::ManifestFile(error)),
+    };
+    let mut text = String::new();
+    let read = file.take(MAX_MANIFEST + 1).read_to_string(&mut text);
+    match read {
+        Ok(count) if count as u64 > MAX_MANIFEST => {
+            Err(BuildError::ManifestFile(io::ErrorKind::FileTooLarge.into()))
+        }
+        Ok(_) => Manifest::parse(&text).map_err(BuildError::Manifest),
+        Err(error) => Err(BuildError::ManifestFile(error)),
+    }
+}
+
+/// Runs what waits for the disk where it holds up nobody.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
+) -> Result<T, BuildError> {
+    spawn_blocking(work).await.unwrap_or(Err(BuildError::Panicked))
+}
+
+fn mount(source: &Path, target: &str, access: Access) -> Mount {
+    Mount { source: source.to_owned(), target: target.to_owned(), access }
+}
+
+fn agent_socket() -> String {
+    format!("/run/paas/{SOCKET}")
+}
+
+/// The first process of a build container.
+const AGENT: [&str; 2] = ["/cnb/lifecycle/paas", "lifecycle-agent"];
+/// Where Debian's programs look for certificates; this machine's stand there during a build.
+const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+const MAX_MANIFEST: u64 = 256 << 10;

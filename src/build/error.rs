@@ -1,0 +1,158 @@
+//! Why there is no image, in words for people.
+
+use std::{error::Error, io, time::Duration};
+
+use buildpacks::agent;
+
+use super::{export::ExportError, processes::ProcessesError};
+use crate::{
+    engine::EngineError,
+    model::{ByteSize, Exit, manifest::ManifestError},
+};
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Somebody stopped it, or a newer build took its place.
+    #[error("the build was cancelled")]
+    Cancelled,
+    /// The app's folders on this machine could not be prepared.
+    #[error("cannot prepare the build's folders")]
+    Prepare(#[source] io::Error),
+    /// There is no room.
+    #[error("there is no space left on the server's disk to build")]
+    DiskFull,
+    /// `paas.toml` cannot be read, for instance because it is a link.
+    #[error("cannot read paas.toml")]
+    ManifestFile(#[source] io::Error),
+    /// `paas.toml` is wrong.
+    #[error("{0}")]
+    Manifest(ManifestError),
+    /// The daemon's own end of the connection.
+    #[error("cannot listen for the build container")]
+    Socket(#[source] io::Error),
+    /// It took too long.
+    #[error("the build did not end within {}", spoken(*after))]
+    Late {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The kernel ended it.
+    #[error("the build ran out of memory (limit {limit})")]
+    OutOfMemory {
+        /// What it was allowed.
+        limit: ByteSize,
+    },
+    /// The container ended.
+    #[error("the build container {exit}{}", quoted(tail))]
+    Died {
+        /// How.
+        exit: Exit,
+        /// The last lines that it wrote.
+        tail: String,
+    },
+    /// The container runs on, and nobody in it answers.
+    #[error("the build container does not answer any more")]
+    Silent,
+    /// The agent said something that is no frame.
+    #[error("the build container sent something that cannot be understood")]
+    Gibberish,
+    /// A buildpack said no.
+    #[error("{}", .0.reason)]
+    Failed(agent::Failed),
+    /// There is nothing to run.
+    #[error("{0}")]
+    Processes(ProcessesError),
+    /// It was built and could not be made an image.
+    #[error("{0}")]
+    Export(ExportError),
+    /// Docker did not do it.
+    #[error("{0}")]
+    Engine(EngineError),
+    /// What it was could not be kept for the next build.
+    #[error("cannot keep the record of the build")]
+    Remember(#[source] io::Error),
+    /// A part of the daemon failed that should not.
+    #[error("the build stopped by a fault of paas itself")]
+    Panicked,
+}
+
+impl BuildError {
+    /// What failed because of what: the whole chain, for people.
+    pub fn reason(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = match self {
+            // These speak for themselves; their own sources come next.
+            Self::Export(error) => error.source(),
+            Self::Engine(error) => error.source(),
+            other => other.source(),
+        };
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        text
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Cancelled => return None,
+            Self::Failed(failed) => return failed.hint.clone(),
+            Self::Manifest(error) => return error.hint.clone(),
+            Self::Processes(error) => return Some(error.hint()),
+            Self::Export(error) => return Some(error.hint().to_owned()),
+            Self::OutOfMemory { limit } => {
+                let twice = limit.0.saturating_mul(2) >> 20;
+                return Some(format!("allow more in paas.toml: [build] memory = \"{twice}m\""));
+            }
+            Self::Late { after } => {
+                let twice = after.as_secs().saturating_mul(2).div_ceil(60);
+                return Some(format!("allow more in paas.toml: [build] timeout = \"{twice}m\""));
+            }
+            Self::ManifestFile(_) => "paas.toml must be a plain text file of at most 256 KiB",
+            Self::DiskFull => "see what takes the space with `df -h` on the server",
+            Self::Engine(_) => "see that Docker runs: `docker info`",
+            Self::Died { .. } | Self::Silent | Self::Gibberish => "deploy again: `paas deploy`",
+            Self::Prepare(_) | Self::Socket(_) | Self::Remember(_) | Self::Panicked => {
+                "see the server's log"
+            }
+        };
+        Some(hint.to_owned())
+    }
+
+    /// A failure to prepare folders.
+    pub(super) fn prepare(source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::Prepare(source),
+        }
+    }
+}
+
+impl From<EngineError> for BuildError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::DiskFull { .. } => Self::DiskFull,
+            other => Self::Engine(other),
+        }
+    }
+}
+
+impl From<ExportError> for BuildError {
+    fn from(error: ExportError) -> Self {
+        Self::Export(error)
+    }
+}
+
+fn spoken(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => format!("{} ms", duration.as_millis()),
+        seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}
+
+fn quoted(tail: &str) -> String {
+    if tail.is_empty() { String::new() } else { format!("; its last output was:\n{tail}") }
+}

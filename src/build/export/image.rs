@@ -1,0 +1,157 @@
+//! The image's configuration: what Docker reads to run it, and the labels by which buildpack tools
+//! know it. Pure.
+//!
+//! Invariant: equal inputs give equal bytes, and so an equal image id; the configuration has no
+//! time, no build number and no name of this machine.
+
+use buildpacks::agent::{Built, Layer as Left};
+use serde_json::{Map, Value, json};
+
+use super::{layer::Layer, plan};
+use crate::{
+    build::{base::BaseImage, processes::LAUNCHER},
+    model::AppName,
+};
+
+/// What an image's labels say of its origin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    /// Whose image.
+    pub(crate) app: &'a AppName,
+    /// Which installation made it; it only ever cleans up its own.
+    pub(crate) installation: &'a str,
+}
+
+/// The configuration as JSON.
+pub(super) fn configuration(
+    origin: Origin<'_>,
+    run: &BaseImage,
+    built: &Built,
+    layers: &[Layer],
+) -> Vec<u8> {
+    let diff_ids = run.layers.iter().chain(layers.iter().map(|layer| &layer.known));
+    let diff_ids: Vec<&str> = diff_ids.map(|known| known.diff_id.as_str()).collect();
+    let base = run.layers.iter().map(|_| run.reference.clone());
+    let own = layers.iter().map(|layer| format!("paas {}", layer.key));
+    let history = base.chain(own).map(|by| json!({"created": CREATED, "created_by": by}));
+    let configuration = json!({
+        "architecture": run.architecture,
+        "os": "linux",
+        "created": CREATED,
+        "config": {
+            "User": run.user,
+            "Env": environment(run),
+            "WorkingDir": "/workspace",
+            "Entrypoint": [LAUNCHER],
+            "Labels": labels(origin, run, built, layers),
+        },
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
+        "history": history.collect::<Vec<_>>(),
+    });
+    configuration.to_string().into_bytes()
+}
+
+fn environment(run: &BaseImage) -> Vec<String> {
+    let mut environment: Vec<String> = Vec::new();
+    let mut path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned();
+    for (key, value) in &run.environment {
+        if key == "PATH" {
+            path.clone_from(value);
+        } else {
+            environment.push(format!("{key}={value}"));
+        }
+    }
+    environment.push(format!("PATH=/cnb/process:/cnb/lifecycle:{path}"));
+    environment.push("CNB_LAYERS_DIR=/layers".to_owned());
+    environment.push("CNB_APP_DIR=/workspace".to_owned());
+    environment.push("CNB_PLATFORM_API=0.14".to_owned());
+    environment.push("CNB_DEPRECATION_MODE=quiet".to_owned());
+    environment.sort_unstable();
+    environment
+}
+
+fn labels(origin: Origin<'_>, run: &BaseImage, built: &Built, layers: &[Layer]) -> Value {
+    let mut labels = Map::new();
+    // The buildpacks' labels come first, so that none of them can stand for one of ours.
+    for label in &built.labels {
+        labels.insert(label.key.clone(), label.value.clone().into());
+    }
+    let own = [
+        ("io.buildpacks.lifecycle.metadata", lifecycle(run, built, layers).to_string()),
+        ("io.buildpacks.build.metadata", build(built).to_string()),
+        ("io.buildpacks.project.metadata", "{}".to_owned()),
+        ("io.buildpacks.rebasable", "true".to_owned()),
+        ("paas.app", origin.app.to_string()),
+        ("paas.installation", origin.installation.to_owned()),
+    ];
+    labels.extend(own.map(|(key, value)| (key.to_owned(), value.into())));
+    labels.into()
+}
+
+/// What the next build and `pack rebase` read.
+fn lifecycle(run: &BaseImage, built: &Built, layers: &[Layer]) -> Value {
+    let sha = |wanted: &str| {
+        let found = layers.iter().find(|layer| layer.key == wanted);
+        json!({ "sha": found.map(|layer| layer.known.diff_id.as_str()) })
+    };
+    let app = layers.iter().filter(|layer| layer.key.starts_with("/workspace"));
+    let app: Vec<_> = app.map(|layer| json!({ "sha": layer.known.diff_id })).collect();
+    let buildpacks = built.group.iter().map(|own| {
+        let left = built.layers.iter().filter(|layer| layer.buildpack == own.id);
+        let left: Map<String, Value> =
+            left.map(|layer| (layer.name.clone(), layer_metadata(layer, layers))).collect();
+        let store = built.store.get(&own.id).map(|store| json!({ "metadata": store }));
+        json!({ "key": own.id, "version": own.version, "layers": left, "store": store })
+    });
+    json!({
+        "app": app,
+        "config": sha("/layers/config"),
+        "launcher": sha(LAUNCHER),
+        "process-types": sha("/cnb/process"),
+        "buildpacks": buildpacks.collect::<Vec<_>>(),
+        "runImage": {
+            "topLayer": run.layers.last().map(|layer| layer.diff_id.as_str()),
+            "reference": run.id.as_str(),
+            "image": run.reference,
+        },
+        "stack": { "runImage": { "image": run.reference } },
+    })
+}
+
+fn layer_metadata(left: &Left, layers: &[Layer]) -> Value {
+    let key = plan::key(left);
+    let exported = layers.iter().find(|layer| layer.key == key);
+    json!({
+        "sha": exported.map(|layer| layer.known.diff_id.as_str()),
+        "data": left.metadata,
+        "launch": left.launch,
+        "build": left.build,
+        "cache": left.cache,
+    })
+}
+
+/// What the reference's `pack inspect` shows.
+fn build(built: &Built) -> Value {
+    let buildpacks = built.group.iter().map(|own| {
+        json!({ "id": own.id, "version": own.version, "api": own.api, "homepage": own.homepage })
+    });
+    let processes = built.processes.iter().map(|process| {
+        json!({
+            "type": process.kind,
+            "command": process.command,
+            "args": process.args,
+            "direct": process.direct,
+            "default": process.default,
+            "buildpackID": process.buildpack,
+            "working-dir": process.working_dir,
+        })
+    });
+    json!({
+        "buildpacks": buildpacks.collect::<Vec<_>>(),
+        "processes": processes.collect::<Vec<_>>(),
+        "launcher": { "version": env!("CARGO_PKG_VERSION") },
+    })
+}
+
+/// A constant, so that equal inputs give an equal image id.
+pub(crate) const CREATED: &str = "1980-01-01T00:00:01Z";

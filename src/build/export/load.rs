@@ -1,0 +1,124 @@
+//! Into Docker: what it has is left out, and sent after all if it turns out to miss it.
+//!
+//! Invariant: when [`Assembled::load`] returns an id, Docker has that image whole.
+
+use std::{fs::File, sync::Arc};
+
+use tokio::task::spawn_blocking;
+
+use super::{Archive, Assembled, Blob, ExportError, Layer};
+use crate::{
+    build::workspace::Known,
+    engine::{BuildEngine, EngineError},
+    model::ImageId,
+};
+
+/// Images whose layers Docker should have: the last one of the app and the run image.
+pub(crate) type Donors = Vec<ImageId>;
+
+impl Archive {
+    /// The image's id, if Docker has it.
+    pub(crate) async fn present<E: BuildEngine>(
+        &self,
+        engine: &E,
+    ) -> Result<Option<ImageId>, EngineError> {
+        for id in self.ids() {
+            if engine.image_layers(&id).await?.is_some() {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Loads it with the given blobs in the archive.
+    pub(crate) async fn load<E: BuildEngine>(
+        &self,
+        engine: &E,
+        blobs: Vec<Blob>,
+    ) -> Result<ImageId, ExportError> {
+        engine.load(self.stream(blobs)).await?;
+        self.present(engine).await?.ok_or(ExportError::Vanished)
+    }
+
+    /// How many of the lowest layers Docker has, one upon the other.
+    async fn known_to<E: BuildEngine>(&self, engine: &E, donors: &Donors) -> usize {
+        let mut most = 0;
+        for donor in donors {
+            // A donor that is gone, or an engine that does not answer, only costs time.
+            let Ok(Some(layers)) = engine.image_layers(donor).await else { continue };
+            let pairs = self.layers().iter().zip(&layers);
+            most = most.max(pairs.take_while(|(own, has)| own.diff_id == **has).count());
+        }
+        most
+    }
+}
+
+impl Assembled {
+    /// Loads the image, unless Docker has it.
+    pub(crate) async fn load<E: BuildEngine>(
+        self,
+        engine: &E,
+        donors: &Donors,
+    ) -> Result<(ImageId, Self), ExportError> {
+        if let Some(id) = self.archive.present(engine).await? {
+            return Ok((id, self));
+        }
+        let known = self.archive.known_to(engine, donors).await;
+        let (this, blobs) = self.blobs_from(known).await?;
+        match this.archive.load(engine, blobs).await {
+            Ok(id) => Ok((id, this)),
+            Err(ExportError::Engine(EngineError::Refused { message, .. })) if known > 0 => {
+                tracing::info!(%message, "docker misses a layer; sending all");
+                let (this, blobs) = this.blobs_from(0).await?;
+                let id = this.archive.load(engine, blobs).await?;
+                Ok((id, this))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The tars of all layers but the `known` lowest, made where they were not kept.
+    async fn blobs_from(self, known: usize) -> Result<(Self, Vec<Blob>), ExportError> {
+        let work = move || {
+            let mut this = self;
+            let blobs = this.collect(known)?;
+            Ok((this, blobs))
+        };
+        spawn_blocking(work).await.map_err(|e| ExportError::Write(e.into()))?
+    }
+
+    fn collect(&mut self, known: usize) -> Result<Vec<Blob>, ExportError> {
+        let mut blobs = Vec::new();
+        if let Some(layer) = self.base.layers.first().filter(|_| known == 0) {
+            let path = self.base.tar.display().to_string();
+            let file =
+                File::open(&self.base.tar).map_err(|source| ExportError::Read { path, source })?;
+            blobs.push(Blob { known: layer.clone(), file: Arc::new(file) });
+        }
+        let below = self.base.layers.len();
+        for layer in self.layers.iter_mut().skip(known.saturating_sub(below)) {
+            blobs.push(layer.blob(&self.places.spool)?);
+        }
+        Ok(blobs)
+    }
+}
+
+impl Layer {
+    /// The layer's tar; one that was not written, because its files had not changed, is written
+    /// now and must come out as it was.
+    fn blob(&mut self, spool: &std::path::Path) -> Result<Blob, ExportError> {
+        let file = match self.spooled.take() {
+            Some(file) => file,
+            None => {
+                let (file, known): (File, Known) = self.source.spool(&self.key, spool)?;
+                if known != self.known {
+                    return Err(ExportError::Lost { layer: self.key.clone() });
+                }
+                file
+            }
+        };
+        let kept = file.try_clone().map_err(ExportError::write)?;
+        self.spooled = Some(kept);
+        Ok(Blob { known: self.known.clone(), file: Arc::new(file) })
+    }
+}

@@ -1,0 +1,312 @@
+//! Exporting what builds leave, hostile or not; the same in, the same out.
+
+use std::{
+    fs,
+    io::Read,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
+
+use buildpacks::{
+    Slice,
+    agent::{Contents, Layer as Left, Process},
+};
+use serde_json::json;
+
+use super::*;
+
+struct House {
+    _home: tempfile::TempDir,
+    places: Places,
+}
+
+fn house() -> House {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    for name in ["workspace", "layers", "toolchains", "spool"] {
+        fs::create_dir(at(name)).unwrap();
+    }
+    fs::write(at("paas"), "the binary").unwrap();
+    let places = Places {
+        workspace: at("workspace"),
+        layers: at("layers"),
+        toolchains: at("toolchains"),
+        launcher: at("paas"),
+        spool: at("spool"),
+    };
+    fs::write(places.workspace.join("app.js"), "hello").unwrap();
+    House { _home: home, places }
+}
+
+fn left(name: &str, contents: Contents) -> Left {
+    Left {
+        buildpack: "paas/nodejs".to_owned(),
+        name: name.to_owned(),
+        launch: true,
+        build: false,
+        cache: true,
+        metadata: json!({ "key": "value" }),
+        contents,
+    }
+}
+
+fn built(layers: Vec<Left>) -> Built {
+    let process = Process {
+        kind: "web".to_owned(),
+        command: vec!["node".to_owned()],
+        args: Vec::new(),
+        direct: true,
+        default: true,
+        working_dir: None,
+        buildpack: "paas/nodejs".to_owned(),
+    };
+    let metadata_toml = "x = 1\n".to_owned();
+    Built { layers, processes: vec![process], metadata_toml, ..Default::default() }
+}
+
+fn base() -> BaseImage {
+    BaseImage {
+        id: format!("sha256:{}", "1".repeat(64)).parse().unwrap(),
+        reference: "paas/run:test".to_owned(),
+        architecture: "amd64".to_owned(),
+        user: "1000:1000".to_owned(),
+        environment: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]),
+        layers: vec![Known { diff_id: format!("sha256:{}", "2".repeat(64)), size: 1 }],
+        tar: "/nowhere".into(),
+    }
+}
+
+fn export(
+    built: &Built,
+    house: &House,
+    previous: &Previous,
+) -> Result<Assembled, ExportError> {
+    let app = "shop".parse().unwrap();
+    let origin = Origin { app: &app, installation: "test" };
+    let shared = Shared::default();
+    let context = Context { places: house.places.clone(), previous, shared: &shared };
+    assemble(built, &base(), origin, "paas/shop:1".to_owned(), &context)
+}
+
+/// The entries of a layer as people would list them.
+fn entries(assembled: &Assembled, key: &str) -> Vec<String> {
+    let layer = assembled.layers.iter().find(|layer| layer.key == key).unwrap();
+    let (mut file, known) = layer.source.spool(key, Path::new("/tmp")).unwrap();
+    assert_eq!(known, layer.known);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    let mut archive = tar::Archive::new(bytes.as_slice());
+    let list = archive.entries().unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        let header = entry.header();
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let link = entry.link_name_bytes();
+        let link = link.map(|it| format!(" -> {}", String::from_utf8_lossy(&it)));
+        let (uid, mode) = (header.uid().unwrap(), header.mode().unwrap());
+        assert_eq!(header.mtime().unwrap(), 315_532_801);
+        format!("{path}{} {uid} {mode:o} {}", link.unwrap_or_default(), entry.size())
+    });
+    list.collect()
+}
+
+#[test]
+fn an_image_is_launcher_layers_config_processes_and_app_last() {
+    let house = house();
+    let modules = house.places.layers.join("paas_nodejs/modules");
+    fs::create_dir_all(modules.join("express")).unwrap();
+    fs::write(modules.join("express/index.js"), "x").unwrap();
+    fs::hard_link(modules.join("express/index.js"), modules.join("same.js")).unwrap();
+    symlink("express", modules.join("alias")).unwrap();
+    fs::create_dir_all(house.places.toolchains.join("node-20/bin")).unwrap();
+    fs::write(house.places.toolchains.join("node-20/bin/node"), "elf").unwrap();
+    let layers = vec![
+        left("node", Contents::Toolchain("node-20".to_owned())),
+        left("modules", Contents::Folder),
+    ];
+    let assembled = export(&built(layers), &house, &Previous::default()).unwrap();
+    let keys: Vec<_> = assembled.layers.iter().map(|layer| layer.key.as_str()).collect();
+    let node = "/layers/paas_nodejs/node";
+    let modules = "/layers/paas_nodejs/modules";
+    assert_eq!(
+        keys,
+        ["/cnb/lifecycle/launcher", node, modules, "/layers/config", "/cnb/process", "/workspace"]
+    );
+    assert_eq!(
+        entries(&assembled, modules),
+        [
+            "layers/ 0 755 0",
+            "layers/paas_nodejs/ 0 755 0",
+            "layers/paas_nodejs/modules/ 1000 755 0",
+            "layers/paas_nodejs/modules/alias -> express 1000 777 0",
+            "layers/paas_nodejs/modules/express/ 1000 755 0",
+            "layers/paas_nodejs/modules/express/index.js 1000 644 1",
+            "layers/paas_nodejs/modules/same.js 1000 644 1",
+        ]
+    );
+    assert!(entries(&assembled, node).iter().any(|it| it.starts_with("layers/paas_nodejs/node/bin/node ")));
+    assert_eq!(
+        entries(&assembled, "/cnb/process"),
+        ["cnb/ 0 755 0", "cnb/process/ 0 755 0", "cnb/process/web -> /cnb/lifecycle/launcher 0 777 0"]
+    );
+    assert_eq!(
+        entries(&assembled, "/workspace"),
+        ["workspace/ 1000 755 0", "workspace/app.js 1000 644 5"]
+    );
+}
+
+#[test]
+fn the_same_files_give_the_same_image_wherever_and_whenever() {
+    let ids = [house(), house()].map(|house| {
+        export(&built(Vec::new()), &house, &Previous::default()).unwrap().archive.ids()
+    });
+    assert_eq!(ids[0], ids[1]);
+    let other = house();
+    fs::write(other.places.workspace.join("app.js"), "hallo").unwrap();
+    let other = export(&built(Vec::new()), &other, &Previous::default()).unwrap();
+    assert_ne!(ids[0], other.archive.ids());
+}
+
+#[test]
+fn an_untouched_layer_is_not_read_again_and_a_touched_one_is() {
+    let house = house();
+    let folder = house.places.layers.join("paas_nodejs/modules");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("a"), "1").unwrap();
+    let built = built(vec![left("modules", Contents::Folder)]);
+    let first = export(&built, &house, &Previous::default()).unwrap();
+    let image = first.archive.ids()[0].clone();
+    let layers = remember(&built, &first, &house.places);
+    let previous = Previous::new(built.remembered(), image, layers);
+    let spooled = |assembled: &Assembled| -> Vec<String> {
+        let layers = assembled.layers.iter().filter(|layer| layer.spooled.is_some());
+        layers.map(|layer| layer.key.clone()).collect()
+    };
+    let small = ["/layers/config", "/cnb/process"];
+    let second = export(&built, &house, &previous).unwrap();
+    assert_eq!(spooled(&second), small);
+    assert_eq!(second.archive.ids(), first.archive.ids());
+    assert!(touched(&previous, &house.places).is_empty());
+
+    // The same size and the same time, set as a build can set them; not the change time.
+    let time = fs::metadata(folder.join("a")).unwrap().modified().unwrap();
+    fs::write(folder.join("a"), "2").unwrap();
+    fs::File::options().write(true).open(folder.join("a")).unwrap().set_modified(time).unwrap();
+    let third = export(&built, &house, &previous).unwrap();
+    assert_eq!(spooled(&third), ["/layers/paas_nodejs/modules", small[0], small[1]]);
+    assert_ne!(third.archive.ids(), first.archive.ids());
+    assert_eq!(touched(&previous, &house.places), ["/layers/paas_nodejs/modules"]);
+}
+
+#[test]
+fn hostile_trees_stay_in_their_place() {
+    let house = house();
+    let app = &house.places.workspace;
+    symlink("/etc/shadow", app.join("shadow")).unwrap();
+    symlink("/etc", app.join("etc")).unwrap();
+    fs::write(app.join(".wh.app.js"), "").unwrap();
+    fs::create_dir(app.join(".wh..wh..opq")).unwrap();
+    let pipe = app.join("pipe");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o644),
+        0,
+    )
+    .unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(app.join("socket")).unwrap();
+    fs::write(app.join("suid"), "x").unwrap();
+    fs::set_permissions(app.join("suid"), fs::Permissions::from_mode(0o6755)).unwrap();
+    let assembled = export(&built(Vec::new()), &house, &Previous::default()).unwrap();
+    assert_eq!(
+        entries(&assembled, "/workspace"),
+        [
+            "workspace/ 1000 755 0",
+            "workspace/app.js 1000 644 5",
+            "workspace/etc -> /etc 1000 777 0",
+            "workspace/shadow -> /etc/shadow 1000 777 0",
+            "workspace/suid 1000 755 1",
+        ]
+    );
+
+    let bomb = fs::File::create(app.join("bomb")).unwrap();
+    bomb.set_len(1 << 40).unwrap();
+    let error = export(&built(Vec::new()), &house, &Previous::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the build left a sparse file at `bomb`");
+    fs::remove_file(app.join("bomb")).unwrap();
+
+    let mut deep = Folder::open(app).unwrap();
+    for _ in 0..300 {
+        deep = deep.create_folder("d".as_ref()).unwrap();
+    }
+    let error = export(&built(Vec::new()), &house, &Previous::default()).unwrap_err();
+    assert!(error.to_string().contains("folders nested deeper than 200"), "{error}");
+}
+
+#[test]
+fn a_lying_agent_gets_nothing_of_this_machine() {
+    let house = house();
+    symlink("/etc", house.places.layers.join("paas_nodejs")).unwrap();
+    fs::create_dir(house.places.layers.join("real")).unwrap();
+    symlink("/etc", house.places.layers.join("real/link")).unwrap();
+    symlink("/etc", house.places.toolchains.join("link")).unwrap();
+    let with = |buildpack: &str, name: &str, contents| {
+        built(vec![Left { buildpack: buildpack.to_owned(), ..left(name, contents) }])
+    };
+    let toolchain = |name: &str| Contents::Toolchain(name.to_owned());
+    let cases = [
+        with("paas/nodejs", "apt", Contents::Folder),
+        with("real", "link", Contents::Folder),
+        with("real", "..", Contents::Folder),
+        with("..", "layers", Contents::Folder),
+        with("real", "../../etc", Contents::Folder),
+        with("config", "x", Contents::Folder),
+        with("real", "x", toolchain("..")),
+        with("real", "x", toolchain("../layers")),
+        with("real", "x", toolchain("link")),
+        with("real", "x", toolchain("absent")),
+        with("real", "x", Contents::Reused),
+        with("real", ".wh.x", toolchain("absent")),
+    ];
+    for built in cases {
+        let layer = built.layers[0].clone();
+        assert!(export(&built, &house, &Previous::default()).is_err(), "{layer:?}");
+    }
+    let mut liar = built(Vec::new());
+    liar.processes[0].kind = "../../../etc/cron.d/x".to_owned();
+    assert!(export(&liar, &house, &Previous::default()).is_err());
+}
+
+#[test]
+fn slices_share_the_app_out_and_lose_nothing() {
+    let house = house();
+    let app = &house.places.workspace;
+    fs::create_dir_all(app.join("public/css")).unwrap();
+    fs::write(app.join("public/css/a.css"), "1").unwrap();
+    fs::write(app.join("public/index.html"), "2").unwrap();
+    let slices = vec![
+        Slice { paths: vec!["public/css".to_owned()] },
+        Slice { paths: vec!["absent".to_owned()] },
+    ];
+    let built = Built { slices, ..built(Vec::new()) };
+    let assembled = export(&built, &house, &Previous::default()).unwrap();
+    assert_eq!(
+        entries(&assembled, "/workspace#1"),
+        [
+            "workspace/ 1000 755 0",
+            "workspace/public/ 1000 755 0",
+            "workspace/public/css/ 1000 755 0",
+            "workspace/public/css/a.css 1000 644 1",
+        ]
+    );
+    assert_eq!(entries(&assembled, "/workspace#2"), ["workspace/ 1000 755 0"]);
+    assert_eq!(
+        entries(&assembled, "/workspace#3"),
+        [
+            "workspace/ 1000 755 0",
+            "workspace/app.js 1000 644 5",
+            "workspace/public/ 1000 755 0",
+            "workspace/public/index.html 1000 644 1",
+        ]
+    );
+}

@@ -1,0 +1,36 @@
+//! Source to image.
+//!
+//! `unpack` takes an upload in; [`Builder`] makes an image of the tree. What an app is made of is
+//! decided by `buildpacks` inside a container; here it is given its folders, watched, and what it
+//! leaves is put into an image. Nothing here knows of releases or decides when to build.
+//! Invariants: whatever comes out of an upload or a build is treated as hostile; a build that fails
+//! or dies leaves what the last successful one left usable.
+//!
+//! In reading order: `builder` (the story), `unpack` (upload → tree), `uploads` (where trees wait), `workspace` (the folders of
+//! an app), `session` (one build in one container), `export` (folders → image), `base` (the images
+//! below), `processes` (what can be run), `folder` (how untrusted trees are touched), `stack` (the
+//! root filesystems), `toolchains` (the languages), `web` (the only door to downloads).
+
+mod base;
+mod builder;
+mod error;
+mod export;
+mod folder;
+mod processes;
+mod progress;
+mod session;
+pub mod stack;
+pub mod toolchains;
+pub mod unpack;
+mod uploads;
+mod web;
+mod workspace;
+
+pub use base::{BaseImage, Rootfs, load_base};
+pub use builder::{BuildLimits, BuildRequest, Builder, Settings};
+pub use error::BuildError;
+pub use export::{Excess, ExportError};
+pub use processes::ProcessesError;
+pub use progress::{Progress, Stage};
+pub use uploads::{BuildFolders, Incoming};
+pub use unpack::{Source, UnpackError, UnpackLimits, receive};

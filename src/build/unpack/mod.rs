@@ -1,0 +1,74 @@
+//! An upload → a fresh tree of the app's user, under limits.
+//!
+//! The archive comes from anybody with a token and is not believed in anything: see [`Rule`] and
+//! [`UnpackLimits`]. Owners, times, extended attributes and special permission bits are dropped;
+//! hard links become copies. Invariant: on any error nothing of the upload is left on the disk.
+//!
+//! In reading order: `receive` (from an asynchronous body), `inflow` (gzip and amounts), `members`
+//! (tar), `path` (names), `tree` (writing and the digest).
+
+mod error;
+mod inflow;
+mod limits;
+mod members;
+pub(crate) mod path;
+mod receive;
+mod tree;
+
+use std::{ffi::OsStr, fs, io::Read, path::Path};
+
+pub use error::{Excess, Rule, UnpackError};
+use inflow::Inflow;
+pub use limits::UnpackLimits;
+use members::Members;
+pub use receive::receive;
+pub use tree::Source;
+use tree::Tree;
+
+use super::folder::{Folder, own};
+
+/// Unpacks a tar archive, plain or gzip, into the new folder `into`.
+pub fn unpack(body: impl Read, into: &Path, limits: &UnpackLimits) -> Result<Source, UnpackError> {
+    let root = |source| UnpackError::write(b".", source);
+    fs::create_dir(into).map_err(root)?;
+    let unpacked = own(Folder::open(into).map_err(root)?.descriptor())
+        .map_err(root)
+        .and_then(|()| unpack_all(body, into, limits));
+    if unpacked.is_err() {
+        discard(into);
+    }
+    unpacked
+}
+
+fn unpack_all(
+    body: impl Read,
+    into: &Path,
+    limits: &UnpackLimits,
+) -> Result<Source, UnpackError> {
+    let inflow = Inflow::open(body, limits).map_err(|error| UnpackError::read(error, 0))?;
+    let mut members = Members::new(inflow, limits);
+    let mut tree = Tree::new(into, limits).map_err(|error| UnpackError::write(b".", error))?;
+    while let Some(member) = members.next()? {
+        if members.entries > limits.entries {
+            return Err(Excess::Entries(limits.entries).into());
+        }
+        let entries = members.entries;
+        tree.put(&member.path, &member.kind, &mut members, entries)?;
+    }
+    let entries = members.entries;
+    members.into_input().finish().map_err(|error| UnpackError::read(error, entries))?;
+    Ok(tree.finish())
+}
+
+/// Removes a folder of ours with all that is in it; what cannot be removed is logged, because the
+/// caller has a more important error to tell.
+pub(crate) fn discard(path: &Path) {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let removed = Folder::open(parent).and_then(|folder| folder.remove(OsStr::new(name)));
+    if let Err(error) = removed {
+        tracing::warn!(path = %path.display(), %error, "cannot remove a folder");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! The folders of one app that builds work in, and what of them outlives a build.
+//!
+//! Below `<data>/apps/<app>/`: `workspace/` (the source, brought up to date file by file),
+//! `layers/` (what buildpacks left), `cache/` (compilers' caches), `run/` (the agent's socket) and
+//! `previous.json` (what the last successful build was). Invariant: before a build the workspace is
+//! exactly the source; a build that fails or dies takes nothing from the next one but time.
+
+mod previous;
+mod sync;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+pub(crate) use previous::{Known, Previous, Remembered};
+pub(crate) use sync::sync;
+
+use super::{
+    folder::{Folder, own},
+    unpack::discard,
+};
+use crate::model::AppName;
+
+/// The folders of one app.
+#[derive(Debug, Clone)]
+pub(crate) struct Workspace {
+    /// Mounted at `/workspace`.
+    pub(crate) source: PathBuf,
+    /// Mounted at `/layers`.
+    pub(crate) layers: PathBuf,
+    /// Mounted at `/cache/app`.
+    pub(crate) cache: PathBuf,
+    /// Mounted where the agent finds its socket.
+    pub(crate) run: PathBuf,
+    /// What the last successful build was.
+    previous: PathBuf,
+}
+
+impl Workspace {
+    /// Makes what is missing of an app's folders.
+    pub(crate) fn open(apps: &Path, app: &AppName) -> io::Result<Self> {
+        let home = apps.join(app.as_str());
+        fs::create_dir_all(&home)?;
+        let workspace = Self {
+            source: home.join("workspace"),
+            layers: home.join("layers"),
+            cache: home.join("cache"),
+            run: home.join("run"),
+            previous: home.join("previous.json"),
+        };
+        for folder in [&workspace.source, &workspace.layers, &workspace.cache, &workspace.run] {
+            make(folder)?;
+        }
+        Ok(workspace)
+    }
+
+    /// What the last successful build left; nothing if that cannot be read, which costs the next
+    /// build its head start and no more.
+    pub(crate) fn previous(&self) -> Previous {
+        Previous::read(&self.previous)
+    }
+
+    /// Keeps what this build was, for the next one.
+    pub(crate) fn remember(&self, previous: &Previous) -> io::Result<()> {
+        previous.write(&self.previous)
+    }
+
+    /// Removes all that builds of an app left, when the app is destroyed.
+    pub(crate) fn forget(apps: &Path, app: &AppName) {
+        let home = apps.join(app.as_str());
+        for folder in ["workspace", "layers", "cache", "run"] {
+            discard(&home.join(folder));
+        }
+        let _ = fs::remove_file(home.join("previous.json"));
+        let _ = fs::remove_dir(home);
+    }
+}
+
+/// A folder of the app's user, unless it is there.
+pub(crate) fn make(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    own(Folder::open(folder)?.descriptor())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+//! How the daemon is set up: defaults, then a file, then the environment, then flags; or every
+//! fault at once, each with where it stands.
+//!
+//! [`Config`] is complete and valid. Nothing else in the house reads the environment.
+
+mod parse;
+mod settings;
+
+pub use parse::{ConfigFault, resolve};
+pub use settings::{ApiAddress, Config, Given};

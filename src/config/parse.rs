@@ -1,0 +1,239 @@
+//! From texts to a [`Config`]: every setting is looked for in the flags, the environment and the
+//! file, in this order, and every fault is kept until all have been seen.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+
+use crate::{
+    config::settings::{ApiAddress, Config, Given},
+    model::ByteSize,
+};
+
+/// One thing that is wrong with what was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFault {
+    /// Where it stands: a flag, a variable, or a key of the file.
+    pub place: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+/// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
+const SETTINGS: [&str; 8] =
+    ["domain", "http", "api", "docker", "subnets", "node", "build_memory", "edge_threads"];
+
+/// Makes a configuration of what was given, or says all that is wrong with it.
+pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
+    let mut reader = Reader::new(given);
+    let config = Config {
+        data: given.data.clone(),
+        domain: reader.one("domain", "localhost", domain),
+        http: reader.many("http", "127.0.0.1:8080", socket_address),
+        api: reader.many("api", "", |text| ApiAddress::from_str(text)),
+        docker: reader.one("docker", "/var/run/docker.sock", |text| Ok(PathBuf::from(text))),
+        subnets: reader.one("subnets", "10.210.0.0/16", subnets),
+        node: reader.one("node", &given.host_name, node),
+        build_memory: reader.one("build_memory", "1g", |text| {
+            ByteSize::from_str(text).map_err(|error| error.to_string())
+        }),
+        edge_threads: reader.one("edge_threads", "0", |text| {
+            text.parse().map_err(|_| format!("`{text}` is not a number of threads"))
+        }),
+    };
+    if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
+}
+
+#[derive(Debug)]
+struct Reader<'a> {
+    given: &'a Given,
+    file: BTreeMap<String, String>,
+    faults: Vec<ConfigFault>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(given: &'a Given) -> Self {
+        let mut reader = Self { given, file: BTreeMap::new(), faults: Vec::new() };
+        if let Some((path, text)) = &given.file {
+            match text.parse::<toml::Table>() {
+                Ok(table) => reader.read_file(path, table),
+                Err(error) => reader.fault(path.display(), error.to_string().trim().to_owned()),
+            }
+        }
+        reader
+    }
+
+    fn read_file(&mut self, path: &std::path::Path, table: toml::Table) {
+        for (key, value) in table {
+            let place = format!("{}: {key}", path.display());
+            if !SETTINGS.contains(&key.as_str()) {
+                let near = nearest(&key);
+                self.fault(place, format!("there is no such setting; did you mean `{near}`?"));
+                continue;
+            }
+            match as_text(&value) {
+                Some(text) => drop(self.file.insert(key, text)),
+                None => self.fault(place, "it must be a text, a number or a list of texts".to_owned()),
+            }
+        }
+    }
+
+    fn one<T: Default>(
+        &mut self,
+        name: &str,
+        default: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
+        let (place, text) = self.find(name, default);
+        read(&text).unwrap_or_else(|problem| {
+            self.fault(place, problem);
+            T::default()
+        })
+    }
+
+    fn many<T>(
+        &mut self,
+        name: &str,
+        default: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let (place, text) = self.find(name, default);
+        let mut values = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match read(part) {
+                Ok(value) => values.push(value),
+                Err(problem) => self.fault(&place, problem),
+            }
+        }
+        values
+    }
+
+    fn find(&self, name: &str, default: &str) -> (String, String) {
+        let variable = format!("PAAS_{}", name.to_ascii_uppercase());
+        if let Some(text) = self.given.flags.get(name) {
+            (format!("--{}", name.replace('_', "-")), text.clone())
+        } else if let Some(text) = self.given.environment.get(&variable) {
+            (variable, text.clone())
+        } else if let Some(text) = self.file.get(name) {
+            let path = self.given.file.as_ref().map(|(path, _)| path.display().to_string());
+            (format!("{}: {name}", path.unwrap_or_default()), text.clone())
+        } else {
+            (name.to_owned(), default.to_owned())
+        }
+    }
+
+    fn fault(&mut self, place: impl fmt::Display, problem: String) {
+        self.faults.push(ConfigFault { place: place.to_string(), problem });
+    }
+}
+
+fn as_text(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Array(values) => {
+            let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_)
+        | toml::Value::Table(_) => None,
+    }
+}
+
+fn nearest(key: &str) -> &'static str {
+    let by_distance = |name: &&str| strsim::damerau_levenshtein(name, key);
+    SETTINGS.iter().copied().min_by_key(by_distance).unwrap_or("domain")
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    if text.len() <= 200 && text.split('.').all(label) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is not a domain in lower case, such as `apps.example.com`"))
+    }
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is not an ADDRESS:PORT, such as `0.0.0.0:80`"))
+}
+
+fn node(text: &str) -> Result<String, String> {
+    let valid = (1..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.' || b == b'_');
+    if valid { Ok(text.to_owned()) } else { Err(format!("`{text}` is not a machine's name")) }
+}
+
+fn subnets(text: &str) -> Result<String, String> {
+    let problem = || format!("`{text}` is not an IPv4 network of /8 to /24, such as 10.210.0.0/16");
+    let (address, bits) = text.split_once('/').ok_or_else(problem)?;
+    address.parse::<std::net::Ipv4Addr>().map_err(|_| problem())?;
+    match bits.parse::<u8>() {
+        Ok(8..=24) => Ok(text.to_owned()),
+        _ => Err(problem()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Given {
+        let texts = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        Given {
+            file: Some((PathBuf::from("config.toml"), file.to_owned())),
+            environment: texts(environment),
+            flags: texts(flags),
+            host_name: "box".to_owned(),
+            data: PathBuf::from("/data"),
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_which_wins_over_the_file() {
+        let file = "domain = 'file.test'\nnode = 'file'\nhttp = ['127.0.0.1:1', '127.0.0.1:2']";
+        let config = resolve(&given(
+            file,
+            &[("PAAS_DOMAIN", "env.test"), ("PAAS_NODE", "env")],
+            &[("domain", "flag.test")],
+        ))
+        .unwrap();
+        assert_eq!((config.domain.as_str(), config.node.as_str()), ("flag.test", "env"));
+        assert_eq!(config.http.len(), 2);
+    }
+
+    #[test]
+    fn every_fault_is_reported_at_once_with_its_place() {
+        let file = "domian = 'x'\nhttp = 'here'\nnode = true";
+        let faults = resolve(&given(
+            file,
+            &[("PAAS_BUILD_MEMORY", "lots")],
+            &[("api", "http://0.0.0.0:80")],
+        ))
+        .unwrap_err();
+        let shown: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(shown.len(), 5, "{shown:#?}");
+        assert!(shown[0].contains("did you mean `domain`?"), "{shown:#?}");
+        assert!(shown.iter().any(|line| line.starts_with("PAAS_BUILD_MEMORY: `lots`")));
+        assert!(shown.iter().any(|line| line.starts_with("--api: ") && line.contains("clear")));
+    }
+
+    #[test]
+    fn a_broken_file_says_where() {
+        let faults = resolve(&given("domain = ", &[], &[])).unwrap_err();
+        assert!(faults[0].problem.contains("line 1"), "{}", faults[0]);
+    }
+}

@@ -1,0 +1,81 @@
+//! The settings of a daemon.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+
+use crate::model::ByteSize;
+
+/// A complete and valid configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Apps answer at `<app>.<domain>`.
+    pub domain: String,
+    /// Where the edge listens.
+    pub http: Vec<SocketAddr>,
+    /// Where the API listens besides the data folder's socket.
+    pub api: Vec<ApiAddress>,
+    /// Docker's socket.
+    pub docker: PathBuf,
+    /// The addresses that apps' networks are cut from, for example `10.210.0.0/16`.
+    pub subnets: String,
+    /// This machine's name, as people see it.
+    pub node: String,
+    /// The most memory a build may use.
+    pub build_memory: ByteSize,
+    /// Threads of the edge; 0 means one a core.
+    pub edge_threads: usize,
+}
+
+/// One place where the API listens. Plain HTTP is only for this machine itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiAddress {
+    /// TLS under the daemon's own authority.
+    Https(SocketAddr),
+    /// Plain, on a loopback address.
+    Http(SocketAddr),
+}
+
+impl FromStr for ApiAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = |text: &str| {
+            text.parse::<SocketAddr>().map_err(|_| format!("`{text}` is not an ADDRESS:PORT"))
+        };
+        if let Some(rest) = text.strip_prefix("http://") {
+            let address = address(rest)?;
+            if !address.ip().is_loopback() {
+                return Err(format!(
+                    "`{text}` would send tokens in the clear; use https:// or a loopback address"
+                ));
+            }
+            return Ok(Self::Http(address));
+        }
+        address(text.strip_prefix("https://").unwrap_or(text)).map(Self::Https)
+    }
+}
+
+impl fmt::Display for ApiAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Https(address) => write!(f, "https://{address}"),
+            Self::Http(address) => write!(f, "http://{address}"),
+        }
+    }
+}
+
+/// What is given to make a [`Config`] of.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// The file's path and text, if there is one.
+    pub file: Option<(PathBuf, String)>,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+    /// Setting → text, from flags; the names are the file's.
+    pub flags: BTreeMap<String, String>,
+    /// The machine's host name.
+    pub host_name: String,
+    /// The data folder.
+    pub data: PathBuf,
+}

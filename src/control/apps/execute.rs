@@ -1,0 +1,189 @@
+//! Doing what a plan says, step by step. Nothing is decided here.
+//!
+//! A step that fails ends the plan of its app; the next pass sees what was done and plans anew. If
+//! the daemon dies between two steps, the same is true.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use tokio::time::timeout;
+
+use crate::{
+    build::BuildFolders,
+    clock,
+    control::apps::step::{Advance, Step},
+    engine::{Engine, EngineError, InstanceSpec, Signal},
+    faults,
+    logs::{Collector, LogError, Logs},
+    model::{
+        Actor, App, AppName, Build, ContainerId, Event, Phase, Release, Rollout, Timestamp,
+    },
+    store::{Store, StoreError, Transaction, View, diary},
+};
+
+/// What executing needs.
+#[derive(Debug)]
+pub struct Executor<E: Engine> {
+    /// The records.
+    pub store: Store,
+    /// The containers.
+    pub engine: E,
+    /// The instances' output.
+    pub collector: Arc<Collector<E>>,
+    /// Where it is kept.
+    pub logs: Logs,
+    /// Where builds keep what they know of an app.
+    pub folders: BuildFolders,
+    /// Since when which instance has been told to end. Lost with the process: then it is told again.
+    pub stopping: BTreeMap<ContainerId, Timestamp>,
+}
+
+/// Why a step was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The engine did not do it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// It could not be recorded.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An app's logs could not be removed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl<E: Engine> Executor<E> {
+    /// Does the steps of one app in order; instances are started side by side.
+    pub async fn execute(&mut self, app: &AppName, steps: Vec<Step>) -> Result<(), ExecuteError> {
+        let mut starts = Vec::new();
+        for step in steps {
+            tracing::debug!(%app, %step, "step");
+            match step {
+                Step::Start(spec) => starts.push(spec),
+                other => self.step(app, other).await?,
+            }
+        }
+        self.start(starts).await
+    }
+
+    async fn start(&self, specs: Vec<Box<InstanceSpec>>) -> Result<(), ExecuteError> {
+        let mut starting = stream::iter(specs)
+            .map(|spec| async move {
+                faults::point("apps.start");
+                self.engine.start(&spec).await
+            })
+            .buffer_unordered(STARTS_AT_ONCE);
+        let mut first_fault = None;
+        while let Some(started) = starting.next().await {
+            faults::point("apps.started");
+            first_fault = first_fault.or(started.err());
+        }
+        first_fault.map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    async fn step(&mut self, app: &AppName, step: Step) -> Result<(), ExecuteError> {
+        match step {
+            Step::Start(spec) => self.start(vec![spec]).await?,
+            Step::Terminate(id, _) => {
+                faults::point("apps.terminate");
+                self.engine.signal(&id, Signal::Terminate).await?;
+                self.stopping.insert(id, clock::now());
+            }
+            Step::Kill(id, _) => self.engine.signal(&id, Signal::Kill).await?,
+            Step::Remove(id, _) => {
+                faults::point("apps.remove");
+                self.engine.remove(&id).await?;
+                self.stopping.remove(&id);
+            }
+            Step::Advance(advance) => self.advance(app, advance).await?,
+            Step::Erase => self.erase(app).await?,
+            Step::Tell(kind, text) => {
+                let (app, now) = (app.clone(), clock::now());
+                self.store
+                    .transact(move |tx| {
+                        diary::write(tx, &app, kind, text, &Actor::platform(), now)
+                    })
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn advance(&self, app: &AppName, mut advance: Advance) -> Result<(), ExecuteError> {
+        if let (Phase::Failed { last_lines, .. }, Some(blame)) = (&mut advance.to, &advance.blame) {
+            *last_lines = self.last_words(app, blame).await;
+        }
+        faults::point("apps.advance");
+        let (app, now) = (app.clone(), clock::now());
+        self.store.transact(move |tx| record(tx, &app, advance, now)).await?;
+        faults::point("apps.advanced");
+        Ok(())
+    }
+
+    /// What an instance wrote last; what cannot be had in time is left out.
+    async fn last_words(&self, app: &AppName, id: &ContainerId) -> Vec<String> {
+        // An instance that still runs writes on; one that ended is read to its end.
+        timeout(LAST_LINES_PATIENCE, self.collector.drained(id)).await.ok();
+        self.collector.last_lines(app, id, LAST_LINES).await.unwrap_or_default()
+    }
+
+    async fn erase(&mut self, app: &AppName) -> Result<(), ExecuteError> {
+        self.engine.forget(app).await?;
+        self.logs.forget(app).await?;
+        let (folders, name) = (self.folders.clone(), app.clone());
+        // Removing a large tree blocks; what stays of it is removed when the name is used again.
+        tokio::task::spawn_blocking(move || folders.forget(&name)).await.ok();
+        let app = app.clone();
+        self.store.transact(move |tx| erase_records(tx, &app)).await?;
+        Ok(())
+    }
+}
+
+/// Writes a phase, unless the intent has moved since it was planned.
+pub fn record(
+    tx: &mut Transaction<'_>,
+    name: &AppName,
+    advance: Advance,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(mut app) = tx.get::<App>(&name.as_str().to_owned())? else { return Ok(()) };
+    let key = (name.as_str().to_owned(), u64::from(advance.rollout.0));
+    let Some(mut rollout) = tx.get::<Rollout>(&key)? else { return Ok(()) };
+    if app.generation != advance.generation || rollout.phase.is_final() {
+        return Ok(());
+    }
+    if advance.to.is_final() {
+        app.rollout = None;
+    }
+    app.current = advance.current.or(app.current);
+    rollout.phase = advance.to;
+    rollout.phase_at = now;
+    tx.put(&rollout)?;
+    tx.put(&app)
+}
+
+fn erase_records(tx: &mut Transaction<'_>, name: &AppName) -> Result<(), StoreError> {
+    let key = name.as_str().to_owned();
+    for build in tx.scan::<Build>(name.as_str())? {
+        tx.delete::<Build>(&(key.clone(), build.number.0.into()))?;
+    }
+    for release in tx.scan::<Release>(name.as_str())? {
+        tx.delete::<Release>(&(key.clone(), release.version.0.into()))?;
+    }
+    for rollout in tx.scan::<Rollout>(name.as_str())? {
+        tx.delete::<Rollout>(&(key.clone(), rollout.number.0.into()))?;
+    }
+    for event in tx.scan::<Event>(name.as_str())? {
+        tx.delete::<Event>(&(key.clone(), event.number))?;
+    }
+    tx.delete::<App>(&key)
+}
+
+/// Docker starts a container in 0.2 s of mostly its own locks; more at once only queue there.
+const STARTS_AT_ONCE: usize = 4;
+
+/// Lines of a failed instance that go into the reason.
+const LAST_LINES: usize = 20;
+
+/// How long the rest of a failed instance's output is waited for.
+const LAST_LINES_PATIENCE: Duration = Duration::from_secs(2);

@@ -1,0 +1,374 @@
+//! The pass that makes apps so: snapshot → observe → publish routes → plan → execute → publish.
+//!
+//! Invariant: the edge's table is published before any step that it must precede; an instance is
+//! told to end only in a later pass, when the edge has confirmed that it sends nothing more.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream::BoxStream};
+use proxy::{Edge, Host, Table, Traffic};
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
+};
+
+use crate::{
+    clock,
+    control::{
+        apps::{
+            execute::Executor,
+            health::{Prober, Target},
+            plan,
+            state::AppState,
+        },
+        routes::{self, Routes},
+        task::{Task, chain},
+    },
+    engine::{Engine, UsageSample},
+    model::{
+        App, AppName, ContainerId, Health, Instance, InstanceState, Observation, Observed, Rollout,
+        RolloutNumber, Timestamp, observation::Usage,
+    },
+    store::{Snapshot, StoreError, View},
+};
+
+/// The task that reconciles apps.
+#[derive(Debug)]
+pub struct Apps<E: Engine> {
+    /// What does the steps.
+    pub executor: Executor<E>,
+    /// Who asks the instances.
+    pub prober: Prober,
+    /// The edge, whose figures say who is drained.
+    pub edge: Arc<Edge>,
+    /// Changes when its figures may.
+    pub edge_changes: watch::Receiver<()>,
+    /// Where its table is published.
+    pub table: watch::Sender<Arc<Table>>,
+    /// Where the observation is published.
+    pub observation: watch::Sender<Arc<Observation>>,
+    /// Apps are `<app>.<domain>`.
+    pub domain: String,
+    /// What a pass remembers for the next one; all of it could be observed again.
+    pub memory: Memory,
+    /// Ticks of the engine.
+    pub ticks: Ticks,
+    /// Moves with every commit of the store.
+    pub commits: watch::Receiver<u64>,
+}
+
+/// The engine's ticks, while the connection that brings them lasts.
+#[derive(Default)]
+pub struct Ticks(Option<BoxStream<'static, ()>>);
+
+impl std::fmt::Debug for Ticks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Ticks(connected)" } else { "Ticks(none)" })
+    }
+}
+
+impl Ticks {
+    /// Ends with the next tick, or never while there is no connection.
+    async fn next(&mut self) {
+        match &mut self.0 {
+            Some(stream) => {
+                if stream.next().await.is_none() {
+                    self.0 = None;
+                }
+            }
+            None => std::future::pending::<()>().await,
+        }
+    }
+}
+
+/// What a pass remembers for the next one.
+#[derive(Debug, Default)]
+pub struct Memory {
+    unrouted: BTreeMap<ContainerId, Timestamp>,
+    usage: BTreeMap<ContainerId, (Timestamp, UsageSample, Option<Usage>)>,
+    look_again: Option<Timestamp>,
+    busy: bool,
+}
+
+impl<E: Engine> Task for Apps<E> {
+    const NAME: &'static str = "apps";
+    type Error = StoreError;
+
+    async fn wait(&mut self) {
+        let now = clock::now();
+        let timer = self.memory.look_again.map_or(PERIOD, |at| at.since(now).min(PERIOD));
+        let timer = if self.memory.busy { timer.min(BUSY_PERIOD) } else { timer };
+        let health: Arc<Notify> = self.prober.changed();
+        tokio::select! {
+            _ = self.commits.changed() => {}
+            () = health.notified() => {}
+            _ = self.edge_changes.changed() => {}
+            () = self.ticks.next() => {}
+            () = sleep(timer) => {}
+        }
+    }
+
+    async fn pass(&mut self) -> Result<(), StoreError> {
+        self.commits.mark_unchanged();
+        let now = clock::now();
+        let snapshot = self.executor.store.snapshot();
+        let instances = match self.executor.engine.instances().await {
+            Ok(instances) => instances,
+            Err(error) => {
+                self.blind(&chain(&error));
+                return Ok(());
+            }
+        };
+        if self.ticks.0.is_none() {
+            self.ticks.0 = Some(self.executor.engine.changes());
+        }
+        self.executor.collector.sync(&instances);
+        let by_app = group(instances);
+        let states = load(&snapshot, &by_app)?;
+        self.probe(&states, &by_app);
+        let traffic = self.edge.traffic();
+        self.note_unrouted(&by_app, &traffic, now);
+        self.measure(&by_app, now).await;
+        let by_app = self.without_orphans(by_app, &states).await;
+        let seen = self.observe(by_app, &traffic);
+        self.publish_routes(&snapshot, &states, &seen)?;
+        self.publish(seen.clone(), now);
+        self.act(states, &seen, now).await;
+        Ok(())
+    }
+}
+
+impl<E: Engine> Apps<E> {
+    /// Plans and executes, app by app; a fault of one does not touch the others.
+    async fn act(
+        &mut self,
+        states: BTreeMap<AppName, AppState>,
+        seen: &BTreeMap<AppName, Vec<Observed>>,
+        now: Timestamp,
+    ) {
+        self.memory.look_again = None;
+        self.memory.busy = false;
+        for (name, state) in states {
+            let plan = plan::plan(&state, seen.get(&name).map_or(&[], Vec::as_slice), now);
+            self.memory.busy |= state.rollout.is_some() || !plan.steps.is_empty();
+            self.memory.look_again =
+                self.memory.look_again.into_iter().chain(plan.look_again).min();
+            if let Err(error) = self.executor.execute(&name, plan.steps).await {
+                tracing::warn!(app = %name, error = %chain(&error), "a step failed");
+                let again = now.plus(AFTER_FAULT);
+                self.memory.look_again =
+                    Some(self.memory.look_again.map_or(again, |at| at.min(again)));
+            }
+        }
+    }
+
+    /// The engine cannot be asked: what was seen last stays published, with the reason.
+    fn blind(&mut self, fault: &str) {
+        self.ticks.0 = None;
+        self.memory.busy = true;
+        if self.observation.borrow().engine_fault.as_deref() == Some(fault) {
+            return;
+        }
+        tracing::warn!(%fault, "the container engine does not answer");
+        self.observation.send_modify(|last| {
+            let mut next = Observation::clone(last);
+            next.engine_fault = Some(fault.to_owned());
+            *last = Arc::new(next);
+        });
+    }
+
+    /// Removes containers of apps that are not on record: traces of a restored or lost store.
+    async fn without_orphans(
+        &mut self,
+        mut by_app: BTreeMap<AppName, Vec<Instance>>,
+        states: &BTreeMap<AppName, AppState>,
+    ) -> BTreeMap<AppName, Vec<Instance>> {
+        let orphaned: Vec<AppName> =
+            by_app.keys().filter(|name| !states.contains_key(*name)).cloned().collect();
+        for name in orphaned {
+            for instance in by_app.remove(&name).unwrap_or_default() {
+                tracing::warn!(app = %name, container = %instance.id, "removing an orphan");
+                if let Err(error) = self.executor.engine.remove(&instance.id).await {
+                    tracing::warn!(app = %name, error = %chain(&error), "an orphan stays");
+                }
+            }
+        }
+        by_app
+    }
+
+    fn probe(
+        &mut self,
+        states: &BTreeMap<AppName, AppState>,
+        by_app: &BTreeMap<AppName, Vec<Instance>>,
+    ) {
+        let mut targets = BTreeMap::new();
+        for (name, instances) in by_app {
+            let Some(state) = states.get(name) else { continue };
+            for instance in instances {
+                let process = state.process_of(instance.incarnation, &instance.slot);
+                let running = matches!(instance.state, InstanceState::Running { .. });
+                let port = process.and_then(|process| process.port).filter(|_| running);
+                let (Some(process), Some(port), Some(address)) = (process, port, instance.address)
+                else {
+                    continue;
+                };
+                let target = Target {
+                    address: SocketAddr::new(address, port),
+                    pid: instance.pid,
+                    host: format!("{name}.{}", self.domain),
+                    check: process.health.clone(),
+                };
+                targets.insert(instance.id.clone(), target);
+            }
+        }
+        self.prober.sync(targets);
+    }
+
+    /// Remembers since when the edge sends nothing to whom: since it routes by a table without it.
+    fn note_unrouted(
+        &mut self,
+        by_app: &BTreeMap<AppName, Vec<Instance>>,
+        traffic: &Traffic,
+        now: Timestamp,
+    ) {
+        let table = self.table.borrow().clone();
+        if traffic.applied.is_none_or(|applied| applied < table.generation) {
+            return;
+        }
+        let routed = routes::routed(&table);
+        let there: BTreeSet<&ContainerId> =
+            by_app.values().flatten().map(|instance| &instance.id).collect();
+        self.memory.unrouted.retain(|id, _| there.contains(id) && !routed.contains(id));
+        for id in there.into_iter().filter(|id| !routed.contains(*id)) {
+            self.memory.unrouted.entry(id.clone()).or_insert(now);
+        }
+    }
+
+    /// Measures what running instances use, every few seconds.
+    async fn measure(&mut self, by_app: &BTreeMap<AppName, Vec<Instance>>, now: Timestamp) {
+        let running = by_app.values().flatten().filter(|instance| {
+            matches!(instance.state, InstanceState::Running { .. })
+        });
+        let ids: BTreeSet<ContainerId> = running.map(|instance| instance.id.clone()).collect();
+        self.memory.usage.retain(|id, _| ids.contains(id));
+        for id in ids {
+            let last = self.memory.usage.get(&id).map(|(at, sample, _)| (*at, *sample));
+            if last.is_some_and(|(at, _)| now.since(at) < MEASURE_EVERY) {
+                continue;
+            }
+            let Ok(sample) = self.executor.engine.usage(&id).await else { continue };
+            let usage = last.map(|(at, earlier)| {
+                let spent = sample.cpu.saturating_sub(earlier.cpu).as_micros();
+                let over = now.since(at).as_micros().max(1);
+                Usage {
+                    memory: sample.memory,
+                    cpu_millis: u32::try_from(spent * 1000 / over).unwrap_or(u32::MAX),
+                }
+            });
+            let usage = usage.or(Some(Usage { memory: sample.memory, cpu_millis: 0 }));
+            self.memory.usage.insert(id, (now, sample, usage));
+        }
+    }
+
+    fn observe(
+        &self,
+        by_app: BTreeMap<AppName, Vec<Instance>>,
+        traffic: &Traffic,
+    ) -> BTreeMap<AppName, Vec<Observed>> {
+        let observe = |instance: Instance| {
+            let id = &instance.id;
+            let figures = traffic.upstreams.get(&routes::upstream_id(id));
+            Observed {
+                health: match instance.state {
+                    InstanceState::Running { .. } => self.prober.health(id),
+                    InstanceState::Created | InstanceState::Exited(_) => Health::UNKNOWN,
+                },
+                in_flight: figures.map_or(0, |figures| figures.in_flight as u64),
+                unrouted_since: self.memory.unrouted.get(id).copied(),
+                stopping_since: self.executor.stopping.get(id).copied(),
+                output_kept: self.executor.collector.is_drained(id),
+                usage: self.memory.usage.get(id).and_then(|(_, _, usage)| *usage),
+                instance,
+            }
+        };
+        by_app
+            .into_iter()
+            .map(|(name, instances)| (name, instances.into_iter().map(observe).collect()))
+            .collect()
+    }
+
+    fn publish_routes(
+        &self,
+        snapshot: &Snapshot,
+        states: &BTreeMap<AppName, AppState>,
+        seen: &BTreeMap<AppName, Vec<Observed>>,
+    ) -> Result<(), StoreError> {
+        let mut routes = Routes::default();
+        for (name, state) in states {
+            let Ok(host) = Host::parse(&format!("{name}.{}", self.domain)) else { continue };
+            let last = last_rollout(snapshot, &state.app)?;
+            let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
+            routes.add(host, state, last.as_ref(), seen);
+        }
+        let present = self.table.borrow().clone();
+        if !routes.equals(&present) {
+            self.table.send_replace(Arc::new(routes.into_table(present.generation + 1)));
+        }
+        Ok(())
+    }
+
+    fn publish(&self, apps: BTreeMap<AppName, Vec<Observed>>, at: Timestamp) {
+        self.observation.send_if_modified(|last| {
+            let differs = last.apps != apps || last.engine_fault.is_some();
+            *last = Arc::new(Observation { at, apps, engine_fault: None });
+            differs
+        });
+    }
+}
+
+fn group(mut instances: Vec<Instance>) -> BTreeMap<AppName, Vec<Instance>> {
+    instances.sort_by(|a, b| {
+        (&a.slot, a.incarnation, a.attempt, &a.id).cmp(&(&b.slot, b.incarnation, b.attempt, &b.id))
+    });
+    let mut by_app: BTreeMap<AppName, Vec<Instance>> = BTreeMap::new();
+    for instance in instances {
+        by_app.entry(instance.app.clone()).or_default().push(instance);
+    }
+    by_app
+}
+
+fn load(
+    snapshot: &Snapshot,
+    by_app: &BTreeMap<AppName, Vec<Instance>>,
+) -> Result<BTreeMap<AppName, AppState>, StoreError> {
+    let mut states = BTreeMap::new();
+    for app in snapshot.scan::<App>(&())? {
+        let name = app.name.clone();
+        let instances = by_app.get(&name).map_or(&[][..], Vec::as_slice);
+        let releases = instances.iter().map(|instance| instance.incarnation.release);
+        states.insert(name, AppState::load(snapshot, app, releases)?);
+    }
+    Ok(states)
+}
+
+fn last_rollout(snapshot: &Snapshot, app: &App) -> Result<Option<Rollout>, StoreError> {
+    let RolloutNumber(number) = app.last_rollout;
+    snapshot.get::<Rollout>(&(app.name.as_str().to_owned(), u64::from(number)))
+}
+
+/// Without any sign of change it looks again after so long: events can be lost.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// The same while something is under way.
+const BUSY_PERIOD: Duration = Duration::from_millis(500);
+
+/// After a step that failed.
+const AFTER_FAULT: Duration = Duration::from_secs(1);
+
+/// Between two measurements of what an instance uses.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);

@@ -1,0 +1,145 @@
+//! One slot: who owns it, and what to do when nobody does.
+//!
+//! At most one instance owns a slot. One that ended by itself is replaced after a delay that grows
+//! with every quick end; the ended one stays until then, so that people see why they wait.
+
+use std::time::Duration;
+
+use crate::{
+    control::{
+        apps::{
+            state::AppState,
+            step::{Plan, Step},
+        },
+        backoff::Backoff,
+    },
+    engine::InstanceSpec,
+    model::{
+        ContainerId, EventKind, Exit, Health, Incarnation, InstanceState, Observed, Process,
+        Release, Slot, Timestamp,
+    },
+};
+
+/// A slot of an incarnation, and what its instance is to run.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// The app.
+    pub state: &'a AppState,
+    /// The release of the incarnation.
+    pub release: &'a Release,
+    /// Of what.
+    pub incarnation: Incarnation,
+    /// Where.
+    pub slot: Slot,
+    /// Running what.
+    pub process: &'a Process,
+}
+
+/// Plans for one slot and returns who owns it: the instance that is to stay, if there is one.
+pub fn fill(
+    place: &Place<'_>,
+    seen: &[Observed],
+    now: Timestamp,
+    plan: &mut Plan,
+) -> Option<ContainerId> {
+    let here = || seen.iter().filter(|observed| place.holds(observed));
+    let alive = |o: &&Observed| !o.instance.is_gone() && o.stopping_since.is_none();
+    if let Some(owner) = here().filter(alive).min_by_key(|o| (rank(o), o.instance.attempt)) {
+        if owner.instance.state == InstanceState::Created {
+            plan.steps.push(place.start(owner.instance.attempt));
+        }
+        return Some(owner.instance.id.clone());
+    }
+    if here().any(|o| !o.instance.is_gone()) {
+        // It was told to end and has not yet; two owners are worse than a pause.
+        return None;
+    }
+    let Some(last) = here().max_by_key(|o| o.instance.attempt) else {
+        plan.steps.push(place.start(0));
+        return None;
+    };
+    let InstanceState::Exited(exit) = &last.instance.state else { return None };
+    if last.stopping_since.is_some() {
+        // It ended because it was told to; there is nothing to be learnt from that.
+        return None;
+    }
+    if ran_for(exit) >= STABLE {
+        // It ran well for long: removing its traces makes the next one the first again.
+        return None;
+    }
+    let due = exit.at.plus(RESTARTS.after(quick_ends(last, exit)));
+    if now < due {
+        plan.look_again_at(due);
+        return Some(last.instance.id.clone());
+    }
+    let text = format!("{} {exit}; starting it again", place.slot);
+    plan.steps.push(Step::Tell(EventKind::Instance, text));
+    plan.steps.push(place.start(last.instance.attempt.saturating_add(1)));
+    None
+}
+
+/// When an instance that ended will be replaced.
+pub fn replaced_at(ended: &Observed) -> Option<Timestamp> {
+    match &ended.instance.state {
+        InstanceState::Exited(exit) => {
+            Some(exit.at.plus(RESTARTS.after(quick_ends(ended, exit))))
+        }
+        InstanceState::Created | InstanceState::Running { .. } => None,
+    }
+}
+
+/// Whether an instance can serve. One without a port can once it has run for a while.
+pub fn is_ready(observed: &Observed, process: &Process, now: Timestamp) -> bool {
+    match (&observed.instance.state, process.port) {
+        (InstanceState::Created | InstanceState::Exited(_), _) => false,
+        (InstanceState::Running { .. }, Some(_)) => observed.health == Health::Ready,
+        (InstanceState::Running { since }, None) => {
+            now.since(*since) >= crate::model::HealthCheck::SETTLED
+        }
+    }
+}
+
+impl Place<'_> {
+    fn holds(&self, observed: &Observed) -> bool {
+        observed.instance.slot == self.slot && observed.instance.incarnation == self.incarnation
+    }
+
+    fn start(&self, attempt: u32) -> Step {
+        Step::Start(Box::new(InstanceSpec {
+            app: self.state.app.name.clone(),
+            slot: self.slot.clone(),
+            incarnation: self.incarnation,
+            attempt,
+            image: self.release.image.clone(),
+            process: self.process.clone(),
+            environment: self.release.environment(),
+        }))
+    }
+}
+
+/// The best owner first: whoever is ready, then whoever runs.
+fn rank(observed: &Observed) -> u8 {
+    match (&observed.instance.state, &observed.health) {
+        (InstanceState::Running { .. }, Health::Ready) => 0,
+        (InstanceState::Running { .. }, _) => 1,
+        (InstanceState::Created | InstanceState::Exited(_), _) => 2,
+    }
+}
+
+/// How often in a row it ended quickly, this time included.
+fn quick_ends(ended: &Observed, exit: &Exit) -> u32 {
+    if ran_for(exit) >= QUICK && ended.instance.attempt == 0 { 0 } else { ended.instance.attempt + 1 }
+}
+
+fn ran_for(exit: &Exit) -> Duration {
+    exit.started_at.map_or(Duration::ZERO, |started| exit.at.since(started))
+}
+
+/// Between an instance's end and its replacement, by how often in a row it ended quickly.
+const RESTARTS: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_mins(1) };
+
+/// The first end is forgiven, and the replacement immediate, if it came after so long.
+const QUICK: Duration = Duration::from_secs(10);
+
+/// After so long a run the count of ends begins anew.
+const STABLE: Duration = Duration::from_mins(5);

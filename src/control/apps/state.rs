@@ -1,0 +1,74 @@
+//! What is wanted of one app: a consistent reading of its records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    model::{App, Incarnation, Process, Release, ReleaseVersion, Rollout, Slot},
+    store::{StoreError, View},
+};
+
+/// An app and those of its records that planning needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppState {
+    /// The intent.
+    pub app: App,
+    /// The rollout that is under way.
+    pub rollout: Option<Rollout>,
+    /// The releases that serve, shall serve, or still have instances.
+    pub releases: BTreeMap<ReleaseVersion, Release>,
+}
+
+impl AppState {
+    /// Reads the records of `app`, with the releases that `seen` instances are of.
+    pub fn load(
+        view: &impl View,
+        app: App,
+        seen: impl Iterator<Item = ReleaseVersion>,
+    ) -> Result<Self, StoreError> {
+        let rollout = match app.rollout {
+            Some(number) => view.get::<Rollout>(&(app.name.as_str().to_owned(), number.0.into()))?,
+            None => None,
+        };
+        let mut versions: BTreeSet<ReleaseVersion> = seen.collect();
+        versions.extend(app.current.map(|current| current.release));
+        versions.extend(rollout.as_ref().map(|rollout| rollout.to.release));
+        let mut releases = BTreeMap::new();
+        for version in versions {
+            let key = (app.name.as_str().to_owned(), u64::from(version.0));
+            if let Some(release) = view.get::<Release>(&key)? {
+                releases.insert(version, release);
+            }
+        }
+        Ok(Self { app, rollout, releases })
+    }
+
+    /// What is to become current, while a rollout is under way.
+    pub fn target(&self) -> Option<Incarnation> {
+        let rollout = self.rollout.as_ref().filter(|rollout| !rollout.phase.is_final())?;
+        Some(rollout.to)
+    }
+
+    /// The incarnations whose slots are to be filled: what serves, and what shall.
+    pub fn incarnations(&self) -> BTreeSet<Incarnation> {
+        self.app.current.into_iter().chain(self.target()).collect()
+    }
+
+    /// The slots that an incarnation is to fill, in order, each with its process.
+    pub fn slots_of(&self, incarnation: Incarnation) -> Vec<(Slot, &Process)> {
+        let Some(release) = self.releases.get(&incarnation.release) else { return Vec::new() };
+        let of_process = |process| {
+            let count = self.app.scale_of(process, release);
+            (1..=count).map(|index| Slot { process: process.clone(), index })
+        };
+        release
+            .processes
+            .iter()
+            .flat_map(|(name, process)| of_process(name).map(move |slot| (slot, process)))
+            .collect()
+    }
+
+    /// The process that an instance of that slot and incarnation runs, if its release is known.
+    pub fn process_of(&self, incarnation: Incarnation, slot: &Slot) -> Option<&Process> {
+        self.releases.get(&incarnation.release)?.processes.get(&slot.process)
+    }
+}

@@ -1,0 +1,176 @@
+//! From apps and their instances to the edge's table. Pure.
+//!
+//! Only instances of what serves are routed to: during a rollout the old ones until the record says
+//! that the new serve, then the new ones. An instance that is told to end, or that is more than
+//! wanted, is not in the table; the edge forgets it before anything happens to it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use proxy::{Absence, Hold, Host, Service, ServiceName, Table, Upstream, UpstreamId};
+
+use crate::{
+    control::apps::state::AppState,
+    model::{
+        AppName, ContainerId, Health, InstanceState, Observed, Phase, ProcessName, Rollout,
+    },
+};
+
+/// The services and hosts of all apps.
+#[derive(Debug, Default)]
+pub struct Routes {
+    services: BTreeMap<ServiceName, Arc<Service>>,
+    hosts: BTreeMap<Host, ServiceName>,
+}
+
+impl Routes {
+    /// Adds an app under `host`.
+    pub fn add(&mut self, host: Host, state: &AppState, last: Option<&Rollout>, seen: &[Observed]) {
+        let name = service_name(&state.app.name);
+        self.services.insert(name.clone(), Arc::new(service(state, last, seen)));
+        self.hosts.insert(host, name);
+    }
+
+    /// Whether the edge would do the same by `table`.
+    pub fn equals(&self, table: &Table) -> bool {
+        self.hosts == table.routes
+            && self.services.len() == table.services.len()
+            && self.services.iter().zip(&table.services).all(|((name, service), (other, there))| {
+                name == other
+                    && service.upstreams == there.upstreams
+                    && service.hold == there.hold
+                    && service.absent == there.absent
+            })
+    }
+
+    /// The table of that generation.
+    pub fn into_table(self, generation: u64) -> Table {
+        Table { generation, services: self.services, routes: self.hosts }
+    }
+}
+
+/// The containers that a table sends requests to.
+pub fn routed(table: &Table) -> BTreeSet<ContainerId> {
+    let upstreams = table.services.values().flat_map(|service| &service.upstreams);
+    upstreams.map(|upstream| ContainerId(upstream.id.as_str().to_owned())).collect()
+}
+
+/// The edge's name of a container.
+pub fn upstream_id(id: &ContainerId) -> UpstreamId {
+    UpstreamId::new(id.0.as_str())
+}
+
+/// The edge's name of an app.
+pub fn service_name(app: &AppName) -> ServiceName {
+    ServiceName::new(app.as_str())
+}
+
+fn service(state: &AppState, last: Option<&Rollout>, seen: &[Observed]) -> Service {
+    let upstreams = upstreams(state, seen);
+    let expected = web_instances(state) > 0;
+    let hold = if expected { Hold { most: HELD, deadline: HOLD } } else { Hold { most: 0, deadline: Duration::ZERO } };
+    Service { upstreams, hold, absent: absence(state, last, seen) }
+}
+
+fn upstreams(state: &AppState, seen: &[Observed]) -> Vec<Upstream> {
+    let Some(current) = state.app.current.filter(|_| state.app.destroyed_at.is_none()) else {
+        return Vec::new();
+    };
+    let wanted: BTreeMap<_, _> = state.slots_of(current).into_iter().collect();
+    let serving = seen.iter().filter(|observed| {
+        observed.instance.incarnation == current
+            && observed.stopping_since.is_none()
+            && matches!(observed.instance.state, InstanceState::Running { .. })
+            && observed.instance.slot.process.is_web()
+            && wanted.contains_key(&observed.instance.slot)
+    });
+    let (mut ready, mut failing) = (Vec::new(), Vec::new());
+    for observed in serving {
+        let port = wanted.get(&observed.instance.slot).and_then(|process| process.port);
+        let (Some(address), Some(port)) = (observed.instance.address, port) else { continue };
+        let upstream = Upstream {
+            id: upstream_id(&observed.instance.id),
+            address: SocketAddr::new(address, port),
+        };
+        match observed.health {
+            Health::Ready => ready.push(upstream),
+            Health::Failing { .. } => failing.push(upstream),
+            Health::Starting { .. } => {}
+        }
+    }
+    // When none is well, a sick one answers better than none at all.
+    if ready.is_empty() { failing } else { ready }
+}
+
+fn web_instances(state: &AppState) -> u16 {
+    let release = state.app.current.and_then(|current| state.releases.get(&current.release));
+    let web: Option<ProcessName> = ProcessName::WEB.parse().ok();
+    match (release, web) {
+        (Some(release), Some(web)) => state.app.scale_of(&web, release),
+        _ => 0,
+    }
+}
+
+/// What a visitor is told while nobody answers.
+fn absence(state: &AppState, last: Option<&Rollout>, seen: &[Observed]) -> Absence {
+    let name = &state.app.name;
+    let page = |title: String, explanation: String, seconds: u64| Absence {
+        title,
+        explanation,
+        retry_after: Duration::from_secs(seconds),
+    };
+    let Some(current) = state.app.current else {
+        return match last.map(|rollout| &rollout.phase) {
+            Some(Phase::Failed { reason, .. }) => page(
+                format!("{name} has not started yet"),
+                format!("Its first deploy failed: {reason}."),
+                30,
+            ),
+            Some(Phase::Starting) => page(
+                format!("{name} is being deployed"),
+                "Its first instances are starting.".to_owned(),
+                5,
+            ),
+            _ => page(
+                format!("{name} has nothing to show yet"),
+                "The app exists, but nothing has been deployed to it.".to_owned(),
+                30,
+            ),
+        };
+    };
+    if web_instances(state) == 0 {
+        return page(
+            format!("{name} is stopped"),
+            "It has no web instances: it is scaled to zero, or has no web process.".to_owned(),
+            60,
+        );
+    }
+    let crashed = seen.iter().filter(|o| o.instance.incarnation == current).find_map(|o| {
+        match &o.instance.state {
+            InstanceState::Exited(exit) => Some(format!("{} {exit}", o.instance.slot)),
+            InstanceState::Created | InstanceState::Running { .. } => None,
+        }
+    });
+    match crashed {
+        Some(story) => page(
+            format!("{name} is down"),
+            format!("{story}. It is being started again."),
+            10,
+        ),
+        None => page(
+            format!("{name} is starting"),
+            "Its instances are not ready yet.".to_owned(),
+            5,
+        ),
+    }
+}
+
+/// Requests that wait for one app at the same time; each costs a few kilobytes.
+const HELD: usize = 1000;
+
+/// How long a request waits for an instance: longer than a restart, shorter than people's patience.
+const HOLD: Duration = Duration::from_secs(15);

@@ -1,0 +1,163 @@
+//! Cleaning up: what nobody refers to any more is removed, by name, and only what is ours.
+//!
+//! Images: of each app the newest releases' stay, for rollback, and whatever instances run. Records
+//! of older releases, builds and rollouts go with them. Uploads stay while a build waits for them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use tokio::time::sleep;
+
+use crate::{
+    build::BuildFolders,
+    clock,
+    control::task::{Task, chain},
+    engine::{BuildEngine, Engine, EngineError},
+    model::{App, AppName, Build, ImageId, Release, ReleaseVersion, Rollout, SourceDigest},
+    store::{Store, StoreError, Transaction, View, export::ExportError},
+};
+
+/// The task that cleans up and keeps the hourly exports.
+#[derive(Debug)]
+pub struct Sweep<E> {
+    /// The records.
+    pub store: Store,
+    /// Docker.
+    pub engine: E,
+    /// Where sources wait.
+    pub folders: BuildFolders,
+}
+
+/// Why it did not clean up.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The records.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Docker.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The hourly export.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+}
+
+impl<E: Engine + BuildEngine> Task for Sweep<E> {
+    const NAME: &'static str = "sweep";
+    type Error = SweepError;
+
+    async fn wait(&mut self) {
+        sleep(PERIOD).await;
+    }
+
+    async fn pass(&mut self) -> Result<(), SweepError> {
+        self.store.transact(forget_old).await?;
+        self.sweep_uploads()?;
+        self.sweep_images().await?;
+        let store = self.store.clone();
+        let exported =
+            tokio::task::spawn_blocking(move || store.export_hourly(clock::system())).await;
+        if let Ok(result) = exported {
+            result?;
+        }
+        Ok(())
+    }
+}
+
+impl<E: Engine + BuildEngine> Sweep<E> {
+    fn sweep_uploads(&self) -> Result<(), StoreError> {
+        let snapshot = self.store.snapshot();
+        for app in snapshot.scan::<App>(&())? {
+            let builds = snapshot.scan::<Build>(app.name.as_str())?;
+            let waiting = builds.into_iter().filter(|build| !build.status.is_final());
+            let wanted: BTreeSet<SourceDigest> = waiting.map(|build| build.source).collect();
+            self.folders.sweep(&app.name, &wanted, clock::system());
+        }
+        Ok(())
+    }
+
+    async fn sweep_images(&self) -> Result<(), SweepError> {
+        // Containers first: one that appears later runs an image of a release that is on record.
+        let running = self.engine.instances().await?;
+        let images = self.engine.images().await?;
+        let snapshot = self.store.snapshot();
+        let releases = snapshot.scan::<Release>(&())?;
+        let building: BTreeSet<AppName> = snapshot
+            .scan::<Build>(&())?
+            .into_iter()
+            .filter(|build| !build.status.is_final())
+            .map(|build| build.app)
+            .collect();
+        let mut wanted: BTreeSet<ImageId> =
+            running.into_iter().map(|instance| instance.image).collect();
+        wanted.extend(releases.into_iter().map(|release| release.image));
+        for image in images {
+            // An app that is being built may have an image that is not on record yet.
+            let spare = image.app.as_ref().is_some_and(|app| !building.contains(app));
+            if !spare || wanted.contains(&image.id) {
+                continue;
+            }
+            match self.engine.remove_image(&image.id).await {
+                Ok(()) => tracing::info!(image = %image.id, "removed an image"),
+                Err(error) => {
+                    tracing::debug!(image = %image.id, error = %chain(&error), "an image stays");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Drops the records of releases, builds and rollouts beyond those that are kept.
+fn forget_old(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    for app in tx.scan::<App>(&())? {
+        let key = app.name.as_str().to_owned();
+        let served = served(tx, &app)?;
+        let releases = tx.latest::<Release>(app.name.as_str(), usize::MAX)?;
+        for release in releases.iter().skip(KEPT_RELEASES) {
+            if !served.contains(&release.version) {
+                tx.delete::<Release>(&(key.clone(), release.version.0.into()))?;
+            }
+        }
+        for build in tx.latest::<Build>(app.name.as_str(), usize::MAX)?.iter().skip(KEPT_RECORDS) {
+            if build.status.is_final() {
+                tx.delete::<Build>(&(key.clone(), build.number.0.into()))?;
+            }
+        }
+        for rollout in tx.latest::<Rollout>(app.name.as_str(), usize::MAX)?.iter().skip(KEPT_RECORDS)
+        {
+            if rollout.phase.is_final() {
+                tx.delete::<Rollout>(&(key.clone(), rollout.number.0.into()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The releases that are needed whatever their age: what serves, what is on its way, and the last
+/// one before it that served.
+fn served(tx: &Transaction<'_>, app: &App) -> Result<BTreeSet<ReleaseVersion>, StoreError> {
+    let mut needed = BTreeSet::new();
+    let rollouts = tx.latest::<Rollout>(app.name.as_str(), usize::MAX)?;
+    let by_number: BTreeMap<_, _> = rollouts.iter().map(|r| (r.number, r)).collect();
+    if let Some(rollout) = app.rollout.and_then(|number| by_number.get(&number)) {
+        needed.insert(rollout.to.release);
+        needed.extend(rollout.from.map(|from| from.release));
+    }
+    if let Some(current) = app.current {
+        needed.insert(current.release);
+        let way_there = rollouts.iter().find(|rollout| rollout.to == current);
+        needed.extend(way_there.and_then(|rollout| rollout.from).map(|from| from.release));
+    }
+    Ok(needed)
+}
+
+/// Releases of an app that can be gone back to.
+const KEPT_RELEASES: usize = 10;
+
+/// Builds and rollouts of an app that stay on record.
+const KEPT_RECORDS: usize = 100;
+
+const PERIOD: Duration = Duration::from_hours(1);

@@ -1,0 +1,196 @@
+//! What builds need, made when it is first possible: base images, the `/cnb` tree, the shelf of
+//! toolchains and its socket.
+//!
+//! Making the base images takes half a minute on a new machine. It begins when the daemon starts,
+//! so that the first deploy waits for the rest of it only.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use buildpacks::Target;
+use tokio::{net::UnixListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    build::{
+        BuildFolders, Builder, ExportError, Rootfs, Settings, load_base,
+        stack::{self, Origin, Progress, Stack, StackError},
+        toolchains::{Toolchains, ca_environment},
+    },
+    engine::BuildEngine,
+};
+
+/// Where things for builds lie, and what is known from the start.
+#[derive(Debug, Clone)]
+pub struct Workshop {
+    /// This installation's label.
+    pub installation: String,
+    /// The data folder.
+    pub data: PathBuf,
+    /// The folder of base images.
+    pub stack: PathBuf,
+    /// The shelf.
+    pub toolchains: Toolchains,
+    /// Its folder.
+    pub shelf: PathBuf,
+    /// The running binary.
+    pub binary: PathBuf,
+    /// The certificates that this machine trusts.
+    pub ca_bundle: Option<PathBuf>,
+    /// Ends the shelf's socket.
+    pub stop: CancellationToken,
+}
+
+/// Why builds are not possible yet.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkshopError {
+    /// The base images cannot be made.
+    #[error("the base images cannot be made")]
+    Stack(#[from] StackError),
+    /// Docker did not take them.
+    #[error("Docker did not take the base images")]
+    Load(#[from] ExportError),
+    /// The `/cnb` tree cannot be written.
+    #[error("the builder's files cannot be written")]
+    Files(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Workshop {
+    /// Makes what is missing and answers a builder. `status` says how far it is.
+    pub async fn open<E: BuildEngine>(
+        &self,
+        engine: E,
+        status: &watch::Sender<String>,
+    ) -> Result<Builder<E>, WorkshopError> {
+        let cnb = self.data.join("cnb");
+        let binary = self.binary.clone();
+        let tree = cnb.clone();
+        blocking(move || buildpacks::cnb::materialise(&tree, &binary).map_err(io::Error::other))
+            .await?;
+        let socket = self.serve_toolchains()?;
+        let (run, build) = self.base_images(&engine, status).await?;
+        let mut environment = self.toolchains.registries().await.environment();
+        if self.ca_bundle.is_some() {
+            environment.extend(ca_environment(Path::new(CA_BUNDLE)));
+        }
+        status.send_replace(READY.to_owned());
+        let binary = cnb.join("lifecycle/paas");
+        Ok(Builder::new(
+            engine,
+            Settings {
+                installation: self.installation.clone(),
+                apps: BuildFolders::new(&self.data).apps().to_owned(),
+                cache: self.data.join("cache"),
+                cnb,
+                binary,
+                toolchains: self.shelf.clone(),
+                toolchain_socket: socket,
+                ca_bundle: self.ca_bundle.clone(),
+                environment,
+                run,
+                build,
+                target: target(),
+            },
+        ))
+    }
+
+    /// Answers builds that ask for toolchains, until the daemon stops.
+    fn serve_toolchains(&self) -> Result<(PathBuf, String), WorkshopError> {
+        let folder = self.data.join("run");
+        let name = "toolchains.sock";
+        let listener = listen(&folder, name).map_err(|error| WorkshopError::Files(error.into()))?;
+        let (toolchains, stop) = (self.toolchains.clone(), self.stop.clone());
+        tokio::spawn(async move {
+            toolchains.serve(listener, Path::new("/toolchains"), stop).await;
+        });
+        Ok((folder, name.to_owned()))
+    }
+
+    async fn base_images<E: BuildEngine>(
+        &self,
+        engine: &E,
+        status: &watch::Sender<String>,
+    ) -> Result<(crate::build::BaseImage, crate::build::BaseImage), WorkshopError> {
+        let kept = Stack::at(&self.stack);
+        let set = kept
+            .ensure(Origin::Host { apt: PathBuf::from("/etc/apt") }, &|progress| {
+                let text = say(&progress);
+                tracing::info!(%text, "base images");
+                status.send_replace(text);
+            })
+            .await?;
+        status.send_replace("loading the base images into Docker".to_owned());
+        let run = load_base(engine, &self.installation, rootfs("run", &set.run)).await?;
+        let build = load_base(engine, &self.installation, rootfs("build", &set.build)).await?;
+        Ok((run, build))
+    }
+}
+
+/// What the status says when builds are possible.
+pub const READY: &str = "ready";
+
+fn listen(folder: &Path, name: &str) -> io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::create_dir_all(folder)?;
+    // Builds reach the socket through a mount of this folder alone, as user 1000.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    let path = folder.join(name);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666))?;
+    Ok(listener)
+}
+
+fn rootfs(role: &str, made: &stack::Rootfs) -> Rootfs {
+    let mut environment: BTreeMap<String, String> = stack::CNB_ENVIRONMENT
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    environment.insert("PATH".to_owned(), PATH.to_owned());
+    environment.insert("LANG".to_owned(), "C.UTF-8".to_owned());
+    environment.insert("HOME".to_owned(), stack::HOME.to_owned());
+    let digits = made.diff_id.trim_start_matches("sha256:");
+    Rootfs {
+        tar: made.tar.clone(),
+        diff_id: made.diff_id.clone(),
+        role: role.to_owned(),
+        recipe: digits.get(..12).unwrap_or(digits).to_owned(),
+        architecture: stack::TARGET_ARCH.to_owned(),
+        environment,
+    }
+}
+
+fn target() -> Target {
+    Target {
+        os: stack::TARGET_OS.to_owned(),
+        arch: stack::TARGET_ARCH.to_owned(),
+        arch_variant: String::new(),
+        distro_name: stack::DISTRO_NAME.to_owned(),
+        distro_version: stack::DISTRO_VERSION.to_owned(),
+    }
+}
+
+fn say(progress: &Progress) -> String {
+    match progress {
+        Progress::Making { from } => format!("making the base images from {from}"),
+        Progress::Step { flavour, text } => format!("{flavour:?} image: {text}").to_lowercase(),
+        Progress::Made { flavour, .. } => format!("{flavour:?} image made").to_lowercase(),
+    }
+}
+
+async fn blocking(
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> Result<(), WorkshopError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| WorkshopError::Files(error.into()))?
+        .map_err(|error| WorkshopError::Files(error.into()))
+}
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";

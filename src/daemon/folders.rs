@@ -1,0 +1,67 @@
+//! Where what lies in the data folder.
+
+use std::path::{Path, PathBuf};
+
+/// The data folder's layout. It is made by `paas init` or the first start, mode 0700.
+#[derive(Debug, Clone)]
+pub struct Folders {
+    root: PathBuf,
+}
+
+impl Folders {
+    /// Of the data folder at `root`.
+    pub fn of(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The daemon's settings.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// The records.
+    pub fn store(&self) -> PathBuf {
+        self.root.join("store")
+    }
+
+    /// Keys: of tokens, of the API's authority.
+    pub fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// The API's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.root.join("api.sock")
+    }
+
+    /// Apps' logs.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// Toolchains, one folder each.
+    pub fn toolchains(&self) -> PathBuf {
+        self.root.join("toolchains")
+    }
+
+    /// Base images.
+    pub fn stack(&self) -> PathBuf {
+        self.root.join("stack")
+    }
+
+    /// Makes the folders that are missing, for root only.
+    pub fn make(&self) -> std::io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        for folder in [self.root.clone(), self.keys()] {
+            builder.create(&folder)?;
+        }
+        Ok(())
+    }
+}

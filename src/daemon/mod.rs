@@ -1,0 +1,14 @@
+//! The composition root: the only place that knows every part.
+//!
+//! [`run()`] reads as a life: lock → open → bind → adopt → start → wait → drain. [`init`] is what comes
+//! once before it. Nothing is decided here that belongs to a part.
+
+pub mod authority;
+pub mod folders;
+pub mod init;
+mod plane;
+mod run;
+mod signals;
+mod tasks;
+
+pub use run::{RunError, explain, run};

@@ -1,0 +1,254 @@
+//! The control plane's parts, put together: it starts when Docker answers, and until then says how
+//! to get it.
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use proxy::{Edge, Table};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    build::{
+        BuildFolders,
+        toolchains::{OpenError, Sources, Toolchains},
+    },
+    config::Config,
+    control::{
+        apps::{
+            execute::Executor,
+            health::Prober,
+            reconcile::{Apps, Memory, Ticks},
+        },
+        builds::Builds,
+        sweep::Sweep,
+        task::{self, chain},
+        workshop::Workshop,
+    },
+    daemon::{folders::Folders, init::write_secret},
+    engine::docker::{Docker, DockerSettings, InstallationId},
+    logs::{Collector, Logs},
+    model::{ByteSize, Observation},
+    server::EngineStatus,
+    store::Store,
+};
+
+/// What the control plane is made of, before there is an engine.
+#[derive(Debug)]
+pub(super) struct Plane {
+    docker: DockerSettings,
+    workshop: Workshop,
+    folders: BuildFolders,
+    build_memory: ByteSize,
+    domain: String,
+    store: Store,
+    logs: Logs,
+    edge: Arc<Edge>,
+    table: watch::Sender<Arc<Table>>,
+    observation: watch::Sender<Arc<Observation>>,
+}
+
+/// Why it cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaneError {
+    /// The shelf of toolchains.
+    #[error(transparent)]
+    Toolchains(#[from] OpenError),
+    /// The installation's identity.
+    #[error("the installation's identity at {} cannot be used", path.display())]
+    Identity {
+        /// Where it is kept.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The running binary cannot be found, which images are given as their launcher.
+    #[error("the running binary cannot be found")]
+    Binary(#[source] io::Error),
+    /// The subnets that apps' networks are cut from.
+    #[error(transparent)]
+    Subnets(#[from] crate::engine::docker::InvalidSubnet),
+}
+
+impl Plane {
+    /// Puts the parts together.
+    pub(super) fn new(
+        config: &Config,
+        folders: &Folders,
+        store: &Store,
+        logs: &Logs,
+        edge: Arc<Edge>,
+        table: watch::Sender<Arc<Table>>,
+        observation: watch::Sender<Arc<Observation>>,
+    ) -> Result<Self, PlaneError> {
+        let installation = identity(folders)?;
+        let sources = Sources::official();
+        let ca_bundle = sources.ca_bundle.clone();
+        let toolchains = Toolchains::open(&folders.toolchains(), sources)?;
+        Ok(Self {
+            docker: DockerSettings {
+                socket: config.docker.display().to_string(),
+                subnet_pool: config.subnets.parse()?,
+                ..DockerSettings::new(installation.clone())
+            },
+            workshop: Workshop {
+                installation: installation.to_string(),
+                data: folders.root().to_owned(),
+                stack: folders.stack(),
+                toolchains,
+                shelf: folders.toolchains(),
+                binary: std::env::current_exe().map_err(PlaneError::Binary)?,
+                ca_bundle,
+                stop: CancellationToken::new(),
+            },
+            folders: BuildFolders::new(folders.root()),
+            build_memory: config.build_memory,
+            domain: config.domain.clone(),
+            store: store.clone(),
+            logs: logs.clone(),
+            edge,
+            table,
+            observation,
+        })
+    }
+
+    /// Waits for Docker, then reconciles, builds and sweeps until it is told to stop.
+    pub(super) async fn run(self, status: watch::Sender<EngineStatus>, stop: CancellationToken) {
+        let Some(docker) = self.connect(&status, &stop).await else { return };
+        let collector = Arc::new(Collector::new(docker.clone(), self.logs.clone()));
+        let (stack, stack_seen) = watch::channel("waiting for Docker".to_owned());
+        let mut parts = JoinSet::new();
+        parts.spawn(task::run(self.sweep(&docker), stop.clone()));
+        parts.spawn(task::run(self.builds(&docker, stack, &stop), stop.clone()));
+        parts.spawn(task::run(self.apps(docker, collector.clone()), stop.clone()));
+        parts.spawn(pass_on(stack_seen, status, stop));
+        while parts.join_next().await.is_some() {}
+        collector.stop().await;
+    }
+
+    /// Tries until Docker answers; `None` if the daemon is stopped before.
+    async fn connect(
+        &self,
+        status: &watch::Sender<EngineStatus>,
+        stop: &CancellationToken,
+    ) -> Option<Docker> {
+        let mut said = None;
+        loop {
+            let fault = match timeout(CONNECT, Docker::connect(self.docker.clone())).await {
+                Ok(Ok(docker)) => {
+                    let version = docker.version().await.ok();
+                    tracing::info!(version, "Docker answers");
+                    status.send_modify(|status| status.version = version);
+                    return Some(docker);
+                }
+                Ok(Err(error)) => chain(&error),
+                Err(_) => format!("Docker does not answer at {}", self.docker.socket),
+            };
+            if said.as_ref() != Some(&fault) {
+                tracing::error!(%fault, hint = NO_DOCKER, "apps cannot run yet; trying again");
+                let shown = Observation {
+                    engine_fault: Some(format!("{fault}; {NO_DOCKER}")),
+                    ..Observation::clone(&self.observation.borrow())
+                };
+                self.observation.send_replace(Arc::new(shown));
+                said = Some(fault);
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                () = sleep(TRY_AGAIN) => {}
+            }
+        }
+    }
+
+    fn apps(self, docker: Docker, collector: Arc<Collector<Docker>>) -> Apps<Docker> {
+        Apps {
+            commits: self.store.changes(),
+            executor: Executor {
+                store: self.store,
+                engine: docker,
+                collector,
+                logs: self.logs,
+                folders: self.folders,
+                stopping: std::collections::BTreeMap::new(),
+            },
+            prober: Prober::default(),
+            edge_changes: self.edge.changes(),
+            edge: self.edge,
+            table: self.table,
+            observation: self.observation,
+            domain: self.domain,
+            memory: Memory::default(),
+            ticks: Ticks::default(),
+        }
+    }
+
+    fn builds(
+        &self,
+        docker: &Docker,
+        status: watch::Sender<String>,
+        stop: &CancellationToken,
+    ) -> Builds<Docker> {
+        Builds {
+            store: self.store.clone(),
+            engine: docker.clone(),
+            workshop: Workshop { stop: stop.clone(), ..self.workshop.clone() },
+            builder: None,
+            status,
+            logs: self.logs.clone(),
+            folders: self.folders.clone(),
+            memory: self.build_memory,
+            commits: self.store.changes(),
+            stop: stop.clone(),
+        }
+    }
+
+    fn sweep(&self, docker: &Docker) -> Sweep<Docker> {
+        Sweep {
+            store: self.store.clone(),
+            engine: docker.clone(),
+            folders: self.folders.clone(),
+        }
+    }
+}
+
+/// Shows how far the base images are where the API shows the engine.
+async fn pass_on(
+    mut stack: watch::Receiver<String>,
+    status: watch::Sender<EngineStatus>,
+    stop: CancellationToken,
+) {
+    loop {
+        let text = stack.borrow_and_update().clone();
+        status.send_modify(|status| status.stack = text);
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            changed = stack.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Eight random hexadecimal digits, made once: what labels this installation's things in Docker.
+fn identity(folders: &Folders) -> Result<InstallationId, PlaneError> {
+    let path = folders.root().join("installation");
+    let made = || -> io::Result<String> {
+        if !path.exists() {
+            write_secret(&path, format!("{:08x}", rand::random::<u32>()).as_bytes())?;
+        }
+        std::fs::read_to_string(&path)
+    };
+    let failed = |source| PlaneError::Identity { path: path.clone(), source };
+    made().map_err(failed)?.trim().parse().map_err(|error| failed(io::Error::other(error)))
+}
+
+/// The longest wait for Docker's first answer.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Between two attempts to reach Docker.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+const NO_DOCKER: &str = "hint: install it with `apt-get install docker.io`, or start it with \
+                         `systemctl start docker`";

@@ -1,0 +1,246 @@
+//! A daemon's life, from its configuration to its end.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use proxy::{AccessLog, Edge, Limits, Table};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::{Semaphore, watch},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    clock,
+    config::{ApiAddress, Config},
+    control::task::chain,
+    daemon::{
+        authority::{Authority, AuthorityError, Presented},
+        folders::Folders,
+        init::token_key,
+        plane::{self, Plane},
+        signals::Signals,
+        tasks::Tasks,
+    },
+    logs::{LogError, LogSettings, Logs},
+    model::Observation,
+    server::{self, Api, Attempts, EngineStatus, Incoming},
+    store::{self, DataDirLock, LockError, OpenError, Store, StoreOptions},
+};
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The data folder cannot be used.
+    #[error("the data folder {} cannot be used", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another daemon runs on it.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// The records cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The logs cannot be opened.
+    #[error(transparent)]
+    Logs(#[from] LogError),
+    /// The API's keys.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// An address is taken or not ours.
+    #[error("the API cannot listen on {at}")]
+    Listen {
+        /// Where.
+        at: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The edge's addresses.
+    #[error("the edge cannot be started")]
+    Edge(#[from] proxy::BindError),
+    /// Something that builds and apps need.
+    #[error(transparent)]
+    Plane(#[from] plane::PlaneError),
+    /// The signals cannot be taken over.
+    #[error("signals cannot be received")]
+    Signals(#[source] io::Error),
+}
+
+impl RunError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Locked(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Listen { .. } | Self::Edge(_) => Some(
+                "`ss -ltnp` shows who listens; choose another address with --http or --api"
+                    .to_owned(),
+            ),
+            Self::Folder { path, .. } => {
+                Some(format!("paas server needs root: sudo paas server --data {}", path.display()))
+            }
+            Self::Logs(_) | Self::Authority(_) | Self::Plane(_) | Self::Signals(_) => None,
+        }
+    }
+}
+
+/// Runs the daemon until it is told to end.
+pub async fn run(config: Config) -> Result<(), RunError> {
+    let mut signals = Signals::take().map_err(RunError::Signals)?;
+    let folders = Folders::of(&config.data);
+    folders.make().map_err(|source| RunError::Folder { path: config.data.clone(), source })?;
+    let _lock = DataDirLock::take(&config.data)?;
+    let options = StoreOptions { schema: store::records::schema(), now: clock::system() };
+    let store = Store::open(&folders.store(), options)?;
+    let logs = Logs::open(&folders.logs(), LogSettings::default())?;
+
+    let (table, table_reader) = watch::channel(Arc::new(Table::default()));
+    let (access_log, mut records) = proxy::access_log();
+    let edge = Arc::new(bind_edge(&config, &table_reader, &access_log)?);
+    let incoming = bind_api(&config, &folders).await?;
+    announce(&config, &folders, &edge, &incoming);
+
+    let (observation, observed) = watch::channel(Arc::new(Observation::default()));
+    let (engine_status, engine_seen) = watch::channel(EngineStatus::default());
+    let api = Api {
+        store: store.clone(),
+        observation: observed,
+        logs: logs.clone(),
+        token_key: token_key(&folders)
+            .map_err(|source| RunError::Folder { path: folders.keys(), source })?,
+        attempts: Attempts::default(),
+        data: config.data.clone(),
+        domain: config.domain.clone(),
+        edge_port: edge.addresses().first().map_or(80, SocketAddr::port),
+        node: config.node.clone(),
+        engine: engine_seen,
+        unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
+    };
+    let mut tasks = Tasks::new();
+    let router = server::router(api);
+    for listener in incoming {
+        tasks.spawn("api", server::serve(listener.incoming, router.clone(), tasks.stop()));
+    }
+    tasks.spawn("access log", async move {
+        while let Some(batch) = records.next().await {
+            for record in batch {
+                tracing::debug!(target: "access", ?record);
+            }
+        }
+    });
+    let plane = Plane::new(&config, &folders, &store, &logs, edge.clone(), table, observation);
+    tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
+
+    let signal = signals.received().await;
+    tracing::info!(signal, "ending");
+    drop(access_log);
+    wind_down(tasks, edge, store).await;
+    Ok(())
+}
+
+/// Listeners stop first, then passes end, then connections drain, then the store closes.
+async fn wind_down(tasks: Tasks, edge: Arc<Edge>, store: Store) {
+    let cut = tasks.stop_all(TASKS_END).await;
+    if !cut.is_empty() {
+        tracing::warn!(?cut, "these tasks did not end in time and were cut");
+    }
+    if let Ok(edge) = Arc::try_unwrap(edge) {
+        let cut = edge.shutdown(EDGE_DRAINS).await;
+        if cut.connections_cut > 0 {
+            tracing::warn!(?cut, "connections were still busy and were cut");
+        }
+    }
+    store.close().await;
+    tracing::info!("ended");
+}
+
+fn bind_edge(
+    config: &Config,
+    table: &watch::Receiver<Arc<Table>>,
+    access_log: &AccessLog,
+) -> Result<Edge, proxy::BindError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let settings = proxy::Settings {
+        listen: config.http.clone(),
+        workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
+        limits: Limits::default(),
+        trusted: Vec::new(),
+        clock: clock::system,
+    };
+    Edge::bind(settings, table, access_log)
+}
+
+/// A listener, and where it can be reached.
+struct Bound {
+    at: String,
+    incoming: Incoming,
+}
+
+async fn bind_api(config: &Config, folders: &Folders) -> Result<Vec<Bound>, RunError> {
+    let mut bound = vec![bind_socket(folders)?];
+    for address in &config.api {
+        let (socket, tls) = match address {
+            ApiAddress::Http(socket) => (*socket, false),
+            ApiAddress::Https(socket) => (*socket, true),
+        };
+        let failed = |source| RunError::Listen { at: address.to_string(), source };
+        let listener = TcpListener::bind(socket).await.map_err(failed)?;
+        let port = listener.local_addr().map_err(failed)?;
+        if tls {
+            let authority = Authority::open(&folders.keys(), clock::now())?;
+            let names = [config.node.clone(), config.domain.clone()];
+            let certificate = authority.issue(&names, &[socket.ip()], clock::now())?;
+            let acceptor = TlsAcceptor::from(Arc::new(Presented::new(certificate).server_config()?));
+            let at = format!("https://{port} (fingerprint {})", authority.fingerprint());
+            bound.push(Bound { at, incoming: Incoming::Tls(listener, acceptor) });
+        } else {
+            bound.push(Bound { at: format!("http://{port}"), incoming: Incoming::Plain(listener) });
+        }
+    }
+    Ok(bound)
+}
+
+/// The socket of an earlier daemon is in the way and nobody's: the data folder is locked.
+fn bind_socket(folders: &Folders) -> Result<Bound, RunError> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folders.socket();
+    let at = format!("unix:{}", path.display());
+    let failed = |source| RunError::Listen { at: at.clone(), source };
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(source)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(Bound { at: at.clone(), incoming: Incoming::Socket(listener) })
+}
+
+fn announce(config: &Config, folders: &Folders, edge: &Edge, incoming: &[Bound]) {
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %folders.root().display(), "paas server");
+    for address in edge.addresses() {
+        tracing::info!(at = %format!("http://{address}"), apps = %format!("<app>.{}", config.domain), "edge");
+    }
+    for bound in incoming {
+        tracing::info!(at = %bound.at, "api");
+    }
+}
+
+/// An error with its causes and its hint, as the terminal shows it.
+pub fn explain(error: &RunError) -> String {
+    match error.hint() {
+        Some(hint) => format!("error: {}\nhint: {hint}", chain(error)),
+        None => format!("error: {}", chain(error)),
+    }
+}
+
+/// Uploads unpacked at the same time; more wait for their turn.
+const UPLOADS_AT_ONCE: usize = 2;
+/// For each task to end its pass; a build is cancelled and begins anew with the next daemon.
+const TASKS_END: Duration = Duration::from_secs(15);
+/// For requests under way when the daemon ends.
+const EDGE_DRAINS: Duration = Duration::from_secs(20);

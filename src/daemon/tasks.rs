@@ -1,0 +1,53 @@
+//! The daemon's tasks: named, stopped together, joined with a deadline.
+
+use std::{future::Future, time::Duration};
+
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Everything that runs beside the daemon's main line.
+#[derive(Debug)]
+pub(super) struct Tasks {
+    stop: CancellationToken,
+    running: Vec<(&'static str, JoinHandle<()>)>,
+}
+
+impl Tasks {
+    pub(super) fn new() -> Self {
+        Self { stop: CancellationToken::new(), running: Vec::new() }
+    }
+
+    /// What tells a task to stop.
+    pub(super) fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Starts a task; it must end soon after `stop` says so.
+    pub(super) fn spawn(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.running.push((name, tokio::spawn(task)));
+    }
+
+    /// Stops all of them and waits, at most so long for each; the names of those that were cut.
+    pub(super) async fn stop_all(self, deadline: Duration) -> Vec<&'static str> {
+        self.stop.cancel();
+        let mut cut = Vec::new();
+        for (name, mut task) in self.running {
+            match timeout(deadline, &mut task).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(task = name, %error, "a task had died");
+                    cut.push(name);
+                }
+                Err(_) => {
+                    task.abort();
+                    cut.push(name);
+                }
+            }
+        }
+        cut
+    }
+}

@@ -1,0 +1,119 @@
+//! A whole manifest, and what is said of every kind of mistake.
+
+use std::time::Duration;
+
+use super::{ByteSize, Manifest};
+
+#[test]
+fn everything_can_be_said() {
+    let manifest = Manifest::parse(
+        r#"
+        app = "shop"
+        x-owner = "me"
+        [env]
+        GREETING = "hi $there"
+        [process.web]
+        command = "node server.js"
+        port = 3000
+        scale = 2
+        memory = "256m"
+        cpu = 0.5
+        stop_timeout = "250ms"
+        [process.web.health]
+        path = "/up"
+        interval = "1s"
+        timeout = "2s"
+        grace = "5m"
+        [deploy]
+        timeout = "3m"
+        drain = "10s"
+        [build]
+        memory = "2g"
+        timeout = "1h"
+        [x-mine]
+        anything = 1
+        "#,
+    )
+    .unwrap();
+    assert_eq!(manifest.app.unwrap().as_str(), "shop");
+    assert_eq!(manifest.env.values().next().unwrap(), "hi $there");
+    let web = manifest.processes.values().next().unwrap();
+    assert_eq!((web.port, web.scale, web.cpu_millis), (Some(3000), Some(2), Some(500)));
+    assert_eq!(web.memory, Some(ByteSize::mib(256)));
+    assert_eq!(web.stop_timeout, Some(Duration::from_millis(250)));
+    assert_eq!(web.health.grace, Some(Duration::from_mins(5)));
+    assert_eq!(manifest.build.timeout, Some(Duration::from_hours(1)));
+    assert_eq!(Manifest::parse("").unwrap(), Manifest::default());
+}
+
+#[test]
+fn mistakes_are_named_with_their_line() {
+    let cases = [
+        ("\n\nproces = 1", "paas.toml line 3: unknown key `proces` hint: did you mean `process`?"),
+        (
+            "[build]\nzzz = 1",
+            "paas.toml line 2: unknown key `zzz` in [build] hint: known here: memory, timeout",
+        ),
+        (
+            "[process.web]\nmemry = \"1g\"",
+            "paas.toml line 2: unknown key `memry` in [process.web] hint: did you mean `memory`?",
+        ),
+        (
+            "[process.web.health]\ngrace = 30",
+            "paas.toml line 2: `grace` is not text hint: write it like grace = \"30s\", \"5m\" \
+             or \"250ms\"",
+        ),
+        (
+            "[deploy]\ndrain = \"10 s\"",
+            "paas.toml line 2: `10 s` is not a duration hint: write it like drain = \"30s\", \
+             \"5m\" or \"250ms\"",
+        ),
+        (
+            "[process.web]\nport = 70000",
+            "paas.toml line 2: `port` is not a number from 1 to 65535",
+        ),
+        (
+            "[process.web]\nscale = 101",
+            "paas.toml line 2: `scale` is not a number from 0 to 100",
+        ),
+        (
+            "[process.web]\ncpu = \"1\"",
+            "paas.toml line 2: `cpu` is not a number of cores from 0.01 to 1000 hint: cpu = 0.5",
+        ),
+        ("[process.web]\nmemory = \"1m\"", "paas.toml line 2: `memory` is less than 16 MiB"),
+        (
+            "[process.web]\nmemory = \"lots\"",
+            "paas.toml line 2: `lots` is not a size; write it like `256m`, `1g` or `65536`",
+        ),
+        (
+            "[process.web.health]\npath = \"up\"",
+            "paas.toml line 2: `up` is not an HTTP path hint: path = \"/health\"",
+        ),
+        (
+            "[env]\nA = 1",
+            "paas.toml line 2: the value of `A` is not text hint: put the value in double quotes",
+        ),
+        (
+            "[env]\nPORT = \"1\"",
+            "paas.toml line 2: `PORT` is not a valid environment variable: `PORT` and names \
+             starting with `PAAS_` or `CNB_` are set by the platform",
+        ),
+        (
+            "[process.Web]",
+            "paas.toml line 1: `Web` is not a valid process name: 1 to 30 characters: lower-case \
+             letters, digits, `-` and `_`, starting with a letter",
+        ),
+        (
+            "process = 1",
+            "paas.toml line 1: `process` is not a section hint: write it as a section: \
+             `[process]`",
+        ),
+    ];
+    for (text, expected) in cases {
+        let error = Manifest::parse(text).unwrap_err();
+        let hint = error.hint.as_ref().map(|hint| format!(" hint: {hint}")).unwrap_or_default();
+        assert_eq!(format!("{error}{hint}"), expected, "{text}");
+    }
+    let error = Manifest::parse("a = = 1").unwrap_err().to_string();
+    assert!(error.starts_with("paas.toml line 1: not valid TOML: "), "{error}");
+}

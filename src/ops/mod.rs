@@ -1,0 +1,17 @@
+//! What a user may do: one verb a file. A verb checks, changes records and writes an event, all in
+//! one transaction; what follows from it is control's work.
+//!
+//! Absent on purpose: any container, any waiting, any knowledge of HTTP. A verb that refuses has
+//! changed nothing.
+
+pub mod configure;
+pub mod create;
+pub mod destroy;
+pub mod grant;
+pub mod refusal;
+pub mod restart;
+pub mod rollback;
+pub mod scale;
+pub mod upload;
+
+pub use refusal::{Refusal, RefusalKind};

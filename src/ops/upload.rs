@@ -1,0 +1,67 @@
+//! Queue a build of an uploaded source tree, unless what runs is already made of it.
+
+use crate::{
+    model::{
+        Actor, AppName, Build, BuildNumber, BuildStatus, ByteSize, EventKind, Release,
+        ReleaseVersion, SourceDigest, Timestamp,
+    },
+    ops::{Refusal, create::existing},
+    store::{Transaction, View, diary, releasing},
+};
+
+/// What came of an upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Uploaded {
+    /// It will be built.
+    Queued(BuildNumber),
+    /// That release is made of the same files already, and serves.
+    Unchanged(ReleaseVersion),
+}
+
+/// A source tree that was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Its identity.
+    pub digest: SourceDigest,
+    /// Its size.
+    pub bytes: ByteSize,
+}
+
+/// Queues a build. The caller has put the tree where builds look for it, under `upload.digest`.
+pub fn upload(
+    tx: &mut Transaction<'_>,
+    name: &AppName,
+    upload: &Upload,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Uploaded, Refusal> {
+    let mut app = existing(tx, name)?;
+    let idle = releasing::under_way(tx, &app)?.is_none()
+        && tx.scan::<Build>(name.as_str())?.iter().all(|build| build.status.is_final());
+    if let (true, Some(current)) = (idle, app.current) {
+        let key = (name.as_str().to_owned(), u64::from(current.release.0));
+        let release = tx.get::<Release>(&key)?;
+        if release.is_some_and(|release| release.source == upload.digest) {
+            return Ok(Uploaded::Unchanged(current.release));
+        }
+    }
+    app.last_build = app.last_build.next();
+    let build = Build {
+        app: name.clone(),
+        number: app.last_build,
+        status: BuildStatus::Queued,
+        source: upload.digest.clone(),
+        source_bytes: upload.bytes,
+        by: by.clone(),
+        queued_at: now,
+        started_at: None,
+        finished_at: None,
+        interruptions: 0,
+        release: None,
+    };
+    tx.put(&build)?;
+    tx.put(&app)?;
+    let text = format!("build {} queued ({})", build.number, build.source_bytes);
+    diary::write(tx, name, EventKind::Build, text, by, now)?;
+    Ok(Uploaded::Queued(build.number))
+}

@@ -1,0 +1,199 @@
+//! Apps: list, create, show, scale, restart, destroy; their instances and events.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+};
+use serde::Deserialize;
+
+use crate::{
+    clock,
+    model::{App, AppName, Event, Observed, ProcessName, Release, Rollout},
+    ops::{self, Refusal, create::existing, scale::Wish},
+    server::{
+        caller::Caller,
+        fault::Failure,
+        state::Api,
+        view::{self, AppView},
+    },
+    store::{Snapshot, View},
+};
+
+pub(super) async fn list(_: Caller, State(api): State<Api>) -> Result<Json<Vec<api::App>>, Failure> {
+    let snapshot = api.store.snapshot();
+    let apps = snapshot.scan::<App>(&())?;
+    let shown: Result<Vec<api::App>, Failure> =
+        apps.iter().map(|app| describe(&api, &snapshot, app)).collect();
+    Ok(Json(shown?))
+}
+
+pub(super) async fn create(
+    caller: Caller,
+    State(api): State<Api>,
+    Json(body): Json<api::CreateApp>,
+) -> Result<Json<api::App>, Failure> {
+    let name: AppName = body.name.parse()?;
+    let app = api
+        .store
+        .transact(move |tx| ops::create::create(tx, &name, &caller.actor, clock::now()))
+        .await?;
+    Ok(Json(describe(&api, &api.store.snapshot(), &app)?))
+}
+
+pub(super) async fn show(
+    _: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<api::App>, Failure> {
+    let snapshot = api.store.snapshot();
+    let app = on_record(&snapshot, &name.parse()?)?;
+    Ok(Json(describe(&api, &snapshot, &app)?))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Confirmation {
+    #[serde(default)]
+    confirm: String,
+}
+
+pub(super) async fn destroy(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(confirmation): Query<Confirmation>,
+) -> Result<Json<api::Change>, Failure> {
+    let app: AppName = name.parse()?;
+    let shown = app.to_string();
+    api.store
+        .transact(move |tx| {
+            ops::destroy::destroy(tx, &app, &confirmation.confirm, &caller.actor, clock::now())
+        })
+        .await?;
+    Ok(Json(api::Change { app: shown, ..Default::default() }))
+}
+
+pub(super) async fn scale(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Json(body): Json<api::Scale>,
+) -> Result<Json<api::Change>, Failure> {
+    let app: AppName = name.parse()?;
+    let mut wishes = BTreeMap::new();
+    for (process, wish) in &body.processes {
+        wishes.insert(process.parse::<ProcessName>()?, Wish::parse(wish)?);
+    }
+    let before = on_record(&api.store.snapshot(), &app)?;
+    let after = api
+        .store
+        .transact(move |tx| ops::scale::scale(tx, &app, &wishes, &caller.actor, clock::now()))
+        .await?;
+    let unchanged = (before.generation == after.generation)
+        .then(|| "that many instances are wanted already".to_owned());
+    Ok(Json(api::Change {
+        app: after.name.to_string(),
+        release: after.current.map(|current| current.release.to_string()),
+        unchanged,
+        ..Default::default()
+    }))
+}
+
+pub(super) async fn restart(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<api::Change>, Failure> {
+    let app: AppName = name.parse()?;
+    let shown = app.to_string();
+    let (release, rollout) = api
+        .store
+        .transact(move |tx| ops::restart::restart(tx, &app, &caller.actor, clock::now()))
+        .await?;
+    Ok(Json(api::Change {
+        app: shown,
+        release: Some(release.to_string()),
+        rollout: Some(rollout.0),
+        ..Default::default()
+    }))
+}
+
+pub(super) async fn instances(
+    _: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Vec<api::Instance>>, Failure> {
+    let snapshot = api.store.snapshot();
+    let app = on_record(&snapshot, &name.parse()?)?;
+    let observation = api.observation.borrow().clone();
+    let mut shown = Vec::new();
+    for observed in observation.apps.get(&app.name).map_or(&[][..], Vec::as_slice) {
+        let release = release_of(&snapshot, &app, observed)?;
+        shown.push(view::instance(observed, release.as_ref(), &api.node));
+    }
+    Ok(Json(shown))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Limit {
+    limit: Option<usize>,
+}
+
+pub(super) async fn events(
+    _: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(Limit { limit }): Query<Limit>,
+) -> Result<Json<Vec<api::Event>>, Failure> {
+    let snapshot = api.store.snapshot();
+    let app = on_record(&snapshot, &name.parse()?)?;
+    let events = snapshot.latest::<Event>(app.name.as_str(), limit.unwrap_or(50).min(1000))?;
+    Ok(Json(events.iter().map(view::event).collect()))
+}
+
+/// The app's record, even if the app is on its way out: whoever watches wants to see that.
+pub(super) fn on_record(snapshot: &Snapshot, name: &AppName) -> Result<App, Failure> {
+    match existing(snapshot, name) {
+        Ok(app) => Ok(app),
+        Err(refusal) => match snapshot.get::<App>(&name.as_str().to_owned())? {
+            Some(app) => Ok(app),
+            None => Err(refusal.into()),
+        },
+    }
+}
+
+pub(super) fn release_of(
+    snapshot: &Snapshot,
+    app: &App,
+    observed: &Observed,
+) -> Result<Option<Release>, Failure> {
+    let version = u64::from(observed.instance.incarnation.release.0);
+    Ok(snapshot.get::<Release>(&(app.name.as_str().to_owned(), version))?)
+}
+
+fn describe(api: &Api, snapshot: &Snapshot, app: &App) -> Result<api::App, Failure> {
+    let key = app.name.as_str().to_owned();
+    let serving = match app.current {
+        Some(current) => {
+            snapshot.get::<Release>(&(key.clone(), current.release.0.into()))?
+        }
+        None => None,
+    };
+    let last_rollout = snapshot.get::<Rollout>(&(key, app.last_rollout.0.into()))?;
+    let observation = api.observation.borrow().clone();
+    let view = AppView {
+        app,
+        serving: serving.as_ref(),
+        last_rollout: last_rollout.as_ref(),
+        seen: observation.apps.get(&app.name).map_or(&[][..], Vec::as_slice),
+        engine_fault: observation.engine_fault.as_deref(),
+    };
+    Ok(view.to_api(api))
+}
+
+/// A path segment or a query that should have been a number.
+pub(super) fn number(text: &str, what: &str) -> Result<u32, Failure> {
+    text.parse()
+        .map_err(|_| Refusal::invalid(what, format!("`{text}` is not a number")).into())
+}

@@ -1,0 +1,53 @@
+//! Builds: list them, read what they wrote.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+
+use crate::{
+    model::{AppName, Build, BuildNumber},
+    server::{
+        apps::{number, on_record},
+        caller::Caller,
+        fault::Failure,
+        logs::unreadable,
+        state::Api,
+        view,
+    },
+    store::View,
+};
+
+pub(super) async fn list(
+    _: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Vec<api::Build>>, Failure> {
+    let snapshot = api.store.snapshot();
+    let app = on_record(&snapshot, &name.parse()?)?;
+    let builds = snapshot.latest::<Build>(app.name.as_str(), MOST)?;
+    Ok(Json(builds.iter().map(view::build).collect()))
+}
+
+pub(super) async fn log(
+    _: Caller,
+    State(api): State<Api>,
+    Path((name, build)): Path<(String, String)>,
+) -> Result<String, Failure> {
+    let app: AppName = name.parse()?;
+    let build = BuildNumber(number(&build, "build")?);
+    let key = (app.as_str().to_owned(), u64::from(build.0));
+    if api.store.snapshot().get::<Build>(&key)?.is_none() {
+        return Err(Failure::new(api::FaultCode::NotFound, format!("{app} has no build {build}"))
+            .hint(format!("`paas builds -a {app}` lists what there is")));
+    }
+    let lines = api.logs.build(&app, build).await.map_err(unreadable)?;
+    let mut text = lines.join("\n");
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Builds in one answer.
+const MOST: usize = 200;

@@ -1,0 +1,295 @@
+//! A build and the rollout after it, as they happen. Who joins late gets what has been so far.
+//!
+//! The story is told from the records, the build's log and the published observation; closing the
+//! connection changes nothing of it.
+
+use std::sync::Arc;
+
+use api::Frame;
+use axum::{
+    body::Body,
+    extract::{Path, Query, State},
+    response::Response,
+};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use crate::{
+    clock,
+    model::{
+        App, AppName, Build, BuildNumber, BuildStatus, Observation, Phase, Release, Rollout,
+        RolloutNumber, Timestamp,
+    },
+    server::{
+        caller::Caller,
+        fault::Failure,
+        state::Api,
+        stream::{self, Gone},
+        view,
+    },
+    store::{Snapshot, StoreError, View},
+};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Subject {
+    build: Option<u32>,
+    rollout: Option<u32>,
+}
+
+pub(super) async fn follow(
+    _: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(subject): Query<Subject>,
+) -> Result<Response<Body>, Failure> {
+    let app: AppName = name.parse()?;
+    let snapshot = api.store.snapshot();
+    let record = super::apps::on_record(&snapshot, &app)?;
+    let missing = |what: String| {
+        Failure::new(api::FaultCode::NotFound, format!("{app} has no {what}"))
+            .hint(format!("`paas releases -a {app}` shows what happened"))
+    };
+    let key = |number: u32| (app.as_str().to_owned(), u64::from(number));
+    let subject = match subject {
+        Subject { build: Some(number), .. } => {
+            snapshot
+                .get::<Build>(&key(number))?
+                .map(|build| Followed::Build(build.number))
+                .ok_or_else(|| missing(format!("build {number}")))?
+        }
+        Subject { build: None, rollout } => {
+            let number = rollout.unwrap_or(record.last_rollout.0);
+            snapshot
+                .get::<Rollout>(&key(number))?
+                .map(|rollout| Followed::Rollout(rollout.number))
+                .ok_or_else(|| missing(format!("rollout {number}")))?
+        }
+    };
+    let (frames, body) = stream::ndjson::<Frame>();
+    let teller = Teller { api, app, frames };
+    tokio::spawn(teller.tell(subject));
+    Ok(body)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Followed {
+    Build(BuildNumber),
+    Rollout(RolloutNumber),
+}
+
+#[derive(Debug)]
+struct Teller {
+    api: Api,
+    app: AppName,
+    frames: mpsc::Sender<Frame>,
+}
+
+/// Why a story ends before its end.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("the listener has gone")]
+    Gone(#[from] Gone),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the record vanished")]
+    Vanished,
+}
+
+impl Teller {
+    async fn tell(self, subject: Followed) {
+        let told = match subject {
+            Followed::Build(number) => self.tell_build(number).await,
+            Followed::Rollout(number) => {
+                let began = self.rollout(number).map(|(_, rollout)| rollout.started_at);
+                match began {
+                    Ok(began) => self.tell_rollout(number, began).await,
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        if let Err(Broken::Store(_) | Broken::Vanished) = told {
+            let gone = Frame::Failed {
+                stage: "rollout".to_owned(),
+                reason: format!("{} is no longer there", self.app),
+                hint: None,
+                last_lines: Vec::new(),
+                still_serving: None,
+            };
+            // Whoever has gone does not need to be told.
+            self.say(gone).await.ok();
+        }
+    }
+
+    async fn tell_build(&self, number: BuildNumber) -> Result<(), Broken> {
+        let began = self.wait_for_turn(number).await?;
+        self.phase("build", began).await?;
+        if let Ok(mut lines) = self.api.logs.follow_build(&self.app, number).await {
+            while let Some(text) = lines.next().await {
+                self.say(Frame::Log { text }).await?;
+            }
+        }
+        let build = self.wait_for_build(number).await?;
+        match (&build.status, build.release) {
+            (BuildStatus::Succeeded(artifact), Some(release)) => {
+                let image = artifact.image.to_string();
+                self.say(Frame::Image { image, bytes: artifact.size.0 }).await?;
+                self.say(Frame::Release { release: release.to_string() }).await?;
+                let rollouts =
+                    self.api.store.snapshot().scan::<Rollout>(self.app.as_str())?;
+                let rollout = rollouts.iter().find(|rollout| rollout.to.release == release);
+                let rollout = rollout.ok_or(Broken::Vanished)?;
+                self.tell_rollout(rollout.number, build.queued_at).await
+            }
+            (BuildStatus::Failed { reason, hint }, _) => {
+                self.failed("build", reason.clone(), hint.clone(), Vec::new()).await
+            }
+            _ => {
+                let hint = Some("deploy again: `paas deploy`".to_owned());
+                self.failed("build", "the build was cancelled".to_owned(), hint, Vec::new()).await
+            }
+        }
+    }
+
+    /// Ends when the build has begun, and says when that was.
+    async fn wait_for_turn(&self, number: BuildNumber) -> Result<Timestamp, Broken> {
+        let mut commits = self.api.store.changes();
+        let mut said = None;
+        loop {
+            commits.mark_unchanged();
+            let snapshot = self.api.store.snapshot();
+            let build = self.build(&snapshot, number)?;
+            if !matches!(build.status, BuildStatus::Queued) {
+                return Ok(build.started_at.unwrap_or(build.queued_at));
+            }
+            let before = snapshot.scan::<Build>(&())?.into_iter().filter(|other| {
+                !other.status.is_final()
+                    && (other.queued_at, &other.app) < (build.queued_at, &build.app)
+            });
+            let ahead = u32::try_from(before.count()).unwrap_or(u32::MAX);
+            if ahead > 0 && said != Some(ahead) {
+                said = Some(ahead);
+                self.say(Frame::Queued { ahead }).await?;
+            }
+            commits.changed().await.map_err(|_| StoreError::Closed)?;
+        }
+    }
+
+    async fn wait_for_build(&self, number: BuildNumber) -> Result<Build, Broken> {
+        let mut commits = self.api.store.changes();
+        loop {
+            commits.mark_unchanged();
+            let build = self.build(&self.api.store.snapshot(), number)?;
+            if build.status.is_final() {
+                return Ok(build);
+            }
+            commits.changed().await.map_err(|_| StoreError::Closed)?;
+        }
+    }
+
+    async fn tell_rollout(&self, number: RolloutNumber, began: Timestamp) -> Result<(), Broken> {
+        let mut commits = self.api.store.changes();
+        let mut observations = self.api.observation.clone();
+        let (mut said, mut shown) = (None, Vec::new());
+        loop {
+            commits.mark_unchanged();
+            let observation: Arc<Observation> = observations.borrow_and_update().clone();
+            let (app, rollout) = self.rollout(number)?;
+            if said != Some(rollout.phase.word()) {
+                said = Some(rollout.phase.word());
+                if let Some(name) = phase_name(&rollout.phase) {
+                    self.phase(name, rollout.phase_at).await?;
+                }
+            }
+            let progress = self.progress(&rollout, &observation)?;
+            if !rollout.phase.is_final() && progress != shown {
+                shown.clone_from(&progress);
+                self.say(Frame::Instances { instances: progress }).await?;
+            }
+            match &rollout.phase {
+                Phase::Starting | Phase::Shifting => {}
+                Phase::Draining | Phase::Done => return self.done(&rollout, began).await,
+                Phase::Failed { reason, hint, last_lines } => {
+                    let (reason, hint) = (reason.clone(), hint.clone());
+                    return self.failed("rollout", reason, hint, last_lines.clone()).await;
+                }
+                Phase::Superseded => {
+                    let reason = match app.last_rollout > number {
+                        true => "a newer release took its place".to_owned(),
+                        false => "it was given up".to_owned(),
+                    };
+                    return self.failed("rollout", reason, None, Vec::new()).await;
+                }
+            }
+            tokio::select! {
+                changed = commits.changed() => changed.map_err(|_| StoreError::Closed)?,
+                changed = observations.changed() => changed.map_err(|_| StoreError::Closed)?,
+            }
+        }
+    }
+
+    async fn done(&self, rollout: &Rollout, began: Timestamp) -> Result<(), Broken> {
+        let took = clock::now().since(began).as_millis();
+        self.say(Frame::Done {
+            release: rollout.to.release.to_string(),
+            urls: vec![self.api.url(&self.app)],
+            took_ms: u64::try_from(took).unwrap_or(u64::MAX),
+        })
+        .await
+    }
+
+    async fn failed(
+        &self,
+        stage: &str,
+        reason: String,
+        hint: Option<String>,
+        last_lines: Vec<String>,
+    ) -> Result<(), Broken> {
+        let app = self.api.store.snapshot().get::<App>(&self.app.as_str().to_owned())?;
+        let serving = app.and_then(|app| app.current).map(|current| current.release.to_string());
+        let stage = stage.to_owned();
+        self.say(Frame::Failed { stage, reason, hint, last_lines, still_serving: serving }).await
+    }
+
+    fn progress(
+        &self,
+        rollout: &Rollout,
+        observation: &Observation,
+    ) -> Result<Vec<api::InstanceProgress>, Broken> {
+        let key = (self.app.as_str().to_owned(), u64::from(rollout.to.release.0));
+        let release = self.api.store.snapshot().get::<Release>(&key)?;
+        let seen = observation.apps.get(&self.app).map_or(&[][..], Vec::as_slice);
+        let new = seen.iter().filter(|observed| observed.instance.incarnation == rollout.to);
+        Ok(new.map(|observed| view::progress(observed, release.as_ref())).collect())
+    }
+
+    fn build(&self, snapshot: &Snapshot, number: BuildNumber) -> Result<Build, Broken> {
+        let key = (self.app.as_str().to_owned(), u64::from(number.0));
+        snapshot.get::<Build>(&key)?.ok_or(Broken::Vanished)
+    }
+
+    fn rollout(&self, number: RolloutNumber) -> Result<(App, Rollout), Broken> {
+        let snapshot = self.api.store.snapshot();
+        let key = self.app.as_str().to_owned();
+        let app = snapshot.get::<App>(&key)?.ok_or(Broken::Vanished)?;
+        let rollout = snapshot.get::<Rollout>(&(key, number.0.into()))?;
+        Ok((app, rollout.ok_or(Broken::Vanished)?))
+    }
+
+    async fn phase(&self, name: &str, at: Timestamp) -> Result<(), Broken> {
+        self.say(Frame::Phase { name: name.to_owned(), at: at.to_string() }).await
+    }
+
+    async fn say(&self, frame: Frame) -> Result<(), Broken> {
+        self.frames.send(frame).await.map_err(|_| Broken::Gone(Gone))
+    }
+}
+
+fn phase_name(phase: &Phase) -> Option<&'static str> {
+    match phase {
+        Phase::Starting => Some("start"),
+        Phase::Shifting => Some("shift"),
+        Phase::Draining => Some("drain"),
+        Phase::Done | Phase::Failed { .. } | Phase::Superseded => None,
+    }
+}

@@ -1,0 +1,51 @@
+//! The HTTP API `/v1`, one file a resource. Handlers translate: a request into a verb of `ops`, records
+//! and observations into the wire contract of crate `api`. They decide nothing.
+//!
+//! Absent on purpose: the engine and control; what runs is read from the published observation.
+
+mod apps;
+mod builds;
+mod caller;
+mod config;
+mod fault;
+mod follow;
+mod listener;
+mod logs;
+mod openapi;
+mod releases;
+mod state;
+mod status;
+mod stream;
+mod uploads;
+mod view;
+
+use axum::{
+    Router,
+    routing::{get, patch, post},
+};
+
+pub use caller::{Attempts, Transport};
+pub use listener::{Incoming, serve};
+pub use state::{Api, EngineStatus};
+
+/// All routes of the API.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/v1/openapi.json", get(openapi::document))
+        .route("/v1/server", get(status::server))
+        .route("/v1/apps", get(apps::list).post(apps::create))
+        .route("/v1/apps/{app}", get(apps::show).delete(apps::destroy))
+        .route("/v1/apps/{app}/instances", get(apps::instances))
+        .route("/v1/apps/{app}/formation", patch(apps::scale))
+        .route("/v1/apps/{app}/restart", post(apps::restart))
+        .route("/v1/apps/{app}/events", get(apps::events))
+        .route("/v1/apps/{app}/builds", get(builds::list).post(uploads::upload))
+        .route("/v1/apps/{app}/builds/{number}/log", get(builds::log))
+        .route("/v1/apps/{app}/follow", get(follow::follow))
+        .route("/v1/apps/{app}/releases", get(releases::list))
+        .route("/v1/apps/{app}/rollback", post(releases::rollback))
+        .route("/v1/apps/{app}/config", get(config::show).patch(config::change))
+        .route("/v1/apps/{app}/logs", get(logs::logs))
+        .fallback(fault::no_such_path)
+        .with_state(api)
+}

@@ -1,0 +1,251 @@
+//! The OpenAPI document: schemas come from the wire contract, paths from the table below, which a
+//! test holds against the router.
+
+use axum::Json;
+use utoipa::{
+    OpenApi,
+    openapi::{
+        HttpMethod, OpenApi as Document, PathItem, Ref, RefOr, Required, ResponseBuilder, Schema,
+        content::ContentBuilder,
+        path::{OperationBuilder, ParameterBuilder, ParameterIn, PathsBuilder},
+        request_body::RequestBodyBuilder,
+        schema::{ArrayBuilder, ObjectBuilder, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+/// Serves the document; it needs no token.
+pub(super) async fn document() -> Json<Document> {
+    Json(describe())
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "paas", description = "Deploy, run, scale and watch apps on your own server."),
+    components(schemas(
+        api::App, api::Build, api::Change, api::Config, api::ConfigPatch, api::CreateApp,
+        api::Event, api::Fault, api::FaultCode, api::Frame, api::Instance, api::InstanceProgress,
+        api::LogLine, api::Release, api::Rollback, api::Scale, api::Server,
+    ))
+)]
+struct Schemas;
+
+/// What a body is.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    None,
+    One(&'static str),
+    Many(&'static str),
+    Lines(&'static str),
+    Text,
+    Tar,
+}
+
+struct Operation {
+    method: HttpMethod,
+    path: &'static str,
+    id: &'static str,
+    summary: &'static str,
+    query: &'static [&'static str],
+    takes: Shape,
+    gives: Shape,
+}
+
+const fn operation(
+    method: HttpMethod,
+    path: &'static str,
+    (id, summary): (&'static str, &'static str),
+    query: &'static [&'static str],
+    (takes, gives): (Shape, Shape),
+) -> Operation {
+    Operation { method, path, id, summary, query, takes, gives }
+}
+
+use HttpMethod::{Delete, Get, Patch, Post};
+use Shape::{Lines, Many, One, Tar, Text};
+
+const OPERATIONS: [Operation; 18] = [
+    operation(Get, "/v1/server", ("server", "The server itself"), &[], (Shape::None, One("Server"))),
+    operation(Get, "/v1/apps", ("listApps", "All apps"), &[], (Shape::None, Many("App"))),
+    operation(Post, "/v1/apps", ("createApp", "Make an app"), &[], (One("CreateApp"), One("App"))),
+    operation(Get, "/v1/apps/{app}", ("app", "One app"), &[], (Shape::None, One("App"))),
+    operation(
+        Delete,
+        "/v1/apps/{app}",
+        ("destroyApp", "Destroy an app"),
+        &["confirm"],
+        (Shape::None, One("Change")),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/instances",
+        ("instances", "What runs of an app"),
+        &[],
+        (Shape::None, Many("Instance")),
+    ),
+    operation(
+        Patch,
+        "/v1/apps/{app}/formation",
+        ("scale", "Change how many instances there are"),
+        &[],
+        (One("Scale"), One("Change")),
+    ),
+    operation(
+        Post,
+        "/v1/apps/{app}/restart",
+        ("restart", "Fresh instances of what serves"),
+        &[],
+        (Shape::None, One("Change")),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/events",
+        ("events", "What happened, newest first"),
+        &["limit"],
+        (Shape::None, Many("Event")),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/builds",
+        ("builds", "Builds, newest first"),
+        &[],
+        (Shape::None, Many("Build")),
+    ),
+    operation(
+        Post,
+        "/v1/apps/{app}/builds",
+        ("deploy", "Upload a source tree, build it and roll it out"),
+        &[],
+        (Tar, One("Change")),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/builds/{number}/log",
+        ("buildLog", "What a build wrote"),
+        &[],
+        (Shape::None, Text),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/follow",
+        ("follow", "A build or a rollout as it happens"),
+        &["build", "rollout"],
+        (Shape::None, Lines("Frame")),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/releases",
+        ("releases", "Releases, newest first"),
+        &[],
+        (Shape::None, Many("Release")),
+    ),
+    operation(
+        Post,
+        "/v1/apps/{app}/rollback",
+        ("rollback", "Go back to an earlier release, code and config"),
+        &[],
+        (One("Rollback"), One("Change")),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/config",
+        ("config", "An app's config"),
+        &[],
+        (Shape::None, One("Config")),
+    ),
+    operation(
+        Patch,
+        "/v1/apps/{app}/config",
+        ("configure", "Change the config, which makes a release"),
+        &[],
+        (One("ConfigPatch"), One("Change")),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/logs",
+        ("logs", "What instances wrote"),
+        &["lines", "follow", "process", "since", "until", "grep", "release"],
+        (Shape::None, Lines("LogLine")),
+    ),
+];
+
+fn describe() -> Document {
+    let mut document = Schemas::openapi();
+    let mut paths = PathsBuilder::new();
+    for operation in OPERATIONS {
+        let (path, method, item) = (operation.path, operation.method.clone(), item(&operation));
+        paths = paths.path(path, PathItem::new(method, item));
+    }
+    document.paths = paths.build();
+    if let Some(components) = &mut document.components {
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+    }
+    document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
+    document
+}
+
+fn item(operation: &Operation) -> utoipa::openapi::path::Operation {
+    let text = || RefOr::T(Schema::Object(ObjectBuilder::new().schema_type(Type::String).build()));
+    let mut builder = OperationBuilder::new()
+        .operation_id(Some(operation.id))
+        .summary(Some(operation.summary))
+        .response("default", response("Why it was not done", One("Fault")))
+        .response("200", response("Done", operation.gives));
+    let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    for name in in_path {
+        let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
+        builder = builder.parameter(parameter.required(Required::True).schema(Some(text())));
+    }
+    for name in operation.query {
+        let parameter = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query);
+        builder = builder.parameter(parameter.required(Required::False).schema(Some(text())));
+    }
+    if let Some((kind, schema)) = body(operation.takes) {
+        let content = ContentBuilder::new().schema(schema).build();
+        builder = builder.request_body(Some(RequestBodyBuilder::new().content(kind, content).build()));
+    }
+    builder.build()
+}
+
+fn response(description: &str, shape: Shape) -> utoipa::openapi::Response {
+    let builder = ResponseBuilder::new().description(description);
+    match body(shape) {
+        Some((kind, schema)) => {
+            builder.content(kind, ContentBuilder::new().schema(schema).build()).build()
+        }
+        None => builder.build(),
+    }
+}
+
+fn body(shape: Shape) -> Option<(&'static str, Option<RefOr<Schema>>)> {
+    let named = |name: &str| RefOr::Ref(Ref::from_schema_name(name));
+    match shape {
+        Shape::None => None,
+        One(name) => Some(("application/json", Some(named(name)))),
+        Many(name) => {
+            let list = ArrayBuilder::new().items(named(name)).build();
+            Some(("application/json", Some(RefOr::T(Schema::Array(list)))))
+        }
+        Lines(name) => Some((api::NDJSON, Some(named(name)))),
+        Text => Some(("text/plain", None)),
+        Tar => Some(("application/x-tar", None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_schema_that_is_referred_to_is_there() {
+        let document = serde_json::to_value(describe()).unwrap();
+        let known = document["components"]["schemas"].as_object().unwrap();
+        let text = document.to_string();
+        for reference in text.split("#/components/schemas/").skip(1) {
+            let name: String = reference.chars().take_while(char::is_ascii_alphanumeric).collect();
+            assert!(known.contains_key(&name), "{name} is referred to and not described");
+        }
+        assert_eq!(document["paths"].as_object().unwrap().len(), 14);
+    }
+}

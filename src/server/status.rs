@@ -1,0 +1,37 @@
+//! The server itself.
+
+use axum::{Json, extract::State};
+
+use crate::server::{caller::Caller, fault::Failure, state::Api};
+
+pub(super) async fn server(
+    caller: Caller,
+    State(api): State<Api>,
+) -> Result<Json<api::Server>, Failure> {
+    let engine = api.engine.borrow().clone();
+    let space = rustix::fs::statvfs(&api.data).ok();
+    let edge_url = match api.edge_port {
+        80 => format!("http://{}", api.domain),
+        port => format!("http://{}:{port}", api.domain),
+    };
+    Ok(Json(api::Server {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        node: api.node.clone(),
+        user: caller.actor.to_string(),
+        domain: api.domain.clone(),
+        edge_url,
+        engine_fault: api.observation.borrow().engine_fault.clone(),
+        engine_version: engine.version,
+        stack: engine.stack,
+        disk_free: space.map_or(0, |space| space.f_bavail.saturating_mul(space.f_frsize)),
+        memory: resident_memory(),
+    }))
+}
+
+/// Resident bytes of this process, by `/proc/self/status` (proc(5)); 0 where that cannot be read.
+fn resident_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or(0) << 10
+}

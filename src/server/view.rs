@@ -1,0 +1,244 @@
+//! From the model to the wire contract.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    model::{
+        App, Build, BuildStatus, Event, Health, InstanceState, Observed, Phase, Release, Rollout,
+        Timestamp, observation::Usage,
+    },
+    server::state::Api,
+};
+
+/// What an app's state is derived from.
+#[derive(Debug)]
+pub(super) struct AppView<'a> {
+    pub(super) app: &'a App,
+    pub(super) serving: Option<&'a Release>,
+    pub(super) last_rollout: Option<&'a Rollout>,
+    pub(super) seen: &'a [Observed],
+    pub(super) engine_fault: Option<&'a str>,
+}
+
+impl AppView<'_> {
+    pub(super) fn to_api(&self, api: &Api) -> api::App {
+        let formation = self.formation();
+        let ready = self.ready();
+        let (state, reason) = self.state(&formation, &ready);
+        api::App {
+            name: self.app.name.to_string(),
+            created_at: self.app.created_at.to_string(),
+            urls: vec![api.url(&self.app.name)],
+            state: state.to_owned(),
+            reason,
+            release: self.app.current.map(|current| current.release.to_string()),
+            formation,
+            ready,
+        }
+    }
+
+    fn formation(&self) -> BTreeMap<String, u16> {
+        match self.serving {
+            Some(release) => release
+                .processes
+                .keys()
+                .map(|name| (name.to_string(), self.app.scale_of(name, release)))
+                .collect(),
+            None => {
+                self.app.formation.iter().map(|(name, count)| (name.to_string(), *count)).collect()
+            }
+        }
+    }
+
+    fn ready(&self) -> BTreeMap<String, u16> {
+        let mut ready = BTreeMap::new();
+        for observed in self.seen {
+            let serves = Some(observed.instance.incarnation) == self.app.current;
+            if serves && observed.stopping_since.is_none() && is_well(observed, self.serving) {
+                *ready.entry(observed.instance.slot.process.to_string()).or_insert(0) += 1;
+            }
+        }
+        ready
+    }
+
+    fn state(
+        &self,
+        formation: &BTreeMap<String, u16>,
+        ready: &BTreeMap<String, u16>,
+    ) -> (&'static str, Option<String>) {
+        if self.app.destroyed_at.is_some() {
+            return ("destroying", None);
+        }
+        if let Some(fault) = self.engine_fault {
+            return ("unknown", Some(fault.to_owned()));
+        }
+        let under_way = self.last_rollout.filter(|rollout| !rollout.phase.is_final());
+        if let Some(rollout) = under_way {
+            let reason = format!("{} is {}", rollout.to.release, rollout.phase.word());
+            return ("deploying", Some(reason));
+        }
+        let failed = self.last_rollout.and_then(|rollout| match &rollout.phase {
+            Phase::Failed { reason, .. } => Some(format!("{} failed: {reason}", rollout.to.release)),
+            _ => None,
+        });
+        if self.app.current.is_none() {
+            return ("new", failed);
+        }
+        let wanted: u16 = formation.values().sum();
+        let missing: Vec<String> = formation
+            .iter()
+            .filter(|(name, count)| ready.get(*name).copied().unwrap_or(0) < **count)
+            .map(|(name, count)| {
+                format!("{} of {count} {name} ready", ready.get(name).copied().unwrap_or(0))
+            })
+            .collect();
+        match (wanted, missing.is_empty(), ready.values().sum::<u16>()) {
+            (0, _, _) => ("stopped", Some("scaled to zero".to_owned())),
+            (_, true, _) => ("running", failed),
+            (_, false, 0) => ("down", Some(missing.join(", "))),
+            (_, false, _) => ("degraded", Some(missing.join(", "))),
+        }
+    }
+}
+
+/// Whether an instance does its work: ready, or running where nothing can be asked.
+fn is_well(observed: &Observed, release: Option<&Release>) -> bool {
+    let asked = release
+        .and_then(|release| release.processes.get(&observed.instance.slot.process))
+        .is_some_and(|process| process.port.is_some());
+    match observed.instance.state {
+        InstanceState::Running { .. } => !asked || observed.health == Health::Ready,
+        InstanceState::Created | InstanceState::Exited(_) => false,
+    }
+}
+
+pub(super) fn instance(observed: &Observed, release: Option<&Release>, node: &str) -> api::Instance {
+    let instance = &observed.instance;
+    let process = release.and_then(|release| release.processes.get(&instance.slot.process));
+    let (state, detail) = state(observed);
+    let (health, seen) = health(observed, release);
+    let port = process.and_then(|process| process.port);
+    let address = instance.address.map(|ip| match port {
+        Some(port) => std::net::SocketAddr::new(ip, port).to_string(),
+        None => ip.to_string(),
+    });
+    api::Instance {
+        name: instance.slot.to_string(),
+        node: node.to_owned(),
+        release: instance.incarnation.release.to_string(),
+        state: state.to_owned(),
+        health: health.to_owned(),
+        detail: detail.or(seen),
+        restarts: instance.attempt,
+        cpu_millis: observed.usage.map(|Usage { cpu_millis, .. }| cpu_millis),
+        memory: observed.usage.map(|Usage { memory, .. }| memory),
+        memory_limit: process.map_or(0, |process| process.limits.memory.0),
+        started_at: started(&instance.state).map(|at| at.to_string()),
+        container: Some(instance.id.to_string()),
+        address,
+        in_flight: observed.in_flight,
+    }
+}
+
+fn state(observed: &Observed) -> (&'static str, Option<String>) {
+    match &observed.instance.state {
+        InstanceState::Created => ("created", None),
+        InstanceState::Running { .. } if observed.stopping_since.is_some() => ("stopping", None),
+        InstanceState::Running { .. } if observed.unrouted_since.is_some() && observed.in_flight > 0 => {
+            ("draining", Some(format!("{} requests under way", observed.in_flight)))
+        }
+        InstanceState::Running { .. } => ("running", None),
+        InstanceState::Exited(exit) if observed.stopping_since.is_some() || exit.code == 0 => {
+            ("exited", Some(exit.to_string()))
+        }
+        InstanceState::Exited(exit) => ("crashed", Some(exit.to_string())),
+    }
+}
+
+fn health(observed: &Observed, release: Option<&Release>) -> (&'static str, Option<String>) {
+    let running = matches!(observed.instance.state, InstanceState::Running { .. });
+    match (&observed.health, running) {
+        (_, false) => ("-", None),
+        (Health::Ready, _) => ("ready", None),
+        (Health::Failing { seen }, _) => ("failing", Some(seen.clone())),
+        (Health::Starting { .. }, _) if is_well(observed, release) => ("-", None),
+        (Health::Starting { seen, .. }, _) => ("starting", seen.clone()),
+    }
+}
+
+fn started(state: &InstanceState) -> Option<Timestamp> {
+    match state {
+        InstanceState::Created => None,
+        InstanceState::Running { since } => Some(*since),
+        InstanceState::Exited(exit) => exit.started_at,
+    }
+}
+
+/// One new instance on its way, for who follows a rollout.
+pub(super) fn progress(observed: &Observed, release: Option<&Release>) -> api::InstanceProgress {
+    let (state, ended) = state(observed);
+    let (health, seen) = health(observed, release);
+    let word = match (state, health) {
+        ("exited" | "crashed", _) => "exited",
+        (_, "failing") => "failing",
+        (_, "ready" | "-") => "ready",
+        _ => "starting",
+    };
+    api::InstanceProgress {
+        name: observed.instance.slot.to_string(),
+        state: word.to_owned(),
+        detail: ended.or(seen),
+    }
+}
+
+pub(super) fn build(build: &Build) -> api::Build {
+    let (status, reason, hint, artifact) = match &build.status {
+        BuildStatus::Queued => ("queued", None, None, None),
+        BuildStatus::Running => ("running", None, None, None),
+        BuildStatus::Succeeded(artifact) => ("succeeded", None, None, Some(artifact)),
+        BuildStatus::Failed { reason, hint } => ("failed", Some(reason.clone()), hint.clone(), None),
+        BuildStatus::Cancelled => ("cancelled", None, None, None),
+    };
+    api::Build {
+        number: build.number.0,
+        status: status.to_owned(),
+        reason,
+        hint,
+        release: build.release.map(|release| release.to_string()),
+        source: build.source.to_string(),
+        source_bytes: build.source_bytes.0,
+        image: artifact.map(|artifact| artifact.image.to_string()),
+        image_bytes: artifact.map(|artifact| artifact.size.0),
+        by: build.by.to_string(),
+        queued_at: build.queued_at.to_string(),
+        started_at: build.started_at.map(|at| at.to_string()),
+        finished_at: build.finished_at.map(|at| at.to_string()),
+    }
+}
+
+pub(super) fn release(release: &Release, rollout: Option<&Rollout>, app: &App) -> api::Release {
+    api::Release {
+        version: release.version.to_string(),
+        current: app.current.is_some_and(|current| current.release == release.version),
+        status: rollout.map_or("superseded", |rollout| rollout.phase.word()).to_owned(),
+        cause: release.cause.to_string(),
+        by: release.by.to_string(),
+        at: release.at.to_string(),
+        build: release.build.0,
+        image: release.image.to_string(),
+        processes: release
+            .processes
+            .values()
+            .map(|process| (process.name.to_string(), process.command.clone()))
+            .collect(),
+    }
+}
+
+pub(super) fn event(event: &Event) -> api::Event {
+    api::Event {
+        at: event.at.to_string(),
+        kind: event.kind.word().to_owned(),
+        text: event.text.clone(),
+        by: event.by.to_string(),
+    }
+}

@@ -147,16 +147,16 @@ pub(super) async fn follow(
         None => (settings.per_build_bytes + NOTICE, None),
     };
     let history = blocking(move || read_up_to(&folder, number, len)).await?;
-    let live = stream::unfold(followers, |followers| async move {
+    let to_come = stream::unfold(followers, |followers| async move {
         let mut followers = followers?;
-        let line = match followers.recv().await {
-            Ok(line) => line.to_string(),
+        let text = match followers.recv().await {
+            Ok(text) => text.to_string(),
             Err(RecvError::Lagged(missed)) => format!("({missed} lines left out)"),
             Err(RecvError::Closed) => return None,
         };
-        Some((line, Some(followers)))
+        Some((text, Some(followers)))
     });
-    Ok(stream::iter(history).chain(live).boxed())
+    Ok(stream::iter(history).chain(to_come).boxed())
 }
 
 fn read_up_to(folder: &Path, number: BuildNumber, len: u64) -> Result<Vec<String>, LogError> {

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AppLog, LogError, Logs, Query, Record, app::FLUSH_EVERY, lock};
+use super::{AppLog, LogError, Logs, Query, Record, lock, writer::FLUSH_EVERY};
 use crate::{
     engine::{Engine, EngineError},
     model::{AppName, ContainerId, Instance, InstanceState},

@@ -7,11 +7,15 @@
 pub mod query;
 pub mod record;
 
+mod segment;
+mod writer;
+
+mod cursor;
+mod history;
+
 mod app;
 mod build;
 mod collect;
-mod cursor;
-mod segment;
 
 use std::{
     collections::HashMap,

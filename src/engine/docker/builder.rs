@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use super::{
     Docker, fault,
     label::{self, Role},
-    network,
+    network::{self, Network},
     observe::{life, list},
     policy, remove_container,
     start::{Plan, create, run},
@@ -25,8 +25,8 @@ pub(super) async fn start(docker: &Docker, spec: &BuilderSpec) -> Result<Contain
     let installation = docker.installation();
     let plan = Plan {
         name: label::builder_name(installation, spec),
-        network: label::build_network(installation),
-        body: policy::builder(installation, spec),
+        network: Network::of_builds(installation),
+        body: policy::builder(docker.settings(), spec),
     };
     network::ensure(docker, &plan.network).await?;
     let id = match create(docker, &plan).await {

@@ -1,6 +1,10 @@
 //! Images of ours: loaded, named, listed, removed. Which of them are still needed is not known here.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bollard::{
     models::BuildInfo,
@@ -10,7 +14,7 @@ use bollard::{
     },
 };
 use bytes::Bytes;
-use futures_util::{TryStreamExt, stream::BoxStream};
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 
 use super::{Docker, fault, label};
 use crate::{
@@ -33,15 +37,15 @@ pub(super) async fn layers(
 
 /// Feeds a tar to `docker load`. Docker answers 200 at once and reports what goes wrong inside the
 /// answer; bollard turns that into an error of the stream.
-pub(super) async fn load(
-    docker: &Docker,
-    tar: BoxStream<'static, std::io::Result<Bytes>>,
-) -> Result<(), EngineError> {
-    // Docker holds the layers' files open while it reads; a quiet answer is all that is needed.
+pub(super) async fn load(docker: &Docker, tar: Tar) -> Result<(), EngineError> {
+    let (tar, broke) = watched(tar);
     let options = ImportImageOptions { quiet: true, ..Default::default() };
     let answers = docker.api().import_image_stream(options, tar, None);
-    let all: Vec<BuildInfo> =
-        docker.within(LOAD_DEADLINE, "load", "an image", answers.try_collect()).await?;
+    let loaded = docker.within(LOAD_DEADLINE, "load", "an image", answers.try_collect()).await;
+    if let Some(error) = broke.get() {
+        return Err(fault::refusal("load", "an image", 0, format!("its source broke: {error}")));
+    }
+    let all: Vec<BuildInfo> = loaded?;
     match all.into_iter().find_map(|answer| answer.error_detail) {
         Some(detail) => {
             let message = detail.message.unwrap_or_else(|| "no reason given".to_owned());
@@ -50,6 +54,17 @@ pub(super) async fn load(
         None => Ok(()),
     }
 }
+
+/// Remembers what the source of an upload broke with. The connection breaks with it, and by its own
+/// error nobody could tell that from a Docker that went away.
+fn watched(tar: Tar) -> (Tar, Arc<OnceLock<String>>) {
+    let broke = Arc::new(OnceLock::new());
+    let note = broke.clone();
+    let tar = tar.inspect_err(move |error| drop(note.set(error.to_string())));
+    (tar.boxed(), broke)
+}
+
+type Tar = BoxStream<'static, std::io::Result<Bytes>>;
 
 /// Names an image.
 pub(super) async fn tag(

@@ -10,13 +10,15 @@ use sha2::{Digest, Sha256};
 use super::InstallationId;
 use crate::{
     engine::{BuilderSpec, InstanceSpec},
-    model::{AppName, BuildNumber, Incarnation, ReleaseVersion, Slot},
+    model::{AppName, BuildNumber, ImageId, Incarnation, ReleaseVersion, Slot},
 };
 
 pub(super) const INSTALLATION: &str = "paas.installation";
 pub(super) const ROLE: &str = "paas.role";
 pub(super) const APP: &str = "paas.app";
 pub(super) const SPEC: &str = "paas.spec";
+/// What was asked for. Docker's own answer is another digest where containerd keeps the images.
+const IMAGE: &str = "paas.image";
 const PROCESS: &str = "paas.process";
 const INDEX: &str = "paas.index";
 const RELEASE: &str = "paas.release";
@@ -52,6 +54,7 @@ pub(super) struct Identity {
     pub(super) slot: Slot,
     pub(super) incarnation: Incarnation,
     pub(super) attempt: u32,
+    pub(super) image: ImageId,
 }
 
 pub(super) fn instance_name(installation: &InstallationId, spec: &InstanceSpec) -> String {
@@ -88,6 +91,7 @@ pub(super) fn of_instance(
         (RELEASE, &spec.incarnation.release.0),
         (RESTART, &spec.incarnation.restart),
         (ATTEMPT, &spec.attempt),
+        (IMAGE, &spec.image),
         (SPEC, &digest(spec)),
     ])
 }
@@ -132,6 +136,7 @@ pub(super) fn identity(labels: &HashMap<String, String>) -> Option<Identity> {
             restart: number(RESTART)?,
         },
         attempt: number(ATTEMPT)?,
+        image: labels.get(IMAGE)?.parse().ok()?,
     })
 }
 
@@ -189,7 +194,7 @@ mod tests {
         assert_eq!(identity.app, spec.app);
         assert_eq!(identity.slot, spec.slot);
         assert_eq!(identity.incarnation, spec.incarnation);
-        assert_eq!(identity.attempt, spec.attempt);
+        assert_eq!((identity.attempt, identity.image), (spec.attempt, spec.image.clone()));
         assert!(is_ours(&installation, Some(&labels)));
         assert!(!is_ours(&"other".parse().unwrap(), Some(&labels)));
         assert_eq!(instance_name(&installation, &spec), "paas-k3f9.shop.web.1.v12.0.3");

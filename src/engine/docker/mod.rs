@@ -8,14 +8,16 @@
 mod connection;
 mod fault;
 
-mod changes;
 mod label;
+mod policy;
+mod subnet;
+
 mod network;
+mod start;
+
+mod changes;
 mod observe;
 mod output;
-mod policy;
-mod start;
-mod subnet;
 mod usage;
 
 mod builder;

@@ -11,13 +11,42 @@ use bollard::{
 };
 
 use super::{
-    Docker, fault, label,
+    Docker, InstallationId, fault, label,
     subnet::{self, Subnet},
 };
 use crate::{engine::EngineError, model::AppName};
 
+/// A network of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Network {
+    name: String,
+    inside: Inside,
+}
+
+/// Whether the containers of one network reach each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    /// They are of one app.
+    Open,
+    /// They have nothing to do with each other.
+    Closed,
+}
+
+impl Network {
+    /// An app's own.
+    pub(super) fn of_app(installation: &InstallationId, app: &AppName) -> Self {
+        Self { name: label::app_network(installation, app), inside: Inside::Open }
+    }
+
+    /// The one that all builds share.
+    pub(super) fn of_builds(installation: &InstallationId) -> Self {
+        Self { name: label::build_network(installation), inside: Inside::Closed }
+    }
+}
+
 /// Makes the network unless it is there.
-pub(super) async fn ensure(docker: &Docker, name: &str) -> Result<(), EngineError> {
+pub(super) async fn ensure(docker: &Docker, network: &Network) -> Result<(), EngineError> {
+    let name = network.name.as_str();
     let mut known = docker.networks().lock().await;
     if known.contains(name) {
         return Ok(());
@@ -25,7 +54,7 @@ pub(super) async fn ensure(docker: &Docker, name: &str) -> Result<(), EngineErro
     let listed = docker
         .ask("network ls", name, docker.api().list_networks(None::<ListNetworksOptions>))
         .await?;
-    if !listed.iter().any(|network| network.name.as_deref() == Some(name)) {
+    if !listed.iter().any(|other| other.name.as_deref() == Some(name)) {
         let taken: Vec<Subnet> = listed
             .iter()
             .filter_map(|network| network.ipam.as_ref()?.config.as_ref())
@@ -33,15 +62,15 @@ pub(super) async fn ensure(docker: &Docker, name: &str) -> Result<(), EngineErro
             .filter_map(|config| config.subnet.as_ref()?.parse().ok())
             .chain(host_routes())
             .collect();
-        create(docker, name, &taken).await?;
+        create(docker, network, &taken).await?;
     }
     known.insert(name.to_owned());
     Ok(())
 }
 
 /// Forgets that the network is known: somebody has removed it behind our back.
-pub(super) async fn doubt(docker: &Docker, name: &str) {
-    docker.networks().lock().await.remove(name);
+pub(super) async fn doubt(docker: &Docker, network: &Network) {
+    docker.networks().lock().await.remove(&network.name);
 }
 
 /// Removes an app's network. Docker refuses while a container is still attached.
@@ -55,10 +84,11 @@ pub(super) async fn forget(docker: &Docker, app: &AppName) -> Result<(), EngineE
 
 /// Tries the free subnets in turn: one that Docker calls overlapping was taken since it was asked,
 /// by another installation or by hand.
-async fn create(docker: &Docker, name: &str, taken: &[Subnet]) -> Result<(), EngineError> {
+async fn create(docker: &Docker, network: &Network, taken: &[Subnet]) -> Result<(), EngineError> {
+    let name = network.name.as_str();
     let mut last = None;
-    for subnet in docker.subnet_pool().free(taken).take(MAX_TRIES) {
-        let request = request(docker, name, subnet);
+    for subnet in docker.settings().subnet_pool.free(taken).take(MAX_TRIES) {
+        let request = request(docker, network, subnet);
         match docker.ask("network create", name, docker.api().create_network(request)).await {
             Ok(_) => return Ok(()),
             Err(error) if is_overlap(&error) => last = Some(error),
@@ -67,14 +97,16 @@ async fn create(docker: &Docker, name: &str, taken: &[Subnet]) -> Result<(), Eng
         }
     }
     Err(last.unwrap_or_else(|| {
-        let message = format!("the address pool {} has no free subnet", docker.subnet_pool());
+        let message =
+            format!("the address pool {} has no free subnet", docker.settings().subnet_pool);
         fault::refuse("network create", name, message)
     }))
 }
 
-fn request(docker: &Docker, name: &str, subnet: Subnet) -> NetworkCreateRequest {
+fn request(docker: &Docker, network: &Network, subnet: Subnet) -> NetworkCreateRequest {
+    let reach = network.inside == Inside::Open;
     NetworkCreateRequest {
-        name: name.to_owned(),
+        name: network.name.clone(),
         driver: Some("bridge".to_owned()),
         ipam: Some(Ipam {
             config: Some(vec![IpamConfig {
@@ -84,7 +116,7 @@ fn request(docker: &Docker, name: &str, subnet: Subnet) -> NetworkCreateRequest 
             ..Default::default()
         }),
         labels: Some(label::of_network(docker.installation())),
-        options: Some(HashMap::new()),
+        options: Some(HashMap::from([(REACH.to_owned(), reach.to_string())])),
         ..Default::default()
     }
 }
@@ -99,6 +131,9 @@ fn host_routes() -> Vec<Subnet> {
         .map(|table| subnet::routes(&table))
         .unwrap_or_default()
 }
+
+/// The bridge driver's option for traffic between the containers of one network.
+const REACH: &str = "com.docker.network.bridge.enable_icc";
 
 /// More refusals in a row than this mean something else than a race.
 const MAX_TRIES: usize = 16;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     engine::EngineError,
-    model::{ContainerId, Exit, ImageId, Instance, InstanceState, Timestamp},
+    model::{ContainerId, Exit, Instance, InstanceState, Timestamp},
 };
 
 /// What an inspection showed, and the glance it belongs to.
@@ -86,7 +86,7 @@ async fn instance(
 ) -> Result<Option<Instance>, EngineError> {
     let Some(id) = summary.id.clone() else { return Ok(None) };
     let Some(identity) = summary.labels.as_ref().and_then(label::identity) else {
-        tracing::warn!(container = id, "container with unreadable labels is left alone");
+        tracing::debug!(container = id, "container with unreadable labels is left alone");
         return Ok(None);
     };
     let glance = Glance::of(&summary);
@@ -155,9 +155,8 @@ fn read(
     identity: Identity,
     inspected: ContainerInspectResponse,
 ) -> Option<Instance> {
-    let Identity { app, slot, incarnation, attempt } = identity;
+    let Identity { app, slot, incarnation, attempt, image } = identity;
     let state = inspected.state.unwrap_or_default();
-    let image: ImageId = inspected.image?.parse().ok()?;
     let running = is_running(&state);
     let created = inspected.created.as_deref().and_then(Timestamp::parse).unwrap_or_default();
     Some(Instance {

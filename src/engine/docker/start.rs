@@ -10,7 +10,13 @@ use bollard::{
     query_parameters::{CreateContainerOptions, InspectContainerOptions, StartContainerOptions},
 };
 
-use super::{Docker, connection::START_DEADLINE, fault, label, network, policy, remove_container};
+use super::{
+    Docker,
+    connection::START_DEADLINE,
+    fault, label,
+    network::{self, Network},
+    policy, remove_container,
+};
 use crate::{
     engine::{EngineError, InstanceSpec},
     model::ContainerId,
@@ -19,7 +25,7 @@ use crate::{
 /// What a container needs besides its own description.
 pub(super) struct Plan {
     pub(super) name: String,
-    pub(super) network: String,
+    pub(super) network: Network,
     pub(super) body: ContainerCreateBody,
 }
 
@@ -30,8 +36,8 @@ pub(super) async fn start(
     let installation = docker.installation();
     let plan = Plan {
         name: label::instance_name(installation, spec),
-        network: label::app_network(installation, &spec.app),
-        body: policy::instance(installation, spec),
+        network: Network::of_app(installation, &spec.app),
+        body: policy::instance(docker.settings(), spec),
     };
     network::ensure(docker, &plan.network).await?;
     let id = match create(docker, &plan).await {
@@ -63,12 +69,12 @@ pub(super) async fn create(docker: &Docker, plan: &Plan) -> Result<ContainerId, 
 
 /// Starts a container that exists, and tells the image's fault from the engine's.
 pub(super) async fn run(docker: &Docker, plan: &Plan, id: &ContainerId) -> Result<(), EngineError> {
-    let Err(mut error) = try_start(docker, id).await else { return Ok(()) };
+    let Err(mut error) = try_start(docker, plan, id).await else { return Ok(()) };
     if is_network_gone(&error) {
-        // Somebody removed it since we last looked; bollard's caller cannot know, so look again.
+        // Somebody removed it since we last looked.
         network::doubt(docker, &plan.network).await;
         network::ensure(docker, &plan.network).await?;
-        match try_start(docker, id).await {
+        match try_start(docker, plan, id).await {
             Ok(()) => return Ok(()),
             Err(second) => error = second,
         }
@@ -116,9 +122,9 @@ async fn existing(docker: &Docker, name: &str, digest: &str) -> Result<Existing,
     })
 }
 
-async fn try_start(docker: &Docker, id: &ContainerId) -> Result<(), EngineError> {
+async fn try_start(docker: &Docker, plan: &Plan, id: &ContainerId) -> Result<(), EngineError> {
     let start = docker.api().start_container(&id.0, None::<StartContainerOptions>);
-    docker.within(START_DEADLINE, "container start", &id.0, start).await
+    docker.within(START_DEADLINE, "container start", &plan.name, start).await
 }
 
 fn is_network_gone(error: &EngineError) -> bool {

@@ -33,7 +33,7 @@ impl Subnet {
     }
 
     /// The parts of this pool that overlap nothing in `taken`, lowest first.
-    pub(super) fn free<'a>(self, taken: &'a [Self]) -> impl Iterator<Item = Self> + 'a {
+    pub(super) fn free(self, taken: &[Self]) -> impl Iterator<Item = Self> {
         let parts = 1_u32.checked_shl(u32::from(PART_PREFIX.saturating_sub(self.prefix)));
         let parts = if self.prefix > PART_PREFIX { 0 } else { parts.unwrap_or(0) };
         let size = 1_u32 << (32 - PART_PREFIX);
@@ -133,15 +133,12 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_endian = "little")]
     fn routes_of_the_machine_are_read() {
         let table = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\n\
                      eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
                      docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n\
                      garbage\n";
-        let expected =
-            if cfg!(target_endian = "little") { vec![subnet("172.17.0.0/16")] } else { vec![] };
-        if cfg!(target_endian = "little") {
-            assert_eq!(routes(table), expected);
-        }
+        assert_eq!(routes(table), [subnet("172.17.0.0/16")]);
     }
 }

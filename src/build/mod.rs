@@ -8,7 +8,9 @@
 //!
 //! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
 //! an app), `session` (one build in one container), `export` (folders → image), `base` (the images
-//! below), `processes` (what can be run), `folder` (how untrusted trees are touched).
+//! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what builds
+//! are made from: `stack` (the root filesystems), `toolchains` (the languages), `web` (the only door
+//! to downloads).
 
 mod base;
 mod builder;
@@ -18,7 +20,10 @@ mod folder;
 mod processes;
 mod progress;
 mod session;
+pub mod stack;
+pub mod toolchains;
 pub mod unpack;
+mod web;
 mod workspace;
 
 pub use base::{BaseImage, Rootfs, load_base};

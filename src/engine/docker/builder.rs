@@ -26,7 +26,7 @@ pub(super) async fn start(docker: &Docker, spec: &BuilderSpec) -> Result<Contain
     let plan = Plan {
         name: label::builder_name(installation, spec),
         network: label::build_network(installation),
-        body: policy::builder(installation, spec),
+        body: policy::builder(docker.settings(), spec),
     };
     network::ensure(docker, &plan.network).await?;
     let id = match create(docker, &plan).await {

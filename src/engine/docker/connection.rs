@@ -26,15 +26,21 @@ pub struct DockerSettings {
     pub installation: InstallationId,
     /// Where the apps' networks get their addresses from.
     pub subnet_pool: Subnet,
+    /// How many files a process in a container may have open.
+    pub open_files: u64,
 }
 
 impl DockerSettings {
-    /// The usual socket and address pool.
+    /// The usual socket, address pool and limits. A container is given no more open files than this
+    /// daemon may have: a Docker without the right to exceed its own limit, which is usually ours
+    /// too, could not start it.
     pub fn new(installation: InstallationId) -> Self {
+        let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
         Self {
             socket: "/var/run/docker.sock".to_owned(),
             installation,
             subnet_pool: Subnet::DEFAULT_POOL,
+            open_files: hard.map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES)),
         }
     }
 }
@@ -122,8 +128,8 @@ impl Docker {
         &self.inner.settings.installation
     }
 
-    pub(super) fn subnet_pool(&self) -> Subnet {
-        self.inner.settings.subnet_pool
+    pub(super) fn settings(&self) -> &DockerSettings {
+        &self.inner.settings
     }
 
     /// A panic while it was held leaves at worst a stale entry, which the next inspection replaces.
@@ -185,6 +191,9 @@ fn unreachable_at(socket: &str, error: EngineError) -> EngineError {
         other => other,
     }
 }
+
+/// Plenty for a server, and not so many that a program that closes all of them is slow.
+const OPEN_FILES: u64 = 65_536;
 
 /// Reads and small changes take milliseconds; ten seconds mean that dockerd is wedged or the
 /// machine is out of memory, and waiting longer would stall the control loop.

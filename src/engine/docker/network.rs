@@ -57,7 +57,7 @@ pub(super) async fn forget(docker: &Docker, app: &AppName) -> Result<(), EngineE
 /// by another installation or by hand.
 async fn create(docker: &Docker, name: &str, taken: &[Subnet]) -> Result<(), EngineError> {
     let mut last = None;
-    for subnet in docker.subnet_pool().free(taken).take(MAX_TRIES) {
+    for subnet in docker.settings().subnet_pool.free(taken).take(MAX_TRIES) {
         let request = request(docker, name, subnet);
         match docker.ask("network create", name, docker.api().create_network(request)).await {
             Ok(_) => return Ok(()),
@@ -67,7 +67,8 @@ async fn create(docker: &Docker, name: &str, taken: &[Subnet]) -> Result<(), Eng
         }
     }
     Err(last.unwrap_or_else(|| {
-        let message = format!("the address pool {} has no free subnet", docker.subnet_pool());
+        let message =
+            format!("the address pool {} has no free subnet", docker.settings().subnet_pool);
         fault::refuse("network create", name, message)
     }))
 }

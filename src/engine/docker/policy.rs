@@ -10,14 +10,15 @@ use bollard::models::{
     RestartPolicy, RestartPolicyNameEnum,
 };
 
-use super::{InstallationId, label};
+use super::{DockerSettings, label};
 use crate::{
     engine::{Access, BuilderSpec, InstanceSpec},
     model::process::Limits,
 };
 
 /// The container of an instance.
-pub(super) fn instance(installation: &InstallationId, spec: &InstanceSpec) -> ContainerCreateBody {
+pub(super) fn instance(settings: &DockerSettings, spec: &InstanceSpec) -> ContainerCreateBody {
+    let installation = &settings.installation;
     ContainerCreateBody {
         image: Some(spec.image.to_string()),
         entrypoint: Some(spec.process.entrypoint.clone()),
@@ -28,7 +29,7 @@ pub(super) fn instance(installation: &InstallationId, spec: &InstanceSpec) -> Co
         host_config: Some(HostConfig {
             network_mode: Some(label::app_network(installation, &spec.app)),
             cap_add: Some(vec!["NET_BIND_SERVICE".to_owned()]),
-            ..confined(&spec.process.limits)
+            ..confined(settings, &spec.process.limits)
         }),
         ..Default::default()
     }
@@ -36,7 +37,8 @@ pub(super) fn instance(installation: &InstallationId, spec: &InstanceSpec) -> Co
 
 /// The container of a build: confined as an instance is, without the one capability, and with the
 /// folders it works on.
-pub(super) fn builder(installation: &InstallationId, spec: &BuilderSpec) -> ContainerCreateBody {
+pub(super) fn builder(settings: &DockerSettings, spec: &BuilderSpec) -> ContainerCreateBody {
+    let installation = &settings.installation;
     let limits = Limits { memory: spec.memory, cpu_millis: Some(spec.cpu_millis), pids: spec.pids };
     ContainerCreateBody {
         image: Some(spec.image.to_string()),
@@ -48,14 +50,15 @@ pub(super) fn builder(installation: &InstallationId, spec: &BuilderSpec) -> Cont
             network_mode: Some(label::build_network(installation)),
             mounts: Some(spec.mounts.iter().map(mount).collect()),
             tmpfs: Some(HashMap::from([("/tmp".to_owned(), BUILD_TMP.to_owned())])),
-            ..confined(&limits)
+            ..confined(settings, &limits)
         }),
         ..Default::default()
     }
 }
 
 /// What holds for instances and builders alike.
-fn confined(limits: &Limits) -> HostConfig {
+fn confined(settings: &DockerSettings, limits: &Limits) -> HostConfig {
+    let open_files = i64::try_from(settings.open_files).unwrap_or(i64::MAX);
     let memory = i64::try_from(limits.memory.0).unwrap_or(i64::MAX);
     HostConfig {
         cap_drop: Some(vec!["ALL".to_owned()]),
@@ -67,8 +70,8 @@ fn confined(limits: &Limits) -> HostConfig {
         nano_cpus: limits.cpu_millis.map(|millis| i64::from(millis) * 1_000_000),
         ulimits: Some(vec![ResourcesUlimits {
             name: Some("nofile".to_owned()),
-            soft: Some(MAX_FILES),
-            hard: Some(MAX_FILES),
+            soft: Some(open_files),
+            hard: Some(open_files),
         }]),
         // Reaps orphans and passes signals on, for programs that were not written to be process 1.
         init: Some(true),
@@ -116,9 +119,6 @@ fn mount(mount: &crate::engine::Mount) -> Mount {
         ..Default::default()
     }
 }
-
-/// Open files per process.
-const MAX_FILES: i64 = 65_536;
 
 /// A build's temporary files: in memory, which counts against the build's limit. Compilers run
 /// programs from there.
@@ -176,7 +176,7 @@ pub(crate) mod tests {
 
     #[test]
     fn nothing_is_published_and_nothing_of_the_machine_is_seen() {
-        let body = instance(&"k3f9".parse().unwrap(), &spec());
+        let body = instance(&DockerSettings::new("k3f9".parse().unwrap()), &spec());
         let host = body.host_config.unwrap();
         assert_eq!(host.network_mode.as_deref(), Some("paas-k3f9-shop"));
         assert_eq!((host.port_bindings, host.mounts, host.binds), (None, None, None));

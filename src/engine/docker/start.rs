@@ -31,7 +31,7 @@ pub(super) async fn start(
     let plan = Plan {
         name: label::instance_name(installation, spec),
         network: label::app_network(installation, &spec.app),
-        body: policy::instance(installation, spec),
+        body: policy::instance(docker.settings(), spec),
     };
     network::ensure(docker, &plan.network).await?;
     let id = match create(docker, &plan).await {

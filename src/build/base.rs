@@ -40,10 +40,7 @@ pub async fn load_base<E: BuildEngine>(
     flavour: Flavour,
     rootfs: &Rootfs,
 ) -> Result<BaseImage, ExportError> {
-    let role = match flavour {
-        Flavour::Run => "run",
-        Flavour::Build => "build",
-    };
+    let role = flavour.name();
     let known = Known { diff_id: rootfs.diff_id.clone(), size: rootfs.size };
     let short: String = rootfs.diff_id.chars().skip("sha256:".len()).take(12).collect();
     let reference = format!("paas/{role}:{short}");

@@ -9,26 +9,10 @@ use serde_json::json;
 
 use super::{
     export::{Archive, Blob, CREATED, ExportError},
+    stack::{CNB_ENVIRONMENT, Flavour, HOME, Rootfs, TARGET_ARCH, TARGET_OS},
     workspace::Known,
 };
 use crate::{engine::BuildEngine, model::ImageId};
-
-/// A root filesystem that is to become an image.
-#[derive(Debug, Clone)]
-pub struct Rootfs {
-    /// Its tar, uncompressed.
-    pub tar: PathBuf,
-    /// `sha256:…` of the tar.
-    pub diff_id: String,
-    /// What it is called: `run` or `build`.
-    pub role: String,
-    /// What it was made by, in a few characters that are fit for a tag.
-    pub recipe: String,
-    /// `amd64` or `arm64`.
-    pub architecture: String,
-    /// `PATH`, `CNB_STACK_ID` and the like.
-    pub environment: BTreeMap<String, String>,
-}
 
 /// An image of the stack that Docker has.
 #[derive(Debug, Clone)]
@@ -49,47 +33,59 @@ pub struct BaseImage {
     pub(crate) tar: PathBuf,
 }
 
-/// Makes a root filesystem an image, unless Docker has it.
+/// Makes a root filesystem of the stack an image, unless Docker has it.
 pub async fn load_base<E: BuildEngine>(
     engine: &E,
     installation: &str,
-    rootfs: Rootfs,
+    flavour: Flavour,
+    rootfs: &Rootfs,
 ) -> Result<BaseImage, ExportError> {
-    let read = |error| ExportError::Read { path: rootfs.tar.display().to_string(), source: error };
-    let file = File::open(&rootfs.tar).map_err(read)?;
-    let size = file.metadata().map_err(read)?.len();
-    let known = Known { diff_id: rootfs.diff_id, size };
-    let reference = format!("paas/{}:{}", rootfs.role, rootfs.recipe);
-    let environment: Vec<_> =
-        rootfs.environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let role = flavour.name();
+    let known = Known { diff_id: rootfs.diff_id.clone(), size: rootfs.size };
+    let short: String = rootfs.diff_id.chars().skip("sha256:".len()).take(12).collect();
+    let reference = format!("paas/{role}:{short}");
+    let environment = environment();
+    let variables: Vec<_> =
+        environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let configuration = json!({
-        "architecture": rootfs.architecture,
-        "os": "linux",
+        "architecture": TARGET_ARCH,
+        "os": TARGET_OS,
         "created": CREATED,
         "config": {
             "User": USER,
-            "Env": environment,
-            "Labels": { "paas.installation": installation, "paas.base": rootfs.role },
+            "Env": variables,
+            "Labels": { "paas.installation": installation, "paas.base": role },
         },
         "rootfs": { "type": "layers", "diff_ids": [&known.diff_id] },
         "history": [{ "created": CREATED, "created_by": reference }],
     });
     let configuration = configuration.to_string().into_bytes();
     let archive = Archive::new(configuration, vec![known.clone()], reference.clone());
-    let blobs = vec![Blob { known: known.clone(), file: Arc::new(file) }];
-    let id = match archive.present(engine).await? {
-        Some(id) => id,
-        None => archive.load(engine, blobs).await?,
+    let id = if let Some(id) = archive.present(engine).await? {
+        id
+    } else {
+        let path = rootfs.tar.display().to_string();
+        let file = File::open(&rootfs.tar).map_err(|source| ExportError::Read { path, source })?;
+        let blobs = vec![Blob { known: known.clone(), file: Arc::new(file) }];
+        archive.load(engine, blobs).await?
     };
     Ok(BaseImage {
         id,
         reference,
-        architecture: rootfs.architecture,
+        architecture: TARGET_ARCH.to_owned(),
         user: USER.to_owned(),
-        environment: rootfs.environment,
+        environment,
         layers: vec![known],
-        tar: rootfs.tar,
+        tar: rootfs.tar.clone(),
     })
 }
 
+fn environment() -> BTreeMap<String, String> {
+    let own = [("PATH", PATH), ("HOME", HOME)];
+    let all = CNB_ENVIRONMENT.into_iter().chain(own);
+    all.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The stack's user, as Docker writes it.
 const USER: &str = "1000:1000";

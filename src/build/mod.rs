@@ -26,7 +26,7 @@ mod uploads;
 mod web;
 mod workspace;
 
-pub use base::{BaseImage, Rootfs, load_base};
+pub use base::{BaseImage, load_base};
 pub use builder::{BuildLimits, BuildRequest, Builder, Settings};
 pub use error::BuildError;
 pub use export::{Excess, ExportError};

@@ -99,7 +99,7 @@ async fn attend<E: BuildEngine>(
         talked = &mut talk => talked,
         exit = engine.wait_builder(id) => {
             // What it said before it ended may still be on its way.
-            return match timeout(LAST_WORDS, talk).await {
+            return match timeout(STILL_UNREAD, talk).await {
                 Ok(Ok(outcome)) => Ok(outcome),
                 Ok(Err(Hangup::Speech(error))) => Err(error),
                 Ok(Err(Hangup::Gone)) | Err(_) => Err(death(engine, session, id, exit?).await),
@@ -223,7 +223,9 @@ fn stage(phase: Phase) -> Stage {
 pub(super) const SOCKET: &str = "agent.sock";
 /// All lines of one build together.
 const MAX_LOG: ByteSize = ByteSize(32 << 20);
-/// How long the end of a connection or of a container may come after the other's.
+/// What a container said before it ended is on this machine already; this is to read it.
+const STILL_UNREAD: Duration = Duration::from_secs(1);
+/// A container whose agent has gone or was told to go ends soon.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 /// Lines of output shown of a container that died.
 const TAIL: usize = 20;

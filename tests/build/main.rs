@@ -1,0 +1,142 @@
+//! Builds against the real Docker, the real stack and the real buildpacks: from a folder to a page.
+//! Needs a running dockerd, mmdebstrap, and this machine's own npm registry for the first Node.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what failed by failing")]
+
+mod world;
+
+use std::{fs, path::Path, time::Duration};
+
+use paas::{
+    build::BuildError,
+    engine::BuildEngine,
+    model::ByteSize,
+};
+use world::{SMALL, World};
+
+const PACKAGE: &str = r#"{ "name": "shop", "scripts": { "start": "node app.js", "build": "BUILD" } }"#;
+
+fn package(build: &str) -> String {
+    PACKAGE.replace("BUILD", build)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_becomes_an_image_that_answers() {
+    let mut world = World::new().await;
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/node-hello");
+    let source = world.source("one", &example);
+    let first = world.build("hello", &source).await;
+    println!("first build: {:?}\n{}", first.took, first.log.join("\n"));
+    let first = first.artifact();
+    assert!(first.size > ByteSize(0) && first.size < SMALL, "{}", first.size);
+    assert!(world.answer("hello", &first).await.ends_with("Hello from node-hello!\n"));
+
+    let again = world.build("hello", &source).await;
+    println!("the same again: {:?}", again.took);
+    assert_eq!(again.artifact(), first);
+
+    let text = fs::read_to_string(example.join("app.js")).unwrap();
+    let text = text.replace("Hello from", "Good day from");
+    let files = [("app.js", text.as_str()), ("package.json", PACKAGE)];
+    let changed = world.app("two", &[files[0], ("package.json", &package("true"))]);
+    let changed = world.build("hello", &changed).await;
+    println!("one line changed: {:?}", changed.took);
+    let changed = changed.artifact();
+    assert_ne!(changed.image, first.image);
+    assert!(world.answer("hello", &changed).await.ends_with("Good day from node-hello!\n"));
+
+    // Docker loses all our images: untouched layers have to be sent again.
+    for image in world.docker.images().await.unwrap() {
+        world.docker.remove_image(&image.id).await.unwrap();
+    }
+    let resent = world.build("hello", &source).await;
+    println!("all sent again: {:?}", resent.took);
+    let resent = resent.artifact();
+    assert_eq!(resent.image, first.image);
+    assert!(world.answer("hello", &resent).await.ends_with("Hello from node-hello!\n"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_fails_takes_nothing_from_the_next() {
+    let mut world = World::new().await;
+    let app = ("app.js", "require('http').createServer((q, s) => s.end('up')).listen(process.env.PORT)");
+    let good = world.app("good", &[app, ("package.json", &package("true"))]);
+    let first = world.build("shop", &good).await.artifact();
+
+    let cases = [
+        (package("exit 3"), "", "exit"),
+        (
+            package("node -e 'let a=[];for(;;)a.push(Buffer.alloc(1e7,1))'"),
+            "[build]\nmemory = \"128m\"\n",
+            "the build ran out of memory (limit 128 MiB)\nhint: allow more in paas.toml: [build] \
+             memory = \"256m\"",
+        ),
+        (
+            package("sleep 600"),
+            "[build]\ntimeout = \"3s\"\n",
+            "the build did not end within 3 s\nhint: allow more in paas.toml: [build] timeout",
+        ),
+        (package("true"), "[build]\nmemroy = \"1g\"\n", "did you mean `memory`?"),
+        (package("true"), "[process.clock]\nscale = 1\n", "the process `clock`"),
+    ];
+    for (number, (package, manifest, expected)) in cases.into_iter().enumerate() {
+        let files = [app, ("package.json", package.as_str()), ("paas.toml", manifest)];
+        let bad = world.app(&format!("bad{number}"), &files);
+        let told = world.build("shop", &bad).await;
+        let failure = told.failure();
+        assert!(failure.contains(expected), "{failure}\ndoes not say: {expected}");
+        assert!(world.docker.builders().await.unwrap().is_empty(), "{expected}");
+    }
+
+    let again = world.build("shop", &good).await.artifact();
+    assert_eq!(again, first);
+    assert!(world.answer("shop", &again).await.ends_with("up"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_build_leaves_no_container() {
+    let mut world = World::new().await;
+    let files = [("app.js", ""), ("package.json", &package("echo begun; sleep 600"))];
+    let source = world.app("slow", &files);
+    let (request, mut news) = world.request("shop", &source);
+    let cancel = request.cancel.clone();
+    let building = world.builder.build(request);
+    let watching = async {
+        while let Some(progress) = news.recv().await {
+            if format!("{progress:?}").contains("begun") {
+                assert_eq!(world.docker.builders().await.unwrap().len(), 1);
+                cancel.cancel();
+            }
+        }
+    };
+    let both = async { tokio::join!(building, watching).0 };
+    let result = tokio::time::timeout(Duration::from_secs(120), both).await.unwrap();
+    assert!(matches!(result, Err(BuildError::Cancelled)), "{result:?}");
+    assert!(world.docker.builders().await.unwrap().is_empty());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn builders_of_a_daemon_that_died_are_swept() {
+    let mut world = World::new().await;
+    let files = [("app.js", ""), ("package.json", &package("echo begun; sleep 600"))];
+    let source = world.app("slow", &files);
+    let (request, mut news) = world.request("shop", &source);
+    let begun = async {
+        while let Some(progress) = news.recv().await {
+            if format!("{progress:?}").contains("begun") {
+                break;
+            }
+        }
+    };
+    // A daemon that dies is a build that is dropped where it stands.
+    tokio::select! {
+        result = world.builder.build(request) => panic!("it ended: {result:?}"),
+        () = begun => {}
+    }
+    assert_eq!(world.builder.sweep().await.unwrap(), 1);
+    assert!(world.docker.builders().await.unwrap().is_empty());
+    world.end().await;
+}

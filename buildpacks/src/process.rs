@@ -36,6 +36,7 @@ pub(crate) fn execute(
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             let ended = rustix::process::waitid(WaitId::Pid(group), options);
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            kill_strays();
             ended?;
             child.wait()
         });
@@ -46,16 +47,23 @@ pub(crate) fn execute(
     })
 }
 
-/// Ends and reaps everything else in the container. Outside of one it does nothing: there the
-/// same call would end everything on the machine.
+/// Ends and reaps everything else in the container.
 pub(crate) fn end_strays() {
     if !rustix::process::getpid().is_init() {
         return;
     }
-    // The group of process 1 means `kill(-1)`: every process but the caller.
-    let _ = rustix::process::kill_process_group(Pid::INIT, Signal::KILL);
+    kill_strays();
     // Orphans become children of process 1, so this ends when the last of them is gone.
     while let Ok(Some(_)) = rustix::process::wait(WaitOptions::empty()) {}
+}
+
+/// Kills everything else in the container, also what left its process group. Outside of a container
+/// it does nothing: there the same call would end everything on the machine.
+fn kill_strays() {
+    if rustix::process::getpid().is_init() {
+        // The group of process 1 means `kill(-1)`: every process but the caller.
+        let _ = rustix::process::kill_process_group(Pid::INIT, Signal::KILL);
+    }
 }
 
 /// The exit code, or what a shell would say of a signal.

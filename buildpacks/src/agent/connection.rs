@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::{Frame, Job, MAX_FRAME, Outcome, Phase, Stream};
+use super::{Code, Failed, Frame, Job, MAX_FRAME, Outcome, Phase, Stream};
 use crate::environment::Environment;
 use crate::lifecycle::{self, Progress};
 use crate::process::end_strays;
@@ -43,7 +43,7 @@ pub(crate) fn serve(socket: &OsStr, roots: &Roots) -> Result<(), AgentError> {
     while let Some(job) = next_job(&mut jobs)? {
         let outcome = perform(&job, roots, &base, &mut wire)?;
         end_strays();
-        wire.send(&Frame::Done(Box::new(outcome)))?;
+        wire.done(outcome)?;
     }
     Ok(())
 }
@@ -101,6 +101,17 @@ struct Wire {
 impl Wire {
     fn send(&mut self, frame: &Frame) -> io::Result<()> {
         self.stream.write_all(&frame.encode().map_err(io::Error::other)?)
+    }
+
+    /// Ends a job. What buildpacks noted may be larger than the daemon takes.
+    fn done(&mut self, outcome: Outcome) -> io::Result<()> {
+        let frame = Frame::Done(Box::new(outcome));
+        if frame.encode().map_err(io::Error::other)?.len() <= MAX_FRAME {
+            return self.send(&frame);
+        }
+        let reason = "the metadata of the buildpacks' layers is larger than 4 MiB";
+        let failed = Failed::new(Code::Build, Phase::Build, reason);
+        self.send(&Frame::Done(Box::new(Outcome::Failed(failed))))
     }
 
     fn try_send(&mut self, frame: &Frame) {

@@ -1,7 +1,7 @@
 //! Installs dependencies into layers that are kept while their key stays.
 //!
 //! `node_modules` lies in a layer and the app has a link to it. Node resolves a package's own
-//! dependencies from its real path, which is inside of the layer's `node_modules`, so CommonJS and
+//! dependencies from its real path, which is inside of the layer's `node_modules`, so `CommonJS` and
 //! ES modules work alike (`NODE_PATH` would not: ES modules ignore it). Dependencies for the build
 //! get a layer of their own instead of being pruned, so that a warm build installs nothing at all.
 //! Projects whose installation needs the app's files install in place, each time.

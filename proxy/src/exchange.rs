@@ -82,6 +82,13 @@ pub(crate) struct Progress {
     waiting: Option<Instant>,
 }
 
+impl Progress {
+    /// Nothing yet, but for body bytes that stand in the upstream's output.
+    pub(crate) fn with(received: u64) -> Self {
+        Self { received, ..Self::default() }
+    }
+}
+
 impl<C, U> Exchange<'_, C, U>
 where
     C: AsyncRead + AsyncWrite + Unpin,

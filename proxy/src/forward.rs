@@ -183,7 +183,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
 
     async fn exchange(&mut self, peer: &Peer, link: &mut Link) -> Ended {
         let shared = &self.worker.shared;
-        let upload = match self.prepare(&mut link.wire) {
+        let (upload, received) = match self.prepare(&mut link.wire) {
             Ok(upload) => upload,
             Err(why) => return Ended::Faulty(Fault::ClientMalformed(why)),
         };
@@ -196,7 +196,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
             upload,
             persistence: self.worker.persistence_after(self.request),
             at: (shared.clock)(),
-            progress: Progress::default(),
+            progress: Progress::with(received),
         };
         exchange.alarm.set(exchange.patience());
         let kind = match poll_fn(|cx| exchange.poll_head(cx)).await {
@@ -242,7 +242,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     }
 
     /// Writes the head, and the body if it is here as a whole, to the upstream's output.
-    fn prepare(&self, upstream: &mut Wire<impl Sized>) -> Result<Upload, Malformed> {
+    fn prepare(&self, upstream: &mut Wire<impl Sized>) -> Result<(Upload, u64), Malformed> {
         upstream.output.extend_from_slice(self.head);
         let encoding = match self.request.body {
             Body::Chunked(_) => Encoding::Chunked,
@@ -251,10 +251,10 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
         match self.extent {
             Extent::Whole(_) => {
                 let input = self.client.input.bytes();
-                put_whole(self.request.body, encoding, input, &mut upstream.output)?;
-                Ok(Upload::Flushing)
+                let moved = put_whole(self.request.body, encoding, input, &mut upstream.output)?;
+                Ok((Upload::Flushing, moved))
             }
-            Extent::Partial => Ok(Upload::Streaming(Pump::new(self.request.body, encoding))),
+            Extent::Partial => Ok((Upload::Streaming(Pump::new(self.request.body, encoding)), 0)),
         }
     }
 

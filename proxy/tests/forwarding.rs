@@ -57,9 +57,10 @@ fn connections_are_kept_alive_on_both_sides() {
         assert_eq!((answer.status, &answer.body[..]), (200, &b"ok"[..]));
     }
     assert_eq!(origin.connections(), 1);
-    let traffic = stage.edge.traffic();
+    let traffic = stage.await_traffic("the last request to be counted", |traffic| {
+        traffic.services[&app()].classes == [0, 0, 50, 0, 0, 0]
+    });
     assert_eq!(traffic.upstreams[&id(origin.address)].requests, 50);
-    assert_eq!(traffic.services[&app()].classes, [0, 0, 50, 0, 0, 0]);
 }
 
 #[test]

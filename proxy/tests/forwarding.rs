@@ -75,12 +75,12 @@ fn large_bodies_pass_both_ways_unchanged() {
     let mut client = stage.client();
     let head =
         format!("PUT / HTTP/1.1\r\nHost: app.test\r\nContent-Length: {}\r\n\r\n", body.len());
-    client.send(&[head.as_bytes(), &body].concat());
+    client.send([head.as_bytes(), &body].concat());
     assert!(client.answer().unwrap().body == body, "a sized body came back changed");
 
     client.send("PUT / HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n\r\n");
     for piece in body.chunks(77_777) {
-        client.send(&[format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+        client.send([format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
     }
     client.send("0\r\n\r\n");
     assert!(client.answer().unwrap().body == body, "a chunked body came back changed");

@@ -56,7 +56,7 @@ async fn what_does_not_end_is_cut_at_the_deadline() {
 fn an_address_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let (_table, receiver) = tokio::sync::watch::channel(Default::default());
+    let (_table, receiver) = tokio::sync::watch::channel(std::sync::Arc::default());
     let (log, _records) = proxy::access_log();
     let settings = proxy::Settings {
         listen: vec![address],

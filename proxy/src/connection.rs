@@ -64,6 +64,7 @@ enum Patience {
     Unset,
     Head,
     Idle,
+    Last,
 }
 
 /// Serves a client until it is done, misbehaves, is idle for too long, or the edge stops.
@@ -127,15 +128,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                     Poll::Pending => break,
                 }
             }
-            if !begun && (worker.is_stopping() || stop.as_mut().poll(cx).is_ready()) {
-                return Poll::Ready(Next::Closed);
-            }
+            let stopping = worker.is_stopping() || stop.as_mut().poll(cx).is_ready();
             let wanted = match stage {
+                Stage::Kept if !begun && stopping => return Poll::Ready(Next::Closed),
                 Stage::Kept if !begun => Patience::Idle,
+                // It was opened in order to send something, which may be on its way.
+                Stage::Opened if !begun && stopping => Patience::Last,
                 Stage::Kept | Stage::Opened => Patience::Head,
             };
             if patience != wanted {
-                alarm.set(if begun { limits.head_time } else { limits.idle });
+                alarm.set(match wanted {
+                    Patience::Unset | Patience::Head => limits.head_time,
+                    Patience::Idle => limits.idle,
+                    Patience::Last => limits.linger,
+                });
                 patience = wanted;
             }
             ready!(alarm.poll(cx));

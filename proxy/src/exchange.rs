@@ -75,7 +75,7 @@ pub(crate) struct Progress {
     answered: bool,
     /// Body bytes that went to the upstream.
     received: u64,
-    /// Body bytes at the last look, to tell movement from standstill.
+    /// Bytes on both wires at the last look, to tell movement from standstill.
     moved: u64,
     /// Time spent waiting for the client's body, and since when.
     waited: Duration,
@@ -136,9 +136,9 @@ where
             Poll::Ready(Err(leak)) => return Poll::Ready(Err(Self::download_fault(&leak))),
             Poll::Pending => {}
         }
-        let moved = download.moved() + self.uploaded().1;
-        if moved != self.progress.moved || self.progress.moved == 0 {
-            self.progress.moved = moved.max(1);
+        let moved = self.client.moved() + self.upstream.moved();
+        if moved != self.progress.moved {
+            self.progress.moved = moved;
             self.alarm.set(match download.waiting() {
                 Waiting::ForSource => self.limits.stream_idle,
                 Waiting::ForSink => self.limits.write_stall,
@@ -180,16 +180,21 @@ where
     fn uploaded(&self) -> (u8, u64) {
         match &self.upload {
             Upload::Flushing => (0, 0),
-            Upload::Streaming(pump) => (1, pump.moved()),
+            Upload::Streaming(_) => (1, self.client.moved() + self.upstream.moved()),
             Upload::Done | Upload::Abandoned => (2, 0),
         }
     }
 
     /// How long to wait for the next thing to happen before a response.
     pub(crate) fn patience(&self) -> Duration {
-        match self.upload {
-            Upload::Streaming(_) => self.limits.upload_idle,
-            Upload::Flushing | Upload::Done | Upload::Abandoned => self.limits.first_byte,
+        match &self.upload {
+            Upload::Streaming(pump) if pump.waiting() == Waiting::ForSource => {
+                self.limits.upload_idle
+            }
+            // An app that does not read is as slow as one that does not answer.
+            Upload::Streaming(_) | Upload::Flushing | Upload::Done | Upload::Abandoned => {
+                self.limits.first_byte
+            }
         }
     }
 
@@ -206,7 +211,7 @@ where
         match sent {
             Poll::Ready(Ok(())) => self.upload = Upload::Done,
             Poll::Ready(Err(Leak::Sink(_))) => {
-                self.upstream.output.clear();
+                self.upstream.forget_output();
                 self.upload = Upload::Abandoned;
             }
             Poll::Ready(Err(Leak::Source(_) | Leak::Malformed(Malformed::Truncated))) => {

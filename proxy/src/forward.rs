@@ -104,19 +104,33 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
                 Attempt::Again(refusal) => refusal,
             };
             tried.push(peer.id.clone());
-            if !self.may_try_again(&tried, &mut budget, &target) {
+            if !self.may_try_again(&refusal, &tried, &mut budget) {
                 return After::Refuse(refusal);
             }
         }
     }
 
-    fn may_try_again(&mut self, tried: &[UpstreamId], budget: &mut Counted, to: &Target) -> bool {
+    /// Whether there is somebody left to ask, and the request may be sent again.
+    fn may_try_again(
+        &mut self,
+        refusal: &Refusal,
+        tried: &[UpstreamId],
+        budget: &mut Counted,
+    ) -> bool {
+        let view = self.worker.view();
+        let Some(target) = view.route(&self.request.host) else { return false };
+        // Connecting again to whom we just could not reach only takes longer to say so. (With no
+        // peers left, the request is held.)
+        let asked_all = target.peers.iter().all(|peer| tried.contains(&peer.id));
+        if asked_all && !target.peers.is_empty() && matches!(refusal, Refusal::Unreachable) {
+            return false;
+        }
         let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX);
         if attempts >= self.worker.shared.limits.attempts || !budget.may_retry() {
             return false;
         }
         self.record.retries += 1;
-        to.meter.retries.fetch_add(1, Relaxed);
+        target.meter.retries.fetch_add(1, Relaxed);
         true
     }
 

@@ -11,34 +11,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::alarm::Alarm;
 use crate::control::Persistence;
+use crate::fault::{Answered, Fault};
 use crate::head::{self, Found, Malformed};
 use crate::limits::Limits;
 use crate::pump::{Leak, Pump, Waiting};
 use crate::request::Request;
 use crate::response::{self, Circumstances, Kind, Response, Uploading};
 use crate::wire::Wire;
-
-/// Why an exchange did not reach its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    ClientGone,
-    ClientMalformed(Malformed),
-    /// The client sends its body too slowly.
-    ClientSlow,
-    /// The client does not take what we have for it.
-    ClientStalled,
-    /// The upstream closed before its response was whole.
-    Closed(Answered),
-    UpstreamMalformed(Malformed),
-    UpstreamSlow,
-}
-
-/// Whether the upstream sent anything at all before it closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answered {
-    Nothing,
-    Something,
-}
 
 /// How the request's body gets to the upstream.
 #[derive(Debug)]

@@ -18,7 +18,8 @@ use crate::alarm::Alarm;
 use crate::balance;
 use crate::body::{Body, Extent};
 use crate::control::Persistence;
-use crate::exchange::{Answered, Exchange, Fault, Progress, Upload};
+use crate::exchange::{Exchange, Progress, Upload};
+use crate::fault::{Answered, Fault};
 use crate::head::Malformed;
 use crate::hold::{self, Waited};
 use crate::meter::{OpenTunnel, ServiceMeter};
@@ -280,22 +281,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
         }
         // An interim response may be half written; a page behind it would be unreadable.
         let committed = self.record.status.is_some() || !self.client.output.is_empty();
-        Attempt::Over(match (fault, committed) {
-            (Fault::ClientGone, _) => After::Cut(Abort::ClientGone),
-            (Fault::ClientStalled, _) | (Fault::ClientSlow, true) => {
-                After::Cut(Abort::ClientStalled)
-            }
-            (Fault::ClientMalformed(_), true) => After::Cut(Abort::ClientMalformed),
-            (Fault::Closed(_), true) => After::Cut(Abort::UpstreamClosed),
-            (Fault::UpstreamMalformed(_), true) => After::Cut(Abort::UpstreamMalformed),
-            (Fault::UpstreamSlow, true) => After::Cut(Abort::UpstreamStalled),
-            (Fault::ClientSlow, false) => After::Refuse(Refusal::UploadTimeout),
-            (Fault::ClientMalformed(why), false) => After::Refuse(Refusal::Malformed(why)),
-            (Fault::Closed(_), false) => After::Refuse(Refusal::UpstreamClosed),
-            (Fault::UpstreamMalformed(why), false) => {
-                After::Refuse(Refusal::UpstreamMalformed(why))
-            }
-            (Fault::UpstreamSlow, false) => After::Refuse(Refusal::UpstreamSlow),
+        Attempt::Over(match fault.refusal() {
+            Some(refusal) if !committed => After::Refuse(refusal),
+            Some(_) | None => After::Cut(fault.abort()),
         })
     }
 }
@@ -317,16 +305,4 @@ where
         Uploading::Underway => Persistence::Close,
     };
     Ended::Answered { client, upstream: exchange.upstream_after(response) }
-}
-
-impl Fault {
-    fn is_the_upstreams(self) -> bool {
-        match self {
-            Self::Closed(_) | Self::UpstreamMalformed(_) | Self::UpstreamSlow => true,
-            Self::ClientGone
-            | Self::ClientMalformed(_)
-            | Self::ClientSlow
-            | Self::ClientStalled => false,
-        }
-    }
 }

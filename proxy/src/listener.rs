@@ -17,7 +17,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::request::Arrival;
+use crate::arrival::Arrival;
 use crate::worker::{Tenancy, Worker};
 
 /// A connection on its way to another worker.

@@ -21,13 +21,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::{AccessLog, Log};
+use crate::arrival::{Arrival, Trust};
 use crate::connection;
 use crate::control::Persistence;
 use crate::limits::Limits;
 use crate::listener::{self, Incoming};
 use crate::meter::Ledger;
 use crate::network::Network;
-use crate::request::{Arrival, Request, Trust};
+use crate::request::Request;
 use crate::retry::Budget;
 use crate::table::Table;
 use crate::view::View;

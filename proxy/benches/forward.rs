@@ -7,6 +7,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::cast_precision_loss,
     reason = "a measurement, not a part of the edge"
 )]
 #![expect(clippy::disallowed_methods, reason = "the clock of a measurement is the real one")]

@@ -197,7 +197,6 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     }
 
     async fn exchange(&mut self, peer: &Peer, link: &mut Link) -> Ended {
-        let shared = &self.worker.shared;
         let (upload, received) = match self.prepare(&mut link.wire) {
             Ok(upload) => upload,
             Err(why) => return Ended::Faulty(Fault::ClientMalformed(why)),
@@ -207,10 +206,8 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
             upstream: &mut link.wire,
             alarm: &mut *self.alarm,
             request: self.request,
-            limits: &shared.limits,
+            worker: self.worker,
             upload,
-            persistence: self.worker.persistence_after(self.request),
-            at: (shared.clock)(),
             progress: Progress::with(received),
         };
         exchange.alarm.set(exchange.patience());

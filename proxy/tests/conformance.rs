@@ -5,6 +5,7 @@
 //! The origin judges what it gets by rules of its own.
 
 mod bodies;
+mod mutations;
 mod responses;
 
 use crate::stage::{Origin, Stage, status};

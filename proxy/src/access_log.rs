@@ -159,3 +159,59 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use tokio::sync::watch;
+
+    use super::*;
+
+    fn record(path: &str) -> Record {
+        Record {
+            at: UNIX_EPOCH,
+            client: "192.0.2.1:1".parse().unwrap(),
+            method: "GET".into(),
+            host: "a".into(),
+            path: path.into(),
+            request_id: "r".into(),
+            service: None,
+            upstream: None,
+            status: Some(200),
+            received: 0,
+            sent: 0,
+            held: Duration::ZERO,
+            connected: None,
+            first_byte: None,
+            total: Duration::ZERO,
+            retries: 0,
+            refusal: None,
+            abort: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn records_beyond_the_bound_are_dropped_and_counted() {
+        let (out, mut records) = access_log();
+        let ledger = Arc::new(Ledger::new(watch::Sender::new(())));
+        let log = Log::new(out, 2, Arc::clone(&ledger));
+        // The channel is full before the first of these two finds room to wait.
+        for _ in 0..BATCHES {
+            log.push(record("early"));
+            log.send();
+        }
+        for path in ["one", "two", "three"] {
+            log.push(record(path));
+            log.send();
+        }
+        assert_eq!(ledger.records_dropped.load(Relaxed), 1);
+        for _ in 0..BATCHES {
+            assert_eq!(records.next().await.unwrap().len(), 1);
+        }
+        log.send();
+        let late = records.next().await.unwrap();
+        let paths: Vec<&str> = late.iter().map(|record| &*record.path).collect();
+        assert_eq!(paths, ["one", "two"]);
+    }
+}

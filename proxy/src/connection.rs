@@ -4,12 +4,9 @@
 //! read a second request before the first is answered, and whenever it is not certain where the
 //! next request begins, it closes.
 
-use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,14 +14,16 @@ use tokio::sync::futures::OwnedNotified;
 
 use crate::access_log::Record;
 use crate::alarm::Alarm;
+use crate::arrival::Arrival;
 use crate::body::Extent;
 use crate::control::Persistence;
 use crate::forward::{After, Turn};
-use crate::head::{self, Found, Malformed};
-use crate::limits::Limits;
+use crate::head::Malformed;
+use crate::intake::{self, Next, Stage};
 use crate::pages::{Format, Page, Part};
+use crate::parting;
 use crate::refusal::Refusal;
-use crate::request::{Arrival, Request};
+use crate::request::Request;
 use crate::request_id::RequestId;
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -40,30 +39,6 @@ struct Client<S> {
     stop: Pin<Box<OwnedNotified>>,
     /// The head for the upstream; kept for its memory.
     head: Vec<u8>,
-}
-
-/// What the wait for a request ended with.
-enum Next {
-    Head(usize),
-    Refused(Refusal),
-    Closed,
-}
-
-/// Where the connection stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Nothing was sent yet: the client opened it in order to speak.
-    Opened,
-    /// Kept alive after an answer.
-    Kept,
-}
-
-/// What the alarm is set for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    Unset,
-    Head,
-    Idle,
 }
 
 /// Serves a client until it is done, misbehaves, is idle for too long, or the edge stops.
@@ -82,7 +57,15 @@ where
     };
     let mut stage = Stage::Opened;
     loop {
-        let persistence = match client.next(stage).await {
+        let persistence = match intake::next(
+            &mut client.wire,
+            &mut client.alarm,
+            client.stop.as_mut(),
+            &worker,
+            stage,
+        )
+        .await
+        {
             Next::Head(length) => client.answer(length).await,
             Next::Refused(refusal) => {
                 let record = client.record();
@@ -99,51 +82,6 @@ where
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    /// Waits for a whole head.
-    async fn next(&mut self, stage: Stage) -> Next {
-        let Self { wire, alarm, worker, stop, .. } = self;
-        let limits = &worker.shared.limits;
-        let (mut seen, mut begun) = (0, false);
-        // A new connection's alarm was set when it was accepted.
-        let mut patience = if stage == Stage::Opened { Patience::Head } else { Patience::Unset };
-        poll_fn(|cx| {
-            loop {
-                // A line end too many after a body is an old client's habit (RFC 9112 section 2.2).
-                if !begun && wire.input.bytes().starts_with(b"\r\n") {
-                    wire.input.consume(2);
-                }
-                let bytes = wire.input.bytes();
-                begun = begun || !matches!(bytes, [] | [b'\r']);
-                if begun {
-                    match look(bytes, seen, limits) {
-                        Ok(Found::Whole(length)) => return Poll::Ready(Next::Head(length)),
-                        Ok(Found::Partial { seen: next }) => seen = next,
-                        Err(refusal) => return Poll::Ready(Next::Refused(refusal)),
-                    }
-                }
-                match wire.poll_fill(cx) {
-                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Closed),
-                    Poll::Ready(Ok(_)) => {}
-                    Poll::Pending => break,
-                }
-            }
-            if !begun && (worker.is_stopping() || stop.as_mut().poll(cx).is_ready()) {
-                return Poll::Ready(Next::Closed);
-            }
-            let wanted = match stage {
-                Stage::Kept if !begun => Patience::Idle,
-                Stage::Kept | Stage::Opened => Patience::Head,
-            };
-            if patience != wanted {
-                alarm.set(if begun { limits.head_time } else { limits.idle });
-                patience = wanted;
-            }
-            ready!(alarm.poll(cx));
-            Poll::Ready(if begun { Next::Refused(Refusal::HeadTimeout) } else { Next::Closed })
-        })
-        .await
-    }
-
     /// Serves the request whose head is the first `length` bytes of the input.
     async fn answer(&mut self, length: usize) -> Persistence {
         let started = Instant::now();
@@ -265,46 +203,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     async fn say(&mut self, page: &Page<'_>, persistence: Persistence) -> Persistence {
         page.put(persistence, &mut self.wire.output);
-        match (self.flush().await, persistence) {
+        let limits = &self.worker.shared.limits;
+        let flushed = parting::flush(&mut self.wire, &mut self.alarm, limits).await;
+        match (flushed, persistence) {
             (Ok(()), Persistence::KeepAlive) => Persistence::KeepAlive,
             (Ok(()), Persistence::Close) => self.part().await,
             (Err(_), _) => Persistence::Close,
         }
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
-        let Self { wire, alarm, worker, .. } = self;
-        alarm.set(worker.shared.limits.write_stall);
-        poll_fn(|cx| match wire.poll_flush(cx) {
-            Poll::Pending => alarm.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
-            written @ Poll::Ready(_) => written,
-        })
-        .await
-    }
-
-    /// Says that no more will be said, then reads on for a moment: closing with bytes unread would
-    /// reset the connection, and the client might lose the answer it has not read yet.
     async fn part(&mut self) -> Persistence {
-        let Self { wire, alarm, worker, .. } = self;
-        let limits = &worker.shared.limits;
-        alarm.set(limits.linger);
-        let mut left = limits.linger_bytes;
-        poll_fn(|cx| {
-            let mut closed = wire.poll_shutdown(cx).is_ready();
-            while left > 0 {
-                let here = wire.input.bytes().len();
-                wire.input.consume(here);
-                left = left.saturating_sub(here);
-                match wire.poll_fill(cx) {
-                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
-                    Poll::Ready(Ok(_)) => {}
-                    Poll::Pending => return alarm.poll(cx),
-                }
-            }
-            closed |= alarm.poll(cx).is_ready();
-            if closed { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+        parting::part(&mut self.wire, &mut self.alarm, &self.worker.shared.limits).await;
         Persistence::Close
     }
 
@@ -339,25 +248,6 @@ enum Rest {
     NextRequest,
     /// Perhaps the rest of a body, perhaps another protocol.
     Unclear,
-}
-
-/// Looks for the end of a head, refusing what can be refused before it is whole.
-fn look(bytes: &[u8], seen: usize, limits: &Limits) -> Result<Found, Refusal> {
-    // A TLS greeting on a plain port would otherwise wait for a line end that never comes.
-    if !bytes.first().is_some_and(u8::is_ascii_graphic) {
-        return Err(Refusal::Malformed(Malformed::FirstLine));
-    }
-    let found = head::find(bytes, seen).map_err(Refusal::Malformed)?;
-    let length = match found {
-        Found::Whole(length) => length,
-        Found::Partial { .. } => bytes.len(),
-    };
-    let line = memchr::memchr(b'\r', bytes.get(..limits.request_line).unwrap_or(bytes));
-    if length > limits.request_line && line.is_none() {
-        return Err(Refusal::TargetTooLong);
-    }
-    let full = matches!(found, Found::Partial { .. }) && length >= limits.head;
-    if full || length > limits.head { Err(Refusal::HeadTooLong) } else { Ok(found) }
 }
 
 fn extent(request: &Request, input: &[u8]) -> Result<Extent, Malformed> {

@@ -75,11 +75,12 @@ pub struct Edge {
 #[derive(Debug)]
 struct Thread {
     handle: JoinHandle<()>,
-    ended: oneshot::Receiver<io::Result<usize>>,
+    ended: oneshot::Receiver<usize>,
 }
 
 impl Edge {
-    /// Binds every address and starts the workers, which begin with the table that is current.
+    /// Binds every address, starts the workers with the table that is current, and waits until all
+    /// of them serve (milliseconds).
     pub fn bind(
         settings: Settings,
         table: &watch::Receiver<Arc<Table>>,
@@ -102,6 +103,7 @@ impl Edge {
             cutting: CancellationToken::new(),
         });
         let mut edge = Self { addresses, shared, changes, threads: Vec::new() };
+        let (ready, readiness) = std::sync::mpsc::channel();
         for (index, inbox) in receivers.into_iter().enumerate() {
             let listeners = listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>();
             let beginning = Beginning {
@@ -111,8 +113,15 @@ impl Edge {
                 inbox,
                 table: table.clone(),
                 access_log: access_log.clone(),
+                ready: ready.clone(),
             };
             edge.threads.push(start(beginning).map_err(BindError::Worker)?);
+        }
+        drop(ready);
+        for _ in &edge.threads {
+            // A worker that panics drops its end: that is a failure to begin as well.
+            let began = readiness.recv().unwrap_or_else(|gone| Err(io::Error::other(gone)));
+            began.map_err(BindError::Worker)?;
         }
         Ok(edge)
     }
@@ -224,17 +233,10 @@ fn start(beginning: Beginning) -> io::Result<Thread> {
     Ok(Thread { handle, ended })
 }
 
-/// How many connections a worker cut. A worker that failed has none left.
-async fn cut_by(ended: oneshot::Receiver<io::Result<usize>>) -> usize {
-    match ended.await {
-        Ok(Ok(cut)) => cut,
-        Ok(Err(error)) => {
-            tracing::error!(%error, "an edge worker could not run");
-            0
-        }
-        Err(_) => {
-            tracing::error!("an edge worker panicked");
-            0
-        }
-    }
+/// How many connections a worker cut. One that panicked has none left.
+async fn cut_by(ended: oneshot::Receiver<usize>) -> usize {
+    ended.await.unwrap_or_else(|_| {
+        tracing::error!("an edge worker panicked");
+        0
+    })
 }

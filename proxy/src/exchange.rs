@@ -5,40 +5,19 @@
 //! byte of a response reaches the client only after the response's head was found valid.
 
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::alarm::Alarm;
 use crate::control::Persistence;
+use crate::fault::{Answered, Fault};
 use crate::head::{self, Found, Malformed};
-use crate::limits::Limits;
 use crate::pump::{Leak, Pump, Waiting};
 use crate::request::Request;
 use crate::response::{self, Circumstances, Kind, Response, Uploading};
 use crate::wire::Wire;
-
-/// Why an exchange did not reach its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    ClientGone,
-    ClientMalformed(Malformed),
-    /// The client sends its body too slowly.
-    ClientSlow,
-    /// The client does not take what we have for it.
-    ClientStalled,
-    /// The upstream closed before its response was whole.
-    Closed(Answered),
-    UpstreamMalformed(Malformed),
-    UpstreamSlow,
-}
-
-/// Whether the upstream sent anything at all before it closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answered {
-    Nothing,
-    Something,
-}
+use crate::worker::Worker;
 
 /// How the request's body gets to the upstream.
 #[derive(Debug)]
@@ -58,11 +37,8 @@ pub(crate) struct Exchange<'a, C, U> {
     pub(crate) upstream: &'a mut Wire<U>,
     pub(crate) alarm: &'a mut Alarm,
     pub(crate) request: &'a Request,
-    pub(crate) limits: &'a Limits,
+    pub(crate) worker: &'a Worker,
     pub(crate) upload: Upload,
-    /// Whether the client connection may live on, before the response is asked.
-    pub(crate) persistence: Persistence,
-    pub(crate) at: SystemTime,
     pub(crate) progress: Progress,
 }
 
@@ -75,11 +51,18 @@ pub(crate) struct Progress {
     answered: bool,
     /// Body bytes that went to the upstream.
     received: u64,
-    /// Body bytes at the last look, to tell movement from standstill.
+    /// Bytes on both wires at the last look, to tell movement from standstill.
     moved: u64,
     /// Time spent waiting for the client's body, and since when.
     waited: Duration,
     waiting: Option<Instant>,
+}
+
+impl Progress {
+    /// Nothing yet, but for body bytes that stand in the upstream's output.
+    pub(crate) fn with(received: u64) -> Self {
+        Self { received, ..Self::default() }
+    }
 }
 
 impl<C, U> Exchange<'_, C, U>
@@ -129,12 +112,12 @@ where
             Poll::Ready(Err(leak)) => return Poll::Ready(Err(Self::download_fault(&leak))),
             Poll::Pending => {}
         }
-        let moved = download.moved() + self.uploaded().1;
-        if moved != self.progress.moved || self.progress.moved == 0 {
-            self.progress.moved = moved.max(1);
+        let moved = self.client.moved() + self.upstream.moved();
+        if moved != self.progress.moved {
+            self.progress.moved = moved;
             self.alarm.set(match download.waiting() {
-                Waiting::ForSource => self.limits.stream_idle,
-                Waiting::ForSink => self.limits.write_stall,
+                Waiting::ForSource => self.worker.shared.limits.stream_idle,
+                Waiting::ForSink => self.worker.shared.limits.write_stall,
             });
         }
         if self.uploading() == Uploading::Done && self.client.poll_gone(cx).is_ready() {
@@ -173,16 +156,21 @@ where
     fn uploaded(&self) -> (u8, u64) {
         match &self.upload {
             Upload::Flushing => (0, 0),
-            Upload::Streaming(pump) => (1, pump.moved()),
+            Upload::Streaming(_) => (1, self.client.moved() + self.upstream.moved()),
             Upload::Done | Upload::Abandoned => (2, 0),
         }
     }
 
     /// How long to wait for the next thing to happen before a response.
     pub(crate) fn patience(&self) -> Duration {
-        match self.upload {
-            Upload::Streaming(_) => self.limits.upload_idle,
-            Upload::Flushing | Upload::Done | Upload::Abandoned => self.limits.first_byte,
+        match &self.upload {
+            Upload::Streaming(pump) if pump.waiting() == Waiting::ForSource => {
+                self.worker.shared.limits.upload_idle
+            }
+            // An app that does not read is as slow as one that does not answer.
+            Upload::Streaming(_) | Upload::Flushing | Upload::Done | Upload::Abandoned => {
+                self.worker.shared.limits.first_byte
+            }
         }
     }
 
@@ -199,7 +187,7 @@ where
         match sent {
             Poll::Ready(Ok(())) => self.upload = Upload::Done,
             Poll::Ready(Err(Leak::Sink(_))) => {
-                self.upstream.output.clear();
+                self.upstream.forget_output();
                 self.upload = Upload::Abandoned;
             }
             Poll::Ready(Err(Leak::Source(_) | Leak::Malformed(Malformed::Truncated))) => {
@@ -223,8 +211,9 @@ where
         if pump.waiting() == Waiting::ForSource {
             progress.waiting = Some(Instant::now());
         }
-        let expected = u64::from(self.limits.upload_rate).saturating_mul(progress.waited.as_secs());
-        if progress.waited > self.limits.upload_grace && pump.moved() < expected {
+        let expected = u64::from(self.worker.shared.limits.upload_rate)
+            .saturating_mul(progress.waited.as_secs());
+        if progress.waited > self.worker.shared.limits.upload_grace && pump.moved() < expected {
             return Poll::Ready(Err(Fault::ClientSlow));
         }
         Poll::Pending
@@ -235,8 +224,8 @@ where
         loop {
             let bytes = self.upstream.input.bytes();
             let length = match head::find(bytes, self.progress.seen) {
-                Ok(Found::Whole(length)) if length <= self.limits.head => length,
-                Ok(Found::Partial { seen }) if bytes.len() < self.limits.head => {
+                Ok(Found::Whole(length)) if length <= self.worker.shared.limits.head => length,
+                Ok(Found::Partial { seen }) if bytes.len() < self.worker.shared.limits.head => {
                     self.progress.seen = seen;
                     return Ok(None);
                 }
@@ -245,9 +234,10 @@ where
             };
             let around = Circumstances {
                 request: self.request,
-                persistence: self.persistence,
+                // Asked only now: the edge may have begun to stop while the app was thinking.
+                persistence: self.worker.persistence_after(self.request),
                 uploading: self.uploading(),
-                at: self.at,
+                at: (self.worker.shared.clock)(),
             };
             let head = bytes.get(..length).unwrap_or_default();
             let kind = response::read(head, &around, &mut self.client.output)
@@ -255,7 +245,7 @@ where
             self.upstream.input.consume(length);
             self.progress.seen = 0;
             match kind {
-                Kind::Interim if self.progress.interim < self.limits.interim => {
+                Kind::Interim if self.progress.interim < self.worker.shared.limits.interim => {
                     self.progress.interim += 1;
                 }
                 Kind::Interim => return Err(Fault::UpstreamMalformed(Malformed::Interim)),

@@ -18,7 +18,8 @@ use crate::alarm::Alarm;
 use crate::balance;
 use crate::body::{Body, Extent};
 use crate::control::Persistence;
-use crate::exchange::{Answered, Exchange, Fault, Progress, Upload};
+use crate::exchange::{Exchange, Progress, Upload};
+use crate::fault::{Answered, Fault};
 use crate::head::Malformed;
 use crate::hold::{self, Waited};
 use crate::meter::{OpenTunnel, ServiceMeter};
@@ -104,19 +105,33 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
                 Attempt::Again(refusal) => refusal,
             };
             tried.push(peer.id.clone());
-            if !self.may_try_again(&tried, &mut budget, &target) {
+            if !self.may_try_again(&refusal, &tried, &mut budget) {
                 return After::Refuse(refusal);
             }
         }
     }
 
-    fn may_try_again(&mut self, tried: &[UpstreamId], budget: &mut Counted, to: &Target) -> bool {
+    /// Whether there is somebody left to ask, and the request may be sent again.
+    fn may_try_again(
+        &mut self,
+        refusal: &Refusal,
+        tried: &[UpstreamId],
+        budget: &mut Counted,
+    ) -> bool {
+        let view = self.worker.view();
+        let Some(target) = view.route(&self.request.host) else { return false };
+        // Connecting again to whom we just could not reach only takes longer to say so. (With no
+        // peers left, the request is held.)
+        let asked_all = target.peers.iter().all(|peer| tried.contains(&peer.id));
+        if asked_all && !target.peers.is_empty() && matches!(refusal, Refusal::Unreachable) {
+            return false;
+        }
         let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX);
         if attempts >= self.worker.shared.limits.attempts || !budget.may_retry() {
             return false;
         }
         self.record.retries += 1;
-        to.meter.retries.fetch_add(1, Relaxed);
+        target.meter.retries.fetch_add(1, Relaxed);
         true
     }
 
@@ -182,8 +197,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     }
 
     async fn exchange(&mut self, peer: &Peer, link: &mut Link) -> Ended {
-        let shared = &self.worker.shared;
-        let upload = match self.prepare(&mut link.wire) {
+        let (upload, received) = match self.prepare(&mut link.wire) {
             Ok(upload) => upload,
             Err(why) => return Ended::Faulty(Fault::ClientMalformed(why)),
         };
@@ -192,11 +206,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
             upstream: &mut link.wire,
             alarm: &mut *self.alarm,
             request: self.request,
-            limits: &shared.limits,
+            worker: self.worker,
             upload,
-            persistence: self.worker.persistence_after(self.request),
-            at: (shared.clock)(),
-            progress: Progress::default(),
+            progress: Progress::with(received),
         };
         exchange.alarm.set(exchange.patience());
         let kind = match poll_fn(|cx| exchange.poll_head(cx)).await {
@@ -242,7 +254,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     }
 
     /// Writes the head, and the body if it is here as a whole, to the upstream's output.
-    fn prepare(&self, upstream: &mut Wire<impl Sized>) -> Result<Upload, Malformed> {
+    fn prepare(&self, upstream: &mut Wire<impl Sized>) -> Result<(Upload, u64), Malformed> {
         upstream.output.extend_from_slice(self.head);
         let encoding = match self.request.body {
             Body::Chunked(_) => Encoding::Chunked,
@@ -251,10 +263,10 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
         match self.extent {
             Extent::Whole(_) => {
                 let input = self.client.input.bytes();
-                put_whole(self.request.body, encoding, input, &mut upstream.output)?;
-                Ok(Upload::Flushing)
+                let moved = put_whole(self.request.body, encoding, input, &mut upstream.output)?;
+                Ok((Upload::Flushing, moved))
             }
-            Extent::Partial => Ok(Upload::Streaming(Pump::new(self.request.body, encoding))),
+            Extent::Partial => Ok((Upload::Streaming(Pump::new(self.request.body, encoding)), 0)),
         }
     }
 
@@ -266,22 +278,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
         }
         // An interim response may be half written; a page behind it would be unreadable.
         let committed = self.record.status.is_some() || !self.client.output.is_empty();
-        Attempt::Over(match (fault, committed) {
-            (Fault::ClientGone, _) => After::Cut(Abort::ClientGone),
-            (Fault::ClientStalled, _) | (Fault::ClientSlow, true) => {
-                After::Cut(Abort::ClientStalled)
-            }
-            (Fault::ClientMalformed(_), true) => After::Cut(Abort::ClientMalformed),
-            (Fault::Closed(_), true) => After::Cut(Abort::UpstreamClosed),
-            (Fault::UpstreamMalformed(_), true) => After::Cut(Abort::UpstreamMalformed),
-            (Fault::UpstreamSlow, true) => After::Cut(Abort::UpstreamStalled),
-            (Fault::ClientSlow, false) => After::Refuse(Refusal::UploadTimeout),
-            (Fault::ClientMalformed(why), false) => After::Refuse(Refusal::Malformed(why)),
-            (Fault::Closed(_), false) => After::Refuse(Refusal::UpstreamClosed),
-            (Fault::UpstreamMalformed(why), false) => {
-                After::Refuse(Refusal::UpstreamMalformed(why))
-            }
-            (Fault::UpstreamSlow, false) => After::Refuse(Refusal::UpstreamSlow),
+        Attempt::Over(match fault.refusal() {
+            Some(refusal) if !committed => After::Refuse(refusal),
+            Some(_) | None => After::Cut(fault.abort()),
         })
     }
 }
@@ -303,16 +302,4 @@ where
         Uploading::Underway => Persistence::Close,
     };
     Ended::Answered { client, upstream: exchange.upstream_after(response) }
-}
-
-impl Fault {
-    fn is_the_upstreams(self) -> bool {
-        match self {
-            Self::Closed(_) | Self::UpstreamMalformed(_) | Self::UpstreamSlow => true,
-            Self::ClientGone
-            | Self::ClientMalformed(_)
-            | Self::ClientSlow
-            | Self::ClientStalled => false,
-        }
-    }
 }

@@ -7,7 +7,7 @@ use memchr::memchr2_iter;
 
 /// Why a message is not valid HTTP/1.1. The same rules hold for clients and for upstreams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub(crate) enum Malformed {
     /// RFC 9112 section 2.2.
     #[error("a line does not end in CR LF")]
     LineEnd,

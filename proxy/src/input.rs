@@ -114,7 +114,7 @@ mod tests {
     fn it_rests_small() {
         let mut input = Input::new(64 * 1024);
         for _ in 0..4 {
-            read(&mut input, &[1; 70_000]);
+            read(&mut input, &vec![1; 70_000]);
             input.consume(usize::MAX / 2);
         }
         assert_eq!(input.room().len(), 64 * 1024);

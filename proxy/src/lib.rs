@@ -1,10 +1,10 @@
 //! The edge: an HTTP/1.1 reverse proxy that routes by host to whoever the current [`Table`] names.
 //!
-//! It knows nothing of apps, containers or certificates authorities. A [`Table`] comes in over a
+//! It knows nothing of apps, containers or certificate authorities. A [`Table`] comes in over a
 //! `watch` channel; [`Traffic`] figures and [`Record`]s go out. Everything else is inside.
 //!
 //! A request's life: `listener` accepts and hands the socket to the least loaded `worker`;
-//! `connection` reads heads; `request` validates one and writes what the upstream will get;
+//! `intake` finds heads for a `connection`; `request` validates one and writes what the upstream will get;
 //! `forward` picks an upstream (`balance`), holds the request while there is none (`hold`) and
 //! retries where nothing was sent; `exchange` moves one request and one response over two `wire`s
 //! through two `pump`s; `tunnel` takes over after a 101; `pages` says what is wrong.
@@ -24,9 +24,12 @@ mod balance;
 mod connection;
 mod edge;
 mod exchange;
+mod fault;
 mod forward;
 mod hold;
+mod intake;
 mod listener;
+mod parting;
 mod retry;
 mod tunnel;
 mod upstream;
@@ -34,6 +37,7 @@ mod view;
 mod worker;
 
 mod alarm;
+mod arrival;
 mod body;
 mod chunked;
 mod control;
@@ -56,7 +60,6 @@ mod traffic;
 
 pub use access_log::{Abort, AccessLog, Record, Records, access_log};
 pub use edge::{BindError, Edge, Settings, Shutdown};
-pub use head::Malformed;
 pub use host::{Host, InvalidHost};
 pub use limits::Limits;
 pub use network::{InvalidNetwork, Network};

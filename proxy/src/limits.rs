@@ -21,7 +21,7 @@ pub struct Limits {
     pub head_time: Duration,
     /// Time a kept-alive client connection may be quiet between requests.
     pub idle: Duration,
-    /// Time without a byte of a request body moving, in either direction.
+    /// Time without a byte of a request body arriving while we wait for one.
     pub upload_idle: Duration,
     /// Time a client may take over its body before `upload_rate` is asked of it.
     pub upload_grace: Duration,

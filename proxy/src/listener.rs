@@ -17,7 +17,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::request::Arrival;
+use crate::arrival::Arrival;
 use crate::worker::{Tenancy, Worker};
 
 /// A connection on its way to another worker.
@@ -44,8 +44,8 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts until the edge stops, then takes what already waits in the socket, so that nobody who
-/// was connected is turned away.
+/// Accepts until the edge stops, then takes what already waits in the socket: closing it would
+/// reset connections whose request is on its way.
 pub(crate) async fn accept(listener: tokio::net::TcpListener, worker: Rc<Worker>) {
     let port = listener.local_addr().map_or(0, |address| address.port());
     let shared = Arc::clone(&worker.shared);

@@ -167,18 +167,21 @@ impl Pump {
     }
 }
 
-/// Appends a body that is here as a whole. The source keeps it, so that it can be sent again.
+/// Appends a body that is here as a whole and returns how much data it has. The source keeps it,
+/// so that it can be sent again.
 pub(crate) fn put_whole(
     mut body: Body,
     encoding: Encoding,
     input: &[u8],
     out: &mut Vec<u8>,
-) -> Result<(), Malformed> {
+) -> Result<u64, Malformed> {
     let mut rest = input;
+    let mut moved = 0;
     loop {
         let count = match body.step(rest)? {
             Step::Skip(count) => count,
             Step::Data(count) => {
+                moved += count as u64;
                 put_size(encoding, count, out);
                 out.extend_from_slice(rest.get(..count).unwrap_or_default());
                 if encoding == Encoding::Chunked {
@@ -187,7 +190,8 @@ pub(crate) fn put_whole(
                 count
             }
             Step::End { trailers, .. } => {
-                return put_end(encoding, rest.get(..trailers).unwrap_or_default(), out);
+                put_end(encoding, rest.get(..trailers).unwrap_or_default(), out)?;
+                return Ok(moved);
             }
             Step::More => return Err(Malformed::Truncated),
         };

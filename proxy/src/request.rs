@@ -3,12 +3,11 @@
 //! It opens no connection and reads no body. The invariant: what is written depends on the bytes
 //! only through the parsed form, so an upstream can read it in one way only, ours.
 
-use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
+use crate::arrival::{Arrival, Known, Trust, put_arrival};
 use crate::body::Body;
 use crate::control::{Control, Length, Persistence, Version};
 use crate::field::{Field, put};
@@ -19,25 +18,6 @@ use crate::pages::{Format, Part};
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::target::Target;
-
-/// What may be believed of what a peer says about others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trust {
-    /// Its forwarding fields are replaced.
-    Stranger,
-    /// A proxy of ours in front: its forwarding fields are kept and added to.
-    Trusted,
-}
-
-/// How a connection came to us.
-#[derive(Debug, Clone)]
-pub(crate) struct Arrival {
-    pub(crate) peer: SocketAddr,
-    pub(crate) local_port: u16,
-    pub(crate) trust: Trust,
-    /// `http` or `https`.
-    pub(crate) scheme: &'static str,
-}
 
 /// What the edge must know of a request after its head was written for the upstream.
 #[derive(Debug)]
@@ -126,53 +106,6 @@ struct Head<'h, 'b> {
     target: Target<'b>,
     version: Version,
     fields: &'h [Header<'b>],
-}
-
-/// The fields that say something to us, picked out in one pass.
-#[derive(Default)]
-struct Known<'b> {
-    host: Option<&'b [u8]>,
-    expect: Option<&'b [u8]>,
-    accept: &'b [u8],
-    id: Option<RequestId>,
-    forwarded_for: Vec<&'b [u8]>,
-    real_ip: Option<&'b [u8]>,
-    proto: Option<&'b [u8]>,
-    forwarded_host: Option<&'b [u8]>,
-    port: Option<&'b [u8]>,
-    start: Option<&'b [u8]>,
-}
-
-impl<'b> Known<'b> {
-    fn pick(fields: &[Header<'b>]) -> Result<Self, Malformed> {
-        let mut known = Self::default();
-        for field in fields {
-            let value = field.value;
-            match Field::of(field.name) {
-                Field::Host if known.host.replace(value).is_some() => {
-                    return Err(Malformed::HostRepeated);
-                }
-                Field::Expect => known.expect = Some(value),
-                Field::Accept => known.accept = value,
-                Field::RequestId => known.id = RequestId::keep(value),
-                Field::ForwardedFor => known.forwarded_for.push(value),
-                Field::RealIp => known.real_ip = Some(value),
-                Field::ForwardedProto => known.proto = Some(value),
-                Field::ForwardedHost => known.forwarded_host = Some(value),
-                Field::ForwardedPort => known.port = Some(value),
-                Field::RequestStart => known.start = Some(value),
-                _ => {}
-            }
-        }
-        Ok(known)
-    }
-
-    /// Forgets what a stranger says about others.
-    fn distrust(&mut self) {
-        self.forwarded_for.clear();
-        (self.real_ip, self.proto, self.forwarded_host) = (None, None, None);
-        (self.port, self.start) = (None, None);
-    }
 }
 
 impl Head<'_, '_> {
@@ -283,48 +216,9 @@ pub(crate) fn put_length(length: Length, out: &mut Vec<u8>) {
     }
 }
 
-/// Who asked, by which way and when.
-fn put_arrival(
-    known: &Known<'_>,
-    arrival: &Arrival,
-    at: SystemTime,
-    authority: &str,
-    out: &mut Vec<u8>,
-) {
-    let peer: IpAddr = arrival.peer.ip().to_canonical();
-    out.extend_from_slice(b"X-Forwarded-For: ");
-    for value in &known.forwarded_for {
-        out.extend_from_slice(value);
-        out.extend_from_slice(b", ");
-    }
-    let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    // Writing to a `Vec` cannot fail.
-    let _ = write!(out, "{peer}\r\n");
-    match known.real_ip {
-        Some(value) => put(out, "X-Real-IP", value),
-        None => {
-            let _ = write!(out, "X-Real-IP: {peer}\r\n");
-        }
-    }
-    put(out, "X-Forwarded-Proto", known.proto.unwrap_or(arrival.scheme.as_bytes()));
-    put(out, "X-Forwarded-Host", known.forwarded_host.unwrap_or(authority.as_bytes()));
-    match known.port {
-        Some(value) => put(out, "X-Forwarded-Port", value),
-        None => {
-            let _ = write!(out, "X-Forwarded-Port: {}\r\n", arrival.local_port);
-        }
-    }
-    match known.start {
-        Some(value) => put(out, "X-Request-Start", value),
-        None => {
-            let _ = write!(out, "X-Request-Start: t={millis}\r\n");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 

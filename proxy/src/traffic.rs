@@ -46,7 +46,7 @@ pub struct UpstreamTraffic {
     pub in_flight: usize,
     /// Open tunnels (upgraded connections).
     pub tunnels: usize,
-    /// Requests ever sent to it.
+    /// Requests it was ever chosen for.
     pub requests: u64,
     /// Connect failures, broken connections and timeouts.
     pub faults: u64,

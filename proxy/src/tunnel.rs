@@ -53,10 +53,10 @@ where
     let (mut up, mut down) = (Way::new(), Way::new());
     alarm.set(idle);
     let abort = poll_fn(|cx| {
-        let before = up.pump.moved() + down.pump.moved();
+        let before = client.moved() + upstream.moved();
         let upward = up.poll(cx, client, upstream);
         let downward = down.poll(cx, upstream, client);
-        if up.pump.moved() + down.pump.moved() != before {
+        if client.moved() + upstream.moved() != before {
             alarm.set(idle);
         }
         match (upward, downward) {

@@ -77,10 +77,12 @@ impl Peer {
         match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
             Ok(stream) => {
                 self.meter.connected();
-                Ok(Link { wire: Wire::new(stream, limits.buffer), age: Age::New })
+                Ok(Link { wire: Wire::new(stream, limits.buffer.max(limits.head)), age: Age::New })
             }
             Err(error) => {
-                self.meter.failed_to_connect(limits);
+                if is_theirs(&error) {
+                    self.meter.failed_to_connect(limits);
+                }
                 Err(error)
             }
         }
@@ -109,6 +111,24 @@ impl Peer {
             idle.since.elapsed() < limits.pool_idle && is_quiet(&mut idle.wire.stream)
         });
     }
+}
+
+/// Whether a connect failure says something about the upstream. Lack of file descriptors or ports
+/// is ours, and leaving upstreams out for it would turn a shortage into an outage.
+fn is_theirs(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable,
+        TimedOut,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | HostUnreachable
+            | NetworkUnreachable
+            | TimedOut
+    )
 }
 
 /// Whether an idle connection is open and silent, as far as can be known without waiting.

@@ -21,11 +21,12 @@ pub(crate) struct Wire<S> {
     pub(crate) output: Vec<u8>,
     /// How much of `output` the peer has taken.
     written: usize,
+    moved: u64,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) fn new(stream: S, buffer: usize) -> Self {
-        Self { stream, input: Input::new(buffer), output: Vec::new(), written: 0 }
+        Self { stream, input: Input::new(buffer), output: Vec::new(), written: 0, moved: 0 }
     }
 
     /// Reads once. `0` is the end of the stream; it must not be called without room.
@@ -35,6 +36,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         let count = buffer.filled().len();
         self.input.filled(count);
+        self.moved += count as u64;
         Poll::Ready(Ok(count))
     }
 
@@ -57,6 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if taken == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
+        self.moved += taken as u64;
         let of_output = taken.min(first.len());
         self.written += of_output;
         if self.written == self.output.len() {
@@ -72,6 +75,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             ready!(self.poll_write(cx, &[]))?;
         }
         Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Bytes read and written so far, to tell movement from standstill.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// Drops output that nobody will take.
+    pub(crate) fn forget_output(&mut self) {
+        self.output.clear();
+        self.written = 0;
     }
 
     /// Tells the peer that nothing more will be written.

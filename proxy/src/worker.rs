@@ -21,13 +21,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::{AccessLog, Log};
+use crate::arrival::{Arrival, Trust};
 use crate::connection;
 use crate::control::Persistence;
 use crate::limits::Limits;
 use crate::listener::{self, Incoming};
 use crate::meter::Ledger;
 use crate::network::Network;
-use crate::request::{Arrival, Request, Trust};
+use crate::request::Request;
 use crate::retry::Budget;
 use crate::table::Table;
 use crate::view::View;
@@ -79,6 +80,8 @@ pub(crate) struct Beginning {
     pub(crate) inbox: mpsc::UnboundedReceiver<Incoming>,
     pub(crate) table: watch::Receiver<Arc<Table>>,
     pub(crate) access_log: AccessLog,
+    /// Where it says, once, that it serves.
+    pub(crate) ready: std::sync::mpsc::Sender<io::Result<()>>,
 }
 
 /// One worker, as its tasks see it.
@@ -96,13 +99,19 @@ pub(crate) struct Worker {
 }
 
 /// Runs a worker on the current thread until the edge stops. Returns how many connections it cut.
-pub(crate) fn run(beginning: Beginning) -> io::Result<usize> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    runtime.block_on(live(beginning))
+pub(crate) fn run(beginning: Beginning) -> usize {
+    let ready = beginning.ready.clone();
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    let lived = runtime.and_then(|runtime| runtime.block_on(live(beginning)));
+    lived.unwrap_or_else(|error| {
+        // It failed before it served anybody, so whoever bound the edge still listens.
+        let _ = ready.send(Err(error));
+        0
+    })
 }
 
 async fn live(beginning: Beginning) -> io::Result<usize> {
-    let Beginning { index, shared, listeners, inbox, mut table, access_log } = beginning;
+    let Beginning { index, shared, listeners, inbox, mut table, access_log, ready } = beginning;
     let log = Log::new(access_log, shared.limits.records, Arc::clone(&shared.ledger));
     let worker = Rc::new(Worker {
         index,
@@ -131,6 +140,8 @@ async fn live(beginning: Beginning) -> io::Result<usize> {
             async move { worker.log.run().await }
         }),
     ];
+    // The receiver is gone only if another worker could not begin; then all of them stop.
+    let _ = ready.send(Ok(()));
     worker.shared.stopping.cancelled().await;
     worker.stopping.set(true);
     accepting.wait().await;

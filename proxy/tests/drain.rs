@@ -51,7 +51,8 @@ async fn twenty_swaps_under_load_fail_nothing_and_cut_no_tunnel() {
         let (old, new) = (&origins[swap % 3], &origins[(swap + 1) % 3]);
         let before = done.load(SeqCst);
         generation = stage.publish(&[new.address]);
-        let drained = stage.edge.drained(generation, &id(old.address));
+        let gone = id(old.address);
+        let drained = stage.edge.drained(generation, &gone);
         tokio::time::timeout(PATIENCE, drained).await.expect("the old one becomes idle");
         // From here on the old one would be stopped, so nothing may reach it any more.
         let seen = old.seen().len();
@@ -71,7 +72,8 @@ async fn twenty_swaps_under_load_fail_nothing_and_cut_no_tunnel() {
         assert_eq!(tunnel.bytes(10), b"still here");
     }
     drop(tunnels);
-    let drained = stage.edge.drained(generation, &id(chat));
+    let chat = id(chat);
+    let drained = stage.edge.drained(generation, &chat);
     tokio::time::timeout(PATIENCE, drained).await.expect("closed tunnels are idle");
 }
 

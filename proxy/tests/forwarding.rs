@@ -57,9 +57,10 @@ fn connections_are_kept_alive_on_both_sides() {
         assert_eq!((answer.status, &answer.body[..]), (200, &b"ok"[..]));
     }
     assert_eq!(origin.connections(), 1);
-    let traffic = stage.edge.traffic();
+    let traffic = stage.await_traffic("the last request to be counted", |traffic| {
+        traffic.services[&app()].classes == [0, 0, 50, 0, 0, 0]
+    });
     assert_eq!(traffic.upstreams[&id(origin.address)].requests, 50);
-    assert_eq!(traffic.services[&app()].classes, [0, 0, 50, 0, 0, 0]);
 }
 
 #[test]
@@ -74,12 +75,12 @@ fn large_bodies_pass_both_ways_unchanged() {
     let mut client = stage.client();
     let head =
         format!("PUT / HTTP/1.1\r\nHost: app.test\r\nContent-Length: {}\r\n\r\n", body.len());
-    client.send(&[head.as_bytes(), &body].concat());
+    client.send([head.as_bytes(), &body].concat());
     assert!(client.answer().unwrap().body == body, "a sized body came back changed");
 
     client.send("PUT / HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n\r\n");
     for piece in body.chunks(77_777) {
-        client.send(&[format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+        client.send([format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
     }
     client.send("0\r\n\r\n");
     assert!(client.answer().unwrap().body == body, "a chunked body came back changed");

@@ -1,5 +1,7 @@
 //! What is too much, too long or too slow is refused, and costs the edge little.
 
+use std::fs::File;
+use std::process::Command;
 use std::time::Duration;
 
 use proxy::Limits;
@@ -145,4 +147,32 @@ fn a_client_that_does_not_read_holds_up_only_itself() {
     stage.await_traffic("the stalled client to be cut", |traffic| {
         traffic.connections == 0 && traffic.upstreams.values().all(|up| up.in_flight == 0)
     });
+}
+
+#[test]
+fn a_lack_of_file_descriptors_is_survived() {
+    const CHILD: &str = "EDGE_TEST_SHORT_OF_DESCRIPTORS";
+    if std::env::var_os(CHILD).is_none() {
+        // In a process of its own, because the limit is one of a process.
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -n 64; exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "limits::a_lack_of_file_descriptors_is_survived"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let stage = Stage::new(&[&Origin::ok()]);
+    let mut all = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        all.push(file);
+    }
+    all.pop(); // for the client itself
+    let mut client = stage.client();
+    stage.await_traffic("the accept to fail", |traffic| traffic.accept_faults > 0);
+    drop(all);
+    assert_eq!(client.get("/").unwrap().status, 200);
 }

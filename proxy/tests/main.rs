@@ -3,14 +3,24 @@
 //! Nothing of the edge is mocked and nothing here looks inside it. Every wait is for a condition,
 //! with a limit that only a broken edge reaches.
 
-mod stage;
-
+// `cfg(test)` is always true here; it tells clippy that helpers may panic like tests.
+#[cfg(test)]
 mod conformance;
+#[cfg(test)]
 mod drain;
+#[cfg(test)]
 mod forwarding;
+#[cfg(test)]
 mod hold;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
 mod pages;
+#[cfg(test)]
 mod retry;
+#[cfg(test)]
 mod shutdown;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
 mod upgrade;

@@ -40,6 +40,32 @@ async fn a_request_in_flight_is_finished_and_idle_connections_are_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_while_stopping_says_that_the_connection_closes() {
+    let (go, wait) = mpsc::channel();
+    let wait = std::sync::Mutex::new(wait);
+    let origin = Origin::start(move |_, stream| {
+        wait.lock().unwrap().recv().unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        Then::KeepOpen
+    });
+    let stage = Stage::new(&[&origin]);
+    go.send(()).unwrap();
+    let mut idle = stage.client();
+    idle.get("/").unwrap();
+    let mut busy = stage.client();
+    busy.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    stage.await_traffic("the request to be in flight", |traffic| {
+        traffic.upstreams.values().any(|upstream| upstream.in_flight == 1)
+    });
+    let stopped = tokio::spawn(stage.edge.shutdown(PATIENCE));
+    assert_eq!(idle.rest(), "", "the edge has begun to stop");
+    go.send(()).unwrap();
+    let answer = busy.answer().unwrap();
+    assert!(answer.head.contains("Connection: close\r\n"), "{}", answer.head);
+    assert_eq!(stopped.await.unwrap(), Shutdown::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_end_is_cut_at_the_deadline() {
     let stage = Stage::at(&Plan::default(), &[echo()]);
     let mut client = stage.client();
@@ -56,7 +82,7 @@ async fn what_does_not_end_is_cut_at_the_deadline() {
 fn an_address_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let (_table, receiver) = tokio::sync::watch::channel(Default::default());
+    let (_table, receiver) = tokio::sync::watch::channel(std::sync::Arc::default());
     let (log, _records) = proxy::access_log();
     let settings = proxy::Settings {
         listen: vec![address],

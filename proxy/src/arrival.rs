@@ -1,0 +1,119 @@
+//! Who asked, by which way and when: what a client says of it, and what we say instead.
+//!
+//! It decides whom to believe, not what to do with it. The invariant: an upstream sees what a
+//! stranger claims about its own address in no field that we know.
+
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use httparse::Header;
+
+use crate::field::{Field, put};
+use crate::head::Malformed;
+use crate::request_id::RequestId;
+
+/// What may be believed of what a peer says about others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Its forwarding fields are replaced.
+    Stranger,
+    /// A proxy of ours in front: its forwarding fields are kept and added to.
+    Trusted,
+}
+
+/// How a connection came to us.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrival {
+    pub(crate) peer: SocketAddr,
+    pub(crate) local_port: u16,
+    pub(crate) trust: Trust,
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+}
+
+/// The fields that say something to us, picked out in one pass.
+#[derive(Default)]
+pub(crate) struct Known<'b> {
+    pub(crate) host: Option<&'b [u8]>,
+    pub(crate) expect: Option<&'b [u8]>,
+    pub(crate) accept: &'b [u8],
+    pub(crate) id: Option<RequestId>,
+    forwarded_for: Vec<&'b [u8]>,
+    real_ip: Option<&'b [u8]>,
+    proto: Option<&'b [u8]>,
+    forwarded_host: Option<&'b [u8]>,
+    port: Option<&'b [u8]>,
+    start: Option<&'b [u8]>,
+}
+
+impl<'b> Known<'b> {
+    pub(crate) fn pick(fields: &[Header<'b>]) -> Result<Self, Malformed> {
+        let mut known = Self::default();
+        for field in fields {
+            let value = field.value;
+            match Field::of(field.name) {
+                Field::Host if known.host.replace(value).is_some() => {
+                    return Err(Malformed::HostRepeated);
+                }
+                Field::Expect => known.expect = Some(value),
+                Field::Accept => known.accept = value,
+                Field::RequestId => known.id = RequestId::keep(value),
+                Field::ForwardedFor => known.forwarded_for.push(value),
+                Field::RealIp => known.real_ip = Some(value),
+                Field::ForwardedProto => known.proto = Some(value),
+                Field::ForwardedHost => known.forwarded_host = Some(value),
+                Field::ForwardedPort => known.port = Some(value),
+                Field::RequestStart => known.start = Some(value),
+                _ => {}
+            }
+        }
+        Ok(known)
+    }
+
+    /// Forgets what a stranger says about others.
+    pub(crate) fn distrust(&mut self) {
+        self.forwarded_for.clear();
+        (self.real_ip, self.proto, self.forwarded_host) = (None, None, None);
+        (self.port, self.start) = (None, None);
+    }
+}
+
+/// Who asked, by which way and when.
+pub(crate) fn put_arrival(
+    known: &Known<'_>,
+    arrival: &Arrival,
+    at: SystemTime,
+    authority: &str,
+    out: &mut Vec<u8>,
+) {
+    let peer: IpAddr = arrival.peer.ip().to_canonical();
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    for value in &known.forwarded_for {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
+    }
+    let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    // Writing to a `Vec` cannot fail.
+    let _ = write!(out, "{peer}\r\n");
+    match known.real_ip {
+        Some(value) => put(out, "X-Real-IP", value),
+        None => {
+            let _ = write!(out, "X-Real-IP: {peer}\r\n");
+        }
+    }
+    put(out, "X-Forwarded-Proto", known.proto.unwrap_or(arrival.scheme.as_bytes()));
+    put(out, "X-Forwarded-Host", known.forwarded_host.unwrap_or(authority.as_bytes()));
+    match known.port {
+        Some(value) => put(out, "X-Forwarded-Port", value),
+        None => {
+            let _ = write!(out, "X-Forwarded-Port: {}\r\n", arrival.local_port);
+        }
+    }
+    match known.start {
+        Some(value) => put(out, "X-Request-Start", value),
+        None => {
+            let _ = write!(out, "X-Request-Start: t={millis}\r\n");
+        }
+    }
+}

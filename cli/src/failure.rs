@@ -47,29 +47,30 @@ pub(crate) struct Reason {
 }
 
 impl Reason {
-    fn new(what: impl Into<String>) -> Box<Self> {
-        Box::new(Self { what: what.into(), because: None, hint: None })
+    fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), because: None, hint: None }
     }
 }
 
 impl Failure {
     /// The command line asks for something that makes no sense.
     pub(crate) fn usage(what: impl Into<String>) -> Self {
-        Self::Usage(Reason::new(what))
+        Self::Usage(Box::new(Reason::new(what)))
     }
 
     /// This machine stands in the way.
     pub(crate) fn local(what: impl Into<String>) -> Self {
-        Self::Local(Reason::new(what))
+        Self::Local(Box::new(Reason::new(what)))
     }
 
     /// The server cannot be reached.
     pub(crate) fn unreachable(what: impl Into<String>) -> Self {
-        Self::Unreachable(Reason::new(what))
+        Self::Unreachable(Box::new(Reason::new(what)))
     }
 
     /// Adds the cause.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value, reason = "an error is handed over where it ends")]
     pub(crate) fn because(mut self, cause: impl ToString) -> Self {
         if let Self::Usage(reason) | Self::Local(reason) | Self::Unreachable(reason) = &mut self {
             reason.because = Some(cause.to_string());

@@ -19,6 +19,9 @@ mod source;
 mod target;
 mod ui;
 
+#[cfg(test)]
+mod tests;
+
 use std::{ffi::OsString, process::ExitCode};
 
 pub use commands::{init::InitArgs, server::ServerArgs};

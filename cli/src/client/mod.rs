@@ -204,4 +204,4 @@ fn never(never: Infallible) -> io::Error {
 /// An answer that needs no upload: the slowest waits for the container engine.
 const ANSWER: Duration = Duration::from_secs(30);
 /// An upload in which nothing moves, or a server that unpacks it.
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_mins(1);

@@ -35,7 +35,7 @@ impl Login {
         let token = self.prove(session)?;
         let server = Server { address: self.address.clone(), token: token.clone(), pin };
         let answer = Client::new(server).get(route::SERVER).await?;
-        let known: api::Server = Answer::read(&answer)?;
+        let server: api::Server = Answer::read(&answer)?;
         let name = session
             .shared
             .context
@@ -47,11 +47,11 @@ impl Login {
             token,
             fingerprint: pin.map(|pin| pin.to_string()),
         };
-        contexts.contexts.insert(name.clone(), context);
+        contexts.known.insert(name.clone(), context);
         contexts.current = Some(name.clone());
         let file = contexts.save(&session.environment)?;
         let ui = &session.ui;
-        ui.talk(&format!("Logged in to {} as {}.", known.node, known.user));
+        ui.talk(&format!("Logged in to {} as {}.", server.node, server.user));
         ui.talk(&format!("It is the context `{name}` in {}.", file.display()));
         if session.environment.url.is_some() || session.environment.context.is_some() {
             ui.warn("PAAS_URL or PAAS_CONTEXT is set and goes before this login");
@@ -82,10 +82,10 @@ impl Login {
         ui.talk(&format!("  {found}"));
         ui.talk("`paas init` showed the same one, if nobody is in between.");
         let asked = ui.confirm("Is it the same?");
-        match asked.map_err(|error| Failure::local("cannot ask").because(error))? {
-            true => Ok(Some(found)),
-            false => Err(Failure::local("not logged in").because("the fingerprint is another one")),
+        if asked.map_err(|error| Failure::local("cannot ask").because(error))? {
+            return Ok(Some(found));
         }
+        Err(Failure::local("not logged in").because("the fingerprint is another one"))
     }
 
     fn prove(&self, session: &Session) -> Result<Option<Token>, Failure> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 /// One `KEY='value'` for each; a line break in a value stays one.
 pub(crate) fn write(values: &BTreeMap<String, String>) -> String {
-    values
-        .iter()
-        .map(|(key, value)| format!("{key}='{}'\n", value.replace('\'', r"'\''")))
-        .collect()
+    let mut text = String::new();
+    for (key, value) in values {
+        text.extend([key, "='", &value.replace('\'', r"'\''"), "'\n"]);
+    }
+    text
 }

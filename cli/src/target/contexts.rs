@@ -21,8 +21,8 @@ pub(crate) struct Contexts {
     /// The one that is meant when nothing else is said.
     pub(crate) current: Option<String>,
     /// By name.
-    #[serde(default)]
-    pub(crate) contexts: BTreeMap<String, Context>,
+    #[serde(default, rename = "contexts")]
+    pub(crate) known: BTreeMap<String, Context>,
 }
 
 /// One server.
@@ -38,7 +38,7 @@ pub(crate) struct Context {
 
 impl Default for Contexts {
     fn default() -> Self {
-        Self { version: VERSION, current: None, contexts: BTreeMap::new() }
+        Self { version: VERSION, current: None, known: BTreeMap::new() }
     }
 }
 
@@ -114,7 +114,7 @@ mod tests {
             Context { url: "unix:/x".to_owned(), token: Token::new("secret"), fingerprint: None };
         let contexts = Contexts {
             current: Some("here".to_owned()),
-            contexts: BTreeMap::from([("here".to_owned(), context)]),
+            known: BTreeMap::from([("here".to_owned(), context)]),
             ..Contexts::default()
         };
         let file = contexts.save(&environment).unwrap();

@@ -61,8 +61,8 @@ fn connection(context: Context, environment: &Environment) -> Result<Server, Fai
 }
 
 fn named(name: &str, contexts: &Contexts) -> Result<Context, Failure> {
-    contexts.contexts.get(name).cloned().ok_or_else(|| {
-        let known: Vec<_> = contexts.contexts.keys().map(String::as_str).collect();
+    contexts.known.get(name).cloned().ok_or_else(|| {
+        let known: Vec<_> = contexts.known.keys().map(String::as_str).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         Failure::local(format!("there is no context `{name}`"))
             .because(format!("known are: {known}"))

@@ -130,7 +130,7 @@ impl Tell for Story<'_> {
         match frame {
             Frame::Queued { ahead: 0 } => self.ui.detail("waiting for a free place to build"),
             Frame::Queued { ahead } => {
-                self.ui.detail(&format!("waiting: {ahead} builds before it"))
+                self.ui.detail(&format!("waiting: {ahead} builds before it"));
             }
             Frame::Phase { name, at } => self.phase(name, at),
             Frame::Log { text } => self.ui.detail(text.trim_end_matches(['\r', '\n'])),

@@ -134,8 +134,8 @@ async fn change(
 ) -> Result<(), Failure> {
     let app = session.app(app)?;
     let path = route::of(&app, "config");
-    let patch = ConfigPatch { values };
-    let change: Change = session.client()?.send(Method::PATCH, &path, &patch).await?.read()?;
+    let wish = ConfigPatch { values };
+    let change: Change = session.client()?.send(Method::PATCH, &path, &wish).await?.read()?;
     let text = if change.rollout.is_some() {
         format!("{verb} and restarting {app}")
     } else {

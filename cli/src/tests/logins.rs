@@ -1,0 +1,181 @@
+//! Who is believed, what is remembered, and which server is asked.
+
+use super::{
+    User,
+    server::{Authority, Server},
+};
+
+fn about() -> api::Server {
+    api::Server {
+        version: "0.1.0".to_owned(),
+        node: "one".to_owned(),
+        user: "admin".to_owned(),
+        domain: "localhost".to_owned(),
+        edge_url: "http://localhost:8080".to_owned(),
+        engine_fault: None,
+        engine_version: Some("20.10".to_owned()),
+        stack: "ready".to_owned(),
+        disk_free: 5 << 30,
+        memory: 30 << 20,
+    }
+}
+
+fn answering() -> Server {
+    let server = Server::default();
+    server.on("GET /v1/server", &about()).on("GET /v1/apps", &Vec::<api::App>::new());
+    server
+}
+
+#[tokio::test]
+async fn a_pinned_server_is_believed_and_remembered() {
+    let (server, authority) = (answering(), Authority::new());
+    let url = server.on_tls(&authority, &["paas.internal"]).await;
+    let user = User::of("");
+    let fingerprint = authority.fingerprint();
+    let login = format!("paas login {url} --token t0 --fingerprint {fingerprint}");
+    let outcome = user.types(&login).await;
+    let file = user.home.path().join("config/paas/contexts.toml");
+    outcome.succeeded(
+        "",
+        &format!(
+            "Logged in to one as admin.\nIt is the context `127.0.0.1` in {}.\n",
+            file.display()
+        ),
+    );
+    user.types("paas apps")
+        .await
+        .succeeded("", "There are no apps yet. In a folder with one: `paas deploy`.\n");
+    let tokens: Vec<_> = server.requests().into_iter().map(|asked| asked.token).collect();
+    assert_eq!(tokens, vec![Some("Bearer t0".to_owned()); 2]);
+}
+
+#[tokio::test]
+async fn a_server_is_believed_under_its_own_host_name_too() {
+    let (server, authority) = (answering(), Authority::new());
+    let url = server.on_tls(&authority, &["127.0.0.1"]).await;
+    let mut user = User::of(&url);
+    user.environment.token = Some("t0".to_owned());
+    user.environment.fingerprint = Some(authority.fingerprint());
+    let outcome = user.types("paas apps --json").await;
+    outcome.succeeded("[]\n", "");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused() {
+    let (server, authority) = (answering(), Authority::new());
+    let url = server.on_tls(&authority, &["node-7.paas.internal"]).await;
+    let mut user = User::of(&url);
+    user.environment.fingerprint = Some(authority.fingerprint());
+    let outcome = user.types("paas apps").await;
+    assert!(outcome.err.contains("did not prove who it is"), "{outcome:?}");
+    assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn another_authority_is_refused_and_learns_nothing() {
+    let (server, authority) = (answering(), Authority::new());
+    let url = server.on_tls(&authority, &["paas.internal"]).await;
+    let (user, other) = (User::of(""), Authority::new().fingerprint());
+    let login = format!("paas login {url} --token t0 --fingerprint {other}");
+    user.types(&login).await.failed(
+        1,
+        &format!(
+            "error: {url} is not the server you logged in to\n  because its authority is {}, not \
+         {other}; somebody may be in between\nhint: only if you set the server up anew: `paas \
+         login {url}`\n",
+            authority.fingerprint()
+        ),
+    );
+    assert!(server.asked().is_empty());
+    assert!(!user.home.path().join("config").exists());
+}
+
+#[tokio::test]
+async fn showing_the_right_authority_without_its_key_is_not_enough() {
+    let authority = Authority::new();
+    let url = authority.impostor().on_tls().await;
+    let user = User::of("");
+    let login = format!("paas login {url} --token t0 --fingerprint {}", authority.fingerprint());
+    let outcome = user.types(&login).await;
+    assert!(outcome.err.contains("did not prove who it is"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn without_a_person_nobody_is_believed_unseen() {
+    let (server, authority) = (answering(), Authority::new());
+    let url = server.on_tls(&authority, &["paas.internal"]).await;
+    let fingerprint = authority.fingerprint();
+    let login = format!("paas login {url} --token t0");
+    User::of("").types(&login).await.failed(
+        1,
+        &format!(
+            "error: {url} cannot be trusted yet\n  because nobody confirmed its fingerprint, \
+         {fingerprint}\nhint: compare it with what `paas init` showed, then: `paas login {url} \
+         --fingerprint {fingerprint}`\n"
+        ),
+    );
+    assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn on_the_server_itself_nobody_needs_to_log_in() {
+    let server = answering();
+    let user = User::of("");
+    std::fs::create_dir(&user.environment.data).unwrap();
+    server.on_unix(&user.environment.data);
+    user.types("paas apps --json").await.succeeded("[]\n", "");
+    assert_eq!(server.requests()[0].token, None);
+    let login = format!("paas login unix:{}/api.sock", user.environment.data.display());
+    let outcome = user.types(&login).await;
+    assert!(outcome.err.starts_with("Logged in to one as admin.\n"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn contexts_are_told_apart_by_name() {
+    let (one, two) = (answering(), answering());
+    let user = User::of("");
+    for (server, name) in [(&one, "one"), (&two, "two")] {
+        let url = server.on_tcp().await;
+        user.types(&format!("paas --context {name} login {url} --token {name}")).await;
+    }
+    user.types("paas apps --json").await.succeeded("[]\n", "");
+    user.types("paas apps --json --context one").await.succeeded("[]\n", "");
+    assert_eq!((one.asked().len(), two.asked().len()), (2, 2));
+    user.types("paas apps --context three").await.failed(
+        1,
+        "error: there is no context `three`\n  because known are: one, two\nhint: `paas login \
+         URL --context three` makes it\n",
+    );
+}
+
+#[tokio::test]
+async fn where_there_is_no_server_the_way_to_one_is_told() {
+    User::of("").types("paas apps").await.failed(
+        1,
+        "error: no server is known\n  because nobody has logged in here, and no daemon runs on \
+         this machine\nhint: `paas login https://HOST:PORT`, or `sudo paas init` to make this \
+         machine a server\n",
+    );
+    User::of("http://127.0.0.1:1").types("paas apps").await.failed(
+        1,
+        "error: cannot reach the server at http://127.0.0.1:1\n  because Connection refused (os \
+         error 111)\nhint: is the daemon running? `systemctl status paas`, or start it: `sudo \
+         paas server`\n",
+    );
+}
+
+#[tokio::test]
+async fn status_says_how_everything_is() {
+    let server = answering();
+    let user = User::of(&server.on_tcp().await);
+    let expected = "\
+Server       one, paas 0.1.0
+You are      admin
+Edge         http://localhost:8080, apps at *.localhost
+Engine       Docker 20.10
+Base images  ready
+Disk         5.0 GiB free
+Memory       30.0 MiB used by the server
+";
+    user.types("paas status").await.succeeded(expected, "");
+}

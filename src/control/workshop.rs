@@ -5,7 +5,6 @@
 //! so that the first deploy waits for the rest of it only.
 
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -16,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     build::{
-        BuildFolders, Builder, ExportError, Rootfs, Settings, load_base,
-        stack::{self, Origin, Progress, Stack, StackError},
+        BuildFolders, Builder, ExportError, Settings, load_base,
+        stack::{self, Flavour, Origin, Progress, Stack, StackError},
         toolchains::{Toolchains, ca_environment},
     },
     engine::BuildEngine,
@@ -123,8 +122,9 @@ impl Workshop {
             })
             .await?;
         status.send_replace("loading the base images into Docker".to_owned());
-        let run = load_base(engine, &self.installation, rootfs("run", &set.run)).await?;
-        let build = load_base(engine, &self.installation, rootfs("build", &set.build)).await?;
+        let label = &self.installation;
+        let run = load_base(engine, label, Flavour::Run, &set.run).await?;
+        let build = load_base(engine, label, Flavour::Build, &set.build).await?;
         Ok((run, build))
     }
 }
@@ -145,25 +145,6 @@ fn listen(folder: &Path, name: &str) -> io::Result<UnixListener> {
     let listener = UnixListener::bind(&path)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666))?;
     Ok(listener)
-}
-
-fn rootfs(role: &str, made: &stack::Rootfs) -> Rootfs {
-    let mut environment: BTreeMap<String, String> = stack::CNB_ENVIRONMENT
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    environment.insert("PATH".to_owned(), PATH.to_owned());
-    environment.insert("LANG".to_owned(), "C.UTF-8".to_owned());
-    environment.insert("HOME".to_owned(), stack::HOME.to_owned());
-    let digits = made.diff_id.trim_start_matches("sha256:");
-    Rootfs {
-        tar: made.tar.clone(),
-        diff_id: made.diff_id.clone(),
-        role: role.to_owned(),
-        recipe: digits.get(..12).unwrap_or(digits).to_owned(),
-        architecture: stack::TARGET_ARCH.to_owned(),
-        environment,
-    }
 }
 
 fn target() -> Target {
@@ -192,5 +173,4 @@ async fn blocking(
         .map_err(|error| WorkshopError::Files(error.into()))
 }
 
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";

@@ -48,7 +48,11 @@ fn prepare(arguments: InitArgs) -> ExitCode {
     let binary = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("paas"));
     let setup = Setup {
         data: arguments.data.clone(),
-        settings: arguments.domain.map(|domain| ("domain".to_owned(), domain)).into_iter().collect(),
+        settings: arguments
+            .domain
+            .map(|domain| ("domain".to_owned(), domain))
+            .into_iter()
+            .collect(),
         unit: arguments.systemd.then(|| (PathBuf::from(UNIT), binary)),
     };
     match runtime().block_on(init(&setup)) {

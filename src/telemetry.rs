@@ -12,8 +12,7 @@ pub fn start(filter: Option<&str>) {
         Some(Err(error)) => (EnvFilter::new(DEFAULT), Some(error)),
     };
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let subscriber =
-        fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    let subscriber = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
     // A second start in one process happens in tests only, and the first one serves.
     subscriber.try_init().ok();
     if let Some(error) = fault {

@@ -36,7 +36,6 @@ pub struct BaseImage {
 /// Makes a root filesystem of the stack an image, unless Docker has it.
 pub async fn load_base<E: BuildEngine>(
     engine: &E,
-    installation: &str,
     flavour: Flavour,
     rootfs: &Rootfs,
 ) -> Result<BaseImage, ExportError> {
@@ -54,7 +53,7 @@ pub async fn load_base<E: BuildEngine>(
         "config": {
             "User": USER,
             "Env": variables,
-            "Labels": { "paas.installation": installation, "paas.base": role },
+            "Labels": { "paas.base": role },
         },
         "rootfs": { "type": "layers", "diff_ids": [&known.diff_id] },
         "history": [{ "created": CREATED, "created_by": reference }],

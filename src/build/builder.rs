@@ -133,10 +133,10 @@ impl<E: BuildEngine> Builder<E> {
         let places = self.places(&workspace);
         let previous = self.previous(&workspace, &places).await?;
         let built = self.run(&request, &workspace, &manifest, &previous).await?;
-        let processes =
-            processes(&built.processes, &manifest).map_err(BuildError::Processes)?;
+        let processes = processes(&built.processes, &manifest).map_err(BuildError::Processes)?;
         request.tell(Stage::Export).await;
-        let name = format!("paas/{}:{}-{}", request.app, self.settings.installation, request.number);
+        let name =
+            format!("paas/{}:{}-{}", request.app, self.settings.installation, request.number);
         let (assembled, built) =
             self.assemble(&request, name, built, Arc::clone(&previous), places.clone()).await?;
         faults::point("build.exported");

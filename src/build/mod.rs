@@ -32,5 +32,5 @@ pub use error::BuildError;
 pub use export::{Excess, ExportError};
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
-pub use uploads::{BuildFolders, Incoming};
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};
+pub use uploads::{BuildFolders, Incoming};

@@ -67,8 +67,7 @@ pub(crate) fn processes(
             Some(process) => describe(process, described),
             None => {
                 let known = processes.keys().map(|it| format!("`{it}`")).collect::<Vec<_>>();
-                let known =
-                    if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 return Err(ProcessesError::Unknown { name: name.clone(), known });
             }
         }

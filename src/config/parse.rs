@@ -77,7 +77,9 @@ impl<'a> Reader<'a> {
             }
             match as_text(&value) {
                 Some(text) => drop(self.file.insert(key, text)),
-                None => self.fault(place, "it must be a text, a number or a list of texts".to_owned()),
+                None => {
+                    self.fault(place, "it must be a text, a number or a list of texts".to_owned())
+                }
             }
         }
     }

@@ -16,9 +16,7 @@ impl Backoff {
     pub fn after(self, failures: u32) -> Duration {
         match failures.checked_sub(1) {
             None => Duration::ZERO,
-            Some(doublings) => {
-                self.first.saturating_mul(1 << doublings.min(20)).min(self.most)
-            }
+            Some(doublings) => self.first.saturating_mul(1 << doublings.min(20)).min(self.most),
         }
     }
 }

@@ -22,9 +22,7 @@ use crate::{
     engine::BuildEngine,
     faults,
     logs::{BuildLog, LogError, Logs},
-    model::{
-        Actor, App, Artifact, Build, BuildStatus, ByteSize, EventKind, Timestamp,
-    },
+    model::{Actor, App, Artifact, Build, BuildStatus, ByteSize, EventKind, Timestamp},
     store::{
         Store, StoreError, Transaction, View, diary,
         releasing::{self, Draft},
@@ -173,7 +171,9 @@ impl<E: BuildEngine> Builds<E> {
         let keep_log = async {
             while let Some(news) = news.recv().await {
                 match news {
-                    Progress::Stage(stage) => tracing::debug!(app = %build.app, stage = stage.word(), "build"),
+                    Progress::Stage(stage) => {
+                        tracing::debug!(app = %build.app, stage = stage.word(), "build")
+                    }
                     Progress::Line(line) => log.append(&line),
                 }
             }
@@ -221,7 +221,10 @@ fn resume(tx: &mut Transaction<'_>, now: Timestamp) -> Result<(), StoreError> {
         build.status = if build.interruptions > INTERRUPTIONS {
             build.finished_at = Some(now);
             BuildStatus::Failed {
-                reason: format!("paas was stopped {} times while it was built", build.interruptions),
+                reason: format!(
+                    "paas was stopped {} times while it was built",
+                    build.interruptions
+                ),
                 hint: Some("see the server's own log, then deploy again".to_owned()),
             }
         } else {

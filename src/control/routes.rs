@@ -15,9 +15,7 @@ use proxy::{Absence, Hold, Host, Service, ServiceName, Table, Upstream, Upstream
 
 use crate::{
     control::apps::state::AppState,
-    model::{
-        AppName, ContainerId, Health, InstanceState, Observed, Phase, ProcessName, Rollout,
-    },
+    model::{AppName, ContainerId, Health, InstanceState, Observed, Phase, ProcessName, Rollout},
 };
 
 /// The services and hosts of all apps.
@@ -72,7 +70,11 @@ pub fn service_name(app: &AppName) -> ServiceName {
 fn service(state: &AppState, last: Option<&Rollout>, seen: &[Observed]) -> Service {
     let upstreams = upstreams(state, seen);
     let expected = web_instances(state) > 0;
-    let hold = if expected { Hold { most: HELD, deadline: HOLD } } else { Hold { most: 0, deadline: Duration::ZERO } };
+    let hold = if expected {
+        Hold { most: HELD, deadline: HOLD }
+    } else {
+        Hold { most: 0, deadline: Duration::ZERO }
+    };
     Service { upstreams, hold, absent: absence(state, last, seen) }
 }
 
@@ -149,23 +151,20 @@ fn absence(state: &AppState, last: Option<&Rollout>, seen: &[Observed]) -> Absen
             60,
         );
     }
-    let crashed = seen.iter().filter(|o| o.instance.incarnation == current).find_map(|o| {
-        match &o.instance.state {
-            InstanceState::Exited(exit) => Some(format!("{} {exit}", o.instance.slot)),
-            InstanceState::Created | InstanceState::Running { .. } => None,
-        }
+    let crashed = seen.iter().filter(|o| o.instance.incarnation == current).find_map(|o| match &o
+        .instance
+        .state
+    {
+        InstanceState::Exited(exit) => Some(format!("{} {exit}", o.instance.slot)),
+        InstanceState::Created | InstanceState::Running { .. } => None,
     });
     match crashed {
-        Some(story) => page(
-            format!("{name} is down"),
-            format!("{story}. It is being started again."),
-            10,
-        ),
-        None => page(
-            format!("{name} is starting"),
-            "Its instances are not ready yet.".to_owned(),
-            5,
-        ),
+        Some(story) => {
+            page(format!("{name} is down"), format!("{story}. It is being started again."), 10)
+        }
+        None => {
+            page(format!("{name} is starting"), "Its instances are not ready yet.".to_owned(), 5)
+        }
     }
 }
 

@@ -126,7 +126,8 @@ fn forget_old(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
                 tx.delete::<Build>(&(key.clone(), build.number.0.into()))?;
             }
         }
-        for rollout in tx.latest::<Rollout>(app.name.as_str(), usize::MAX)?.iter().skip(KEPT_RECORDS)
+        for rollout in
+            tx.latest::<Rollout>(app.name.as_str(), usize::MAX)?.iter().skip(KEPT_RECORDS)
         {
             if rollout.phase.is_final() {
                 tx.delete::<Rollout>(&(key.clone(), rollout.number.0.into()))?;

@@ -122,9 +122,8 @@ impl Workshop {
             })
             .await?;
         status.send_replace("loading the base images into Docker".to_owned());
-        let label = &self.installation;
-        let run = load_base(engine, label, Flavour::Run, &set.run).await?;
-        let build = load_base(engine, label, Flavour::Build, &set.build).await?;
+        let run = load_base(engine, Flavour::Run, &set.run).await?;
+        let build = load_base(engine, Flavour::Build, &set.build).await?;
         Ok((run, build))
     }
 }

@@ -162,7 +162,10 @@ fn parameters(now: Timestamp) -> Result<CertificateParams, AuthorityError> {
 fn year_and_month(now: Timestamp) -> (i32, u8) {
     let text = now.to_string();
     let part = |from: usize, to: usize| text.get(from..to).and_then(|digits| digits.parse().ok());
-    (part(0, 4).unwrap_or(2026), part(5, 7).and_then(|month: i32| u8::try_from(month).ok()).unwrap_or(1))
+    (
+        part(0, 4).unwrap_or(2026),
+        part(5, 7).and_then(|month: i32| u8::try_from(month).ok()).unwrap_or(1),
+    )
 }
 
 #[cfg(test)]

@@ -117,9 +117,7 @@ pub(super) fn token_key(folders: &Folders) -> io::Result<TokenKey> {
 async fn grant_admin(store: &Store, key: TokenKey) -> Result<String, Refusal> {
     let randomness = Randomness { id: rand::random(), secret: rand::random() };
     let admin: Actor = "admin".parse().map_err(Refusal::from)?;
-    store
-        .transact(move |tx| grant::grant(tx, &key, &randomness, admin, clock::now()))
-        .await
+    store.transact(move |tx| grant::grant(tx, &key, &randomness, admin, clock::now())).await
 }
 
 /// Writes a file that only root can read, whole or not at all.
@@ -141,7 +139,8 @@ pub(super) fn write_secret(path: &Path, contents: &[u8]) -> io::Result<()> {
 }
 
 fn settings(given: &[(String, String)]) -> String {
-    let mut text = "# Settings of `paas server`; flags and PAAS_… variables win over them.\n".to_owned();
+    let mut text =
+        "# Settings of `paas server`; flags and PAAS_… variables win over them.\n".to_owned();
     for (name, value) in given {
         text.push_str(name);
         text.push_str(" = ");

@@ -208,11 +208,7 @@ impl Plane {
     }
 
     fn sweep(&self, docker: &Docker) -> Sweep<Docker> {
-        Sweep {
-            store: self.store.clone(),
-            engine: docker.clone(),
-            folders: self.folders.clone(),
-        }
+        Sweep { store: self.store.clone(), engine: docker.clone(), folders: self.folders.clone() }
     }
 }
 

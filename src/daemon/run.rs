@@ -126,7 +126,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     for listener in incoming {
         tasks.spawn("api", server::serve(listener.incoming, router.clone(), tasks.stop()));
     }
-    tasks.spawn("access log", async move {
+    // It ends when the edge has, since its records come from there.
+    let mut followers = Tasks::new();
+    followers.spawn("access log", async move {
         while let Some(batch) = records.next().await {
             for record in batch {
                 tracing::debug!(target: "access", ?record);
@@ -139,12 +141,12 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let signal = signals.received().await;
     tracing::info!(signal, "ending");
     drop(access_log);
-    wind_down(tasks, edge, store).await;
+    wind_down(tasks, edge, followers, store).await;
     Ok(())
 }
 
 /// Listeners stop first, then passes end, then connections drain, then the store closes.
-async fn wind_down(tasks: Tasks, edge: Arc<Edge>, store: Store) {
+async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) {
     let cut = tasks.stop_all(TASKS_END).await;
     if !cut.is_empty() {
         tracing::warn!(?cut, "these tasks did not end in time and were cut");
@@ -155,6 +157,7 @@ async fn wind_down(tasks: Tasks, edge: Arc<Edge>, store: Store) {
             tracing::warn!(?cut, "connections were still busy and were cut");
         }
     }
+    followers.stop_all(FOLLOWERS_END).await;
     store.close().await;
     tracing::info!("ended");
 }
@@ -195,7 +198,8 @@ async fn bind_api(config: &Config, folders: &Folders) -> Result<Vec<Bound>, RunE
             let authority = Authority::open(&folders.keys(), clock::now())?;
             let names = [config.node.clone(), config.domain.clone()];
             let certificate = authority.issue(&names, &[socket.ip()], clock::now())?;
-            let acceptor = TlsAcceptor::from(Arc::new(Presented::new(certificate).server_config()?));
+            let acceptor =
+                TlsAcceptor::from(Arc::new(Presented::new(certificate).server_config()?));
             let at = format!("https://{port} (fingerprint {})", authority.fingerprint());
             bound.push(Bound { at, incoming: Incoming::Tls(listener, acceptor) });
         } else {
@@ -242,5 +246,7 @@ pub fn explain(error: &RunError) -> String {
 const UPLOADS_AT_ONCE: usize = 2;
 /// For each task to end its pass; a build is cancelled and begins anew with the next daemon.
 const TASKS_END: Duration = Duration::from_secs(15);
+/// For the last lines of the access log.
+const FOLLOWERS_END: Duration = Duration::from_secs(1);
 /// For requests under way when the daemon ends.
 const EDGE_DRAINS: Duration = Duration::from_secs(20);

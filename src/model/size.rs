@@ -49,7 +49,7 @@ impl fmt::Display for ByteSize {
         let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
         match units.iter().find(|(shift, _)| self.0 >= 1 << shift) {
             Some((shift, unit)) => {
-                let tenths = u128::from(self.0) * 10 >> shift;
+                let tenths = (u128::from(self.0) * 10) >> shift;
                 if tenths.is_multiple_of(10) {
                     f.pad(&format!("{} {unit}", tenths / 10))
                 } else {

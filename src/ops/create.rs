@@ -18,7 +18,8 @@ pub fn create(
         return Err(if existing.destroyed_at.is_some() {
             refusal.hint("it is being destroyed; the name is free again in a moment")
         } else {
-            refusal.hint(format!("choose another name, or deploy to it with `paas deploy -a {name}`"))
+            refusal
+                .hint(format!("choose another name, or deploy to it with `paas deploy -a {name}`"))
         });
     }
     let app = App::new(name.clone(), now);

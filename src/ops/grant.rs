@@ -27,7 +27,8 @@ impl TokenKey {
     }
 
     fn hash(&self, secret: &str) -> Vec<u8> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         mac.update(secret.as_bytes());
         mac.finalize().into_bytes().to_vec()
     }

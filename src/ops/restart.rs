@@ -23,7 +23,10 @@ pub fn restart(
     {
         return Err(Refusal::conflict(
             format!("restart of {name}"),
-            format!("{} is being rolled out, which starts fresh instances anyway", rollout.to.release),
+            format!(
+                "{} is being rolled out, which starts fresh instances anyway",
+                rollout.to.release
+            ),
         ));
     }
     app.restarts += 1;

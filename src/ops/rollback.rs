@@ -27,8 +27,11 @@ pub fn rollback(
     };
     let key = (name.as_str().to_owned(), u64::from(to.0));
     let release = tx.get::<Release>(&key)?.ok_or_else(|| {
-        Refusal::not_found(format!("release {to}"), format!("{name} has no such release, or not any more"))
-            .hint("`paas releases` lists what there is")
+        Refusal::not_found(
+            format!("release {to}"),
+            format!("{name} has no such release, or not any more"),
+        )
+        .hint("`paas releases` lists what there is")
     })?;
     app.config = release.config.clone();
     let draft = Draft::again(&release, release.config.clone(), Cause::Rollback { to });

@@ -80,16 +80,17 @@ pub fn scale(
 fn newest_release(tx: &Transaction<'_>, app: &App) -> Result<Option<Release>, Refusal> {
     let version = app.current.map(|current| current.release);
     match version {
-        Some(version) => {
-            Ok(tx.get::<Release>(&(app.name.as_str().to_owned(), version.0.into()))?)
-        }
+        Some(version) => Ok(tx.get::<Release>(&(app.name.as_str().to_owned(), version.0.into()))?),
         None => Ok(None),
     }
 }
 
 fn unknown_process(name: &AppName, process: &ProcessName, release: Option<&Release>) -> Refusal {
-    let known: Vec<&str> =
-        release.iter().flat_map(|release| release.processes.keys()).map(ProcessName::as_str).collect();
+    let known: Vec<&str> = release
+        .iter()
+        .flat_map(|release| release.processes.keys())
+        .map(ProcessName::as_str)
+        .collect();
     Refusal::not_found(format!("process {process}"), format!("{name} has none of that name"))
         .hint(format!("it has: {}", known.join(", ")))
 }

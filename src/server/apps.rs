@@ -21,7 +21,10 @@ use crate::{
     store::{Snapshot, View},
 };
 
-pub(super) async fn list(_: Caller, State(api): State<Api>) -> Result<Json<Vec<api::App>>, Failure> {
+pub(super) async fn list(
+    _: Caller,
+    State(api): State<Api>,
+) -> Result<Json<Vec<api::App>>, Failure> {
     let snapshot = api.store.snapshot();
     let apps = snapshot.scan::<App>(&())?;
     let shown: Result<Vec<api::App>, Failure> =
@@ -175,9 +178,7 @@ pub(super) fn release_of(
 fn describe(api: &Api, snapshot: &Snapshot, app: &App) -> Result<api::App, Failure> {
     let key = app.name.as_str().to_owned();
     let serving = match app.current {
-        Some(current) => {
-            snapshot.get::<Release>(&(key.clone(), current.release.0.into()))?
-        }
+        Some(current) => snapshot.get::<Release>(&(key.clone(), current.release.0.into()))?,
         None => None,
     };
     let last_rollout = snapshot.get::<Rollout>(&(key, app.last_rollout.0.into()))?;
@@ -194,6 +195,5 @@ fn describe(api: &Api, snapshot: &Snapshot, app: &App) -> Result<api::App, Failu
 
 /// A path segment or a query that should have been a number.
 pub(super) fn number(text: &str, what: &str) -> Result<u32, Failure> {
-    text.parse()
-        .map_err(|_| Refusal::invalid(what, format!("`{text}` is not a number")).into())
+    text.parse().map_err(|_| Refusal::invalid(what, format!("`{text}` is not a number")).into())
 }

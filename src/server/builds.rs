@@ -41,7 +41,7 @@ pub(super) async fn log(
         return Err(Failure::new(api::FaultCode::NotFound, format!("{app} has no build {build}"))
             .hint(format!("`paas builds -a {app}` lists what there is")));
     }
-    let lines = api.logs.build(&app, build).await.map_err(unreadable)?;
+    let lines = api.logs.build(&app, build).await.map_err(|error| unreadable(&error))?;
     let mut text = lines.join("\n");
     if !text.is_empty() {
         text.push('\n');

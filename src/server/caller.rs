@@ -44,8 +44,11 @@ impl FromRequestParts<Api> for Caller {
             None => return Err(Failure::new(FaultCode::Internal, "the request has no transport")),
         };
         if !api.attempts.allows(address, Instant::now()) {
-            return Err(Failure::new(FaultCode::TooMany, "too many wrong tokens from your address")
-                .hint("wait a minute and check the token: `paas login`"));
+            return Err(Failure::new(
+                FaultCode::TooMany,
+                "too many wrong tokens from your address",
+            )
+            .hint("wait a minute and check the token: `paas login`"));
         }
         let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();

@@ -46,10 +46,8 @@ pub(super) async fn change(
             api::Change { unchanged: Some("the config is like that already".to_owned()), ..change }
         }
         Configured::Kept => change,
-        Configured::Released(release, rollout) => api::Change {
-            release: Some(release.to_string()),
-            rollout: Some(rollout.0),
-            ..change
-        },
+        Configured::Released(release, rollout) => {
+            api::Change { release: Some(release.to_string()), rollout: Some(rollout.0), ..change }
+        }
     }))
 }

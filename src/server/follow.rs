@@ -52,12 +52,10 @@ pub(super) async fn follow(
     };
     let key = |number: u32| (app.as_str().to_owned(), u64::from(number));
     let subject = match subject {
-        Subject { build: Some(number), .. } => {
-            snapshot
-                .get::<Build>(&key(number))?
-                .map(|build| Followed::Build(build.number))
-                .ok_or_else(|| missing(format!("build {number}")))?
-        }
+        Subject { build: Some(number), .. } => snapshot
+            .get::<Build>(&key(number))?
+            .map(|build| Followed::Build(build.number))
+            .ok_or_else(|| missing(format!("build {number}")))?,
         Subject { build: None, rollout } => {
             let number = rollout.unwrap_or(record.last_rollout.0);
             snapshot
@@ -135,8 +133,7 @@ impl Teller {
                 let image = artifact.image.to_string();
                 self.say(Frame::Image { image, bytes: artifact.size.0 }).await?;
                 self.say(Frame::Release { release: release.to_string() }).await?;
-                let rollouts =
-                    self.api.store.snapshot().scan::<Rollout>(self.app.as_str())?;
+                let rollouts = self.api.store.snapshot().scan::<Rollout>(self.app.as_str())?;
                 let rollout = rollouts.iter().find(|rollout| rollout.to.release == release);
                 let rollout = rollout.ok_or(Broken::Vanished)?;
                 self.tell_rollout(rollout.number, build.queued_at).await
@@ -214,9 +211,10 @@ impl Teller {
                     return self.failed("rollout", reason, hint, last_lines.clone()).await;
                 }
                 Phase::Superseded => {
-                    let reason = match app.last_rollout > number {
-                        true => "a newer release took its place".to_owned(),
-                        false => "it was given up".to_owned(),
+                    let reason = if app.last_rollout > number {
+                        "a newer release took its place".to_owned()
+                    } else {
+                        "it was given up".to_owned()
                     };
                     return self.failed("rollout", reason, None, Vec::new()).await;
                 }

@@ -60,7 +60,9 @@ pub async fn serve(incoming: Incoming, router: Router, stop: CancellationToken) 
         let (router, stop) = (router.clone(), stop.clone());
         connections.spawn(async move {
             match accepted {
-                Accepted::Plain(stream, transport) => connection(stream, transport, router, stop).await,
+                Accepted::Plain(stream, transport) => {
+                    connection(stream, transport, router, stop).await
+                }
                 Accepted::Tls(stream, acceptor, peer) => {
                     let handshake = timeout(HANDSHAKE, acceptor.accept(stream)).await;
                     if let Ok(Ok(stream)) = handshake {

@@ -26,7 +26,8 @@ pub(super) async fn logs(
     let query = query(&asked)?;
     let (lines, body) = stream::ndjson::<LogLine>();
     if asked.follow == Some(true) {
-        let mut followed = api.logs.follow(&app, query).await.map_err(unreadable)?;
+        let mut followed =
+            api.logs.follow(&app, query).await.map_err(|error| unreadable(&error))?;
         tokio::spawn(async move {
             while let Some(next) = followed.next().await {
                 if lines.send(line(next)).await.is_err() {
@@ -35,7 +36,7 @@ pub(super) async fn logs(
             }
         });
     } else {
-        let records = api.logs.query(&app, query).await.map_err(unreadable)?;
+        let records = api.logs.query(&app, query).await.map_err(|error| unreadable(&error))?;
         tokio::spawn(async move {
             for record in records {
                 if lines.send(show(&record)).await.is_err() {
@@ -57,9 +58,12 @@ fn query(asked: &LogQuery) -> Result<logs::Query, Failure> {
         lines: usize::try_from(lines).unwrap_or(usize::MAX).min(logs::query::MAX_LINES),
         process,
         index,
-        release: asked.release.as_deref().map(str::parse::<ReleaseVersion>).transpose().map_err(
-            |error| Failure::new(FaultCode::Invalid, error.to_string()),
-        )?,
+        release: asked
+            .release
+            .as_deref()
+            .map(str::parse::<ReleaseVersion>)
+            .transpose()
+            .map_err(|error| Failure::new(FaultCode::Invalid, error.to_string()))?,
         since: asked.since.as_deref().map(time).transpose()?,
         until: asked.until.as_deref().map(time).transpose()?,
         contains: asked.grep.clone(),
@@ -116,6 +120,6 @@ fn show(record: &Record) -> LogLine {
     }
 }
 
-pub(super) fn unreadable(error: logs::LogError) -> Failure {
+pub(super) fn unreadable(error: &logs::LogError) -> Failure {
     Failure::new(FaultCode::Internal, format!("{error}: {}", error.source))
 }

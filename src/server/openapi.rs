@@ -23,9 +23,23 @@ pub(super) async fn document() -> Json<Document> {
 #[openapi(
     info(title = "paas", description = "Deploy, run, scale and watch apps on your own server."),
     components(schemas(
-        api::App, api::Build, api::Change, api::Config, api::ConfigPatch, api::CreateApp,
-        api::Event, api::Fault, api::FaultCode, api::Frame, api::Instance, api::InstanceProgress,
-        api::LogLine, api::Release, api::Rollback, api::Scale, api::Server,
+        api::App,
+        api::Build,
+        api::Change,
+        api::Config,
+        api::ConfigPatch,
+        api::CreateApp,
+        api::Event,
+        api::Fault,
+        api::FaultCode,
+        api::Frame,
+        api::Instance,
+        api::InstanceProgress,
+        api::LogLine,
+        api::Release,
+        api::Rollback,
+        api::Scale,
+        api::Server,
     ))
 )]
 struct Schemas;
@@ -65,7 +79,13 @@ use HttpMethod::{Delete, Get, Patch, Post};
 use Shape::{Lines, Many, One, Tar, Text};
 
 const OPERATIONS: [Operation; 18] = [
-    operation(Get, "/v1/server", ("server", "The server itself"), &[], (Shape::None, One("Server"))),
+    operation(
+        Get,
+        "/v1/server",
+        ("server", "The server itself"),
+        &[],
+        (Shape::None, One("Server")),
+    ),
     operation(Get, "/v1/apps", ("listApps", "All apps"), &[], (Shape::None, Many("App"))),
     operation(Post, "/v1/apps", ("createApp", "Make an app"), &[], (One("CreateApp"), One("App"))),
     operation(Get, "/v1/apps/{app}", ("app", "One app"), &[], (Shape::None, One("App"))),
@@ -192,7 +212,8 @@ fn item(operation: &Operation) -> utoipa::openapi::path::Operation {
         .summary(Some(operation.summary))
         .response("default", response("Why it was not done", One("Fault")))
         .response("200", response("Done", operation.gives));
-    let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path =
+        operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     for name in in_path {
         let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
         builder = builder.parameter(parameter.required(Required::True).schema(Some(text())));
@@ -203,7 +224,8 @@ fn item(operation: &Operation) -> utoipa::openapi::path::Operation {
     }
     if let Some((kind, schema)) = body(operation.takes) {
         let content = ContentBuilder::new().schema(schema).build();
-        builder = builder.request_body(Some(RequestBodyBuilder::new().content(kind, content).build()));
+        builder =
+            builder.request_body(Some(RequestBodyBuilder::new().content(kind, content).build()));
     }
     builder.build()
 }

@@ -5,7 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 use axum::extract::FromRef;
 use tokio::sync::{Semaphore, watch};
 
-use crate::{logs::Logs, model::Observation, ops::grant::TokenKey, server::caller::Attempts, store::Store};
+use crate::{
+    logs::Logs, model::Observation, ops::grant::TokenKey, server::caller::Attempts, store::Store,
+};
 
 /// The API's handles. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -44,7 +44,7 @@ pub(super) async fn upload(
     let body = body.into_data_stream().map_err(io::Error::other);
     let source = receive(body, incoming.path().to_owned(), UnpackLimits::default())
         .await
-        .map_err(refused)?;
+        .map_err(|error| refused(&error))?;
     let received = Upload { digest: source.digest, bytes: source.bytes };
     // The tree is in its place before there is a record of it: a crash in between leaves a folder
     // that nobody refers to, which is swept, and never a build without a source.
@@ -66,7 +66,7 @@ pub(super) async fn upload(
     }))
 }
 
-fn refused(error: UnpackError) -> Failure {
+fn refused(error: &UnpackError) -> Failure {
     let code = if error.is_disk_full() {
         FaultCode::DiskFull
     } else if error.is_too_large() {

@@ -78,7 +78,9 @@ impl AppView<'_> {
             return ("deploying", Some(reason));
         }
         let failed = self.last_rollout.and_then(|rollout| match &rollout.phase {
-            Phase::Failed { reason, .. } => Some(format!("{} failed: {reason}", rollout.to.release)),
+            Phase::Failed { reason, .. } => {
+                Some(format!("{} failed: {reason}", rollout.to.release))
+            }
             _ => None,
         });
         if self.app.current.is_none() {
@@ -112,7 +114,11 @@ fn is_well(observed: &Observed, release: Option<&Release>) -> bool {
     }
 }
 
-pub(super) fn instance(observed: &Observed, release: Option<&Release>, node: &str) -> api::Instance {
+pub(super) fn instance(
+    observed: &Observed,
+    release: Option<&Release>,
+    node: &str,
+) -> api::Instance {
     let instance = &observed.instance;
     let process = release.and_then(|release| release.processes.get(&instance.slot.process));
     let (state, detail) = state(observed);
@@ -144,7 +150,9 @@ fn state(observed: &Observed) -> (&'static str, Option<String>) {
     match &observed.instance.state {
         InstanceState::Created => ("created", None),
         InstanceState::Running { .. } if observed.stopping_since.is_some() => ("stopping", None),
-        InstanceState::Running { .. } if observed.unrouted_since.is_some() && observed.in_flight > 0 => {
+        InstanceState::Running { .. }
+            if observed.unrouted_since.is_some() && observed.in_flight > 0 =>
+        {
             ("draining", Some(format!("{} requests under way", observed.in_flight)))
         }
         InstanceState::Running { .. } => ("running", None),
@@ -196,7 +204,9 @@ pub(super) fn build(build: &Build) -> api::Build {
         BuildStatus::Queued => ("queued", None, None, None),
         BuildStatus::Running => ("running", None, None, None),
         BuildStatus::Succeeded(artifact) => ("succeeded", None, None, Some(artifact)),
-        BuildStatus::Failed { reason, hint } => ("failed", Some(reason.clone()), hint.clone(), None),
+        BuildStatus::Failed { reason, hint } => {
+            ("failed", Some(reason.clone()), hint.clone(), None)
+        }
         BuildStatus::Cancelled => ("cancelled", None, None, None),
     };
     api::Build {

@@ -15,7 +15,8 @@ use std::{
 
 use paas::{
     build::{
-        BuildError, BuildLimits, BuildRequest, Builder, Progress, Settings, UnpackLimits, load_base,
+        BuildError, BuildLimits, BuildRequest, Builder, Progress, Settings, UnpackLimits,
+        load_base,
         stack::{self, Flavour, Origin, Stack},
         toolchains::{Sources, Toolchains, ca_environment},
         unpack::unpack,
@@ -53,8 +54,8 @@ impl World {
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let stack = Stack::at(&kept.join("stack"));
         let set = stack.ensure(Origin::Host { apt: "/etc/apt".into() }, &|_| ()).await.unwrap();
-        let run = load_base(&docker, "tests", Flavour::Run, &set.run).await.unwrap();
-        let build = load_base(&docker, "tests", Flavour::Build, &set.build).await.unwrap();
+        let run = load_base(&docker, Flavour::Run, &set.run).await.unwrap();
+        let build = load_base(&docker, Flavour::Build, &set.build).await.unwrap();
 
         let home = tempfile::tempdir().unwrap();
         let (shelf, sources) = (kept.join("toolchains"), Sources::official());

@@ -76,11 +76,7 @@ fn base() -> BaseImage {
     }
 }
 
-fn export(
-    built: &Built,
-    house: &House,
-    previous: &Previous,
-) -> Result<Assembled, ExportError> {
+fn export(built: &Built, house: &House, previous: &Previous) -> Result<Assembled, ExportError> {
     let app = "shop".parse().unwrap();
     let origin = Origin { app: &app, installation: "test" };
     let shared = Shared::default();
@@ -143,10 +139,18 @@ fn an_image_is_launcher_layers_config_processes_and_app_last() {
             "layers/paas_nodejs/modules/same.js 1000 644 1",
         ]
     );
-    assert!(entries(&assembled, node).iter().any(|it| it.starts_with("layers/paas_nodejs/node/bin/node ")));
+    assert!(
+        entries(&assembled, node)
+            .iter()
+            .any(|it| it.starts_with("layers/paas_nodejs/node/bin/node "))
+    );
     assert_eq!(
         entries(&assembled, "/cnb/process"),
-        ["cnb/ 0 755 0", "cnb/process/ 0 755 0", "cnb/process/web -> /cnb/lifecycle/launcher 0 777 0"]
+        [
+            "cnb/ 0 755 0",
+            "cnb/process/ 0 755 0",
+            "cnb/process/web -> /cnb/lifecycle/launcher 0 777 0"
+        ]
     );
     assert_eq!(
         entries(&assembled, "/workspace"),

@@ -66,9 +66,8 @@ impl<R: Read> Members<R> {
             self.skip(skipped)?;
             let Some(header) = self.header()? else { return Ok(None) };
             let name = header.path_bytes().into_owned();
-            let size = header
-                .entry_size()
-                .map_err(|_| UnpackError::Damaged { entries: self.entries })?;
+            let size =
+                header.entry_size().map_err(|_| UnpackError::Damaged { entries: self.entries })?;
             self.left = size;
             self.padding = size.next_multiple_of(BLOCK as u64) - size;
             match header.entry_type() {
@@ -212,8 +211,8 @@ impl Extension {
         let mut records = Vec::new();
         let mut rest = self.0.as_slice();
         while !rest.is_empty() {
-            let (record, after) = split_record(rest)
-                .ok_or_else(|| UnpackError::refused(name, Rule::BadExtension))?;
+            let (record, after) =
+                split_record(rest).ok_or_else(|| UnpackError::refused(name, Rule::BadExtension))?;
             records.push(record);
             rest = after;
         }

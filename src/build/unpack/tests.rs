@@ -76,7 +76,12 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn limits() -> UnpackLimits {
-    UnpackLimits { entries: 20, file: ByteSize(10_000), total: ByteSize(15_000), ..Default::default() }
+    UnpackLimits {
+        entries: 20,
+        file: ByteSize(10_000),
+        total: ByteSize(15_000),
+        ..Default::default()
+    }
 }
 
 /// Unpacks; on refusal, nothing may be left, neither in the tree's place nor beside it.

@@ -15,9 +15,7 @@ use crate::{
     engine::{Engine, EngineError, InstanceSpec, Signal},
     faults,
     logs::{Collector, LogError, Logs},
-    model::{
-        Actor, App, AppName, Build, ContainerId, Event, Phase, Release, Rollout, Timestamp,
-    },
+    model::{Actor, App, AppName, Build, ContainerId, Event, Phase, Release, Rollout, Timestamp},
     store::{Store, StoreError, Transaction, View, diary},
 };
 
@@ -59,14 +57,14 @@ impl<E: Engine> Executor<E> {
         for step in steps {
             tracing::debug!(%app, %step, "step");
             match step {
-                Step::Start(spec) => starts.push(spec),
+                Step::Start(spec) => starts.push(*spec),
                 other => self.step(app, other).await?,
             }
         }
         self.start(starts).await
     }
 
-    async fn start(&self, specs: Vec<Box<InstanceSpec>>) -> Result<(), ExecuteError> {
+    async fn start(&self, specs: Vec<InstanceSpec>) -> Result<(), ExecuteError> {
         let mut starting = stream::iter(specs)
             .map(|spec| async move {
                 faults::point("apps.start");
@@ -83,7 +81,7 @@ impl<E: Engine> Executor<E> {
 
     async fn step(&mut self, app: &AppName, step: Step) -> Result<(), ExecuteError> {
         match step {
-            Step::Start(spec) => self.start(vec![spec]).await?,
+            Step::Start(spec) => self.start(vec![*spec]).await?,
             Step::Terminate(id, _) => {
                 faults::point("apps.terminate");
                 self.engine.signal(&id, Signal::Terminate).await?;
@@ -100,9 +98,7 @@ impl<E: Engine> Executor<E> {
             Step::Tell(kind, text) => {
                 let (app, now) = (app.clone(), clock::now());
                 self.store
-                    .transact(move |tx| {
-                        diary::write(tx, &app, kind, text, &Actor::platform(), now)
-                    })
+                    .transact(move |tx| diary::write(tx, &app, kind, text, &Actor::platform(), now))
                     .await?;
             }
         }

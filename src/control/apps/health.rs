@@ -75,9 +75,7 @@ impl Prober {
     /// The last report on an instance.
     pub fn health(&self, id: &ContainerId) -> Health {
         match self.watched.get(id) {
-            Some(watched) => {
-                watched.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
-            }
+            Some(watched) => watched.health.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             None => Health::UNKNOWN,
         }
     }
@@ -133,7 +131,8 @@ async fn elsewhere(target: &Target, running: Duration) -> Vec<SocketAddr> {
     let found = tokio::task::spawn_blocking(move || listening(pid)).await;
     let listens = found.ok().and_then(Result::ok).unwrap_or_default();
     let reachable = |at: &SocketAddr| {
-        at.port() == target.address.port() && (at.ip().is_unspecified() || at.ip() == target.address.ip())
+        at.port() == target.address.port()
+            && (at.ip().is_unspecified() || at.ip() == target.address.ip())
     };
     if listens.iter().any(reachable) {
         return Vec::new();

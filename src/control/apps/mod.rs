@@ -13,6 +13,3 @@ pub mod rollout;
 pub mod slots;
 pub mod state;
 pub mod step;
-
-#[cfg(test)]
-mod simulation;

@@ -251,9 +251,10 @@ impl<E: Engine> Apps<E> {
 
     /// Measures what running instances use, every few seconds.
     async fn measure(&mut self, by_app: &BTreeMap<AppName, Vec<Instance>>, now: Timestamp) {
-        let running = by_app.values().flatten().filter(|instance| {
-            matches!(instance.state, InstanceState::Running { .. })
-        });
+        let running = by_app
+            .values()
+            .flatten()
+            .filter(|instance| matches!(instance.state, InstanceState::Running { .. }));
         let ids: BTreeSet<ContainerId> = running.map(|instance| instance.id.clone()).collect();
         self.memory.usage.retain(|id, _| ids.contains(id));
         for id in ids {

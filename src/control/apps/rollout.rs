@@ -58,9 +58,7 @@ fn starting(
     };
     let mut waiting_for = Vec::new();
     for (slot, process) in state.slots_of(rollout.to) {
-        let here = |o: &&Observed| {
-            o.instance.slot == slot && o.instance.incarnation == rollout.to
-        };
+        let here = |o: &&Observed| o.instance.slot == slot && o.instance.incarnation == rollout.to;
         let newest = seen.iter().filter(here).max_by_key(|o| o.instance.attempt);
         if let Some(observed) = newest {
             if let Some(failure) = broken(observed, process, &slot, now, plan) {
@@ -102,7 +100,8 @@ fn broken(
         }
         InstanceState::Running { since } => *since,
     };
-    let (Some(port), Health::Starting { seen, elsewhere }) = (process.port, &observed.health) else {
+    let (Some(port), Health::Starting { seen, elsewhere }) = (process.port, &observed.health)
+    else {
         if process.port.is_none() {
             plan.look_again_at(since.plus(crate::model::HealthCheck::SETTLED));
         }
@@ -119,7 +118,8 @@ fn broken(
     let grace = since.plus(process.health.grace);
     if now >= grace {
         let what = seen.as_deref().unwrap_or("no answer");
-        let reason = format!("{slot} was not ready {:?} after its start: {what}", process.health.grace);
+        let reason =
+            format!("{slot} was not ready {:?} after its start: {what}", process.health.grace);
         let hint = format!(
             "it must listen on 0.0.0.0:$PORT (here {port}); a slower start needs a larger `grace` \
              under [process.{}.health] in paas.toml",
@@ -145,7 +145,8 @@ fn overdue(
     }
     let names: Vec<String> = waiting_for.iter().map(ToString::to_string).collect();
     let reason = format!("{} not ready after {:?}", names.join(", "), release.deploy.timeout);
-    let hint = "see `paas logs`; a slower start needs a larger `timeout` under [deploy] in paas.toml";
+    let hint =
+        "see `paas logs`; a slower start needs a larger `timeout` under [deploy] in paas.toml";
     Some(fail(None, reason, Some(hint.to_owned())))
 }
 

@@ -81,9 +81,7 @@ pub fn fill(
 /// When an instance that ended will be replaced.
 pub fn replaced_at(ended: &Observed) -> Option<Timestamp> {
     match &ended.instance.state {
-        InstanceState::Exited(exit) => {
-            Some(exit.at.plus(RESTARTS.after(quick_ends(ended, exit))))
-        }
+        InstanceState::Exited(exit) => Some(exit.at.plus(RESTARTS.after(quick_ends(ended, exit)))),
         InstanceState::Created | InstanceState::Running { .. } => None,
     }
 }
@@ -128,7 +126,11 @@ fn rank(observed: &Observed) -> u8 {
 
 /// How often in a row it ended quickly, this time included.
 fn quick_ends(ended: &Observed, exit: &Exit) -> u32 {
-    if ran_for(exit) >= QUICK && ended.instance.attempt == 0 { 0 } else { ended.instance.attempt + 1 }
+    if ran_for(exit) >= QUICK && ended.instance.attempt == 0 {
+        0
+    } else {
+        ended.instance.attempt + 1
+    }
 }
 
 fn ran_for(exit: &Exit) -> Duration {

@@ -26,7 +26,9 @@ impl AppState {
         seen: impl Iterator<Item = ReleaseVersion>,
     ) -> Result<Self, StoreError> {
         let rollout = match app.rollout {
-            Some(number) => view.get::<Rollout>(&(app.name.as_str().to_owned(), number.0.into()))?,
+            Some(number) => {
+                view.get::<Rollout>(&(app.name.as_str().to_owned(), number.0.into()))?
+            }
             None => None,
         };
         let mut versions: BTreeSet<ReleaseVersion> = seen.collect();

@@ -41,7 +41,8 @@ impl<'a> Section<'a> {
     }
 
     fn inner(&self, key: &str, value: &'a Spanned<DeValue<'a>>) -> Result<Self, ManifestError> {
-        let name = if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
+        let name =
+            if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
         let Some(table) = value.get_ref().as_table() else {
             let hint = format!("write it as a section: `[{name}]`");
             return Err(self.wrong(value, &format!("`{name}` is not a section")).hint(hint));
@@ -54,7 +55,8 @@ impl<'a> Section<'a> {
         let sections = self.table.iter().filter(|(key, _)| !is_own(key.get_ref()));
         let read = sections.map(|(key, value)| {
             let name = key.get_ref().parse::<ProcessName>();
-            let name = name.map_err(|e| ManifestError::at(self.text, &key.span(), e.to_string()))?;
+            let name =
+                name.map_err(|e| ManifestError::at(self.text, &key.span(), e.to_string()))?;
             Ok((name, self.inner(key.get_ref(), value)?))
         });
         read.collect()
@@ -64,10 +66,9 @@ impl<'a> Section<'a> {
     pub(super) fn environment(&self) -> Result<Config, ManifestError> {
         let read = self.table.iter().map(|(key, value)| {
             let name = key.get_ref().parse();
-            let name =
-                name.map_err(|e: crate::model::InvalidName| {
-                    ManifestError::at(self.text, &key.span(), e.to_string())
-                })?;
+            let name = name.map_err(|e: crate::model::InvalidName| {
+                ManifestError::at(self.text, &key.span(), e.to_string())
+            })?;
             let Some(text) = value.get_ref().as_str() else {
                 let fault = format!("the value of `{}` is not text", key.get_ref());
                 let hint = "put the value in double quotes".to_owned();
@@ -194,7 +195,8 @@ impl<'a> Section<'a> {
             if self.asked.contains(name) || is_own(name) {
                 continue;
             }
-            let place = if self.name.is_empty() { String::new() } else { format!(" in [{}]", self.name) };
+            let place =
+                if self.name.is_empty() { String::new() } else { format!(" in [{}]", self.name) };
             let fault = format!("unknown key `{}`{place}", name.escape_debug());
             let error = ManifestError::at(self.text, &key.span(), fault);
             let near = |known: &&&str| strsim::jaro_winkler(known, name) > 0.8;

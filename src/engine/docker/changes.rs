@@ -22,13 +22,11 @@ pub(super) fn changes(docker: &Docker) -> BoxStream<'static, ()> {
     let events = docker.api().events(Some(options)).boxed();
     let docker = docker.clone();
     let ticks = stream::unfold((docker, events), |(docker, mut events)| async move {
-        match burst(&docker, &mut events).await {
-            Some(tick) => Some((tick, (docker, events))),
-            None => {
-                tokio::time::sleep(LOST_PAUSE).await;
-                None
-            }
+        if let Some(tick) = burst(&docker, &mut events).await {
+            return Some((tick, (docker, events)));
         }
+        tokio::time::sleep(LOST_PAUSE).await;
+        None
     });
     stream::once(async {}).chain(ticks).boxed()
 }

@@ -22,7 +22,11 @@ pub(super) fn changes(docker: &Docker) -> BoxStream<'static, ()> {
     let events = docker.api().events(Some(options)).boxed();
     let docker = docker.clone();
     let ticks = stream::unfold((docker, events), |(docker, mut events)| async move {
-        burst(&docker, &mut events).await.map(|tick| (tick, (docker, events)))
+        if let Some(tick) = burst(&docker, &mut events).await {
+            return Some((tick, (docker, events)));
+        }
+        tokio::time::sleep(LOST_PAUSE).await;
+        None
     });
     stream::once(async {}).chain(ticks).boxed()
 }
@@ -52,6 +56,9 @@ fn doubt(docker: &Docker, event: EventMessage) {
 
 /// Events within this time of the first one make one tick.
 const DEBOUNCE: Duration = Duration::from_millis(20);
+
+/// Before a lost connection is said, so that a caller that asks again at once does not spin.
+const LOST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The events that change what a pass would see.
 const EVENTS: [&str; 7] = ["start", "die", "destroy", "oom", "pause", "unpause", "rename"];

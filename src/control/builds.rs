@@ -172,7 +172,7 @@ impl<E: BuildEngine> Builds<E> {
             while let Some(news) = news.recv().await {
                 match news {
                     Progress::Stage(stage) => {
-                        tracing::debug!(app = %build.app, stage = stage.word(), "build")
+                        tracing::debug!(app = %build.app, stage = stage.word(), "build");
                     }
                     Progress::Line(line) => log.append(&line),
                 }

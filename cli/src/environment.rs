@@ -3,7 +3,11 @@
 //! Nothing else in this crate reads an environment variable, so that a test can stand in any
 //! folder with any environment.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 /// Where the daemon keeps its data unless told otherwise.
 pub(crate) const DATA: &str = "/var/lib/paas";
@@ -51,6 +55,11 @@ impl Environment {
             display: given("DISPLAY").or_else(|| given("WAYLAND_DISPLAY")).is_some(),
             no_color: given("NO_COLOR").is_some(),
         }
+    }
+
+    /// Where a path that was typed leads; `.` is no part of it.
+    pub(crate) fn at(&self, path: &Path) -> PathBuf {
+        self.folder.join(path).components().collect()
     }
 }
 

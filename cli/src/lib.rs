@@ -68,7 +68,7 @@ pub fn run(request: Request) -> ExitCode {
     ui::bug::announce_panics();
     let outcome = std::panic::catch_unwind(|| {
         let environment = Environment::read();
-        let ui = Ui::of_process(&environment, request.shared.quiet);
+        let ui = Ui::of_process(&environment, &request.shared);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
             Ok(runtime) => runtime.block_on(perform(request, environment, ui)),

@@ -259,8 +259,8 @@ async fn a_reader_who_leaves_is_no_error() {
     let server = Server::default();
     server.on("GET /v1/apps", &[app("hello")]);
     let user = user(&server).await;
-    let ui = Ui::to(Box::new(Gone), Box::new(Gone), "2026-01-10T12:00:00Z".parse().unwrap());
     let cli = crate::args::parse(["paas", "apps"].map(Into::into)).unwrap();
+    let ui = Ui::to(Box::new(Gone), Box::new(Gone), &cli.shared);
     let request = crate::Request { shared: cli.shared, command: cli.command };
     let code = crate::perform(request, user.environment.clone(), ui).await;
     assert_eq!(code, ExitCode::SUCCESS);

@@ -33,6 +33,8 @@ pub(crate) struct Environment {
     pub(crate) fingerprint: Option<String>,
     /// Whether there is a screen that a browser could open on.
     pub(crate) display: bool,
+    /// `RUST_BACKTRACE`, whatever it is set to.
+    pub(crate) backtrace: bool,
     /// `NO_COLOR`, whatever it is set to.
     pub(crate) no_color: bool,
 }
@@ -53,6 +55,7 @@ impl Environment {
             token: text("PAAS_TOKEN"),
             fingerprint: text("PAAS_FINGERPRINT"),
             display: given("DISPLAY").or_else(|| given("WAYLAND_DISPLAY")).is_some(),
+            backtrace: given("RUST_BACKTRACE").is_some(),
             no_color: given("NO_COLOR").is_some(),
         }
     }

@@ -241,6 +241,12 @@ async fn something_that_is_no_paas_is_recognised() {
     );
 }
 
+#[test]
+fn a_bug_of_ours_has_an_exit_code_of_its_own() {
+    assert_eq!(crate::guarded(|| panic!("on purpose")), ExitCode::from(70));
+    assert_eq!(crate::guarded(|| ExitCode::SUCCESS), ExitCode::SUCCESS);
+}
+
 /// A reader who has seen enough, as `head` has.
 struct Gone;
 

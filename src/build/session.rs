@@ -152,7 +152,8 @@ async fn talk(session: &Session<'_>, listener: &UnixListener) -> Result<Outcome,
                 // The build goes on; only nobody wants to read all of that.
                 None if budget > 0 => {
                     budget = 0;
-                    let notice = format!("[the log is longer than {MAX_LOG}; the rest is left out]");
+                    let notice =
+                        format!("[the log is longer than {MAX_LOG}; the rest is left out]");
                     session.tell(Progress::Line(notice)).await;
                 }
                 None => {}

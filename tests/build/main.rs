@@ -3,18 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what failed by failing")]
 
+mod crash;
 mod world;
 
 use std::{fs, path::Path, time::Duration};
 
-use paas::{
-    build::BuildError,
-    engine::BuildEngine,
-    model::ByteSize,
-};
+use paas::{build::BuildError, engine::BuildEngine, model::ByteSize};
 use world::{SMALL, World};
 
-const PACKAGE: &str = r#"{ "name": "shop", "scripts": { "start": "node app.js", "build": "BUILD" } }"#;
+const PACKAGE: &str =
+    r#"{ "name": "shop", "scripts": { "start": "node app.js", "build": "BUILD" } }"#;
 
 fn package(build: &str) -> String {
     PACKAGE.replace("BUILD", build)
@@ -60,7 +58,8 @@ async fn a_folder_becomes_an_image_that_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_build_that_fails_takes_nothing_from_the_next() {
     let mut world = World::new().await;
-    let app = ("app.js", "require('http').createServer((q, s) => s.end('up')).listen(process.env.PORT)");
+    let app =
+        ("app.js", "require('http').createServer((q, s) => s.end('up')).listen(process.env.PORT)");
     let good = world.app("good", &[app, ("package.json", &package("true"))]);
     let first = world.build("shop", &good).await.artifact();
 
@@ -112,7 +111,7 @@ async fn a_cancelled_build_leaves_no_container() {
         }
     };
     let both = async { tokio::join!(building, watching).0 };
-    let result = tokio::time::timeout(Duration::from_secs(120), both).await.unwrap();
+    let result = tokio::time::timeout(Duration::from_mins(2), both).await.unwrap();
     assert!(matches!(result, Err(BuildError::Cancelled)), "{result:?}");
     assert!(world.docker.builders().await.unwrap().is_empty());
     world.end().await;

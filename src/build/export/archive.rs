@@ -43,9 +43,9 @@ pub(crate) struct Blob {
 impl Archive {
     /// Of a configuration, for an image to be called `name` (`repository:tag`).
     pub(crate) fn new(configuration: Vec<u8>, layers: Vec<Known>, name: String) -> Self {
-        let blobs = layers.iter().map(|layer| {
-            json!({ "mediaType": LAYER, "digest": layer.diff_id, "size": layer.size })
-        });
+        let blobs = layers.iter().map(
+            |layer| json!({ "mediaType": LAYER, "digest": layer.diff_id, "size": layer.size }),
+        );
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,

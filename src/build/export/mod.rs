@@ -25,7 +25,7 @@ use std::{
 
 pub(crate) use archive::{Archive, Blob};
 use buildpacks::agent::Built;
-pub use error::{ExportError, Excess};
+pub use error::{Excess, ExportError};
 pub(crate) use image::{CREATED, Origin};
 use layer::Layer;
 use layer::LayerSource;
@@ -86,11 +86,7 @@ pub(crate) struct Context<'a> {
     pub(crate) shared: &'a Shared,
 }
 
-fn make(
-    key: String,
-    source: LayerSource,
-    context: &Context<'_>,
-) -> Result<Layer, ExportError> {
+fn make(key: String, source: LayerSource, context: &Context<'_>) -> Result<Layer, ExportError> {
     let last = context.previous.layers.get(&key);
     if matches!(source, LayerSource::Gone) {
         let known = last.and_then(|last| last.exported.clone());

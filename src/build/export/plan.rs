@@ -13,7 +13,12 @@ use std::{
 
 use buildpacks::agent::{Built, Contents, Layer};
 
-use super::{error::ExportError, layer::LayerSource, slices, tarball::{Attributes, Tarball}};
+use super::{
+    error::ExportError,
+    layer::LayerSource,
+    slices,
+    tarball::{Attributes, Tarball},
+};
 use crate::build::{
     folder::{APP_USER, Folder},
     processes::{LAUNCHER, PROCESSES},
@@ -96,9 +101,7 @@ fn config(built: &Built) -> Result<Planned, ExportError> {
     let tar = tarball
         .folder(b"layers", Attributes::ROOT)
         .and_then(|()| tarball.folder(b"layers/config", owner))
-        .and_then(|()| {
-            tarball.file(b"layers/config/metadata.toml", file, text.len() as u64, text)
-        })
+        .and_then(|()| tarball.file(b"layers/config/metadata.toml", file, text.len() as u64, text))
         .and_then(|()| tarball.finish())
         .map_err(ExportError::write)?;
     Ok(Planned { key: "/layers/config".to_owned(), source: LayerSource::Ready(tar) })
@@ -117,19 +120,16 @@ fn process_types(built: &Built) -> Result<Planned, ExportError> {
         }
         Ok(())
     };
-    write().and_then(|()| tarball.finish()).map_err(ExportError::write).map(|tar| Planned {
-        key: PROCESSES.to_owned(),
-        source: LayerSource::Ready(tar),
-    })
+    write()
+        .and_then(|()| tarball.finish())
+        .map_err(ExportError::write)
+        .map(|tar| Planned { key: PROCESSES.to_owned(), source: LayerSource::Ready(tar) })
 }
 
 /// The app's folder, whole or in slices.
 fn app(built: &Built, workspace: &Path) -> Result<Vec<Planned>, ExportError> {
-    let tree = |only| LayerSource::Tree {
-        root: workspace.to_owned(),
-        at: "workspace".to_owned(),
-        only,
-    };
+    let tree =
+        |only| LayerSource::Tree { root: workspace.to_owned(), at: "workspace".to_owned(), only };
     if built.slices.is_empty() {
         return Ok(vec![Planned { key: APP.to_owned(), source: tree(None) }]);
     }

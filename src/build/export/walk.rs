@@ -3,11 +3,7 @@
 //! It yields folders, files and links; sockets, pipes, devices and names that would hide files of
 //! lower layers are passed over. Invariant: no link is followed, and depth and count are bounded.
 
-use std::{
-    ffi::OsStr,
-    fmt::Write as _,
-    os::unix::ffi::OsStrExt,
-};
+use std::{ffi::OsStr, fmt::Write as _, os::unix::ffi::OsStrExt};
 
 use rustix::fs::{FileType, Stat};
 use sha2::{Digest, Sha256};

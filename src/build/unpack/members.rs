@@ -66,9 +66,8 @@ impl<R: Read> Members<R> {
             self.skip(skipped)?;
             let Some(header) = self.header()? else { return Ok(None) };
             let name = header.path_bytes().into_owned();
-            let size = header
-                .entry_size()
-                .map_err(|_| UnpackError::Damaged { entries: self.entries })?;
+            let size =
+                header.entry_size().map_err(|_| UnpackError::Damaged { entries: self.entries })?;
             self.left = size;
             self.padding = size.next_multiple_of(BLOCK as u64) - size;
             match header.entry_type() {
@@ -208,12 +207,12 @@ impl Extension {
     }
 
     /// `length key=value\n`, where the length counts the whole record.
-    fn records(&self, name: &[u8]) -> Result<Vec<(&[u8], &[u8])>, UnpackError> {
+    fn records(&self, name: &[u8]) -> Result<Vec<Pair<'_>>, UnpackError> {
         let mut records = Vec::new();
         let mut rest = self.0.as_slice();
         while !rest.is_empty() {
-            let (record, after) = split_record(rest)
-                .ok_or_else(|| UnpackError::refused(name, Rule::BadExtension))?;
+            let (record, after) =
+                split_record(rest).ok_or_else(|| UnpackError::refused(name, Rule::BadExtension))?;
             records.push(record);
             rest = after;
         }
@@ -221,10 +220,10 @@ impl Extension {
     }
 }
 
-/// A key with its value, and what follows the record.
-type Record<'a> = ((&'a [u8], &'a [u8]), &'a [u8]);
+/// A key with its value.
+type Pair<'a> = (&'a [u8], &'a [u8]);
 
-fn split_record(bytes: &[u8]) -> Option<Record<'_>> {
+fn split_record(bytes: &[u8]) -> Option<(Pair<'_>, &[u8])> {
     let space = bytes.iter().position(|&byte| byte == b' ')?;
     let length: usize = std::str::from_utf8(bytes.get(..space)?).ok()?.parse().ok()?;
     let body = bytes.get(space + 1..length)?.strip_suffix(b"\n")?;

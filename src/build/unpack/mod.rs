@@ -40,11 +40,7 @@ pub fn unpack(body: impl Read, into: &Path, limits: &UnpackLimits) -> Result<Sou
     unpacked
 }
 
-fn unpack_all(
-    body: impl Read,
-    into: &Path,
-    limits: &UnpackLimits,
-) -> Result<Source, UnpackError> {
+fn unpack_all(body: impl Read, into: &Path, limits: &UnpackLimits) -> Result<Source, UnpackError> {
     let inflow = Inflow::open(body, limits).map_err(|error| UnpackError::read(error, 0))?;
     let mut members = Members::new(inflow, limits);
     let mut tree = Tree::new(into, limits).map_err(|error| UnpackError::write(b".", error))?;
@@ -70,5 +66,7 @@ pub(crate) fn discard(path: &Path) {
     }
 }
 
+#[cfg(test)]
+mod forge;
 #[cfg(test)]
 mod tests;

@@ -44,9 +44,7 @@ fn sync_entry(source: &Folder, target: &Folder, name: &OsString) -> io::Result<(
     let same_kind =
         present.filter(|stat| FileType::from_raw_mode(stat.st_mode) == kind && is_ours(stat));
     match (kind, same_kind) {
-        (FileType::Directory, Some(_)) => {
-            sync_folder(&source.folder(name)?, &target.folder(name)?)
-        }
+        (FileType::Directory, Some(_)) => sync_folder(&source.folder(name)?, &target.folder(name)?),
         (FileType::Directory, None) => {
             target.remove(name)?;
             sync_folder(&source.folder(name)?, &target.create_folder(name)?)
@@ -78,12 +76,7 @@ fn is_ours(stat: &Stat) -> bool {
     }
 }
 
-fn equal_files(
-    source: &Folder,
-    target: &Folder,
-    name: &OsStr,
-    present: &Stat,
-) -> io::Result<bool> {
+fn equal_files(source: &Folder, target: &Folder, name: &OsStr, present: &Stat) -> io::Result<bool> {
     let (mut wanted, stat) = source.file(name)?;
     let executable = Executable::from_mode(stat.st_mode);
     if stat.st_size != present.st_size || executable != Executable::from_mode(present.st_mode) {

@@ -41,7 +41,8 @@ impl<'a> Section<'a> {
     }
 
     fn inner(&self, key: &str, value: &'a Spanned<DeValue<'a>>) -> Result<Self, ManifestError> {
-        let name = if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
+        let name =
+            if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
         let Some(table) = value.get_ref().as_table() else {
             let hint = format!("write it as a section: `[{name}]`");
             return Err(self.wrong(value, &format!("`{name}` is not a section")).hint(hint));
@@ -54,7 +55,8 @@ impl<'a> Section<'a> {
         let sections = self.table.iter().filter(|(key, _)| !is_own(key.get_ref()));
         let read = sections.map(|(key, value)| {
             let name = key.get_ref().parse::<ProcessName>();
-            let name = name.map_err(|e| ManifestError::at(self.text, &key.span(), e.to_string()))?;
+            let name =
+                name.map_err(|e| ManifestError::at(self.text, &key.span(), e.to_string()))?;
             Ok((name, self.inner(key.get_ref(), value)?))
         });
         read.collect()
@@ -64,10 +66,9 @@ impl<'a> Section<'a> {
     pub(super) fn environment(&self) -> Result<Config, ManifestError> {
         let read = self.table.iter().map(|(key, value)| {
             let name = key.get_ref().parse();
-            let name =
-                name.map_err(|e: crate::model::InvalidName| {
-                    ManifestError::at(self.text, &key.span(), e.to_string())
-                })?;
+            let name = name.map_err(|e: crate::model::InvalidName| {
+                ManifestError::at(self.text, &key.span(), e.to_string())
+            })?;
             let Some(text) = value.get_ref().as_str() else {
                 let fault = format!("the value of `{}` is not text", key.get_ref());
                 let hint = "put the value in double quotes".to_owned();
@@ -177,14 +178,11 @@ impl<'a> Section<'a> {
             DeValue::Float(number) => Some(number.as_str()),
             _ => None,
         };
-        match text.and_then(millis) {
-            Some(millis) => Ok(Some(millis)),
-            None => {
-                let hint = format!("{key} = 0.5");
-                let fault = format!("`{key}` is not a number of cores from 0.01 to 1000");
-                Err(self.wrong(value, &fault).hint(hint))
-            }
+        if let Some(millis) = text.and_then(millis) {
+            return Ok(Some(millis));
         }
+        let fault = format!("`{key}` is not a number of cores from 0.01 to 1000");
+        Err(self.wrong(value, &fault).hint(format!("{key} = 0.5")))
     }
 
     /// Refuses what was never asked for.
@@ -194,20 +192,19 @@ impl<'a> Section<'a> {
             if self.asked.contains(name) || is_own(name) {
                 continue;
             }
-            let place = if self.name.is_empty() { String::new() } else { format!(" in [{}]", self.name) };
+            let place =
+                if self.name.is_empty() { String::new() } else { format!(" in [{}]", self.name) };
             let fault = format!("unknown key `{}`{place}", name.escape_debug());
             let error = ManifestError::at(self.text, &key.span(), fault);
             let near = |known: &&&str| strsim::jaro_winkler(known, name) > 0.8;
             let by_nearness = |a: &&&str, b: &&&str| {
                 strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
             };
-            return Err(match self.asked.iter().filter(near).max_by(by_nearness) {
-                Some(known) => error.hint(format!("did you mean `{known}`?")),
-                None => {
-                    let known: Vec<_> = self.asked.iter().copied().collect();
-                    error.hint(format!("known here: {}", known.join(", ")))
-                }
-            });
+            let known: Vec<_> = self.asked.iter().copied().collect();
+            let nearest = known.iter().filter(near).max_by(by_nearness);
+            let suggestion = nearest.map(|known| format!("did you mean `{known}`?"));
+            let all = || format!("known here: {}", known.join(", "));
+            return Err(error.hint(suggestion.unwrap_or_else(all)));
         }
         Ok(())
     }

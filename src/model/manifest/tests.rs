@@ -68,14 +68,8 @@ fn mistakes_are_named_with_their_line() {
             "paas.toml line 2: `10 s` is not a duration hint: write it like drain = \"30s\", \
              \"5m\" or \"250ms\"",
         ),
-        (
-            "[process.web]\nport = 70000",
-            "paas.toml line 2: `port` is not a number from 1 to 65535",
-        ),
-        (
-            "[process.web]\nscale = 101",
-            "paas.toml line 2: `scale` is not a number from 0 to 100",
-        ),
+        ("[process.web]\nport = 70000", "paas.toml line 2: `port` is not a number from 1 to 65535"),
+        ("[process.web]\nscale = 101", "paas.toml line 2: `scale` is not a number from 0 to 100"),
         (
             "[process.web]\ncpu = \"1\"",
             "paas.toml line 2: `cpu` is not a number of cores from 0.01 to 1000 hint: cpu = 0.5",

@@ -27,7 +27,7 @@ async fn victim() {
 #[tokio::test(flavor = "multi_thread")]
 #[cfg(debug_assertions)]
 async fn a_build_that_died_anywhere_is_done_again() {
-    let mut world = World::new().await;
+    let world = World::new().await;
     let files = [
         ("app.js", "require('http').createServer((q, s) => s.end('up')).listen(process.env.PORT)"),
         ("package.json", &package("true")),
@@ -47,6 +47,8 @@ async fn a_build_that_died_anywhere_is_done_again() {
         world.builder.sweep().await.unwrap();
         assert!(world.docker.builders().await.unwrap().is_empty(), "{point}");
     }
+    // The daemon that is started next.
+    let mut world = World::at(world.home.clone(), world.installation.clone()).await;
     let artifact = world.build("shop", &source).await.artifact();
     assert!(world.answer("shop", &artifact).await.ends_with("up"));
     let again = world.build("shop", &source).await.artifact();

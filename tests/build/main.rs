@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what failed by failing")]
 
 mod crash;
+mod forgetful;
 mod world;
 
 use std::{fs, path::Path, time::Duration};

@@ -35,6 +35,7 @@ pub(crate) struct World {
     pub(crate) docker: Docker,
     pub(crate) builder: Builder<Docker>,
     pub(crate) installation: String,
+    pub(crate) settings: Settings,
     number: u32,
     stop: CancellationToken,
 }
@@ -104,8 +105,8 @@ impl World {
                 distro_version: set.distro_version.to_owned(),
             },
         };
-        let builder = Builder::new(docker.clone(), settings);
-        Self { home, docker, builder, installation, number: 0, stop }
+        let builder = Builder::new(docker.clone(), settings.clone());
+        Self { home, docker, builder, installation, settings, number: 0, stop }
     }
 
     /// A folder as an upload would have it.

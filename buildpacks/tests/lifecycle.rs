@@ -33,7 +33,7 @@ fn launch(inside: &Inside, kind: &str) -> (Child, u16) {
 
 /// Waits until the process answers, and returns the answer.
 fn answer(port: u16, path: &str, headers: &str) -> String {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
             let request =

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::{Frame, Job, MAX_FRAME, Outcome, Phase, Stream};
+use super::{Code, Failed, Frame, Job, MAX_FRAME, Outcome, Phase, Stream};
 use crate::environment::Environment;
 use crate::lifecycle::{self, Progress};
 use crate::process::end_strays;
@@ -24,8 +24,6 @@ pub(crate) enum AgentError {
     Connection(#[from] io::Error),
     #[error("the daemon sent something that is not a job")]
     NotAJob(#[from] serde_json::Error),
-    #[error("cannot write the platform environment")]
-    Platform(#[source] io::Error),
 }
 
 /// Serves the daemon that listens at `socket` until it hangs up.
@@ -43,7 +41,7 @@ pub(crate) fn serve(socket: &OsStr, roots: &Roots) -> Result<(), AgentError> {
     while let Some(job) = next_job(&mut jobs)? {
         let outcome = perform(&job, roots, &base, &mut wire)?;
         end_strays();
-        wire.send(&Frame::Done(Box::new(outcome)))?;
+        wire.done(outcome)?;
     }
     Ok(())
 }
@@ -60,8 +58,12 @@ fn perform(
     base: &Environment,
     wire: &mut Wire,
 ) -> Result<Outcome, AgentError> {
-    write_platform(&roots.platform, &job.env).map_err(AgentError::Platform)?;
-    let result = lifecycle::run(roots, base, job, wire);
+    let result = write_platform(&roots.platform, &job.env)
+        .map_err(|error| {
+            let reason = format!("cannot write the environment of the build: {error}");
+            Failed::new(Code::Detect, Phase::Detect, reason)
+        })
+        .and_then(|()| lifecycle::run(roots, base, job, wire));
     let _ = fs::remove_dir_all(roots.platform.join("env"));
     if let Some(error) = wire.broken.take() {
         return Err(AgentError::Connection(error));
@@ -101,6 +103,17 @@ struct Wire {
 impl Wire {
     fn send(&mut self, frame: &Frame) -> io::Result<()> {
         self.stream.write_all(&frame.encode().map_err(io::Error::other)?)
+    }
+
+    /// Ends a job. What buildpacks noted may be larger than the daemon takes.
+    fn done(&mut self, outcome: Outcome) -> io::Result<()> {
+        let frame = Frame::Done(Box::new(outcome));
+        if frame.encode().map_err(io::Error::other)?.len() <= MAX_FRAME {
+            return self.send(&frame);
+        }
+        let reason = "the metadata of the buildpacks' layers is larger than 4 MiB";
+        let failed = Failed::new(Code::Build, Phase::Build, reason);
+        self.send(&Frame::Done(Box::new(Outcome::Failed(failed))))
     }
 
     fn try_send(&mut self, frame: &Frame) {

@@ -14,7 +14,7 @@ use crate::spec::Metadata;
 pub(super) fn command(choice: &Choice, roots: &Roots, metadata: &Metadata) -> io::Result<Command> {
     let mut script = String::new();
     for profile in profiles(choice.kind.as_deref(), roots, metadata)? {
-        script += &format!("source {}\n", quoted(&profile));
+        script.extend(["source ", &quoted(&profile), "\n"]);
     }
     script += "exec bash -c \"$@\"";
     let mut command = Command::new("/bin/bash");

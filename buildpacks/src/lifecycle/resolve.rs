@@ -147,7 +147,7 @@ mod tests {
             for word in words.split_whitespace() {
                 let (kind, dependency) = word.split_at(1);
                 let table = if kind == "+" { "provides" } else { "requires" };
-                toml += &format!("[[{table}]]\nname = \"{dependency}\"\n");
+                toml.extend(["[[", table, "]]\nname = \"", dependency, "\"\n"]);
             }
             toml::from_str(&toml).unwrap()
         };

@@ -52,7 +52,7 @@ pub(crate) fn stamped(
     let stamp = path.join(".stamp");
     let noted = context.remembered(layer).and_then(|it| Some(it.get("key")?.as_str()?.to_owned()));
     let whole = fs::read_to_string(&stamp).is_ok_and(|text| text == key.0);
-    let made = if whole && noted.as_ref() == Some(&key.0) {
+    let outcome = if whole && noted.as_ref() == Some(&key.0) {
         Made::Kept
     } else {
         make(&context.fresh(layer)?)?;
@@ -60,5 +60,5 @@ pub(crate) fn stamped(
         Made::Anew
     };
     context.declare(layer, types, &Notes { key: &key.0 })?;
-    Ok((path, made))
+    Ok((path, outcome))
 }

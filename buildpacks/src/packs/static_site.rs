@@ -102,7 +102,7 @@ fn site(app: &App) -> Result<Site, PackError> {
             PackError::app(format!("Staticfile line {}: {what}", index + 1), hint)
         };
         match line.split_once(':').map(|(key, value)| (key.trim(), value.trim())) {
-            Some(("root", root)) => site.root = root.trim_end_matches('/').to_owned(),
+            Some(("root", root)) => root.trim_end_matches('/').clone_into(&mut site.root),
             Some(("spa", "true") | ("pushstate", "enabled")) => site.missing = Missing::Index,
             Some(("spa", "false") | ("pushstate", "disabled")) => site.missing = Missing::NotFound,
             Some((key @ ("spa" | "pushstate"), value)) => {

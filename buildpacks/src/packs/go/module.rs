@@ -55,7 +55,7 @@ impl Module {
         if version == "default" {
             return;
         }
-        self.version = version.trim_start_matches("go").to_owned();
+        version.trim_start_matches("go").clone_into(&mut self.version);
         self.because = format!("go.mod says {word} {version}");
     }
 }

@@ -79,7 +79,8 @@ fn walk(
 
 fn is_main(path: &Path) -> bool {
     let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
-    if !name.ends_with(".go") || name.ends_with("_test.go") || !path.is_file() {
+    let go = path.extension().is_some_and(|it| it == "go");
+    if !go || name.ends_with("_test.go") || !path.is_file() {
         return false;
     }
     let Ok(text) = read_small(path) else { return false };

@@ -1,7 +1,7 @@
 //! Installs dependencies into layers that are kept while their key stays.
 //!
 //! `node_modules` lies in a layer and the app has a link to it. Node resolves a package's own
-//! dependencies from its real path, which is inside of the layer's `node_modules`, so CommonJS and
+//! dependencies from its real path, which is inside of the layer's `node_modules`, so `CommonJS` and
 //! ES modules work alike (`NODE_PATH` would not: ES modules ignore it). Dependencies for the build
 //! get a layer of their own instead of being pruned, so that a warm build installs nothing at all.
 //! Projects whose installation needs the app's files install in place, each time.
@@ -43,8 +43,13 @@ const SETTINGS: [&str; 4] = [".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace
 
 /// Notes of the managers in `node_modules`. They name the registry's address, which has no place in
 /// an image, and nothing at run time reads them.
-const NOTES: [&str; 4] =
-    [".package-lock.json", ".yarn-integrity", ".modules.yaml", ".yarn-state.yml"];
+const NOTES: [&str; 5] = [
+    ".package-lock.json",
+    ".yarn-integrity",
+    ".modules.yaml",
+    ".pnpm-workspace-state-v1.json",
+    ".yarn-state.yml",
+];
 
 const KNOWN: [Known; 8] = [
     (
@@ -84,6 +89,7 @@ const KNOWN: [Known; 8] = [
 impl Installation<'_> {
     /// Installs what the build script needs; nothing if there is none.
     pub(super) fn for_build(&self, scripted: bool) -> Result<(), PackError> {
+        self.keep_yarn_cache()?;
         match self.in_place() {
             Some(why) => {
                 output::line(&format!("installing inside of the app's folder, because {why}"));
@@ -152,6 +158,15 @@ impl Installation<'_> {
         self.manifest.tied_to_the_app()
     }
 
+    /// yarn 1 does not verify what it takes from its cache, so the app has one of its own.
+    fn keep_yarn_cache(&self) -> Result<(), PackError> {
+        if self.choice.manager == Manager::Yarn {
+            self.context.kept(YARN_CACHE)?;
+            self.context.declare(YARN_CACHE, CACHE, &YARN_CACHE)?;
+        }
+        Ok(())
+    }
+
     fn layer(&self, name: &str, extent: Extent) -> Result<(), PackError> {
         let types = if extent == Extent::Production { LAUNCH_CACHE } else { CACHE };
         let (path, made) = stamped(self.context, name, types, &self.key(extent)?, |dir| {
@@ -207,11 +222,6 @@ impl Installation<'_> {
     }
 
     fn install(&self, dir: &Path, extent: Extent) -> Result<(), PackError> {
-        if self.choice.manager == Manager::Yarn {
-            // yarn 1 does not verify what it takes from its cache, so the app has one of its own.
-            self.context.kept(YARN_CACHE)?;
-            self.context.declare(YARN_CACHE, CACHE, &YARN_CACHE)?;
-        }
         let production = extent == Extent::Production;
         let locked = self.choice.lock.is_some();
         let mut args = match (self.choice.manager, locked) {

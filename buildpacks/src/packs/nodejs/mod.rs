@@ -55,6 +55,7 @@ impl Buildpack for Nodejs {
         }
         let layer = context.link("node", LAUNCH_BUILD, &node)?;
         context.launch_default("NODE_ENV", "production")?;
+        context.launch_default("NPM_CONFIG_UPDATE_NOTIFIER", "false")?;
         let mut folders = vec![layer.join("bin")];
         let mut choice = Choice::of(app, &manifest)?;
         if manifest.has_dependencies() {

@@ -114,8 +114,9 @@ pub(super) fn install(
 ) -> Result<(), PackError> {
     let app = &context.app;
     // A requirements file may include others, which the key does not see.
-    let text = app.text("requirements.txt")?.unwrap_or_default();
-    let includes = text.lines().any(|it| it.trim_start().starts_with('-') || it.contains("./"));
+    let requirements = app.text("requirements.txt")?.unwrap_or_default();
+    let includes =
+        requirements.lines().any(|it| it.trim_start().starts_with('-') || it.contains("./"));
     let mut parts = vec![python.version.clone().into_bytes(), format!("{source:?}").into_bytes()];
     for name in source.inputs() {
         parts.push(app.bytes(name)?);
@@ -187,16 +188,19 @@ fn make(
 /// resolves links, and a toolchain's real path exists in the build container only.
 fn point_to(venv: &Path, python: &Path) -> Result<(), PackError> {
     let link = venv.join("bin/python");
-    remove(&link).map_err(PackError::io(&link))?;
-    symlink(python, &link).map_err(PackError::io(&link))?;
+    // A kept layer is not touched: its files' times are how the daemon knows that it is the same.
+    if fs::read_link(&link).ok().as_deref() != Some(python) {
+        remove(&link).map_err(PackError::io(&link))?;
+        symlink(python, &link).map_err(PackError::io(&link))?;
+    }
     let config = venv.join("pyvenv.cfg");
     let text = fs::read_to_string(&config).map_err(PackError::io(&config))?;
     let home = python.parent().unwrap_or(python).display();
-    let line = |line: &str| match line.split_once('=') {
+    let rewritten = |line: &str| match line.split_once('=') {
         Some((key, _)) if key.trim() == "home" => format!("home = {home}\n"),
         _ => format!("{line}\n"),
     };
-    let fixed: String = text.lines().map(line).collect();
+    let fixed: String = text.lines().map(rewritten).collect();
     if fixed == text {
         return Ok(());
     }

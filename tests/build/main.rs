@@ -57,6 +57,36 @@ async fn a_folder_becomes_an_image_that_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dependencies_are_installed_once_and_sent_once() {
+    let mut world = World::new().await;
+    for (example, edited) in [("node-express", "server.js"), ("python-flask", "app.py")] {
+        let app = if edited.ends_with("py") { "hello" } else { "shop" };
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
+        let source = world.source(example, &folder);
+        let first = world.build(app, &source).await;
+        println!("{example}, cold: {:?}\n{}", first.took, first.log.join("\n"));
+        let first = first.artifact();
+        let page = world.answer(app, &first).await;
+        println!("{page}");
+
+        // The file has another content and so another digest; nothing else changes.
+        let path = source.join(edited);
+        let comment = if edited.ends_with("py") { "# edited" } else { "// edited" };
+        fs::write(&path, fs::read_to_string(&path).unwrap() + comment).unwrap();
+        let second = world.build(app, &source).await;
+        println!("{example}, one line changed: {:?}\n{}", second.took, second.log.join("\n"));
+        let second = second.artifact();
+        let one = world.docker.image_layers(&first.image).await.unwrap().unwrap();
+        let two = world.docker.image_layers(&second.image).await.unwrap().unwrap();
+        assert_eq!(one.len(), two.len());
+        assert_eq!(one[..one.len() - 1], two[..two.len() - 1], "only the app's layer is new");
+        assert_ne!(one.last(), two.last());
+        assert_eq!(world.answer(app, &second).await.lines().last(), page.lines().last());
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_build_that_fails_takes_nothing_from_the_next() {
     let mut world = World::new().await;
     let app =

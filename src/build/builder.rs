@@ -28,7 +28,7 @@ use super::{
 use crate::{
     engine::BuildEngine,
     faults,
-    model::{AppName, Artifact, ImageId, Manifest},
+    model::{AppName, Artifact, ByteSize, ImageId, Manifest},
 };
 
 /// Builds apps.
@@ -64,6 +64,9 @@ impl<E: BuildEngine> Builder<E> {
         let (assembled, built) =
             self.assemble(&request, name, built, Arc::clone(&previous), places.clone()).await?;
         faults::point("build.exported");
+        if request.cancel.is_cancelled() {
+            return Err(BuildError::Cancelled);
+        }
         request.tell(Stage::Load).await;
         let size = assembled.size;
         let image = self.load(assembled, built, &previous, workspace, places).await?;
@@ -74,6 +77,18 @@ impl<E: BuildEngine> Builder<E> {
     /// first build.
     pub async fn sweep(&self) -> Result<usize, BuildError> {
         session::sweep(&self.engine).await
+    }
+
+    /// What the folders of an app take on the disk: source, layers and caches.
+    pub async fn usage(&self, app: &AppName) -> Result<ByteSize, BuildError> {
+        let (apps, app) = (self.settings.apps.clone(), app.clone());
+        blocking(move || {
+            let workspace = Workspace::open(&apps, &app).map_err(BuildError::prepare)?;
+            let folders = [&workspace.source, &workspace.layers, &workspace.cache];
+            let sizes = folders.into_iter().map(|folder| export::disk_usage(folder));
+            Ok(ByteSize(sizes.sum::<Result<u64, _>>()?))
+        })
+        .await
     }
 
     /// Removes all that builds of an app left on this machine, images aside.

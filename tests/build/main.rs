@@ -44,6 +44,9 @@ async fn a_folder_becomes_an_image_that_answers() {
     assert_ne!(changed.image, first.image);
     assert!(world.answer("hello", &changed).await.ends_with("Good day from node-hello!\n"));
 
+    let usage = world.builder.usage(&"hello".parse().unwrap()).await.unwrap();
+    assert!(usage > ByteSize(0) && usage < SMALL, "{usage}");
+
     // Docker loses all our images: untouched layers have to be sent again.
     for image in world.docker.images().await.unwrap() {
         world.docker.remove_image(&image.id).await.unwrap();

@@ -4,7 +4,6 @@ use std::{
     fs,
     io::Read,
     os::unix::fs::{PermissionsExt, symlink},
-    path::Path,
 };
 
 use buildpacks::{

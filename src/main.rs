@@ -82,7 +82,7 @@ fn prepare(arguments: InitArgs) -> ExitCode {
             ));
             ExitCode::SUCCESS
         }
-        Err(error) => fail(&format!("error: {}", paas::control::task::chain(&error))),
+        Err(error) => fail(&format!("error: {}", telemetry::chain(&error))),
     }
 }
 

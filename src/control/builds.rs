@@ -16,7 +16,7 @@ use crate::{
     build::{BuildFolders, BuildLimits, BuildRequest, Builder, Progress},
     clock,
     control::{
-        task::{Task, chain},
+        task::Task,
         workshop::{Workshop, WorkshopError},
     },
     engine::BuildEngine,
@@ -27,6 +27,7 @@ use crate::{
         Store, StoreError, Transaction, View, diary,
         releasing::{self, Draft},
     },
+    telemetry::chain,
 };
 
 /// The task that builds.

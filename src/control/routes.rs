@@ -16,6 +16,7 @@ use proxy::{Absence, Hold, Host, Service, ServiceName, Table, Upstream, Upstream
 use crate::{
     control::apps::state::AppState,
     model::{AppName, ContainerId, Health, InstanceState, Observed, Phase, ProcessName, Rollout},
+    store::{StoreError, View},
 };
 
 /// The services and hosts of all apps.
@@ -26,8 +27,25 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Adds an app under `host`.
-    pub fn add(&mut self, host: Host, state: &AppState, last: Option<&Rollout>, seen: &[Observed]) {
+    /// Those of all these apps, each under `<app>.<domain>`.
+    pub fn of(
+        view: &impl View,
+        states: &BTreeMap<AppName, AppState>,
+        seen: &BTreeMap<AppName, Vec<Observed>>,
+        domain: &str,
+    ) -> Result<Self, StoreError> {
+        let mut routes = Self::default();
+        for (name, state) in states {
+            let Ok(host) = Host::parse(&format!("{name}.{domain}")) else { continue };
+            let key = (name.as_str().to_owned(), u64::from(state.app.last_rollout.0));
+            let last = view.get::<Rollout>(&key)?;
+            let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
+            routes.add(host, state, last.as_ref(), seen);
+        }
+        Ok(routes)
+    }
+
+    fn add(&mut self, host: Host, state: &AppState, last: Option<&Rollout>, seen: &[Observed]) {
         let name = service_name(&state.app.name);
         self.services.insert(name.clone(), Arc::new(service(state, last, seen)));
         self.hosts.insert(host, name);

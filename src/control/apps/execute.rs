@@ -3,14 +3,13 @@
 //! A step that fails ends the plan of its app; the next pass sees what was done and plans anew. If
 //! the daemon dies between two steps, the same is true.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::{BTreeMap, BTreeSet}, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use tokio::time::timeout;
 
 use crate::{
     build::BuildFolders,
-    clock,
     control::apps::step::{Advance, Step},
     engine::{Engine, EngineError, InstanceSpec, Signal},
     faults,
@@ -51,17 +50,28 @@ pub enum ExecuteError {
 }
 
 impl<E: Engine> Executor<E> {
-    /// Does the steps of one app in order; instances are started side by side.
-    pub async fn execute(&mut self, app: &AppName, steps: Vec<Step>) -> Result<(), ExecuteError> {
+    /// Does the steps of one app in order; instances are started side by side. `now` is what is
+    /// recorded of them.
+    pub async fn execute(
+        &mut self,
+        app: &AppName,
+        steps: Vec<Step>,
+        now: Timestamp,
+    ) -> Result<(), ExecuteError> {
         let mut starts = Vec::new();
         for step in steps {
             tracing::debug!(%app, %step, "step");
             match step {
                 Step::Start(spec) => starts.push(*spec),
-                other => self.step(app, other).await?,
+                other => self.step(app, other, now).await?,
             }
         }
         self.start(starts).await
+    }
+
+    /// Forgets what it remembers of containers that are not there any more.
+    pub fn forget_all_but(&mut self, there: &BTreeSet<&ContainerId>) {
+        self.stopping.retain(|id, _| there.contains(id));
     }
 
     async fn start(&self, specs: Vec<InstanceSpec>) -> Result<(), ExecuteError> {
@@ -79,24 +89,28 @@ impl<E: Engine> Executor<E> {
         first_fault.map_or(Ok(()), |fault| Err(fault.into()))
     }
 
-    async fn step(&mut self, app: &AppName, step: Step) -> Result<(), ExecuteError> {
+    async fn step(
+        &mut self,
+        app: &AppName,
+        step: Step,
+        now: Timestamp,
+    ) -> Result<(), ExecuteError> {
         match step {
             Step::Start(spec) => self.start(vec![*spec]).await?,
             Step::Terminate(id, _) => {
                 faults::point("apps.terminate");
                 self.engine.signal(&id, Signal::Terminate).await?;
-                self.stopping.insert(id, clock::now());
+                self.stopping.insert(id, now);
             }
             Step::Kill(id, _) => self.engine.signal(&id, Signal::Kill).await?,
             Step::Remove(id, _) => {
                 faults::point("apps.remove");
                 self.engine.remove(&id).await?;
-                self.stopping.remove(&id);
             }
-            Step::Advance(advance) => self.advance(app, advance).await?,
+            Step::Advance(advance) => self.advance(app, advance, now).await?,
             Step::Erase => self.erase(app).await?,
             Step::Tell(kind, text) => {
-                let (app, now) = (app.clone(), clock::now());
+                let app = app.clone();
                 self.store
                     .transact(move |tx| diary::write(tx, &app, kind, text, &Actor::platform(), now))
                     .await?;
@@ -105,12 +119,17 @@ impl<E: Engine> Executor<E> {
         Ok(())
     }
 
-    async fn advance(&self, app: &AppName, mut advance: Advance) -> Result<(), ExecuteError> {
+    async fn advance(
+        &self,
+        app: &AppName,
+        mut advance: Advance,
+        now: Timestamp,
+    ) -> Result<(), ExecuteError> {
         if let (Phase::Failed { last_lines, .. }, Some(blame)) = (&mut advance.to, &advance.blame) {
             *last_lines = self.last_words(app, blame).await;
         }
         faults::point("apps.advance");
-        let (app, now) = (app.clone(), clock::now());
+        let app = app.clone();
         self.store.transact(move |tx| record(tx, &app, advance, now)).await?;
         faults::point("apps.advanced");
         Ok(())

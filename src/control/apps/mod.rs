@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`state`] is what is wanted, [`plan`] compares it with what was observed and
 //! says what to do ([`step`]), helped by [`slots`], [`rollout`] and [`retire`]; [`health`] finds out
-//! who is ready; [`execute`] does the steps; [`reconcile`] is the pass that strings them together.
+//! who is ready and [`unrouted`] who gets no requests any more; [`execute`] does the steps; [`reconcile`] is the pass that strings them together.
 
 pub mod execute;
 pub mod health;
@@ -13,3 +13,9 @@ pub mod rollout;
 pub mod slots;
 pub mod state;
 pub mod step;
+pub mod unrouted;
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod transcripts;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::BoxStream};
-use proxy::{Edge, Host, Table, Traffic};
+use proxy::{Edge, Table, Traffic};
 use tokio::{
     sync::{Notify, watch},
     time::sleep,
@@ -24,17 +24,18 @@ use crate::{
             execute::Executor,
             health::{Prober, Target},
             plan,
-            state::AppState,
+            state::{self, AppState},
+            unrouted::Unrouted,
         },
         routes::{self, Routes},
         task::Task,
     },
     engine::{Engine, UsageSample},
     model::{
-        App, AppName, ContainerId, Health, Instance, InstanceState, Observation, Observed, Rollout,
-        RolloutNumber, Timestamp, observation::Usage,
+        AppName, ContainerId, Health, Instance, InstanceState, Observation, Observed, Timestamp,
+        observation::Usage,
     },
-    store::{Snapshot, StoreError, View},
+    store::StoreError,
     telemetry::chain,
 };
 
@@ -90,7 +91,7 @@ impl Ticks {
 /// What a pass remembers for the next one.
 #[derive(Debug, Default)]
 pub struct Memory {
-    unrouted: BTreeMap<ContainerId, Timestamp>,
+    unrouted: Unrouted,
     usage: BTreeMap<ContainerId, (Timestamp, UsageSample, Option<Usage>)>,
     look_again: Option<Timestamp>,
     busy: bool,
@@ -129,15 +130,17 @@ impl<E: Engine> Task for Apps<E> {
             self.ticks.0 = Some(self.executor.engine.changes());
         }
         self.executor.collector.sync(&instances);
-        let by_app = group(instances);
-        let states = load(&snapshot, &by_app)?;
+        let by_app = state::by_app(instances);
+        let states = AppState::load_all(&snapshot, &by_app)?;
         self.probe(&states, &by_app);
         let traffic = self.edge.traffic();
-        self.note_unrouted(&by_app, &traffic, now);
+        let there = by_app.values().flatten().map(|instance| &instance.id).collect();
+        self.executor.forget_all_but(&there);
+        self.memory.unrouted.note(&self.table.borrow(), traffic.applied, &there, now);
         self.measure(&by_app, now).await;
         let by_app = self.without_orphans(by_app, &states).await;
         let seen = self.observe(by_app, &traffic);
-        self.publish_routes(&snapshot, &states, &seen)?;
+        self.publish_routes(Routes::of(&snapshot, &states, &seen, &self.domain)?);
         self.publish(seen.clone(), now);
         self.act(states, &seen, now).await;
         Ok(())
@@ -159,7 +162,7 @@ impl<E: Engine> Apps<E> {
             self.memory.busy |= state.rollout.is_some() || !plan.steps.is_empty();
             self.memory.look_again =
                 self.memory.look_again.into_iter().chain(plan.look_again).min();
-            if let Err(error) = self.executor.execute(&name, plan.steps).await {
+            if let Err(error) = self.executor.execute(&name, plan.steps, clock::now()).await {
                 tracing::warn!(app = %name, error = %chain(&error), "a step failed");
                 let again = now.plus(AFTER_FAULT);
                 self.memory.look_again =
@@ -230,26 +233,6 @@ impl<E: Engine> Apps<E> {
         self.prober.sync(targets);
     }
 
-    /// Remembers since when the edge sends nothing to whom: since it routes by a table without it.
-    fn note_unrouted(
-        &mut self,
-        by_app: &BTreeMap<AppName, Vec<Instance>>,
-        traffic: &Traffic,
-        now: Timestamp,
-    ) {
-        let table = self.table.borrow().clone();
-        if traffic.applied.is_none_or(|applied| applied < table.generation) {
-            return;
-        }
-        let routed = routes::routed(&table);
-        let there: BTreeSet<&ContainerId> =
-            by_app.values().flatten().map(|instance| &instance.id).collect();
-        self.memory.unrouted.retain(|id, _| there.contains(id) && !routed.contains(id));
-        for id in there.into_iter().filter(|id| !routed.contains(*id)) {
-            self.memory.unrouted.entry(id.clone()).or_insert(now);
-        }
-    }
-
     /// Measures what running instances use, every few seconds.
     async fn measure(&mut self, by_app: &BTreeMap<AppName, Vec<Instance>>, now: Timestamp) {
         let running = by_app
@@ -291,7 +274,7 @@ impl<E: Engine> Apps<E> {
                     InstanceState::Created | InstanceState::Exited(_) => Health::UNKNOWN,
                 },
                 in_flight: figures.map_or(0, |figures| figures.in_flight as u64),
-                unrouted_since: self.memory.unrouted.get(id).copied(),
+                unrouted_since: self.memory.unrouted.since(id),
                 stopping_since: self.executor.stopping.get(id).copied(),
                 output_kept: self.executor.collector.is_drained(id),
                 usage: self.memory.usage.get(id).and_then(|(_, _, usage)| *usage),
@@ -304,24 +287,11 @@ impl<E: Engine> Apps<E> {
             .collect()
     }
 
-    fn publish_routes(
-        &self,
-        snapshot: &Snapshot,
-        states: &BTreeMap<AppName, AppState>,
-        seen: &BTreeMap<AppName, Vec<Observed>>,
-    ) -> Result<(), StoreError> {
-        let mut routes = Routes::default();
-        for (name, state) in states {
-            let Ok(host) = Host::parse(&format!("{name}.{}", self.domain)) else { continue };
-            let last = last_rollout(snapshot, &state.app)?;
-            let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
-            routes.add(host, state, last.as_ref(), seen);
-        }
+    fn publish_routes(&self, routes: Routes) {
         let present = self.table.borrow().clone();
         if !routes.equals(&present) {
             self.table.send_replace(Arc::new(routes.into_table(present.generation + 1)));
         }
-        Ok(())
     }
 
     fn publish(&self, apps: BTreeMap<AppName, Vec<Observed>>, at: Timestamp) {
@@ -331,36 +301,6 @@ impl<E: Engine> Apps<E> {
             differs
         });
     }
-}
-
-fn group(mut instances: Vec<Instance>) -> BTreeMap<AppName, Vec<Instance>> {
-    instances.sort_by(|a, b| {
-        (&a.slot, a.incarnation, a.attempt, &a.id).cmp(&(&b.slot, b.incarnation, b.attempt, &b.id))
-    });
-    let mut by_app: BTreeMap<AppName, Vec<Instance>> = BTreeMap::new();
-    for instance in instances {
-        by_app.entry(instance.app.clone()).or_default().push(instance);
-    }
-    by_app
-}
-
-fn load(
-    snapshot: &Snapshot,
-    by_app: &BTreeMap<AppName, Vec<Instance>>,
-) -> Result<BTreeMap<AppName, AppState>, StoreError> {
-    let mut states = BTreeMap::new();
-    for app in snapshot.scan::<App>(&())? {
-        let name = app.name.clone();
-        let instances = by_app.get(&name).map_or(&[][..], Vec::as_slice);
-        let releases = instances.iter().map(|instance| instance.incarnation.release);
-        states.insert(name, AppState::load(snapshot, app, releases)?);
-    }
-    Ok(states)
-}
-
-fn last_rollout(snapshot: &Snapshot, app: &App) -> Result<Option<Rollout>, StoreError> {
-    let RolloutNumber(number) = app.last_rollout;
-    snapshot.get::<Rollout>(&(app.name.as_str().to_owned(), u64::from(number)))
 }
 
 /// Without any sign of change it looks again after so long: events can be lost.

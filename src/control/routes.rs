@@ -14,7 +14,7 @@ use std::{
 use proxy::{Absence, Hold, Host, Service, ServiceName, Table, Upstream, UpstreamId};
 
 use crate::{
-    control::apps::state::AppState,
+    control::apps::{slots, state::AppState},
     model::{AppName, ContainerId, Health, InstanceState, Observed, Phase, ProcessName, Rollout},
     store::{StoreError, View},
 };
@@ -100,17 +100,11 @@ fn upstreams(state: &AppState, seen: &[Observed]) -> Vec<Upstream> {
     let Some(current) = state.app.current.filter(|_| state.app.destroyed_at.is_none()) else {
         return Vec::new();
     };
-    let wanted: BTreeMap<_, _> = state.slots_of(current).into_iter().collect();
-    let serving = seen.iter().filter(|observed| {
-        observed.instance.incarnation == current
-            && observed.stopping_since.is_none()
-            && matches!(observed.instance.state, InstanceState::Running { .. })
-            && observed.instance.slot.process.is_web()
-            && wanted.contains_key(&observed.instance.slot)
-    });
     let (mut ready, mut failing) = (Vec::new(), Vec::new());
-    for observed in serving {
-        let port = wanted.get(&observed.instance.slot).and_then(|process| process.port);
+    for (slot, process) in state.slots_of(current) {
+        let Some(observed) = slots::owner(current, &slot, seen) else { continue };
+        let running = matches!(observed.instance.state, InstanceState::Running { .. });
+        let port = process.port.filter(|_| running && slot.process.is_web());
         let (Some(address), Some(port)) = (observed.instance.address, port) else { continue };
         let upstream = Upstream {
             id: upstream_id(&observed.instance.id),

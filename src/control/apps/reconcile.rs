@@ -186,7 +186,7 @@ impl<E: Engine> Apps<E> {
         });
     }
 
-    /// Removes containers of apps that are not on record: traces of a restored or lost store.
+    /// Leaves out, and removes, what belongs to apps that are not on record.
     async fn without_orphans(
         &mut self,
         mut by_app: BTreeMap<AppName, Vec<Instance>>,
@@ -195,11 +195,9 @@ impl<E: Engine> Apps<E> {
         let orphaned: Vec<AppName> =
             by_app.keys().filter(|name| !states.contains_key(*name)).cloned().collect();
         for name in orphaned {
-            for instance in by_app.remove(&name).unwrap_or_default() {
-                tracing::warn!(app = %name, container = %instance.id, "removing an orphan");
-                if let Err(error) = self.executor.engine.remove(&instance.id).await {
-                    tracing::warn!(app = %name, error = %chain(&error), "an orphan stays");
-                }
+            let containers = by_app.remove(&name).unwrap_or_default();
+            if let Err(error) = self.executor.remove_orphans(&name, containers).await {
+                tracing::warn!(app = %name, error = %chain(&error), "an orphan stays");
             }
         }
         by_app

@@ -26,11 +26,12 @@ impl Unrouted {
         there: &BTreeSet<&ContainerId>,
         now: Timestamp,
     ) {
+        let routed = routes::routed(table);
+        // Also while that table is not applied yet: whoever is in it may get requests at any moment.
+        self.0.retain(|id, _| there.contains(id) && !routed.contains(id));
         if applied.is_none_or(|applied| applied < table.generation) {
             return;
         }
-        let routed = routes::routed(table);
-        self.0.retain(|id, _| there.contains(id) && !routed.contains(id));
         for &id in there.iter().filter(|id| !routed.contains(**id)) {
             self.0.entry(id.clone()).or_insert(now);
         }

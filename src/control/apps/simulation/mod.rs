@@ -8,6 +8,7 @@
 
 mod edge;
 mod laws;
+mod steps;
 mod users;
 mod weather;
 mod world;

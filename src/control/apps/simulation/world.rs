@@ -335,7 +335,7 @@ fn advance_of(step: &Step) -> Option<crate::model::RolloutNumber> {
     }
 }
 
-fn executor(home: &Arc<Home>, fake: &Fake) -> Executor<Fake> {
+pub(super) fn executor(home: &Arc<Home>, fake: &Fake) -> Executor<Fake> {
     Executor {
         store: home.store.clone(),
         engine: fake.clone(),

@@ -8,7 +8,10 @@ fn a_first_deploy_starts_every_slot() {
         "now 50
          release v1 web=2 worker=1
          rollout starting none > v1.0 since 50",
-        "?a_first_deploy_starts_every_slot?",
+        "start web.1 of v1.0 attempt 0
+         start web.2 of v1.0 attempt 0
+         start worker.1 of v1.0 attempt 0
+         look again at 170",
     );
 }
 
@@ -19,7 +22,7 @@ fn a_first_deploy_waits() {
          release v1 web=1
          rollout starting none > v1.0 since 50
          a web.1 v1.0 running 50 refused",
-        "?a_first_deploy_waits?",
+        "look again at 110",
     );
 }
 
@@ -30,7 +33,7 @@ fn a_first_deploy_is_ready() {
          release v1 web=1
          rollout starting none > v1.0 since 50
          a web.1 v1.0 running 50 ready unrouted 50",
-        "?a_first_deploy_is_ready?",
+        "rollout 1 shifting: v1 is ready and takes over",
     );
 }
 
@@ -41,7 +44,7 @@ fn a_worker_is_ready_once_it_has_run_for_a_while() {
          release v1 worker=1
          rollout starting none > v1.0 since 50
          a worker.1 v1.0 running 50",
-        "?a_worker_is_ready_once_it_has_run_for_a_while?",
+        "look again at 52",
     );
 }
 
@@ -52,7 +55,7 @@ fn a_worker_has_run_for_a_while() {
          release v1 worker=1
          rollout starting none > v1.0 since 50
          a worker.1 v1.0 running 50",
-        "?a_worker_has_run_for_a_while?",
+        "rollout 1 shifting: v1 is ready and takes over",
     );
 }
 
@@ -64,7 +67,7 @@ fn a_settled_worker_is_not_waited_for() {
          rollout starting none > v1.0 since 50
          a web.1 v1.0 running 50 refused
          b worker.1 v1.0 running 50",
-        "?a_settled_worker_is_not_waited_for?",
+        "look again at 110",
     );
 }
 
@@ -75,7 +78,7 @@ fn a_crash_on_boot_ends_the_deploy_at_once() {
          release v1 web=1
          rollout starting none > v1.0 since 50
          a web.1 v1.0 exited 1 50..51",
-        "?a_crash_on_boot_ends_the_deploy_at_once?",
+        "rollout 1 failed: v1 failed: web.1 exited with code 1",
     );
 }
 
@@ -86,7 +89,7 @@ fn one_that_cannot_even_start_ends_it_too() {
          release v1 web=1
          rollout starting none > v1.0 since 50
          a web.1 v1.0 broken 51",
-        "?one_that_cannot_even_start_ends_it_too?",
+        "rollout 1 failed: v1 failed: web.1 could not start: no such file",
     );
 }
 
@@ -97,7 +100,7 @@ fn out_of_memory() {
          release v1 web=1
          rollout starting none > v1.0 since 50
          a web.1 v1.0 oom 50..57",
-        "?out_of_memory?",
+        "rollout 1 failed: v1 failed: web.1 ran out of memory",
     );
 }
 
@@ -108,7 +111,7 @@ fn another_port_is_given_time_to_be_temporary() {
          release v1 web=1
          rollout starting none > v1.0 since 50
          a web.1 v1.0 running 50 elsewhere 0.0.0.0:3000",
-        "?another_port_is_given_time_to_be_temporary?",
+        "look again at 60",
     );
 }
 
@@ -119,7 +122,7 @@ fn another_port() {
          release v1 web=1
          rollout starting none > v1.0 since 50
          a web.1 v1.0 running 50 elsewhere 0.0.0.0:3000",
-        "?another_port?",
+        "rollout 1 failed: v1 failed: web.1 listens on 0.0.0.0:3000 and not on 0.0.0.0:$PORT (here 8080)",
     );
 }
 
@@ -130,7 +133,7 @@ fn only_the_loopback_address() {
          release v1 web=1
          rollout starting none > v1.0 since 50
          a web.1 v1.0 running 50 elsewhere 127.0.0.1:8080",
-        "?only_the_loopback_address?",
+        "rollout 1 failed: v1 failed: web.1 listens on 127.0.0.1:8080 and not on 0.0.0.0:$PORT (here 8080)",
     );
 }
 
@@ -141,7 +144,7 @@ fn never_ready_within_its_grace() {
          release v1 web=1
          rollout starting none > v1.0 since 50
          a web.1 v1.0 running 50 refused",
-        "?never_ready_within_its_grace?",
+        "rollout 1 failed: v1 failed: web.1 was not ready 60s after its start: connection refused",
     );
 }
 
@@ -153,7 +156,8 @@ fn not_all_ready_within_the_deploys_timeout() {
          rollout starting none > v1.0 since 50
          a web.1 v1.0 running 60 ready
          b web.2 v1.0 running 165 refused",
-        "?not_all_ready_within_the_deploys_timeout?",
+        "rollout 1 failed: v1 failed: web.2 not ready after 120s
+         look again at 225",
     );
 }
 
@@ -166,7 +170,8 @@ fn a_second_deploy_starts_beside_the_first() {
          current v1.0
          rollout starting v1.0 > v2.0 since 50
          a web.1 v1.0 running 10 ready",
-        "?a_second_deploy_starts_beside_the_first?",
+        "start web.1 of v2.0 attempt 0
+         look again at 170",
     );
 }
 
@@ -180,7 +185,7 @@ fn a_second_deploy_takes_over() {
          rollout starting v1.0 > v2.0 since 50
          a web.1 v1.0 running 10 ready
          b web.1 v2.0 running 50 ready unrouted 50",
-        "?a_second_deploy_takes_over?",
+        "rollout 1 shifting: v2 is ready and takes over",
     );
 }
 
@@ -194,7 +199,7 @@ fn a_second_deploy_fails_and_the_first_serves_on() {
          rollout starting v1.0 > v2.0 since 50
          a web.1 v1.0 running 10 ready
          b web.1 v2.0 exited 3 50..52",
-        "?a_second_deploy_fails_and_the_first_serves_on?",
+        "rollout 1 failed: v2 failed: web.1 exited with code 3; v1 serves on",
     );
 }
 
@@ -209,7 +214,8 @@ fn what_failed_is_cleaned_up() {
          b web.2 v1.0 running 10 ready
          c web.1 v2.0 exited 3 50..52 kept
          d web.2 v2.0 running 50 ready unrouted 50",
-        "?what_failed_is_cleaned_up?",
+        "remove web.1 c
+         terminate web.2 d",
     );
 }
 
@@ -223,7 +229,7 @@ fn shifting_waits_for_the_edge() {
          rollout shifting v1.0 > v2.0 since 50
          a web.1 v1.0 running 10 ready
          b web.1 v2.0 running 50 ready",
-        "?shifting_waits_for_the_edge?",
+        "nothing",
     );
 }
 
@@ -237,7 +243,8 @@ fn the_edge_has_shifted() {
          rollout shifting v1.0 > v2.0 since 50
          a web.1 v1.0 running 10 ready unrouted 53 requests 2
          b web.1 v2.0 running 50 ready",
-        "?the_edge_has_shifted?",
+        "rollout 1 draining
+         look again at 83",
     );
 }
 
@@ -251,7 +258,7 @@ fn draining_with_requests_under_way() {
          rollout draining v1.0 > v2.0 since 50
          a web.1 v1.0 running 10 ready unrouted 53 requests 2
          b web.1 v2.0 running 50 ready",
-        "?draining_with_requests_under_way?",
+        "look again at 83",
     );
 }
 
@@ -265,7 +272,7 @@ fn draining_without() {
          rollout draining v1.0 > v2.0 since 50
          a web.1 v1.0 running 10 ready unrouted 53
          b web.1 v2.0 running 50 ready",
-        "?draining_without?",
+        "terminate web.1 a",
     );
 }
 
@@ -278,7 +285,7 @@ fn drained() {
          current v2.0
          rollout draining v1.0 > v2.0 since 50
          b web.1 v2.0 running 50 ready",
-        "?drained?",
+        "rollout 1 done",
     );
 }
 
@@ -293,7 +300,9 @@ fn superseded_while_starting() {
          rollout starting v1.0 > v3.0 since 60
          a web.1 v1.0 running 10 ready
          b web.1 v2.0 running 50 ready unrouted 50",
-        "?superseded_while_starting?",
+        "start web.1 of v3.0 attempt 0
+         terminate web.1 b
+         look again at 180",
     );
 }
 
@@ -308,7 +317,8 @@ fn superseded_while_shifting() {
          rollout starting v2.0 > v3.0 since 60
          a web.1 v1.0 running 10 ready
          b web.1 v2.0 running 50 ready unrouted 50",
-        "?superseded_while_shifting?",
+        "start web.1 of v3.0 attempt 0
+         look again at 180",
     );
 }
 
@@ -323,7 +333,8 @@ fn superseded_while_draining() {
          rollout starting v2.0 > v3.0 since 60
          a web.1 v1.0 running 10 ready unrouted 55 told 58
          b web.1 v2.0 running 50 ready",
-        "?superseded_while_draining?",
+        "start web.1 of v3.0 attempt 0
+         look again at 88",
     );
 }
 
@@ -335,7 +346,8 @@ fn a_restart_is_a_rollout() {
          current v1.0
          rollout starting v1.0 > v1.1 since 60
          a web.1 v1.0 running 10 ready",
-        "?a_restart_is_a_rollout?",
+        "start web.1 of v1.1 attempt 0
+         look again at 180",
     );
 }
 
@@ -348,7 +360,7 @@ fn a_restart_has_taken_over() {
          rollout draining v1.0 > v1.1 since 60
          a web.1 v1.0 running 10 ready unrouted 62
          b web.1 v1.1 running 60 ready",
-        "?a_restart_has_taken_over?",
+        "terminate web.1 a",
     );
 }
 
@@ -362,7 +374,8 @@ fn an_app_of_workers_only() {
          rollout shifting v1.0 > v2.0 since 60
          a worker.1 v1.0 running 10
          b worker.1 v2.0 running 60",
-        "?an_app_of_workers_only?",
+        "rollout 1 draining
+         terminate worker.1 a",
     );
 }
 
@@ -376,7 +389,7 @@ fn a_process_that_the_new_release_does_not_have() {
          rollout draining v1.0 > v2.0 since 60
          a web.1 v2.0 running 60 ready
          b worker.1 v1.0 running 10",
-        "?a_process_that_the_new_release_does_not_have?",
+        "terminate worker.1 b",
     );
 }
 
@@ -388,6 +401,6 @@ fn told_to_end_for_a_while_says_nothing_of_the_new_release() {
          rollout starting none > v1.0 since 50
          a web.1 v1.0 running 50 ready
          b web.2 v1.0 exited 143 50..60 told 59",
-        "?told_to_end_for_a_while_says_nothing_of_the_new_release?",
+        "look again at 70",
     );
 }

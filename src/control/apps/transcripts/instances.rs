@@ -9,7 +9,7 @@ fn all_is_well() {
          release v1 web=1
          current v1.0
          a web.1 v1.0 running 10 ready",
-        "?all_is_well?",
+        "nothing",
     );
 }
 
@@ -17,7 +17,7 @@ fn all_is_well() {
 fn nothing_was_deployed() {
     check(
         "now 60",
-        "?nothing_was_deployed?",
+        "nothing",
     );
 }
 
@@ -29,7 +29,8 @@ fn scaled_up() {
          current v1.0
          scale web=3
          a web.1 v1.0 running 10 ready",
-        "?scaled_up?",
+        "start web.2 of v1.0 attempt 0
+         start web.3 of v1.0 attempt 0",
     );
 }
 
@@ -42,7 +43,7 @@ fn scaled_down() {
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 running 10 ready
          c web.3 v1.0 running 10 ready unrouted 59",
-        "?scaled_down?",
+        "terminate web.3 c",
     );
 }
 
@@ -54,7 +55,7 @@ fn scaled_to_zero() {
          current v1.0
          scale web=0
          a web.1 v1.0 running 10 ready unrouted 60",
-        "?scaled_to_zero?",
+        "terminate web.1 a",
     );
 }
 
@@ -67,7 +68,7 @@ fn scaled_up_while_the_last_one_still_ends() {
          scale web=2
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 running 10 ready unrouted 50 told 55",
-        "?scaled_up_while_the_last_one_still_ends?",
+        "look again at 85",
     );
 }
 
@@ -78,7 +79,7 @@ fn made_but_not_started() {
          release v1 web=1
          current v1.0
          a web.1 v1.0 created",
-        "?made_but_not_started?",
+        "start web.1 of v1.0 attempt 0",
     );
 }
 
@@ -90,7 +91,7 @@ fn made_but_not_wanted() {
          current v1.0
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 created",
-        "?made_but_not_wanted?",
+        "remove web.2 b",
     );
 }
 
@@ -101,7 +102,9 @@ fn the_first_crash_after_a_while_is_forgiven() {
          release v1 web=1
          current v1.0
          a web.1 v1.0 exited 1 10..60",
-        "?the_first_crash_after_a_while_is_forgiven?",
+        "tell instance: web.1 exited with code 1; starting it again
+         start web.1 of v1.0 attempt 1
+         look again at 70",
     );
 }
 
@@ -112,7 +115,7 @@ fn a_quick_crash_waits_a_second() {
          release v1 web=1
          current v1.0
          a web.1 v1.0 exited 1 55..60",
-        "?a_quick_crash_waits_a_second?",
+        "look again at 61",
     );
 }
 
@@ -123,7 +126,7 @@ fn the_second_waits_two() {
          release v1 web=1
          current v1.0
          a web.1 v1.0 #1 exited 1 55..60",
-        "?the_second_waits_two?",
+        "look again at 62",
     );
 }
 
@@ -134,7 +137,7 @@ fn the_fifth_waits_sixteen() {
          release v1 web=1
          current v1.0
          a web.1 v1.0 #4 exited 1 55..60",
-        "?the_fifth_waits_sixteen?",
+        "look again at 76",
     );
 }
 
@@ -145,7 +148,7 @@ fn the_hundredth_waits_a_minute() {
          release v1 web=1
          current v1.0
          a web.1 v1.0 #99 exited 1 55..60",
-        "?the_hundredth_waits_a_minute?",
+        "look again at 120",
     );
 }
 
@@ -156,7 +159,9 @@ fn its_time_has_come() {
          release v1 web=1
          current v1.0
          a web.1 v1.0 #4 exited 1 55..60 kept",
-        "?its_time_has_come?",
+        "tell instance: web.1 exited with code 1; starting it again
+         start web.1 of v1.0 attempt 5
+         remove web.1 a",
     );
 }
 
@@ -168,7 +173,8 @@ fn traces_of_earlier_ends_go() {
          current v1.0
          a web.1 v1.0 #3 exited 1 40..42 kept
          b web.1 v1.0 #4 exited 1 55..60 kept",
-        "?traces_of_earlier_ends_go?",
+        "remove web.1 a
+         look again at 76",
     );
 }
 
@@ -179,7 +185,7 @@ fn a_long_run_resets_the_count() {
          release v1 web=1
          current v1.0
          a web.1 v1.0 #4 exited 1 200..600 kept",
-        "?a_long_run_resets_the_count?",
+        "remove web.1 a",
     );
 }
 
@@ -189,7 +195,7 @@ fn and_then_it_begins_anew() {
         "now 601
          release v1 web=1
          current v1.0",
-        "?and_then_it_begins_anew?",
+        "start web.1 of v1.0 attempt 0",
     );
 }
 
@@ -201,7 +207,7 @@ fn a_vanished_container_comes_back() {
          current v1.0
          scale web=2
          a web.1 v1.0 running 10 ready",
-        "?a_vanished_container_comes_back?",
+        "start web.2 of v1.0 attempt 0",
     );
 }
 
@@ -213,7 +219,7 @@ fn two_owners_the_ready_one_stays() {
          current v1.0
          a web.1 v1.0 running 10 failing unrouted 60
          b web.1 v1.0 #1 running 50 ready",
-        "?two_owners_the_ready_one_stays?",
+        "terminate web.1 a",
     );
 }
 
@@ -225,7 +231,7 @@ fn two_owners_both_ready() {
          current v1.0
          a web.1 v1.0 running 10 ready
          b web.1 v1.0 #1 running 50 ready unrouted 60",
-        "?two_owners_both_ready?",
+        "terminate web.1 b",
     );
 }
 
@@ -236,6 +242,6 @@ fn a_sick_instance_is_left_to_its_people() {
          release v1 web=1
          current v1.0
          a web.1 v1.0 running 10 failing",
-        "?a_sick_instance_is_left_to_its_people?",
+        "nothing",
     );
 }

@@ -10,7 +10,7 @@ fn the_edge_still_sends_requests() {
          current v1.0
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 running 10 ready requests 3",
-        "?the_edge_still_sends_requests?",
+        "nothing",
     );
 }
 
@@ -22,7 +22,7 @@ fn it_has_requests_under_way() {
          current v1.0
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 running 10 ready unrouted 55 requests 3",
-        "?it_has_requests_under_way?",
+        "look again at 85",
     );
 }
 
@@ -34,7 +34,7 @@ fn the_drain_deadline() {
          current v1.0
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 running 10 ready unrouted 55 requests 3",
-        "?the_drain_deadline?",
+        "terminate web.2 b",
     );
 }
 
@@ -46,7 +46,7 @@ fn told_and_ending() {
          current v1.0
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 running 10 unrouted 55 told 60",
-        "?told_and_ending?",
+        "look again at 90",
     );
 }
 
@@ -58,7 +58,8 @@ fn the_stop_timeout() {
          current v1.0
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 running 10 unrouted 55 told 60",
-        "?the_stop_timeout?",
+        "kill web.2 b
+         look again at 95",
     );
 }
 
@@ -70,7 +71,7 @@ fn ended_with_output_to_keep() {
          current v1.0
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 exited 143 10..62 told 60",
-        "?ended_with_output_to_keep?",
+        "look again at 72",
     );
 }
 
@@ -82,7 +83,7 @@ fn ended_with_its_output_kept() {
          current v1.0
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 exited 143 10..62 told 60 kept",
-        "?ended_with_its_output_kept?",
+        "remove web.2 b",
     );
 }
 
@@ -94,7 +95,7 @@ fn output_is_not_waited_for_for_ever() {
          current v1.0
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 exited 143 10..62 told 60",
-        "?output_is_not_waited_for_for_ever?",
+        "remove web.2 b",
     );
 }
 
@@ -106,7 +107,7 @@ fn a_worker_has_nothing_to_drain() {
          current v1.0
          a worker.1 v1.0 running 10
          b worker.2 v1.0 running 10",
-        "?a_worker_has_nothing_to_drain?",
+        "terminate worker.2 b",
     );
 }
 
@@ -119,7 +120,8 @@ fn of_a_release_that_nobody_knows() {
          a web.1 v1.0 running 10 ready
          b web.1 v7.0 running 5 unrouted 60
          c web.1 v7.0 #1 running 5 unrouted 55 told 55",
-        "?of_a_release_that_nobody_knows?",
+        "terminate web.1 b
+         look again at 85",
     );
 }
 
@@ -131,7 +133,7 @@ fn of_a_release_that_nobody_knows_with_requests() {
          current v1.0
          a web.1 v1.0 running 10 ready
          b web.1 v7.0 running 5 unrouted 60 requests 1",
-        "?of_a_release_that_nobody_knows_with_requests?",
+        "look again at 90",
     );
 }
 
@@ -145,7 +147,9 @@ fn destroyed() {
          a web.1 v1.0 running 10 ready requests 3
          b worker.1 v1.0 running 10
          c web.2 v1.0 created",
-        "?destroyed?",
+        "terminate web.1 a
+         terminate worker.1 b
+         remove web.2 c",
     );
 }
 
@@ -157,7 +161,8 @@ fn destroyed_and_it_will_not_end() {
          release v1 web=1
          current v1.0
          a web.1 v1.0 running 10 told 60",
-        "?destroyed_and_it_will_not_end?",
+        "kill web.1 a
+         look again at 100",
     );
 }
 
@@ -172,7 +177,8 @@ fn destroyed_in_the_middle_of_a_rollout() {
          rollout starting v1.0 > v2.0 since 50
          a web.1 v1.0 running 10 ready
          b web.1 v2.0 exited 1 50..52 kept",
-        "?destroyed_in_the_middle_of_a_rollout?",
+        "terminate web.1 a
+         remove web.1 b",
     );
 }
 
@@ -183,6 +189,6 @@ fn destroyed_and_empty() {
          destroyed
          release v1 web=1
          current v1.0",
-        "?destroyed_and_empty?",
+        "erase",
     );
 }

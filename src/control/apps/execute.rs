@@ -3,7 +3,11 @@
 //! What is not done, because a step failed or the daemon died between two of them, is not made up
 //! for here: the next pass sees what was done and plans anew.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
 use tokio::time::timeout;

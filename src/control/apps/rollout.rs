@@ -12,8 +12,8 @@ use crate::{
         step::{Advance, Plan, Step},
     },
     model::{
-        ContainerId, Health, HealthCheck, InstanceState, Observed, Phase, Process, Release, Rollout,
-        Slot, Timestamp,
+        ContainerId, Health, HealthCheck, InstanceState, Observed, Phase, Process, Release,
+        Rollout, Slot, Timestamp,
     },
 };
 

@@ -23,16 +23,24 @@ use crate::{
 /// The laws, with what they remember of the past.
 #[derive(Debug, Default)]
 pub(super) struct Laws {
-    /// Who was told to end, of apps that are not destroyed, and when first.
+    /// Whom the present daemon told to end, of apps that are not destroyed, and when first. The
+    /// next one does not know; it may want again who was slow to end.
     told: BTreeMap<ContainerId, Timestamp>,
     /// Rollouts that changed what serves.
     shifted: BTreeSet<(AppName, RolloutNumber)>,
 }
 
 impl Laws {
+    pub(super) fn daemon_dies(&mut self) {
+        self.told.clear();
+    }
+
     pub(super) fn requests_go_to_the_living(&self, sent: &[ContainerId]) {
         for id in sent {
-            assert!(!self.told.contains_key(id), "a request is sent to {id}, which was told to end");
+            assert!(
+                !self.told.contains_key(id),
+                "a request is sent to {id}, which was told to end"
+            );
         }
     }
 
@@ -62,8 +70,7 @@ impl Laws {
         edge: &EdgeModel,
         fake: &Fake,
     ) {
-        let wanted: usize =
-            state.incarnations().iter().map(|one| state.slots_of(*one).len()).sum();
+        let wanted: usize = state.incarnations().iter().map(|one| state.slots_of(*one).len()).sum();
         assert!(plan.steps.len() <= 3 * (seen.len() + wanted + 1), "the plan is not bounded");
         quiet_until_it_looks_again(state, seen, plan, now);
         let find = |id: &ContainerId| {
@@ -235,9 +242,9 @@ fn quiet_until_it_looks_again(state: &AppState, seen: &[Observed], plan: &Plan, 
     if !plan.steps.is_empty() {
         return;
     }
-    let last = plan.look_again.map_or(now.plus(Duration::from_hours(1)), |at| {
-        Timestamp::from_millis(at.as_millis() - 1)
-    });
+    let last = plan
+        .look_again
+        .map_or(now.plus(Duration::from_hours(1)), |at| Timestamp::from_millis(at.as_millis() - 1));
     let later = plan::plan(state, seen, last);
     assert!(later.steps.is_empty(), "it would sleep until {last:?} and miss {:?}", later.steps);
 }

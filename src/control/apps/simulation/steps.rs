@@ -9,9 +9,7 @@ use crate::{
         Engine, InstanceSpec,
         fake::{Fake, Fault},
     },
-    model::{
-        App, ContainerId, Incarnation, Phase, ReleaseVersion, RolloutNumber, Slot, Timestamp,
-    },
+    model::{App, ContainerId, Incarnation, Phase, ReleaseVersion, RolloutNumber, Slot, Timestamp},
     ops,
     store::{StoreError, View, releasing},
 };

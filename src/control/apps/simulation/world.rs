@@ -140,6 +140,7 @@ impl World {
         self.unrouted = Unrouted::default();
         self.edge = EdgeModel::default();
         self.health.clear();
+        self.laws.daemon_dies();
         self.look_again = None;
     }
 

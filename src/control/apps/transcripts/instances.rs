@@ -15,10 +15,7 @@ fn all_is_well() {
 
 #[test]
 fn nothing_was_deployed() {
-    check(
-        "now 60",
-        "nothing",
-    );
+    check("now 60", "nothing");
 }
 
 #[test]

@@ -69,7 +69,9 @@ fn release(version: &str, words: SplitWhitespace<'_>) -> Release {
         source: digest.parse().unwrap(),
         build: BuildNumber::default(),
         config: Config::default(),
-        processes: scales(words).map(|(name, scale)| (name.clone(), process(name, scale))).collect(),
+        processes: scales(words)
+            .map(|(name, scale)| (name.clone(), process(name, scale)))
+            .collect(),
         deploy: DeploySettings::default(),
         cause: Cause::Deploy { build: BuildNumber::default() },
         by: Actor::platform(),

@@ -3,12 +3,7 @@
 //! Invariant: the edge's table is published before any step that it must precede; an instance is
 //! told to end only in a later pass, when the edge has confirmed that it sends nothing more.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::BoxStream};
 use proxy::{Edge, Table, Traffic};
@@ -23,6 +18,7 @@ use crate::{
         apps::{
             execute::Executor,
             health::{Prober, Target},
+            measure::Measurements,
             plan,
             state::{self, AppState},
             unrouted::Unrouted,
@@ -30,11 +26,8 @@ use crate::{
         routes::{self, Routes},
         task::Task,
     },
-    engine::{Engine, UsageSample},
-    model::{
-        AppName, ContainerId, Health, Instance, InstanceState, Observation, Observed, Timestamp,
-        observation::Usage,
-    },
+    engine::Engine,
+    model::{AppName, Health, Instance, InstanceState, Observation, Observed, Timestamp},
     store::StoreError,
     telemetry::chain,
 };
@@ -92,7 +85,7 @@ impl Ticks {
 #[derive(Debug, Default)]
 pub struct Memory {
     unrouted: Unrouted,
-    usage: BTreeMap<ContainerId, (Timestamp, UsageSample, Option<Usage>)>,
+    usage: Measurements,
     look_again: Option<Timestamp>,
     busy: bool,
 }
@@ -137,7 +130,7 @@ impl<E: Engine> Task for Apps<E> {
         let there = by_app.values().flatten().map(|instance| &instance.id).collect();
         self.executor.forget_all_but(&there);
         self.memory.unrouted.note(&self.table.borrow(), traffic.applied, &there, now);
-        self.measure(&by_app, now).await;
+        self.memory.usage.measure(&self.executor.engine, &by_app, now).await;
         let by_app = self.without_orphans(by_app, &states).await;
         let seen = self.observe(by_app, &traffic);
         self.publish_routes(Routes::of(&snapshot, &states, &seen, &self.domain)?);
@@ -231,33 +224,6 @@ impl<E: Engine> Apps<E> {
         self.prober.sync(targets);
     }
 
-    /// Measures what running instances use, every few seconds.
-    async fn measure(&mut self, by_app: &BTreeMap<AppName, Vec<Instance>>, now: Timestamp) {
-        let running = by_app
-            .values()
-            .flatten()
-            .filter(|instance| matches!(instance.state, InstanceState::Running { .. }));
-        let ids: BTreeSet<ContainerId> = running.map(|instance| instance.id.clone()).collect();
-        self.memory.usage.retain(|id, _| ids.contains(id));
-        for id in ids {
-            let last = self.memory.usage.get(&id).map(|(at, sample, _)| (*at, *sample));
-            if last.is_some_and(|(at, _)| now.since(at) < MEASURE_EVERY) {
-                continue;
-            }
-            let Ok(sample) = self.executor.engine.usage(&id).await else { continue };
-            let usage = last.map(|(at, earlier)| {
-                let spent = sample.cpu.saturating_sub(earlier.cpu).as_micros();
-                let over = now.since(at).as_micros().max(1);
-                Usage {
-                    memory: sample.memory,
-                    cpu_millis: u32::try_from(spent * 1000 / over).unwrap_or(u32::MAX),
-                }
-            });
-            let usage = usage.or(Some(Usage { memory: sample.memory, cpu_millis: 0 }));
-            self.memory.usage.insert(id, (now, sample, usage));
-        }
-    }
-
     fn observe(
         &self,
         by_app: BTreeMap<AppName, Vec<Instance>>,
@@ -275,7 +241,7 @@ impl<E: Engine> Apps<E> {
                 unrouted_since: self.memory.unrouted.since(id),
                 stopping_since: self.executor.stopping.get(id).copied(),
                 output_kept: self.executor.collector.is_drained(id),
-                usage: self.memory.usage.get(id).and_then(|(_, _, usage)| *usage),
+                usage: self.memory.usage.of(id),
                 instance,
             }
         };
@@ -309,6 +275,3 @@ const BUSY_PERIOD: Duration = Duration::from_millis(500);
 
 /// After a step that failed.
 const AFTER_FAULT: Duration = Duration::from_secs(1);
-
-/// Between two measurements of what an instance uses.
-const MEASURE_EVERY: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! What is always true, and what is true at rest.
+//! What is always true.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use crate::{
         state::AppState,
         step::{Plan, Step},
     },
-    engine::fake::{Fake, FakeContainer},
+    engine::fake::Fake,
     model::{
         App, AppName, ContainerId, Incarnation, InstanceState, Observed, Phase, Rollout,
         RolloutNumber, Slot, Timestamp,
@@ -44,23 +44,6 @@ impl Laws {
         }
     }
 
-    /// Never two of one slot, never two releases of one app.
-    pub(super) fn routes_are_single(
-        &self,
-        edge: &EdgeModel,
-        seen: &BTreeMap<AppName, Vec<Observed>>,
-    ) {
-        for (name, ids) in edge.upstreams() {
-            let Some(seen) = seen.iter().find(|(app, _)| app.as_str() == name) else { continue };
-            let routed: Vec<&Observed> =
-                seen.1.iter().filter(|o| ids.contains(&o.instance.id)).collect();
-            let slots: BTreeSet<_> = routed.iter().map(|o| &o.instance.slot).collect();
-            let incarnations: BTreeSet<_> = routed.iter().map(|o| o.instance.incarnation).collect();
-            assert_eq!(slots.len(), routed.len(), "{name}: a slot is routed to twice");
-            assert!(incarnations.len() <= 1, "{name}: two releases serve at once");
-        }
-    }
-
     pub(super) fn plan_is_lawful(
         &self,
         state: &AppState,
@@ -87,7 +70,7 @@ impl Laws {
                     assert!(state.incarnations().contains(&spec.incarnation), "`{step}`: unwanted");
                     assert!(state.app.destroyed_at.is_none(), "`{step}` of a destroyed app");
                 }
-                Step::Terminate(id, _) => self.ends_gently(state, seen, find(id), now, edge, fake),
+                Step::Terminate(id, _) => ends_gently(state, seen, find(id), now, edge, fake),
                 Step::Kill(id, _) => {
                     let timeout = fake.containers()[id].spec.process.stop_timeout;
                     let told = self.told.get(id).copied().or(find(id).stopping_since);
@@ -99,39 +82,6 @@ impl Laws {
                 }
                 Step::Advance(_) | Step::Erase | Step::Tell(..) => {}
             }
-        }
-    }
-
-    /// Nobody ends who may still get requests, has some, or is the one that is wanted.
-    fn ends_gently(
-        &self,
-        state: &AppState,
-        seen: &[Observed],
-        one: &Observed,
-        now: Timestamp,
-        edge: &EdgeModel,
-        fake: &Fake,
-    ) {
-        let id = &one.instance.id;
-        assert!(is_running(one), "{id} is told to end, but does not run");
-        if state.app.destroyed_at.is_some() {
-            return;
-        }
-        if one.instance.slot.process.is_web() {
-            assert!(!edge.may_send_to(id), "{id} is told to end, but may get requests");
-            let unrouted = one.unrouted_since.expect("known to get no requests");
-            let drain = state.releases.get(&one.instance.incarnation.release);
-            let drain = drain.map_or(Duration::ZERO, |release| release.deploy.drain);
-            let idle = one.in_flight == 0 || now.since(unrouted) >= drain;
-            assert!(idle, "{id} is told to end, but has requests under way");
-        }
-        let Some(current) = state.app.current else { return };
-        let wanted = state.slots_of(current).iter().any(|(slot, _)| *slot == one.instance.slot);
-        if one.instance.incarnation == current && wanted && fake.is_listening(id) {
-            let twin = |o: &&Observed| {
-                place_of(o) == place_of(one) && o.instance.id != *id && is_running(o)
-            };
-            assert!(seen.iter().find(twin).is_some(), "{id} is told to end, but is wanted");
         }
     }
 
@@ -198,39 +148,49 @@ impl Laws {
             assert!(!(lost && shifted), "{name}: rollout {} {word} served", rollout.number);
         }
     }
+}
 
-    /// Exactly what is wanted runs, and exactly the ready are routed to.
-    pub(super) fn app_is_as_wanted(
-        &self,
-        state: &AppState,
-        containers: &BTreeMap<ContainerId, FakeContainer>,
-        edge: &EdgeModel,
-        fake: &Fake,
-    ) -> Result<(), String> {
-        let name = &state.app.name;
-        if state.app.destroyed_at.is_some() {
-            return Err(format!("{name} is not gone"));
-        }
-        let mine = || containers.iter().filter(|(_, one)| one.spec.app == *name);
-        let there: Vec<(Incarnation, Slot)> =
-            mine().map(|(_, one)| (one.spec.incarnation, one.spec.slot.clone())).collect();
-        let mut sorted = there.clone();
-        sorted.sort();
-        let wanted: Vec<(Incarnation, Slot)> = state.app.current.map_or(Vec::new(), |current| {
-            state.slots_of(current).into_iter().map(|(slot, _)| (current, slot)).collect()
-        });
-        if sorted != wanted {
-            return Err(format!("{name}: there is {there:?}, wanted is {wanted:?}"));
-        }
-        let ready: BTreeSet<ContainerId> = mine()
-            .filter(|(id, one)| one.spec.slot.process.is_web() && fake.is_listening(id))
-            .map(|(id, _)| id.clone())
-            .collect();
-        let routed = edge.upstreams().remove(name.as_str()).unwrap_or_default();
-        if routed.iter().cloned().collect::<BTreeSet<_>>() != ready {
-            return Err(format!("{name}: {ready:?} are ready, {routed:?} are routed to"));
-        }
-        Ok(())
+/// Never two of one slot, never two releases of one app.
+pub(super) fn routes_are_single(edge: &EdgeModel, seen: &BTreeMap<AppName, Vec<Observed>>) {
+    for (name, ids) in edge.upstreams() {
+        let Some(seen) = seen.iter().find(|(app, _)| app.as_str() == name) else { continue };
+        let routed: Vec<&Observed> =
+            seen.1.iter().filter(|o| ids.contains(&o.instance.id)).collect();
+        let slots: BTreeSet<_> = routed.iter().map(|o| &o.instance.slot).collect();
+        let incarnations: BTreeSet<_> = routed.iter().map(|o| o.instance.incarnation).collect();
+        assert_eq!(slots.len(), routed.len(), "{name}: a slot is routed to twice");
+        assert!(incarnations.len() <= 1, "{name}: two releases serve at once");
+    }
+}
+
+/// Nobody ends who may still get requests, has some, or is the one that is wanted.
+fn ends_gently(
+    state: &AppState,
+    seen: &[Observed],
+    one: &Observed,
+    now: Timestamp,
+    edge: &EdgeModel,
+    fake: &Fake,
+) {
+    let id = &one.instance.id;
+    assert!(is_running(one), "{id} is told to end, but does not run");
+    if state.app.destroyed_at.is_some() {
+        return;
+    }
+    if one.instance.slot.process.is_web() {
+        assert!(!edge.may_send_to(id), "{id} is told to end, but may get requests");
+        let unrouted = one.unrouted_since.expect("known to get no requests");
+        let drain = state.releases.get(&one.instance.incarnation.release);
+        let drain = drain.map_or(Duration::ZERO, |release| release.deploy.drain);
+        let idle = one.in_flight == 0 || now.since(unrouted) >= drain;
+        assert!(idle, "{id} is told to end, but has requests under way");
+    }
+    let Some(current) = state.app.current else { return };
+    let wanted = state.slots_of(current).iter().any(|(slot, _)| *slot == one.instance.slot);
+    if one.instance.incarnation == current && wanted && fake.is_listening(id) {
+        let twin =
+            |o: &&Observed| place_of(o) == place_of(one) && o.instance.id != *id && is_running(o);
+        assert!(seen.iter().find(twin).is_some(), "{id} is told to end, but is wanted");
     }
 }
 

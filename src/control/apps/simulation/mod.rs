@@ -8,6 +8,8 @@
 
 mod edge;
 mod laws;
+mod pass;
+mod rest;
 mod steps;
 mod users;
 mod weather;
@@ -28,7 +30,7 @@ use world::World;
 #[test]
 fn whatever_happens_it_converges_and_nothing_is_lost_on_the_way() {
     if let Some(seed) = number("PAAS_SIM_SEED") {
-        return simulate(seed..seed + 1);
+        return simulate(seed..=seed);
     }
     let seeds = number("PAAS_SIM_SEEDS").unwrap_or(SEEDS);
     std::thread::scope(|scope| {

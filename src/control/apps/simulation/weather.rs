@@ -54,7 +54,7 @@ impl World {
     }
 
     pub(super) fn calm_down(&mut self) {
-        self.tell("the storm is over".to_owned());
+        self.tell("the storm is over");
         self.fake.heal();
         self.sick.clear();
         for app in &self.apps {

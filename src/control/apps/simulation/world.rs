@@ -1,4 +1,4 @@
-//! The world of one seed, and the daemon in it: the pass as `reconcile` makes it, step by step.
+//! The world of one seed: what it remembers, and its life from the storm to the end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,23 +11,11 @@ use fastrand::Rng;
 
 use super::{Home, edge::EdgeModel, laws::Laws};
 use crate::{
-    control::{
-        apps::{
-            execute::Executor,
-            plan,
-            state::{self, AppState},
-            step::{Plan, Step},
-            unrouted::Unrouted,
-        },
-        routes::Routes,
-    },
-    engine::{Engine, fake::Fake},
+    control::apps::{execute::Executor, unrouted::Unrouted},
+    engine::fake::Fake,
     logs::Collector,
-    model::{
-        App, AppName, Build, ContainerId, Event, Health, Instance, InstanceState, Observed,
-        Release, Rollout, Timestamp,
-    },
-    store::{Store, View},
+    model::{AppName, ContainerId, Health, Timestamp},
+    store::Store,
 };
 
 /// Everything that one seed moves.
@@ -39,23 +27,23 @@ pub(super) struct World {
     pub(super) apps: Vec<AppName>,
     pub(super) deploys: u32,
     pub(super) sick: BTreeSet<ContainerId>,
-    home: Arc<Home>,
-    laws: Laws,
-    weather: Weather,
+    pub(super) home: Arc<Home>,
+    pub(super) laws: Laws,
+    pub(super) weather: Weather,
     story: Vec<String>,
     // What dies with the daemon.
-    executor: Executor<Fake>,
-    unrouted: Unrouted,
+    pub(super) executor: Executor<Fake>,
+    pub(super) unrouted: Unrouted,
     pub(super) edge: EdgeModel,
     pub(super) health: BTreeMap<ContainerId, Health>,
-    drained: BTreeSet<ContainerId>,
-    look_again: Option<Timestamp>,
-    busy: bool,
+    pub(super) drained: BTreeSet<ContainerId>,
+    pub(super) look_again: Option<Timestamp>,
+    pub(super) busy: bool,
 }
 
 /// Whether things go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Weather {
+pub(super) enum Weather {
     Stormy,
     Calm,
 }
@@ -111,8 +99,8 @@ impl World {
     pub(super) async fn converge(&mut self) {
         let deadline = self.now.plus(LONGEST);
         loop {
-            let plans = self.pass().await;
-            let Err(lacking) = self.laws_at_rest(&plans) else { return };
+            let planned = self.pass().await;
+            let Err(lacking) = self.is_at_rest(&planned) else { return };
             assert!(self.now < deadline, "does not converge: {lacking}");
             self.wait(self.nap());
         }
@@ -124,7 +112,7 @@ impl World {
             // Some of them are destroyed already, or were never made.
             self.destroy(&name).await.ok();
         }
-        self.tell("everything is destroyed".to_owned());
+        self.tell("everything is destroyed");
         let deadline = self.now.plus(LONGEST);
         while let Err(left) = self.nothing_is_left() {
             assert!(self.now < deadline, "destroyed apps leave {left}");
@@ -135,7 +123,7 @@ impl World {
 
     /// The daemon dies: what it had in memory is gone, and its edge with it.
     pub(super) fn crash(&mut self) {
-        self.tell("daemon: dies and starts again".to_owned());
+        self.tell("daemon: dies and starts again");
         self.executor = executor(&self.home, &self.fake);
         self.unrouted = Unrouted::default();
         self.edge = EdgeModel::default();
@@ -148,111 +136,8 @@ impl World {
         &self.home.store
     }
 
-    pub(super) fn tell(&mut self, line: String) {
+    pub(super) fn tell(&mut self, line: impl std::fmt::Display) {
         self.story.push(format!("{:>9} {line}", self.now.as_millis() - 1_000_000));
-    }
-
-    /// One pass. Answers the plans of apps that had one.
-    async fn pass(&mut self) -> BTreeMap<AppName, Plan> {
-        let mut plans = BTreeMap::new();
-        self.fake.at(self.now);
-        let sent = self.edge.go_on(&mut self.dice, self.now);
-        self.laws.requests_go_to_the_living(&sent);
-        let snapshot = self.store().snapshot();
-        let Ok(instances) = self.fake.instances().await else {
-            self.tell("daemon: is blind".to_owned());
-            self.busy = true;
-            return plans;
-        };
-        let by_app = state::by_app(instances);
-        let states = AppState::load_all(&snapshot, &by_app).unwrap();
-        let there = by_app.values().flatten().map(|instance| &instance.id).collect();
-        self.executor.forget_all_but(&there);
-        self.unrouted.note(self.edge.published(), self.edge.applied(), &there, self.now);
-        self.probe();
-        let seen = self.observe(by_app);
-        for name in seen.keys() {
-            assert!(states.contains_key(name), "{name} has instances and no record");
-        }
-        self.edge.publish(Routes::of(&snapshot, &states, &seen, "test").unwrap());
-        self.laws.routes_are_single(&self.edge, &seen);
-        (self.look_again, self.busy) = (None, false);
-        for (name, state) in states {
-            let seen = seen.get(&name).map_or(&[][..], Vec::as_slice);
-            let plan = plan::plan(&state, seen, self.now);
-            for step in &plan.steps {
-                self.tell(format!("{name}: {step}"));
-            }
-            self.laws.plan_is_lawful(&state, seen, &plan, self.now, &self.edge, &self.fake);
-            self.busy |= state.rollout.is_some() || !plan.steps.is_empty();
-            self.look_again = self.look_again.into_iter().chain(plan.look_again).min();
-            let idle = Plan { steps: Vec::new(), look_again: plan.look_again };
-            let survived = self.carry_out(&name, seen, plan.steps).await;
-            if survived == Survived::No {
-                return BTreeMap::new();
-            }
-            plans.insert(name, idle);
-        }
-        plans
-    }
-
-    /// Executes a plan, unless the daemon dies in the middle of it.
-    async fn carry_out(
-        &mut self,
-        name: &AppName,
-        seen: &[Observed],
-        mut steps: Vec<Step>,
-    ) -> Survived {
-        let stormy = self.weather == Weather::Stormy;
-        if stormy && self.dice.u8(..100) < 5 {
-            self.user().await;
-        }
-        let dies = stormy && !steps.is_empty() && self.dice.u8(..100) < 5;
-        if dies {
-            let done = self.dice.usize(..=steps.len());
-            steps.truncate(done);
-        }
-        let before = self.store().snapshot();
-        self.laws.steps_are_taken(&steps, &before, name, self.now);
-        let advances = steps.iter().filter_map(advance_of).collect::<Vec<_>>();
-        self.busy |= !steps.is_empty();
-        if let Err(error) = self.executor.execute(name, steps, self.now).await {
-            self.tell(format!("{name}: a step failed: {error}"));
-        }
-        let after = self.store().snapshot();
-        self.laws.current_moves_to_the_ready(name, seen, &advances, (&before, &after), self.now);
-        self.laws.lost_rollouts_changed_nothing(name, &after);
-        if dies {
-            self.crash();
-            return Survived::No;
-        }
-        Survived::Yes
-    }
-
-    fn observe(
-        &mut self,
-        by_app: BTreeMap<AppName, Vec<Instance>>,
-    ) -> BTreeMap<AppName, Vec<Observed>> {
-        let mut seen: BTreeMap<AppName, Vec<Observed>> = BTreeMap::new();
-        for instance in by_app.into_values().flatten() {
-            let id = instance.id.clone();
-            if instance.is_gone() && self.dice.u8(..10) < 7 {
-                self.drained.insert(id.clone());
-            }
-            let running = matches!(instance.state, InstanceState::Running { .. });
-            let health = self.health.get(&id).cloned().filter(|_| running);
-            let observed = Observed {
-                health: health.unwrap_or(Health::UNKNOWN),
-                in_flight: self.edge.in_flight(&id),
-                unrouted_since: self.unrouted.since(&id),
-                stopping_since: self.executor.stopping.get(&id).copied(),
-                output_kept: instance.is_gone() && self.drained.contains(&id),
-                usage: None,
-                instance,
-            };
-            seen.entry(observed.instance.app.clone()).or_default().push(observed);
-        }
-        seen
     }
 
     fn wait(&mut self, delay: Duration) {
@@ -265,47 +150,6 @@ impl World {
         let timer = self.look_again.map_or(period, |at| at.since(self.now).min(period));
         timer.max(Duration::from_millis(1))
     }
-
-    /// What is not yet as it is wanted.
-    fn laws_at_rest(&self, plans: &BTreeMap<AppName, Plan>) -> Result<(), String> {
-        if self.busy {
-            return Err("there is something left to do".to_owned());
-        }
-        let snapshot = self.store().snapshot();
-        let instances = self.fake.containers();
-        for app in snapshot.scan::<App>(&()).unwrap() {
-            let name = app.name.clone();
-            plans.get(&name).ok_or_else(|| format!("no plan for {name}"))?;
-            let state = AppState::load(&snapshot, app, std::iter::empty()).unwrap();
-            self.laws.app_is_as_wanted(&state, &instances, &self.edge, &self.fake)?;
-        }
-        Ok(())
-    }
-
-    fn nothing_is_left(&self) -> Result<(), String> {
-        let (snapshot, mut left) = (self.store().snapshot(), Vec::new());
-        for name in &self.apps {
-            let app = name.as_str();
-            let records = snapshot.get::<App>(&app.to_owned()).unwrap().iter().count()
-                + snapshot.scan::<Build>(app).unwrap().len()
-                + snapshot.scan::<Release>(app).unwrap().len()
-                + snapshot.scan::<Rollout>(app).unwrap().len()
-                + snapshot.scan::<Event>(app).unwrap().len();
-            if records > 0 {
-                left.push(format!("{records} records of {name}"));
-            }
-        }
-        left.extend(self.fake.containers().keys().map(|id| format!("container {id}")));
-        left.extend(self.fake.networks().iter().map(|name| format!("network of {name}")));
-        if left.is_empty() { Ok(()) } else { Err(left.join(", ")) }
-    }
-}
-
-/// Whether the daemon lived to the end of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Survived {
-    Yes,
-    No,
 }
 
 /// The bug report.
@@ -322,18 +166,6 @@ impl Drop for World {
 /// A duration in milliseconds out of that range.
 pub(super) fn span(dice: &mut Rng, millis: Range<u64>) -> Duration {
     Duration::from_millis(dice.u64(millis))
-}
-
-fn advance_of(step: &Step) -> Option<crate::model::RolloutNumber> {
-    match step {
-        Step::Advance(advance) => Some(advance.rollout),
-        Step::Start(_)
-        | Step::Terminate(..)
-        | Step::Kill(..)
-        | Step::Remove(..)
-        | Step::Erase
-        | Step::Tell(..) => None,
-    }
 }
 
 pub(super) fn executor(home: &Arc<Home>, fake: &Fake) -> Executor<Fake> {

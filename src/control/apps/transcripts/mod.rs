@@ -4,6 +4,7 @@
 //! line, and the moment at which time alone changes it.
 
 mod deploys;
+mod failures;
 mod instances;
 mod notation;
 mod retirement;

@@ -80,7 +80,12 @@ impl Deploy {
             {
                 launch::make(session, &name).await.map(|()| name)
             }
-            (Err(failure), _) => Err(failure.hint(format!("`paas apps create {name}` makes it"))),
+            (Err(Failure::Refused(mut fault)), _) if fault.code == FaultCode::NotFound => {
+                // Whoever names an app by hand may have mistyped it; nothing is made of that.
+                fault.hint = Some(format!("`paas apps create {name}` makes it"));
+                Err(Failure::Refused(fault))
+            }
+            (Err(failure), _) => Err(failure),
         }
     }
 }

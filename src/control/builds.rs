@@ -99,7 +99,8 @@ impl<E: BuildEngine> Builds<E> {
     async fn begin_work(&mut self) -> Result<(), BuildsError> {
         let opened = self.workshop.open(self.engine.clone(), &self.status).await;
         let builder = opened.inspect_err(|error| {
-            self.status.send_replace(chain(error));
+            let hint = error.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+            self.status.send_replace(format!("{}{hint}", chain(error)));
         })?;
         if let Err(error) = builder.sweep().await {
             tracing::warn!(error = %chain(&error), "builders of an earlier daemon stay");

@@ -23,6 +23,7 @@ use crate::{
             health::Prober,
             reconcile::{Apps, Memory, Ticks},
         },
+        base_images::BaseImages,
         builds::Builds,
         sweep::Sweep,
         task::{self, chain},
@@ -98,7 +99,11 @@ impl Plane {
             workshop: Workshop {
                 installation: installation.to_string(),
                 data: folders.root().to_owned(),
-                stack: folders.stack(),
+                base: BaseImages {
+                    folder: folders.stack(),
+                    image: config.base_image.clone(),
+                    apt: PathBuf::from("/etc/apt"),
+                },
                 toolchains,
                 shelf: folders.toolchains(),
                 binary: std::env::current_exe().map_err(PlaneError::Binary)?,

@@ -52,6 +52,7 @@ fn prepare(arguments: InitArgs) -> ExitCode {
     let binary = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("paas"));
     let setup = Setup {
         data: arguments.data.clone(),
+        restore: arguments.restore,
         settings: arguments
             .domain
             .map(|domain| ("domain".to_owned(), domain))
@@ -82,7 +83,7 @@ fn prepare(arguments: InitArgs) -> ExitCode {
             ));
             ExitCode::SUCCESS
         }
-        Err(error) => fail(&format!("error: {}", telemetry::chain(&error))),
+        Err(error) => fail(&daemon::init::explain(&error)),
     }
 }
 

@@ -9,10 +9,12 @@
 //! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
 //! an app), `container` and `session` (one build in one container), `export` (folders → image), `base` (the images
 //! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what builds
-//! are made from: `stack` (the root filesystems), `toolchains` (the languages), `web` (the only door
+//! are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images` (where
+//! the stack comes from), `workshop` (all that builds need), `web` (the only door
 //! to downloads).
 
 mod base;
+pub mod base_images;
 mod builder;
 mod container;
 mod error;
@@ -27,6 +29,7 @@ pub mod toolchains;
 pub mod unpack;
 mod uploads;
 mod web;
+pub mod workshop;
 mod workspace;
 
 pub use base::{BaseImage, load_base};

@@ -24,8 +24,17 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 8] =
-    ["domain", "http", "api", "docker", "subnets", "node", "build_memory", "edge_threads"];
+const SETTINGS: [&str; 9] = [
+    "domain",
+    "http",
+    "api",
+    "docker",
+    "subnets",
+    "node",
+    "base_image",
+    "build_memory",
+    "edge_threads",
+];
 
 /// Makes a configuration of what was given, or says all that is wrong with it.
 pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
@@ -44,6 +53,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         docker: reader.one("docker", "/var/run/docker.sock", |text| Ok(PathBuf::from(text))),
         subnets: reader.one("subnets", "10.210.0.0/16", subnets),
         node: reader.one("node", &given.host_name, node),
+        base_image: reader.one("base_image", "debian:trixie-slim", image),
         build_memory: reader.one("build_memory", "1g", |text| {
             ByteSize::from_str(text).map_err(|error| error.to_string())
         }),
@@ -186,6 +196,18 @@ fn node(text: &str) -> Result<String, String> {
     if valid { Ok(text.to_owned()) } else { Err(format!("`{text}` is not a machine's name")) }
 }
 
+fn image(text: &str) -> Result<String, String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._/:@".contains(&b);
+    let valid = (1..=255).contains(&text.len())
+        && text.bytes().all(plain)
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if valid {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is not an image's name, such as `debian:trixie-slim`"))
+    }
+}
+
 fn subnets(text: &str) -> Result<String, String> {
     let problem = || format!("`{text}` is not an IPv4 network of /8 to /24, such as 10.210.0.0/16");
     let (address, bits) = text.split_once('/').ok_or_else(problem)?;
@@ -239,12 +261,12 @@ mod tests {
         let file = "domian = 'x'\nhttp = 'here'\nnode = true";
         let faults = resolve(&given(
             file,
-            &[("PAAS_BUILD_MEMORY", "lots")],
+            &[("PAAS_BUILD_MEMORY", "lots"), ("PAAS_BASE_IMAGE", "--privileged")],
             &[("api", "http://0.0.0.0:80")],
         ))
         .unwrap_err();
         let shown: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        assert_eq!(shown.len(), 5, "{shown:#?}");
+        assert_eq!(shown.len(), 6, "{shown:#?}");
         assert!(shown[0].contains("did you mean `domain`?"), "{shown:#?}");
         assert!(shown.iter().any(|line| line.starts_with("PAAS_BUILD_MEMORY: `lots`")));
         assert!(shown.iter().any(|line| line.starts_with("--api: ") && line.contains("clear")));

@@ -21,6 +21,8 @@ pub struct Config {
     pub subnets: String,
     /// This machine's name, as people see it.
     pub node: String,
+    /// The plain Debian 13 image that the base images are made of where a registry answers.
+    pub base_image: String,
     /// The most memory a build may use.
     pub build_memory: ByteSize,
     /// Threads of the edge; 0 means one a core.

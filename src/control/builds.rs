@@ -13,12 +13,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    build::{BuildFolders, BuildLimits, BuildRequest, Builder, Progress},
-    clock,
-    control::{
-        task::Task,
+    build::{
+        BuildFolders, BuildLimits, BuildRequest, Builder, Progress,
         workshop::{Workshop, WorkshopError},
     },
+    clock,
+    control::task::Task,
     engine::BuildEngine,
     faults,
     logs::{BuildLog, LogError, Logs},
@@ -100,7 +100,8 @@ impl<E: BuildEngine> Builds<E> {
     async fn begin_work(&mut self) -> Result<(), BuildsError> {
         let opened = self.workshop.open(self.engine.clone(), &self.status).await;
         let builder = opened.inspect_err(|error| {
-            self.status.send_replace(chain(error));
+            let hint = error.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+            self.status.send_replace(format!("{}{hint}", chain(error)));
         })?;
         if let Err(error) = builder.sweep().await {
             tracing::warn!(error = %chain(&error), "builders of an earlier daemon stay");

@@ -13,4 +13,3 @@ pub mod builds;
 pub mod routes;
 pub mod sweep;
 pub mod task;
-pub mod workshop;

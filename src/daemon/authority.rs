@@ -128,6 +128,11 @@ impl Presented {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certificate);
     }
 
+    /// What is presented now.
+    pub(super) fn current(&self) -> Arc<CertifiedKey> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The TLS settings of the API: TLS 1.3 and 1.2, HTTP/1.1.
     pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, AuthorityError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -142,7 +147,7 @@ impl Presented {
 
 impl ResolvesServerCert for Presented {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+        Some(self.current())
     }
 }
 

@@ -21,7 +21,8 @@ use crate::{
         Refusal,
         grant::{self, Randomness, TokenKey},
     },
-    store::{self, DataDirLock, LockError, OpenError, Store, StoreOptions},
+    store::{self, DataDirLock, LockError, OpenError, RestoreError, Store, StoreOptions},
+    telemetry::chain,
 };
 
 /// What was made.
@@ -42,6 +43,8 @@ pub struct Initialised {
 pub struct Setup {
     /// Where.
     pub data: PathBuf,
+    /// An export to begin with.
+    pub restore: Option<PathBuf>,
     /// Settings for a new `config.toml`: name → text.
     pub settings: Vec<(String, String)>,
     /// Where to write a systemd unit, and which binary it starts.
@@ -66,12 +69,35 @@ pub enum InitError {
     /// The records cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The export cannot be restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// The token cannot be recorded.
     #[error(transparent)]
     Token(#[from] Refusal),
     /// The API's keys cannot be made.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+}
+
+impl InitError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Locked(error) => error.hint(),
+            Self::Open(error) => error.hint(),
+            Self::Restore(error) => error.hint(),
+            Self::File { .. } | Self::Token(_) | Self::Authority(_) => None,
+        }
+    }
+}
+
+/// An error with its causes and its hint, as the terminal shows it.
+pub fn explain(error: &InitError) -> String {
+    match error.hint() {
+        Some(hint) => format!("error: {}\nhint: {hint}", chain(error)),
+        None => format!("error: {}", chain(error)),
+    }
 }
 
 /// Sets up a data folder.
@@ -83,6 +109,9 @@ pub async fn init(setup: &Setup) -> Result<Initialised, InitError> {
     let folders = Folders::of(&setup.data);
     folders.make().map_err(file(&setup.data))?;
     let _lock = DataDirLock::take(&setup.data)?;
+    if let Some(export) = &setup.restore {
+        store::restore(export, &folders.store())?;
+    }
     let config = folders.config();
     if !config.exists() {
         write_secret(&config, settings(&setup.settings).as_bytes()).map_err(file(&config))?;
@@ -182,6 +211,7 @@ mod tests {
         let data = folder.path().join("data");
         let setup = Setup {
             data: data.clone(),
+            restore: None,
             settings: vec![("domain".to_owned(), "apps.test".to_owned())],
             unit: Some((folder.path().join("paas.service"), PathBuf::from("/usr/bin/paas"))),
         };
@@ -202,5 +232,38 @@ mod tests {
         let tokens = store.snapshot().scan::<crate::model::Token>(&()).unwrap();
         assert!(tokens.iter().all(|token| !first.token.contains(&token.hash)));
         store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_new_server_begins_with_the_records_of_an_export() {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = |name: &str, restore: Option<PathBuf>| Setup {
+            data: folder.path().join(name),
+            restore,
+            settings: Vec::new(),
+            unit: None,
+        };
+        let tokens = |store: &Store| {
+            let tokens = store.snapshot().scan::<crate::model::Token>(&()).unwrap();
+            tokens.into_iter().map(|token| token.hash).collect::<Vec<_>>()
+        };
+        let open = |setup: &Setup| {
+            let options = StoreOptions { schema: store::records::schema(), now: clock::system() };
+            Store::open(&Folders::of(&setup.data).store(), options).unwrap()
+        };
+        let first = setup("first", None);
+        init(&first).await.unwrap();
+        let old = open(&first);
+        let export = old.export_hourly(clock::system()).unwrap();
+        let second = setup("second", Some(export));
+        init(&second).await.unwrap();
+        let new = open(&second);
+        let (before, after) = (tokens(&old), tokens(&new));
+        assert!(before.iter().all(|hash| after.contains(hash)), "{before:?} {after:?}");
+        old.close().await;
+        new.close().await;
+
+        let again = init(&second).await.unwrap_err();
+        assert!(explain(&again).contains("hint: move it away first"), "{}", explain(&again));
     }
 }

@@ -8,6 +8,7 @@ pub mod authority;
 pub mod folders;
 pub mod init;
 mod plane;
+mod renewal;
 mod run;
 mod signals;
 mod tasks;

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     build::{
         BuildFolders,
+        base_images::BaseImages,
         toolchains::{OpenError, Sources, Toolchains},
+        workshop::Workshop,
     },
     config::Config,
     control::{
@@ -26,7 +28,6 @@ use crate::{
         builds::Builds,
         sweep::Sweep,
         task,
-        workshop::Workshop,
     },
     daemon::{folders::Folders, init::write_secret},
     engine::docker::{Docker, DockerSettings, InstallationId},
@@ -99,7 +100,11 @@ impl Plane {
             workshop: Workshop {
                 installation: installation.to_string(),
                 data: folders.root().to_owned(),
-                stack: folders.stack(),
+                base: BaseImages {
+                    folder: folders.stack(),
+                    image: config.base_image.clone(),
+                    apt: PathBuf::from("/etc/apt"),
+                },
                 toolchains,
                 shelf: folders.toolchains(),
                 binary: std::env::current_exe().map_err(PlaneError::Binary)?,

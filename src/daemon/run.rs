@@ -7,17 +7,17 @@ use tokio::{
     net::{TcpListener, UnixListener},
     sync::{Semaphore, watch},
 };
-use tokio_rustls::TlsAcceptor;
 
 use crate::{
     clock,
     config::{ApiAddress, Config},
     daemon::{
         access,
-        authority::{Authority, AuthorityError, Presented},
+        authority::AuthorityError,
         folders::Folders,
         init::token_key,
         plane::{self, Plane},
+        renewal::Renewal,
         signals::Signals,
         tasks::Tasks,
     },
@@ -125,6 +125,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let mut tasks = Tasks::new();
     let router = server::router(api);
     for listener in incoming {
+        if let Some(renewal) = listener.renewal {
+            tasks.spawn("renewal", renewal.run(tasks.stop()));
+        }
         tasks.spawn("api", server::serve(listener.incoming, router.clone(), tasks.stop()));
     }
     // It ends when the edge has, since its records come from there.
@@ -177,6 +180,8 @@ fn bind_edge(
 struct Bound {
     at: String,
     incoming: Incoming,
+    /// Of the certificate, if it presents one.
+    renewal: Option<Renewal>,
 }
 
 async fn bind_api(config: &Config, folders: &Folders) -> Result<Vec<Bound>, RunError> {
@@ -190,15 +195,15 @@ async fn bind_api(config: &Config, folders: &Folders) -> Result<Vec<Bound>, RunE
         let listener = TcpListener::bind(socket).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?;
         if tls {
-            let authority = Authority::open(&folders.keys(), clock::now())?;
-            let names = [config.node.clone(), config.domain.clone()];
-            let certificate = authority.issue(&names, &[socket.ip()], clock::now())?;
-            let acceptor =
-                TlsAcceptor::from(Arc::new(Presented::new(certificate).server_config()?));
-            let at = format!("https://{port} (fingerprint {})", authority.fingerprint());
-            bound.push(Bound { at, incoming: Incoming::Tls(listener, acceptor) });
+            let names = vec![config.node.clone(), config.domain.clone()];
+            let addresses = vec![socket.ip()];
+            let renewal = Renewal::begin(&folders.keys(), names, addresses, clock::now())?;
+            let at = format!("https://{port} (fingerprint {})", renewal.fingerprint());
+            let incoming = Incoming::Tls(listener, renewal.acceptor()?);
+            bound.push(Bound { at, incoming, renewal: Some(renewal) });
         } else {
-            bound.push(Bound { at: format!("http://{port}"), incoming: Incoming::Plain(listener) });
+            let (at, incoming) = (format!("http://{port}"), Incoming::Plain(listener));
+            bound.push(Bound { at, incoming, renewal: None });
         }
     }
     Ok(bound)
@@ -216,7 +221,7 @@ fn bind_socket(folders: &Folders) -> Result<Bound, RunError> {
     }
     let listener = UnixListener::bind(&path).map_err(failed)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    Ok(Bound { at: at.clone(), incoming: Incoming::Socket(listener) })
+    Ok(Bound { at: at.clone(), incoming: Incoming::Socket(listener), renewal: None })
 }
 
 fn announce(config: &Config, folders: &Folders, edge: &Edge, incoming: &[Bound]) {

@@ -8,6 +8,7 @@
 pub mod docker;
 #[cfg(test)]
 pub(crate) mod fake;
+mod roots;
 
 use std::{collections::BTreeMap, future::Future, path::PathBuf, time::Duration};
 
@@ -18,6 +19,8 @@ use crate::model::{
     AppName, BuildNumber, ByteSize, Config, ContainerId, ImageId, Incarnation, Instance, Process,
     Slot, Timestamp,
 };
+
+pub use roots::{Root, RootError};
 
 /// What control and builds need of a container engine.
 pub trait Engine: Clone + Send + Sync + 'static {
@@ -233,14 +236,14 @@ pub trait BuildEngine: Clone + Send + Sync + 'static {
     /// Removes an image by id and all its tags; one that is gone is fine, one in use is refused.
     fn remove_image(&self, id: &ImageId) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// Pulls an image and writes its flattened root filesystem as a tar, or fails within
-    /// `first_contact` if no registry answers.
-    fn pull_rootfs(
+    /// Pulls an image and makes root filesystems of it; fails after `first_contact` if no registry
+    /// has answered by then. An image that is there already is not asked for.
+    fn pull_roots(
         &self,
         reference: &str,
-        into: &std::path::Path,
+        roots: &[Root],
         first_contact: Duration,
-    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+    ) -> impl Future<Output = Result<(), RootError>> + Send;
 }
 
 /// An image that this installation made.

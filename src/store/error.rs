@@ -130,6 +130,15 @@ impl OpenError {
     }
 }
 
+/// The exports lie in the store's folder, and that in the data folder.
 fn restore_hint(exports: &std::path::Path) -> String {
-    format!("restore the newest export with `paas backup restore {}/FILE`", exports.display())
+    let store = exports.parent().unwrap_or(exports);
+    let data = store.parent().unwrap_or(store);
+    format!(
+        "go back to the newest export: `mv {0} {0}.old && paas init --data {1} --restore \
+         {0}.old/{2}/FILE`",
+        store.display(),
+        data.display(),
+        super::exports::FOLDER,
+    )
 }

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::export::{ExportError, second};
 use super::journal::sync_parent;
@@ -33,6 +33,23 @@ impl Exports {
         builder.recursive(true).mode(0o700);
         let made = builder.create(&self.dir).and_then(|()| sync_parent(&self.dir));
         made.map_err(|source| self.failed(source))?;
+        self.name(why, now)
+    }
+
+    /// One of this occasion that is not yet due for another. Without it a daemon that is restarted
+    /// again and again, exporting at each start, would push a day of exports out in minutes.
+    pub(super) fn fresh(
+        &self,
+        why: Occasion,
+        now: SystemTime,
+    ) -> Result<Option<PathBuf>, ExportError> {
+        let oldest = self.name(why, now.checked_sub(FRESH).unwrap_or(now))?;
+        let newest = self.name(why, now)?;
+        let files = self.list(why).map_err(|source| self.failed(source))?;
+        Ok(files.into_iter().find(|file| *file > oldest && *file <= newest))
+    }
+
+    fn name(&self, why: Occasion, now: SystemTime) -> Result<PathBuf, ExportError> {
         let when = second(now)?.strftime("%Y%m%dT%H%M%SZ");
         Ok(self.dir.join(format!("{}-{when}.{EXTENSION}", why.name())))
     }
@@ -85,3 +102,6 @@ pub(super) const FOLDER: &str = "exports";
 const EXTENSION: &str = "jsonl";
 /// How many exports of each occasion stay: a day of hourly ones.
 const KEPT: usize = 24;
+/// How long an hourly export stands for the present; less than an hour, since a task that comes
+/// every hour comes a little early at times.
+const FRESH: Duration = Duration::from_mins(50);

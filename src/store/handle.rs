@@ -88,10 +88,14 @@ impl Store {
     }
 
     /// Writes an export to the store's own folder of them and removes the oldest beyond 24.
-    /// For a task that calls it every hour. Blocks on the disk. Returns the file.
+    /// For a task that calls it every hour and at each start: one that was made less than an hour
+    /// ago is returned instead. Blocks on the disk. Returns the file.
     pub fn export_hourly(&self, now: SystemTime) -> Result<PathBuf, ExportError> {
         let exports = Exports::of_store(&self.shared.dir);
         let path = exports.prepare(Occasion::Hourly, now)?;
+        if let Some(fresh) = exports.fresh(Occasion::Hourly, now)? {
+            return Ok(fresh);
+        }
         self.export(&path, now)?;
         exports.prune(Occasion::Hourly)?;
         Ok(path)

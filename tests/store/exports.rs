@@ -79,6 +79,22 @@ fn a_damaged_export_is_refused_and_leaves_nothing() {
     check(newer.as_bytes(), "a newer format");
 }
 
+/// A daemon exports when it starts; one that is restarted all the time must not lose a day of them.
+#[tokio::test]
+async fn another_export_within_the_hour_is_the_same_one() {
+    let home = tempfile::tempdir().expect("a temporary folder can be made");
+    let store = cell::open(home.path());
+    fill(&store).await;
+    let at = |minute| store.export_hourly(cell::noon() + Duration::from_mins(minute));
+    let first = at(0).expect("it exports");
+    assert_eq!(at(1).expect("it exports"), first);
+    let second = at(60).expect("it exports");
+    assert_ne!(second, first);
+    assert_eq!(at(109).expect("it exports"), second);
+    // A clock that went back does not end the exports.
+    assert_ne!(at(30).expect("it exports"), second);
+}
+
 #[tokio::test]
 async fn twenty_four_hourly_exports_are_kept() {
     let home = tempfile::tempdir().expect("a temporary folder can be made");

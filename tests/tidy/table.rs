@@ -66,7 +66,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "api",
         ],
     ),
-    room("build", &["model", "engine", "limits", "clock", "faults", "buildpacks"]),
+    room("build", &["model", "engine", "limits", "clock", "faults", "telemetry", "buildpacks"]),
     room("registry", &["model", "limits", "clock"]),
     room("git", &["ops", "model", "store"]),
     room("acme", &["model", "limits", "clock"]),

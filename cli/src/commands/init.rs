@@ -18,4 +18,7 @@ pub struct InitArgs {
     /// Also write a systemd unit, so that the server starts with the machine
     #[arg(long)]
     pub systemd: bool,
+    /// Begin with the records of an export, which the server makes hourly; there must be none yet
+    #[arg(long, value_name = "FILE")]
+    pub restore: Option<PathBuf>,
 }

@@ -182,6 +182,12 @@ impl Stack {
     }
 }
 
+/// Whether this host has what [`Origin::Host`] takes. Quick; a mirror that does not answer shows
+/// only when it is tried.
+pub fn host_can_make() -> bool {
+    Path::new(MMDEBSTRAP).is_file() && Path::new(KEYRING).is_file()
+}
+
 /// Hashes both tars, gives them their names, and writes the manifest.
 fn keep(dir: &Path, run: &Path, build: &Path, made_how: String) -> io::Result<StackSet> {
     let recipe = recipe::hash();
@@ -228,4 +234,6 @@ fn unusable(mirror: &str, error: &WebError) -> StackError {
     StackError::Mirror { mirror: shown(mirror), because: error.to_string() }
 }
 
+/// Where Debian's package puts it, and Ubuntu's.
+const MMDEBSTRAP: &str = "/usr/bin/mmdebstrap";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";

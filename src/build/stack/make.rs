@@ -117,7 +117,7 @@ impl Drop for Group {
 
 /// The apt options of this host that reach beyond it: how to get out, whom to trust there, and
 /// whether old mirrors are accepted. Signatures are not among them.
-pub(crate) async fn host_options() -> Vec<String> {
+pub async fn host_options() -> Vec<String> {
     let mut command = Command::new("apt-config");
     command.arg("dump").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(Duration::from_secs(20), command.output()).await;

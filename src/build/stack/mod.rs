@@ -21,8 +21,9 @@ mod recipe;
 mod release;
 mod rootfs;
 
-pub use ensure::{Origin, Progress, Stack, StackSet};
+pub use ensure::{Origin, Progress, Stack, StackSet, host_can_make};
 pub use error::StackError;
+pub use make::host_options;
 pub use recipe::{Flavour, container_script, packages};
 pub use rootfs::Rootfs;
 

@@ -46,16 +46,24 @@ pub fn packages(flavour: Flavour) -> Vec<&'static str> {
 
 /// A shell script that makes a flavour inside a plain Debian 13 container, run as root with a
 /// network: for hosts where a registry answers. The container's file system, exported, is then
-/// one of the tars of [`super::Origin::Tars`]. Fails on any error.
-pub fn container_script(flavour: Flavour) -> String {
+/// one of the tars of [`super::Origin::Tars`]. Fails on any error, and in any other distribution.
+/// `host` are apt options of this machine ([`super::host_options`]); they leave no trace.
+pub fn container_script(flavour: Flavour, host: &[String]) -> String {
     let packages = packages(flavour).join(" ");
     let dpkg = DPKG.join("\n");
+    let fixed = APT.iter().chain(&APT_IN_CONTAINER).map(|option| format!("{option};\n"));
+    let apt: String = fixed.chain(host.iter().map(|option| format!("{option};\n"))).collect();
+    // The images of registries lag behind Debian's security updates, hence the upgrade.
     format!(
-        "set -eu\nexport DEBIAN_FRONTEND=noninteractive\n\
+        "set -eu\nexport DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8\n\
+         VERSION_CODENAME=unknown\n[ ! -e /etc/os-release ] || . /etc/os-release\n\
+         [ \"$VERSION_CODENAME\" = {SUITE} ] || {{ echo 'this image is not Debian {SUITE}'; exit 1; }}\n\
          cat > /etc/dpkg/dpkg.cfg.d/99paas <<'END'\n{dpkg}\nEND\n\
+         cat > /etc/apt/apt.conf.d/99mmdebstrap <<'END'\n{apt}END\n\
          apt-get update\n\
-         apt-get install -y --no-install-recommends {packages}\n\
-         apt-get clean\nrm -rf /var/lib/apt/lists/*\nset -- /\n{FINISH}"
+         apt-get full-upgrade -y\n\
+         apt-get install -y {packages}\n\
+         apt-get clean\nrm -rf /var/lib/apt/lists/* /.dockerenv\nset -- /\n{FINISH}"
     )
 }
 
@@ -134,6 +142,13 @@ const BUILD: [&str; 16] = [
 const APT: [&str; 3] =
     ["Acquire::Languages \"none\"", "Acquire::Retries \"3\"", "APT::Install-Recommends \"false\""];
 
+/// A container that cannot reach its mirror says so soon, and apt takes half an answer for none.
+const APT_IN_CONTAINER: [&str; 3] = [
+    "Acquire::http::Timeout \"10\"",
+    "Acquire::https::Timeout \"10\"",
+    "APT::Update::Error-Mode \"any\"",
+];
+
 /// Manuals and translations are of no use to a program; licences stay.
 const DPKG: [&str; 11] = [
     "force-unsafe-io",
@@ -173,6 +188,18 @@ mod tests {
         let build = packages(Flavour::Build);
         assert!(packages(Flavour::Run).iter().all(|package| build.contains(package)));
         assert!(build.is_sorted());
+    }
+
+    #[test]
+    fn a_container_gets_the_options_of_the_host_in_a_file_that_goes() {
+        let host = ["Acquire::http::Proxy \"http://proxy.test\"".to_owned()];
+        let script = container_script(Flavour::Run, &host);
+        assert!(
+            script.contains("\nAcquire::http::Proxy \"http://proxy.test\";\nEND\n"),
+            "{script}"
+        );
+        let (written, removed) = ("/apt.conf.d/99mmdebstrap <<", "/apt.conf.d/99mmdebstrap\n");
+        assert!(script.find(written) < script.find(removed), "{script}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::InstallationId;
 use crate::{
-    engine::{BuilderSpec, InstanceSpec},
+    engine::{BuilderSpec, InstanceSpec, Root},
     model::{AppName, BuildNumber, ImageId, Incarnation, ReleaseVersion, Slot},
 };
 
@@ -33,8 +33,8 @@ pub(super) enum Role {
     Instance,
     /// It runs a build.
     Builder,
-    /// It never runs; its files are copied out of it.
-    Pull,
+    /// A root filesystem is made in it.
+    Root,
 }
 
 impl Role {
@@ -42,7 +42,7 @@ impl Role {
         match self {
             Self::Instance => "instance",
             Self::Builder => "builder",
-            Self::Pull => "pull",
+            Self::Root => "root",
         }
     }
 }
@@ -67,6 +67,10 @@ pub(super) fn instance_name(installation: &InstallationId, spec: &InstanceSpec) 
 
 pub(super) fn builder_name(installation: &InstallationId, spec: &BuilderSpec) -> String {
     format!("paas-{installation}.build.{}.{}", spec.app, spec.build)
+}
+
+pub(super) fn root_name(installation: &InstallationId, root: &Root) -> String {
+    format!("paas-{installation}.root.{}", root.name)
 }
 
 pub(super) fn app_network(installation: &InstallationId, app: &AppName) -> String {
@@ -112,8 +116,8 @@ pub(super) fn of_network(installation: &InstallationId) -> HashMap<String, Strin
     labels(&[(INSTALLATION, installation)])
 }
 
-pub(super) fn of_pull(installation: &InstallationId) -> HashMap<String, String> {
-    labels(&[(INSTALLATION, installation), (ROLE, &Role::Pull.word())])
+pub(super) fn of_root(installation: &InstallationId) -> HashMap<String, String> {
+    labels(&[(INSTALLATION, installation), (ROLE, &Role::Root.word())])
 }
 
 /// The engine's filter for containers of ours in that role.

@@ -23,8 +23,9 @@ mod usage;
 mod builder;
 mod image;
 mod pull;
+mod roots;
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use bollard::query_parameters::{KillContainerOptions, RemoveContainerOptions};
 use bytes::Bytes;
@@ -32,7 +33,7 @@ use futures_util::stream::BoxStream;
 
 use super::{
     BuildEngine, Builder, BuilderSpec, Engine, EngineError, InstanceSpec, OutputLine, OwnImage,
-    Signal, UsageSample,
+    Root, RootError, Signal, UsageSample,
 };
 use crate::model::{AppName, ContainerId, Exit, ImageId, Instance, Timestamp};
 
@@ -132,13 +133,13 @@ impl BuildEngine for Docker {
         image::remove(self, id).await
     }
 
-    async fn pull_rootfs(
+    async fn pull_roots(
         &self,
         reference: &str,
-        into: &Path,
+        roots: &[Root],
         first_contact: Duration,
-    ) -> Result<(), EngineError> {
-        pull::rootfs(self, reference, into, first_contact).await
+    ) -> Result<(), RootError> {
+        roots::make(self, reference, roots, first_contact).await
     }
 }
 

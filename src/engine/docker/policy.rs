@@ -12,8 +12,8 @@ use bollard::models::{
 
 use super::{DockerSettings, label};
 use crate::{
-    engine::{Access, BuilderSpec, InstanceSpec},
-    model::process::Limits,
+    engine::{Access, BuilderSpec, InstanceSpec, Root},
+    model::{ByteSize, process::Limits},
 };
 
 /// The container of an instance.
@@ -56,7 +56,28 @@ pub(super) fn builder(settings: &DockerSettings, spec: &BuilderSpec) -> Containe
     }
 }
 
-/// What holds for instances and builders alike.
+/// The container in which a root filesystem is made. Its script is ours and the image is the one
+/// that all apps begin with, so it may be root; it has what installing packages takes and no more.
+pub(super) fn root(settings: &DockerSettings, image: &str, root: &Root) -> ContainerCreateBody {
+    let installation = &settings.installation;
+    let limits = Limits { memory: ROOT_MEMORY, cpu_millis: None, pids: ROOT_PIDS };
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        entrypoint: Some(["/bin/sh", "-c", &root.script].map(str::to_owned).to_vec()),
+        user: Some("0:0".to_owned()),
+        labels: Some(label::of_root(installation)),
+        host_config: Some(HostConfig {
+            network_mode: Some(label::build_network(installation)),
+            cap_add: Some(INSTALLING.map(str::to_owned).to_vec()),
+            // Docker's init would stay in the exported files as an empty one.
+            init: Some(false),
+            ..confined(settings, &limits)
+        }),
+        ..Default::default()
+    }
+}
+
+/// What holds for all of them alike.
 fn confined(settings: &DockerSettings, limits: &Limits) -> HostConfig {
     let open_files = i64::try_from(settings.open_files).unwrap_or(i64::MAX);
     let memory = i64::try_from(limits.memory.0).unwrap_or(i64::MAX);
@@ -122,6 +143,12 @@ fn mount(mount: &crate::engine::Mount) -> Mount {
 
 /// A build's temporary files: in memory, which counts against the build's limit. Compilers run
 /// programs from there.
+/// What apt and dpkg do as root: give files away, act as the user `_apt`, and change root.
+const INSTALLING: [&str; 8] =
+    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SYS_CHROOT"];
+/// apt's lists and one dpkg need a third of it.
+const ROOT_MEMORY: ByteSize = ByteSize::mib(1024);
+const ROOT_PIDS: u32 = 512;
 const BUILD_TMP: &str = "rw,exec,nosuid,nodev,size=1g,mode=1777";
 
 #[cfg(test)]

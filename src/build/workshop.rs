@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     build::{
-        BuildFolders, Builder, ExportError, Settings, load_base,
-        stack::{self, Flavour, Origin, Progress, Stack, StackError},
+        BuildFolders, Builder, ExportError, Settings,
+        base_images::{BaseImages, BaseImagesError},
+        load_base,
+        stack::{self, Flavour},
         toolchains::{Toolchains, ca_environment},
     },
     engine::BuildEngine,
@@ -29,8 +31,8 @@ pub struct Workshop {
     pub installation: String,
     /// The data folder.
     pub data: PathBuf,
-    /// The folder of base images.
-    pub stack: PathBuf,
+    /// Where the base images come from.
+    pub base: BaseImages,
     /// The shelf.
     pub toolchains: Toolchains,
     /// Its folder.
@@ -46,15 +48,25 @@ pub struct Workshop {
 /// Why builds are not possible yet.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkshopError {
-    /// The base images cannot be made.
-    #[error("the base images cannot be made")]
-    Stack(#[from] StackError),
+    /// There are no base images.
+    #[error(transparent)]
+    Base(#[from] BaseImagesError),
     /// Docker did not take them.
     #[error("Docker did not take the base images")]
     Load(#[from] ExportError),
     /// The `/cnb` tree cannot be written.
     #[error("the builder's files cannot be written")]
     Files(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl WorkshopError {
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Base(error) => Some(error.hint()),
+            Self::Load(_) | Self::Files(_) => None,
+        }
+    }
 }
 
 impl Workshop {
@@ -113,14 +125,11 @@ impl Workshop {
         engine: &E,
         status: &watch::Sender<String>,
     ) -> Result<(crate::build::BaseImage, crate::build::BaseImage), WorkshopError> {
-        let kept = Stack::at(&self.stack);
-        let set = kept
-            .ensure(Origin::Host { apt: PathBuf::from("/etc/apt") }, &|progress| {
-                let text = say(&progress);
-                tracing::info!(%text, "base images");
-                status.send_replace(text);
-            })
-            .await?;
+        let say = |text: String| {
+            tracing::info!(%text, "base images");
+            status.send_replace(text);
+        };
+        let set = self.base.ensure(engine, &say).await?;
         status.send_replace("loading the base images into Docker".to_owned());
         let run = load_base(engine, Flavour::Run, &set.run).await?;
         let build = load_base(engine, Flavour::Build, &set.build).await?;
@@ -153,14 +162,6 @@ fn target() -> Target {
         arch_variant: String::new(),
         distro_name: stack::DISTRO_NAME.to_owned(),
         distro_version: stack::DISTRO_VERSION.to_owned(),
-    }
-}
-
-fn say(progress: &Progress) -> String {
-    match progress {
-        Progress::Making { from } => format!("making the base images from {from}"),
-        Progress::Step { flavour, text } => format!("{flavour:?} image: {text}").to_lowercase(),
-        Progress::Made { flavour, .. } => format!("{flavour:?} image made").to_lowercase(),
     }
 }
 

@@ -17,5 +17,7 @@ mod http;
 mod kept;
 mod server;
 mod sources;
+mod traffic;
 
-mod first_day;
+mod examples;
+mod refused;

@@ -12,7 +12,6 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     clock,
     config::{ApiAddress, Config},
-    control::task::chain,
     daemon::{
         authority::{Authority, AuthorityError, Presented},
         folders::Folders,
@@ -25,6 +24,7 @@ use crate::{
     model::Observation,
     server::{self, Api, Attempts, EngineStatus, Incoming},
     store::{self, DataDirLock, LockError, OpenError, Store, StoreOptions},
+    telemetry::chain,
 };
 
 /// Why the daemon did not start.

@@ -21,3 +21,15 @@ mod traffic;
 
 mod examples;
 mod refused;
+
+mod changes;
+mod farewell;
+mod output;
+
+mod commands;
+mod entry;
+mod hostile;
+
+mod daemon;
+mod full_disk;
+mod steady;

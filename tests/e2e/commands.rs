@@ -51,7 +51,7 @@ fn commands_keep_their_promises_to_scripts() {
         (&["ps", "-a", "../etc"], 2, "../etc"),
         (&["ps"], 2, "which app?"),
         (&["logs", "-n", "many", "-a", "shop"], 2, "many"),
-        (&["ps", "-a", "shpo"], 1, "did you mean `shop`?"),
+        (&["ps", "-a", "shpo"], 1, "did you mean `-a shop`?"),
         (&["releases", "-a", "nobody"], 1, "nobody"),
         (&["describe", "web.9", "-a", "shop"], 1, "web.9"),
         (&["apps", "create", "shop"], 1, "shop"),

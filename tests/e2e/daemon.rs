@@ -24,7 +24,8 @@ fn apps_outlive_their_daemon_and_requests_its_end() {
         crate::http::Request::get("app.localhost", "/slow/3000").to_port(edge)
     });
     until("the slow request is under way", || {
-        (server.ps("app")[0]["in_flight"] == 1).then_some(())
+        let logs = server.paas(&["logs", "-a", "app"]).ok();
+        logs.contains("slow begins").then_some(())
     });
     server.terminate();
     let status = server.ended();

@@ -2,12 +2,12 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use crate::{
+    kept,
     server::{Server, Setup, says, until},
     sources,
 };
@@ -31,6 +31,17 @@ impl Disk {
         self.home.path().join("disk")
     }
 
+    /// What is large and never written again lies elsewhere, mounted where the daemon looks.
+    fn borrow_supplies(&self, data: &Path) {
+        kept::lend(self.home.path());
+        for name in SUPPLIES {
+            fs::create_dir(data.join(name)).unwrap();
+            let mut mount = Command::new("mount");
+            mount.arg("--bind").arg(self.home.path().join(name)).arg(data.join(name));
+            assert!(mount.status().unwrap().success(), "mount needs root");
+        }
+    }
+
     /// Fills it but for so many bytes.
     fn fill(&self, leave: u64) -> PathBuf {
         let path = self.folder().join("ballast");
@@ -45,20 +56,22 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
+        for name in SUPPLIES {
+            let mounted = self.folder().join("data").join(name);
+            Command::new("umount").arg("--lazy").arg(mounted).status().ok();
+        }
         Command::new("umount").arg("--lazy").arg(self.folder()).status().ok();
     }
 }
+
+const SUPPLIES: [&str; 2] = ["stack", "toolchains"];
 
 #[test]
 fn a_full_disk_is_said_costs_nothing_and_is_forgotten() {
     let disk = Disk::new("800m");
     let data = disk.folder().join("data");
     fs::create_dir(&data).unwrap();
-    // What is large and never written again lies elsewhere.
-    for name in ["stack", "toolchains"] {
-        fs::create_dir(disk.home.path().join(name)).unwrap();
-        symlink(disk.home.path().join(name), data.join(name)).unwrap();
-    }
+    disk.borrow_supplies(&data);
     let server = Server::starting(Setup { data: Some(data.clone()), ..Setup::default() });
     server.until_ready();
     server.deploy("app", sources::server("well").path()).ok();

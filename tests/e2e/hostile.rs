@@ -59,7 +59,7 @@ fn hostile_and_broken_uploads_are_refused_and_leave_nothing() {
     let middle = flipped.len() / 2;
     flipped[middle] ^= 0x55;
     let cases: Vec<(&str, u16, &str, Vec<u8>)> = vec![
-        ("no archive", 400, "not a tar archive", b"hello, this is no archive".to_vec()),
+        ("no archive", 400, "not a tar archive", b"hello, this is no archive. ".repeat(50)),
         ("nothing", 400, "", Vec::new()),
         ("cut short", 400, "ended before its archive did", good[..good.len() / 2].to_vec()),
         ("damaged", 400, "", flipped),

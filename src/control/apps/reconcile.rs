@@ -23,7 +23,7 @@ use crate::{
         apps::{
             execute::Executor,
             health::{Prober, Target},
-            plan,
+            plan, slots,
             state::AppState,
         },
         routes::{self, Routes},
@@ -138,7 +138,7 @@ impl<E: Engine> Task for Apps<E> {
         let by_app = self.without_orphans(by_app, &states).await;
         let seen = self.observe(by_app, &traffic);
         self.publish_routes(&snapshot, &states, &seen)?;
-        self.publish(seen.clone(), now);
+        self.publish(seen.clone(), waiting(&states, &seen, now), now);
         self.act(states, &seen, now).await;
         Ok(())
     }
@@ -324,10 +324,16 @@ impl<E: Engine> Apps<E> {
         Ok(())
     }
 
-    fn publish(&self, apps: BTreeMap<AppName, Vec<Observed>>, at: Timestamp) {
+    fn publish(
+        &self,
+        apps: BTreeMap<AppName, Vec<Observed>>,
+        waiting: BTreeMap<ContainerId, Timestamp>,
+        at: Timestamp,
+    ) {
         self.observation.send_if_modified(|last| {
-            let differs = last.apps != apps || last.engine_fault.is_some();
-            *last = Arc::new(Observation { at, apps, engine_fault: None });
+            let differs =
+                last.apps != apps || last.waiting != waiting || last.engine_fault.is_some();
+            *last = Arc::new(Observation { at, apps, waiting, engine_fault: None });
             differs
         });
     }
@@ -342,6 +348,28 @@ fn group(mut instances: Vec<Instance>) -> BTreeMap<AppName, Vec<Instance>> {
         by_app.entry(instance.app.clone()).or_default().push(instance);
     }
     by_app
+}
+
+/// Which ended instances wait for their next start, and until when.
+fn waiting(
+    states: &BTreeMap<AppName, AppState>,
+    seen: &BTreeMap<AppName, Vec<Observed>>,
+    now: Timestamp,
+) -> BTreeMap<ContainerId, Timestamp> {
+    let mut waiting = BTreeMap::new();
+    for (name, state) in states {
+        for observed in seen.get(name).map_or(&[][..], Vec::as_slice) {
+            let Instance { id, slot, incarnation, .. } = &observed.instance;
+            let wanted = state.app.destroyed_at.is_none()
+                && state.incarnations().contains(incarnation)
+                && state.slots_of(*incarnation).iter().any(|(known, _)| known == slot);
+            let due = slots::replaced_at(observed).filter(|due| *due > now);
+            if let (true, None, Some(due)) = (wanted, observed.stopping_since, due) {
+                waiting.insert(id.clone(), due);
+            }
+        }
+    }
+    waiting
 }
 
 fn load(

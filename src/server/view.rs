@@ -120,10 +120,14 @@ pub(super) fn instance(
     observed: &Observed,
     release: Option<&Release>,
     node: &str,
+    waiting: Option<Timestamp>,
 ) -> api::Instance {
     let instance = &observed.instance;
     let process = release.and_then(|release| release.processes.get(&instance.slot.process));
-    let (state, detail) = state(observed);
+    let (state, detail) = match (state(observed), waiting) {
+        ((_, Some(ended)), Some(at)) => ("waiting", Some(format!("{ended}; starts again at {at}"))),
+        (as_seen, _) => as_seen,
+    };
     let (health, seen) = health(observed, release);
     let port = process.and_then(|process| process.port);
     let address = instance.address.map(|ip| match port {

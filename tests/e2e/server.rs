@@ -102,7 +102,9 @@ impl Server {
         let home = tempfile::Builder::new().prefix("paas-e2e-").tempdir().unwrap();
         let data = setup.data.clone().unwrap_or_else(|| home.path().join("data"));
         fs::create_dir_all(&data).unwrap();
-        kept::lend(&data);
+        if !data.join("stack").exists() {
+            kept::lend(&data);
+        }
         let mut server = Self { home, data, setup, process: None, edge: 0 };
         server.start_again(&[]);
         server
@@ -218,7 +220,9 @@ impl Server {
     pub(crate) fn until_runs(&self, app: &str, names: &[&str]) -> Vec<Value> {
         until(&format!("{app} runs {names:?}"), || {
             let all = self.ps(app);
-            let ready = all.iter().all(|one| one["state"] == "running" && one["health"] == "ready");
+            // A process without a port is not asked.
+            let well = |one: &Value| one["health"] == "ready" || one["health"] == "-";
+            let ready = all.iter().all(|one| one["state"] == "running" && well(one));
             let known: Vec<_> = all.iter().filter_map(|one| one["name"].as_str()).collect();
             (ready && known == names).then_some(all)
         })

@@ -54,12 +54,13 @@ pub(crate) fn node(script: &str) -> tempfile::TempDir {
 ///
 /// - `/` answers `text`, and `/env/NAME` a variable as it is (404 if there is none)
 /// - `/slow/MS` answers after so long, `/log/TEXT` writes a line to its output
-/// - `/exit/CODE` ends it, `/eat` uses up its memory, `/who` says its host name
+/// - `/exit/CODE` ends it, `/eat` uses up its memory, `/who` says which run of it answers
 pub(crate) fn server(text: &str) -> tempfile::TempDir {
     node(&SERVER.replace("TEXT", text))
 }
 
 const SERVER: &str = r"
+const me = require('node:crypto').randomUUID();
 const server = require('node:http').createServer((request, response) => {
   const [, verb, rest] = request.url.split('/').map(decodeURIComponent);
   if (verb === 'env') {
@@ -67,6 +68,7 @@ const server = require('node:http').createServer((request, response) => {
     response.statusCode = value === undefined ? 404 : 200;
     response.end(value);
   } else if (verb === 'slow') {
+    console.log('slow begins');
     setTimeout(() => response.end('slow\n'), Number(rest));
   } else if (verb === 'log') {
     console.log(rest);
@@ -77,7 +79,7 @@ const server = require('node:http').createServer((request, response) => {
     const eaten = [];
     for (;;) eaten.push(Buffer.alloc(1e7, 1));
   } else if (verb === 'who') {
-    response.end(require('node:os').hostname());
+    response.end(me);
   } else {
     response.end('TEXT\n');
   }

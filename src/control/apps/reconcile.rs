@@ -19,7 +19,7 @@ use crate::{
             execute::Executor,
             health::{Prober, Target},
             measure::Measurements,
-            plan,
+            plan, slots,
             state::{self, AppState},
             unrouted::Unrouted,
         },
@@ -134,7 +134,7 @@ impl<E: Engine> Task for Apps<E> {
         let by_app = self.without_orphans(by_app, &states).await;
         let seen = self.observe(by_app, &traffic);
         self.publish_routes(Routes::of(&snapshot, &states, &seen, &self.domain)?);
-        self.publish(seen.clone(), now);
+        self.publish(seen.clone(), slots::waiting(&states, &seen, now), now);
         self.act(states, &seen, now).await;
         Ok(())
     }
@@ -258,10 +258,16 @@ impl<E: Engine> Apps<E> {
         }
     }
 
-    fn publish(&self, apps: BTreeMap<AppName, Vec<Observed>>, at: Timestamp) {
+    fn publish(
+        &self,
+        apps: BTreeMap<AppName, Vec<Observed>>,
+        waiting: BTreeMap<ContainerId, Timestamp>,
+        at: Timestamp,
+    ) {
         self.observation.send_if_modified(|last| {
-            let differs = last.apps != apps || last.engine_fault.is_some();
-            *last = Arc::new(Observation { at, apps, engine_fault: None });
+            let differs =
+                last.apps != apps || last.waiting != waiting || last.engine_fault.is_some();
+            *last = Arc::new(Observation { at, apps, waiting, engine_fault: None });
             differs
         });
     }

@@ -23,7 +23,7 @@ use crate::{
 /// The laws, with what they remember of the past.
 #[derive(Debug, Default)]
 pub(super) struct Laws {
-    /// Whom the present daemon told to end, of apps that are not destroyed, and when first. The
+    /// Whom the present daemon knows it told to end, of apps that are not destroyed, and when first. The
     /// next one does not know; it may want again who was slow to end.
     told: BTreeMap<ContainerId, Timestamp>,
     /// Rollouts that changed what serves.
@@ -86,27 +86,19 @@ impl Laws {
     }
 
     /// Remembers what was told to whom.
-    pub(super) fn steps_are_taken(
+    pub(super) fn ends_are_known(
         &mut self,
-        steps: &[Step],
+        ended: &[ContainerId],
         before: &Snapshot,
         name: &AppName,
         now: Timestamp,
     ) {
         let Some(app) = before.get::<App>(&name.as_str().to_owned()).unwrap() else { return };
-        let living = app.destroyed_at.is_none();
-        for step in steps {
-            match step {
-                Step::Terminate(id, _) if living => {
-                    self.told.entry(id.clone()).or_insert(now);
-                }
-                Step::Erase => self.shifted.retain(|(app, _)| app != name),
-                Step::Terminate(..)
-                | Step::Start(_)
-                | Step::Kill(..)
-                | Step::Remove(..)
-                | Step::Advance(_)
-                | Step::Tell(..) => {}
+        if app.destroyed_at.is_some() {
+            self.shifted.retain(|(app, _)| app != name);
+        } else {
+            for id in ended {
+                self.told.entry(id.clone()).or_insert(now);
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::{
         routes::Routes,
     },
     engine::Engine,
-    model::{AppName, Health, Instance, InstanceState, Observed, RolloutNumber},
+    model::{AppName, ContainerId, Health, Instance, InstanceState, Observed, RolloutNumber},
 };
 
 impl World {
@@ -80,12 +80,15 @@ impl World {
             steps.truncate(done);
         }
         let before = self.store().snapshot();
-        self.laws.steps_are_taken(&steps, &before, name, self.now);
+        let mut ended = steps.iter().filter_map(end_of).collect::<Vec<_>>();
         let advances = steps.iter().filter_map(advance_of).collect::<Vec<_>>();
         self.busy |= !steps.is_empty();
         if let Err(error) = self.executor.execute(name, steps, self.now).await {
             self.tell(format!("{name}: a step failed: {error}"));
         }
+        // A signal that the engine did not confirm may have come through; nobody can know.
+        ended.retain(|id| self.executor.stopping.contains_key(id));
+        self.laws.ends_are_known(&ended, &before, name, self.now);
         let after = self.store().snapshot();
         self.laws.current_moves_to_the_ready(name, seen, &advances, (&before, &after), self.now);
         self.laws.lost_rollouts_changed_nothing(name, &after);
@@ -137,6 +140,18 @@ fn advance_of(step: &Step) -> Option<RolloutNumber> {
         | Step::Terminate(..)
         | Step::Kill(..)
         | Step::Remove(..)
+        | Step::Erase
+        | Step::Tell(..) => None,
+    }
+}
+
+fn end_of(step: &Step) -> Option<ContainerId> {
+    match step {
+        Step::Terminate(id, _) => Some(id.clone()),
+        Step::Start(_)
+        | Step::Kill(..)
+        | Step::Remove(..)
+        | Step::Advance(_)
         | Step::Erase
         | Step::Tell(..) => None,
     }

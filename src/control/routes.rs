@@ -15,7 +15,11 @@ use proxy::{Absence, Hold, Host, Service, ServiceName, Table, Upstream, Upstream
 
 use crate::{
     control::apps::state::AppState,
-    model::{AppName, ContainerId, Health, InstanceState, Observed, Phase, ProcessName, Rollout},
+    model::{
+        App, AppName, ContainerId, Health, InstanceState, Observed, Phase, ProcessName, Rollout,
+        RolloutNumber,
+    },
+    store::{StoreError, View},
 };
 
 /// The services and hosts of all apps.
@@ -26,6 +30,34 @@ pub struct Routes {
 }
 
 impl Routes {
+    /// Those of these apps, at `<app>.<domain>`.
+    pub fn of(
+        view: &impl View,
+        states: &BTreeMap<AppName, AppState>,
+        seen: &BTreeMap<AppName, Vec<Observed>>,
+        domain: &str,
+    ) -> Result<Self, StoreError> {
+        let mut routes = Self::default();
+        for (name, state) in states {
+            let Ok(host) = Host::parse(&format!("{name}.{domain}")) else { continue };
+            let last = last_rollout(view, &state.app)?;
+            let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
+            routes.add(host, state, last.as_ref(), seen);
+        }
+        Ok(routes)
+    }
+
+    /// Those of all apps on record before any instance was seen. A daemon that has just started
+    /// holds requests by them; with no table it would call every host unknown until it has looked.
+    pub fn on_record(view: &impl View, domain: &str) -> Result<Self, StoreError> {
+        let mut states = BTreeMap::new();
+        for app in view.scan::<App>(&())? {
+            let name = app.name.clone();
+            states.insert(name, AppState::load(view, app, std::iter::empty())?);
+        }
+        Self::of(view, &states, &BTreeMap::new(), domain)
+    }
+
     /// Adds an app under `host`.
     pub fn add(&mut self, host: Host, state: &AppState, last: Option<&Rollout>, seen: &[Observed]) {
         let name = service_name(&state.app.name);
@@ -65,6 +97,11 @@ pub fn upstream_id(id: &ContainerId) -> UpstreamId {
 /// The edge's name of an app.
 pub fn service_name(app: &AppName) -> ServiceName {
     ServiceName::new(app.as_str())
+}
+
+fn last_rollout(view: &impl View, app: &App) -> Result<Option<Rollout>, StoreError> {
+    let RolloutNumber(number) = app.last_rollout;
+    view.get::<Rollout>(&(app.name.as_str().to_owned(), u64::from(number)))
 }
 
 fn service(state: &AppState, last: Option<&Rollout>, seen: &[Observed]) -> Service {

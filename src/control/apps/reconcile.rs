@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::BoxStream};
-use proxy::{Edge, Host, Table, Traffic};
+use proxy::{Edge, Table, Traffic};
 use tokio::{
     sync::{Notify, watch},
     time::sleep,
@@ -31,8 +31,8 @@ use crate::{
     },
     engine::{Engine, UsageSample},
     model::{
-        App, AppName, ContainerId, Health, Instance, InstanceState, Observation, Observed, Rollout,
-        RolloutNumber, Timestamp, observation::Usage,
+        App, AppName, ContainerId, Health, Instance, InstanceState, Observation, Observed,
+        Timestamp, observation::Usage,
     },
     store::{Snapshot, StoreError, View},
 };
@@ -309,13 +309,7 @@ impl<E: Engine> Apps<E> {
         states: &BTreeMap<AppName, AppState>,
         seen: &BTreeMap<AppName, Vec<Observed>>,
     ) -> Result<(), StoreError> {
-        let mut routes = Routes::default();
-        for (name, state) in states {
-            let Ok(host) = Host::parse(&format!("{name}.{}", self.domain)) else { continue };
-            let last = last_rollout(snapshot, &state.app)?;
-            let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
-            routes.add(host, state, last.as_ref(), seen);
-        }
+        let routes = Routes::of(snapshot, states, seen, &self.domain)?;
         let present = self.table.borrow().clone();
         if !routes.equals(&present) {
             self.table.send_replace(Arc::new(routes.into_table(present.generation + 1)));
@@ -355,11 +349,6 @@ fn load(
         states.insert(name, AppState::load(snapshot, app, releases)?);
     }
     Ok(states)
-}
-
-fn last_rollout(snapshot: &Snapshot, app: &App) -> Result<Option<Rollout>, StoreError> {
-    let RolloutNumber(number) = app.last_rollout;
-    snapshot.get::<Rollout>(&(app.name.as_str().to_owned(), u64::from(number)))
 }
 
 /// Without any sign of change it looks again after so long: events can be lost.

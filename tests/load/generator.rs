@@ -1,4 +1,4 @@
-//! The load: kept-alive connections that ask all the time, and open WebSockets.
+//! The load: kept-alive connections that ask all the time, and WebSocket connections that stay open.
 //!
 //! The answers are checked to the byte: mark, host, path and the length of what was sent. Requests
 //! are paced a little, so that on a small machine the load leaves the deploys some of it.
@@ -39,7 +39,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts so many connections and so many WebSockets.
+    /// Starts so many connections for requests, and so many for WebSocket messages.
     pub(crate) fn start(aim: &Aim, connections: usize, sockets: usize) -> Self {
         let mut tasks = JoinSet::new();
         for index in 0..connections {

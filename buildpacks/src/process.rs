@@ -5,9 +5,10 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
@@ -15,6 +16,14 @@ use crate::agent::{MAX_LOG_LINE, Stream};
 
 /// Lines waiting between the readers and the consumer; when full, the program waits.
 const PENDING_LINES: usize = 256;
+/// How long output may still come after the program ended. It ends at once unless a daemon in a
+/// session of its own holds the pipe, which only process 1 can end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+enum Event {
+    Line(Stream, String),
+    Ended(io::Result<ExitStatus>),
+}
 
 /// Runs `command` and hands each line of its output to `on_line`, as it comes.
 pub(crate) fn execute(
@@ -23,28 +32,38 @@ pub(crate) fn execute(
 ) -> io::Result<ExitStatus> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
-    let group = Pid::from_child(&child);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (sender, lines) = sync_channel(PENDING_LINES);
-    thread::scope(|scope| {
-        let errors = sender.clone();
-        scope.spawn(move || stdout.map(|pipe| pump(pipe, Stream::Stdout, &sender)));
-        scope.spawn(move || stderr.map(|pipe| pump(pipe, Stream::Stderr, &errors)));
-        // A daemon left behind would hold the pipes open for ever, so the group ends with its
-        // leader. The leader is left unreaped until then: its number cannot be given away.
-        let waiter = scope.spawn(move || {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            let ended = rustix::process::waitid(WaitId::Pid(group), options);
-            let _ = rustix::process::kill_process_group(group, Signal::KILL);
-            kill_strays();
-            ended?;
-            child.wait()
-        });
-        for (stream, line) in lines {
-            on_line(stream, &line);
+    let (events, received) = sync_channel(PENDING_LINES);
+    // The threads are not joined: a reader may wait for ever on a pipe that a daemon holds.
+    let (out, err) = (events.clone(), events.clone());
+    thread::spawn(move || stdout.map(|pipe| pump(pipe, Stream::Stdout, &out)));
+    thread::spawn(move || stderr.map(|pipe| pump(pipe, Stream::Stderr, &err)));
+    thread::spawn(move || events.send(Event::Ended(wait(child))));
+    let mut status = None;
+    loop {
+        let event = match &status {
+            None => received.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(_) => received.recv_timeout(LAST_WORDS),
+        };
+        match event {
+            Ok(Event::Line(stream, line)) => on_line(stream, &line),
+            Ok(Event::Ended(ended)) => status = Some(ended),
+            Err(_) => break,
         }
-        waiter.join().unwrap_or_else(|_| Err(io::Error::other("the waiting thread panicked")))
-    })
+    }
+    status.unwrap_or_else(|| Err(io::Error::other("the waiting thread panicked")))
+}
+
+/// Waits for the leader, then ends its group. The leader is left unreaped until then, so that its
+/// number cannot be given away.
+fn wait(mut child: Child) -> io::Result<ExitStatus> {
+    let group = Pid::from_child(&child);
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    let ended = rustix::process::waitid(WaitId::Pid(group), options);
+    let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    kill_strays();
+    ended?;
+    child.wait()
 }
 
 /// Ends and reaps everything else in the container.
@@ -71,7 +90,7 @@ pub(crate) fn exit_code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
-fn pump(pipe: impl Read, stream: Stream, lines: &SyncSender<(Stream, String)>) {
+fn pump(pipe: impl Read, stream: Stream, events: &SyncSender<Event>) {
     let mut reader = BufReader::new(pipe);
     let mut line = Vec::new();
     loop {
@@ -83,7 +102,7 @@ fn pump(pipe: impl Read, stream: Stream, lines: &SyncSender<(Stream, String)>) {
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches(['\n', '\r']).to_owned();
-        if lines.send((stream, text)).is_err() {
+        if events.send(Event::Line(stream, text)).is_err() {
             return;
         }
     }
@@ -109,6 +128,8 @@ mod tests {
     #[test]
     fn a_daemon_left_behind_does_not_hold_the_build() {
         assert_eq!(check("sleep 3600 & echo done"), (0, vec!["done".to_owned()]));
+        // Outside of a container nobody can end this one, but it does not hold us either.
+        assert_eq!(check("setsid sleep 5 & echo done"), (0, vec!["done".to_owned()]));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     build::{BuildFolders, BuildLimits, BuildRequest, Builder, Progress},
     clock,
     control::{
-        task::{Task, chain},
+        task::Task,
         workshop::{Workshop, WorkshopError},
     },
     engine::BuildEngine,
@@ -27,6 +27,7 @@ use crate::{
         Store, StoreError, Transaction, View, diary,
         releasing::{self, Draft},
     },
+    telemetry::chain,
 };
 
 /// The task that builds.
@@ -172,7 +173,7 @@ impl<E: BuildEngine> Builds<E> {
             while let Some(news) = news.recv().await {
                 match news {
                     Progress::Stage(stage) => {
-                        tracing::debug!(app = %build.app, stage = stage.word(), "build")
+                        tracing::debug!(app = %build.app, stage = stage.word(), "build");
                     }
                     Progress::Line(line) => log.append(&line),
                 }

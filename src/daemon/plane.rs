@@ -25,7 +25,7 @@ use crate::{
         },
         builds::Builds,
         sweep::Sweep,
-        task::{self, chain},
+        task,
         workshop::Workshop,
     },
     daemon::{folders::Folders, init::write_secret},
@@ -34,6 +34,7 @@ use crate::{
     model::{ByteSize, Observation},
     server::EngineStatus,
     store::Store,
+    telemetry::chain,
 };
 
 /// What the control plane is made of, before there is an engine.

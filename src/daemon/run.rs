@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     clock,
     config::{ApiAddress, Config},
-    control::{routes::Routes, task::chain},
+    control::routes::Routes,
     daemon::{
         authority::{Authority, AuthorityError, Presented},
         folders::Folders,
@@ -25,6 +25,7 @@ use crate::{
     model::Observation,
     server::{self, Api, Attempts, EngineStatus, Incoming},
     store::{self, DataDirLock, LockError, OpenError, Store, StoreError, StoreOptions},
+    telemetry::chain,
 };
 
 /// Why the daemon did not start.

@@ -17,5 +17,19 @@ mod http;
 mod kept;
 mod server;
 mod sources;
+mod traffic;
 
-mod first_day;
+mod examples;
+mod refused;
+
+mod changes;
+mod farewell;
+mod output;
+
+mod commands;
+mod entry;
+mod hostile;
+
+mod daemon;
+mod full_disk;
+mod steady;

@@ -24,8 +24,6 @@ pub(crate) enum AgentError {
     Connection(#[from] io::Error),
     #[error("the daemon sent something that is not a job")]
     NotAJob(#[from] serde_json::Error),
-    #[error("cannot write the platform environment")]
-    Platform(#[source] io::Error),
 }
 
 /// Serves the daemon that listens at `socket` until it hangs up.
@@ -60,8 +58,12 @@ fn perform(
     base: &Environment,
     wire: &mut Wire,
 ) -> Result<Outcome, AgentError> {
-    write_platform(&roots.platform, &job.env).map_err(AgentError::Platform)?;
-    let result = lifecycle::run(roots, base, job, wire);
+    let result = write_platform(&roots.platform, &job.env)
+        .map_err(|error| {
+            let reason = format!("cannot write the environment of the build: {error}");
+            Failed::new(Code::Detect, Phase::Detect, reason)
+        })
+        .and_then(|()| lifecycle::run(roots, base, job, wire));
     let _ = fs::remove_dir_all(roots.platform.join("env"));
     if let Some(error) = wire.broken.take() {
         return Err(AgentError::Connection(error));

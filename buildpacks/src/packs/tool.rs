@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::{PackError, output};
+use crate::process::execute;
 
 /// Output lines kept to recognise a failure by.
 const TAIL: usize = 200;
@@ -27,7 +27,7 @@ impl Tool {
     pub(crate) fn new(program: impl AsRef<OsStr>, args: &[&str], dir: &Path) -> Self {
         let program = program.as_ref();
         let mut command = Command::new(program);
-        command.args(args).current_dir(dir).stdin(Stdio::null());
+        command.args(args).current_dir(dir);
         let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
         let shown = std::iter::once(name.as_ref()).chain(args.iter().copied());
         Self { shown: shown.collect::<Vec<_>>().join(" "), command, path: Vec::new() }
@@ -53,26 +53,19 @@ impl Tool {
     /// Runs it. On failure the known explanations are tried in order.
     pub(crate) fn run(mut self, known: &[Known]) -> Result<(), PackError> {
         output::line(&format!("$ {}", self.shown));
-        let (reader, writer) = std::io::pipe().map_err(PackError::io("a pipe"))?;
-        let errors = writer.try_clone().map_err(PackError::io("a pipe"))?;
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let folders = self.path.iter().cloned().chain(std::env::split_paths(&inherited));
         let joined: OsString = std::env::join_paths(folders).unwrap_or(inherited.clone());
-        self.command.env("PATH", joined).stdout(writer).stderr(errors);
-        let program = self.command.get_program().to_owned();
-        let mut child = self.command.spawn().map_err(PackError::io(&program))?;
-        // The command holds the writing ends; while it lives the pipe never ends.
-        drop(self.command);
+        self.command.env("PATH", joined);
         let mut tail: VecDeque<String> = VecDeque::new();
-        for bytes in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
-            let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-            output::line(&format!("  {text}"));
+        let status = execute(&mut self.command, &mut |_, text| {
+            output::line(&format!("  {}", text.trim_end()));
             if tail.len() == TAIL {
                 tail.pop_front();
             }
-            tail.push_back(text);
-        }
-        let status = child.wait().map_err(PackError::io(&program))?;
+            tail.push_back(text.trim_end().to_owned());
+        });
+        let status = status.map_err(PackError::io(self.command.get_program()))?;
         if status.success() {
             return Ok(());
         }

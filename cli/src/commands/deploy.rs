@@ -58,7 +58,7 @@ pub(crate) struct Delivery<'a> {
 
 impl Deploy {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let folder = session.environment.folder.join(&self.folder);
+        let folder = session.environment.at(&self.folder);
         let app = self.app(session, &folder).await?;
         let (wait, verbose) = (&self.wait, self.verbose);
         deliver(session, Delivery { folder: &folder, app: &app, wait, verbose }).await
@@ -181,8 +181,8 @@ async fn upload(
     let sent = parcel.packing.sent.load(Ordering::Relaxed);
     let change: Change = explain(outcome, parcel.packing).await?.read()?;
     ui.detail(&format!(
-        "{} files, {} ({} compressed) in {}",
-        source.files(),
+        "{}, {} ({} compressed) in {}",
+        ui::count(source.files(), "file"),
         ui::bytes(source.bytes),
         ui::bytes(sent),
         ui::seconds(began.elapsed()),

@@ -27,7 +27,7 @@ use crate::{
             state::AppState,
         },
         routes::{self, Routes},
-        task::{Task, chain},
+        task::Task,
     },
     engine::{Engine, UsageSample},
     model::{
@@ -35,6 +35,7 @@ use crate::{
         Timestamp, observation::Usage,
     },
     store::{Snapshot, StoreError, View},
+    telemetry::chain,
 };
 
 /// The task that reconciles apps.

@@ -150,14 +150,22 @@ fn overdue(
     Some(fail(None, reason, Some(hint.to_owned())))
 }
 
-/// The edge has stopped sending anything to what is not the new incarnation.
+/// The edge sends to the new incarnation and has stopped sending anything to what is not.
 fn shifting(rollout: &Rollout, seen: &[Observed]) -> bool {
+    let is_new = |o: &&Observed| o.instance.incarnation == rollout.to;
     let routed = |o: &Observed| {
         matches!(o.instance.state, InstanceState::Running { .. })
             && o.instance.slot.process.is_web()
             && o.unrouted_since.is_none()
     };
-    !seen.iter().any(|o| o.instance.incarnation != rollout.to && routed(o))
+    // A first deploy replaces nobody, and is not over either before somebody can visit it.
+    let mut ready = seen
+        .iter()
+        .filter(is_new)
+        .filter(|o| o.instance.slot.process.is_web() && o.health == Health::Ready)
+        .peekable();
+    let arrived = ready.peek().is_none() || ready.any(routed);
+    arrived && !seen.iter().any(|o| !is_new(&o) && routed(o))
 }
 
 /// Nothing but the new incarnation is left.

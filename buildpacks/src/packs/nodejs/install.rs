@@ -10,8 +10,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use super::manager::{Choice, Manager};
 use super::manifest::Manifest;
+use super::package_manager::{Choice, Manager};
 use crate::lifecycle::remove;
 use crate::packs::context::{CACHE, LAUNCH_CACHE};
 use crate::packs::stamp::{Key, Made, stamped};
@@ -43,8 +43,13 @@ const SETTINGS: [&str; 4] = [".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace
 
 /// Notes of the managers in `node_modules`. They name the registry's address, which has no place in
 /// an image, and nothing at run time reads them.
-const NOTES: [&str; 4] =
-    [".package-lock.json", ".yarn-integrity", ".modules.yaml", ".yarn-state.yml"];
+const NOTES: [&str; 5] = [
+    ".package-lock.json",
+    ".yarn-integrity",
+    ".modules.yaml",
+    ".pnpm-workspace-state-v1.json",
+    ".yarn-state.yml",
+];
 
 const KNOWN: [Known; 8] = [
     (
@@ -84,6 +89,7 @@ const KNOWN: [Known; 8] = [
 impl Installation<'_> {
     /// Installs what the build script needs; nothing if there is none.
     pub(super) fn for_build(&self, scripted: bool) -> Result<(), PackError> {
+        self.keep_yarn_cache()?;
         match self.in_place() {
             Some(why) => {
                 output::line(&format!("installing inside of the app's folder, because {why}"));
@@ -152,6 +158,15 @@ impl Installation<'_> {
         self.manifest.tied_to_the_app()
     }
 
+    /// yarn 1 does not verify what it takes from its cache, so the app has one of its own.
+    fn keep_yarn_cache(&self) -> Result<(), PackError> {
+        if self.choice.manager == Manager::Yarn {
+            self.context.kept(YARN_CACHE)?;
+            self.context.declare(YARN_CACHE, CACHE, &YARN_CACHE)?;
+        }
+        Ok(())
+    }
+
     fn layer(&self, name: &str, extent: Extent) -> Result<(), PackError> {
         let types = if extent == Extent::Production { LAUNCH_CACHE } else { CACHE };
         let (path, made) = stamped(self.context, name, types, &self.key(extent)?, |dir| {
@@ -207,11 +222,6 @@ impl Installation<'_> {
     }
 
     fn install(&self, dir: &Path, extent: Extent) -> Result<(), PackError> {
-        if self.choice.manager == Manager::Yarn {
-            // yarn 1 does not verify what it takes from its cache, so the app has one of its own.
-            self.context.kept(YARN_CACHE)?;
-            self.context.declare(YARN_CACHE, CACHE, &YARN_CACHE)?;
-        }
         let production = extent == Extent::Production;
         let locked = self.choice.lock.is_some();
         let mut args = match (self.choice.manager, locked) {

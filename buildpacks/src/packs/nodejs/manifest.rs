@@ -92,10 +92,14 @@ impl Manifest {
         if INSTALL_SCRIPTS.iter().any(|name| self.scripts.contains_key(*name)) {
             return Some("the app has install scripts");
         }
+        // Turbopack takes a linked `node_modules` for an escape from the project's folder.
+        if self.installed().any(|(name, _)| name == "next") {
+            return Some("Next.js does not follow links");
+        }
         let local = |range: &String| {
             ["file:", "link:", "workspace:", ".", "/"].iter().any(|it| range.starts_with(it))
         };
-        let mut ranges = self.launched().chain(&self.dev_dependencies).map(|(_, range)| range);
+        let mut ranges = self.installed().map(|(_, range)| range);
         ranges.any(local).then_some("a dependency is a folder of the app")
     }
 
@@ -105,6 +109,10 @@ impl Manifest {
         let kept: Map<String, Value> =
             kept.map(|(key, value)| (key.clone(), value.clone())).collect();
         Value::Object(kept).to_string()
+    }
+
+    fn installed(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.launched().chain(&self.dev_dependencies)
     }
 
     fn launched(&self) -> impl Iterator<Item = (&String, &String)> {
@@ -149,6 +157,7 @@ mod tests {
         assert!(tied(r#"{"dependencies":{"a":"file:../a"}}"#));
         assert!(tied(r#"{"scripts":{"postinstall":"x"}}"#));
         assert!(tied(r#"{"workspaces":["a"]}"#));
+        assert!(tied(r#"{"dependencies":{"next":"^15"}}"#));
         assert!(!tied(r#"{"dependencies":{"a":"^1"},"scripts":{"start":"x"}}"#));
     }
 }

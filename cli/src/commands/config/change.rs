@@ -162,7 +162,7 @@ fn content(session: &Session, path: &str) -> Result<String, Failure> {
         let mut bytes = Vec::new();
         io::stdin().take(LARGEST).read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        fs::read(session.environment.folder.join(Path::new(path)))
+        fs::read(session.environment.at(Path::new(path)))
     };
     let cannot = || Failure::local(format!("cannot read {path}"));
     let bytes = bytes.map_err(|error| cannot().because(error))?;

@@ -14,6 +14,7 @@ use crate::{
     config::{ApiAddress, Config},
     control::routes::Routes,
     daemon::{
+        access,
         authority::{Authority, AuthorityError, Presented},
         folders::Folders,
         init::token_key,
@@ -109,7 +110,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
 
     let known = Routes::on_record(&store.snapshot(), &config.domain)?.into_table(0);
     let (table, table_reader) = watch::channel(Arc::new(known));
-    let (access_log, mut records) = proxy::access_log();
+    let (access_log, records) = proxy::access_log();
     let edge = Arc::new(bind_edge(&config, &table_reader, &access_log)?);
     let incoming = bind_api(&config, &folders).await?;
     announce(&config, &folders, &edge, &incoming);
@@ -137,13 +138,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     // It ends when the edge has, since its records come from there.
     let mut followers = Tasks::new();
-    followers.spawn("access log", async move {
-        while let Some(batch) = records.next().await {
-            for record in batch {
-                tracing::debug!(target: "access", ?record);
-            }
-        }
-    });
+    followers.spawn("access log", access::write_all(records));
     let plane = Plane::new(&config, &folders, &store, &logs, edge.clone(), table, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
 

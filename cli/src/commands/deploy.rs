@@ -115,7 +115,9 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
         return Ok(());
     }
     let mut story = Story::new(ui, app.as_str());
-    let ending = follow(session.client()?, app, followed, &mut story).await?;
+    let ending = follow(session.client()?, app, followed, &mut story)
+        .await
+        .map_err(|failure| failure.hint(format!("the deploy may go on; watch it again: {back}")))?;
     conclude(session, ending, &back)
 }
 

@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "clippy takes only the test functions themselves for tests, not what they share"
 )]
 
@@ -78,7 +79,7 @@ fn dies_at(world: &mut World, point: &str, pass: u32) {
     let status = world.server.ended();
     assert_eq!(status.signal(), Some(SIGABRT), "{point}:{pass} did not end the daemon: {status}");
     world.start(&[]);
-    let promise = world.promise(deploy);
+    let promise = deploy.promise();
     // Before the upload is on record nothing is promised and nothing may come; after it, it must.
     let (told, comes) = match point {
         "upload.kept" => (Promise::Either, Promise::Old),
@@ -104,7 +105,7 @@ fn a_daemon_that_is_killed_at_random_moments_loses_nothing() {
         std::thread::sleep(moment);
         world.kill();
         world.start(&[]);
-        let promise = world.promise(deploy);
+        let promise = deploy.promise();
         world.until_settled(promise);
         println!("killed {moment:?} after a deploy began: {promise:?}");
     }

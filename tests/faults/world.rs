@@ -46,6 +46,13 @@ pub(crate) struct Deploy {
     _folder: tempfile::TempDir,
 }
 
+impl Deploy {
+    /// What the client was told before it ended.
+    pub(crate) fn promise(mut self) -> Promise {
+        if self.client.wait().unwrap().success() { Promise::New } else { Promise::Either }
+    }
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         let server = Server::start();
@@ -88,16 +95,11 @@ impl World {
         Deploy { client: client.spawn().unwrap(), _folder: folder }
     }
 
-    /// What the client was told before it ended.
-    pub(crate) fn promise(&self, mut deploy: Deploy) -> Promise {
-        if deploy.client.wait().unwrap().success() { Promise::New } else { Promise::Either }
-    }
-
     /// One more deploy, which nothing disturbs.
     #[track_caller]
     pub(crate) fn deploys(&mut self) {
         let deploy = self.begin_deploy();
-        let promise = self.promise(deploy);
+        let promise = deploy.promise();
         assert_eq!(promise, Promise::New, "the upload was refused");
         self.until_settled(promise);
     }

@@ -73,7 +73,7 @@ impl Ledger {
         self.partings.fetch_add(1, Relaxed);
     }
 
-    /// WebSockets that were told to go so far.
+    /// How many were told to go so far.
     pub(crate) fn partings(&self) -> u64 {
         self.partings.load(Relaxed)
     }

@@ -61,8 +61,9 @@ impl Line {
             Err(_) => return Err(Fault::Silent),
         };
         stream.set_nodelay(true).unwrap();
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| broken(&error))?;
         // What goes wrong on the connection shows in the request that is under way.
         tokio::spawn(async move { connection.await.ok() });
         Ok(Self { sender, host: host.to_owned() })
@@ -82,18 +83,18 @@ impl Line {
             .header("host", &self.host)
             .body(body)
             .unwrap();
-        self.sender.ready().await.map_err(broken)?;
-        let answer = self.sender.send_request(request).await.map_err(broken)?;
+        self.sender.ready().await.map_err(|error| broken(&error))?;
+        let answer = self.sender.send_request(request).await.map_err(|error| broken(&error))?;
         let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.map_err(broken)?.to_bytes();
+        let body = answer.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
         let body = String::from_utf8_lossy(&body).into_owned();
         if status == 200 { Ok(body) } else { Err(Fault::Status(status, body)) }
     }
 }
 
-fn broken(error: hyper::Error) -> Fault {
+fn broken(error: &hyper::Error) -> Fault {
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
+    let mut cause = std::error::Error::source(error);
     while let Some(source) = cause {
         text = format!("{text}: {source}");
         cause = source.source();

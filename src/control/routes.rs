@@ -45,6 +45,13 @@ impl Routes {
         Ok(routes)
     }
 
+    /// Those of all apps on record before any instance was seen. A daemon that has just started
+    /// holds requests by them; with no table it would call every host unknown until it has looked.
+    pub fn on_record(view: &impl View, domain: &str) -> Result<Self, StoreError> {
+        let states = AppState::load_all(view, &BTreeMap::new())?;
+        Self::of(view, &states, &BTreeMap::new(), domain)
+    }
+
     fn add(&mut self, host: Host, state: &AppState, last: Option<&Rollout>, seen: &[Observed]) {
         let name = service_name(&state.app.name);
         self.services.insert(name.clone(), Arc::new(service(state, last, seen)));

@@ -11,6 +11,7 @@ use tokio::{
 use crate::{
     clock,
     config::{ApiAddress, Config},
+    control::routes::Routes,
     daemon::{
         access,
         authority::AuthorityError,
@@ -24,7 +25,7 @@ use crate::{
     logs::{LogError, LogSettings, Logs},
     model::Observation,
     server::{self, Api, Attempts, EngineStatus, Incoming},
-    store::{self, DataDirLock, LockError, OpenError, Store, StoreOptions},
+    store::{self, DataDirLock, LockError, OpenError, Store, StoreError, StoreOptions},
     telemetry::chain,
 };
 
@@ -46,6 +47,9 @@ pub enum RunError {
     /// The records cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The records cannot be read.
+    #[error(transparent)]
+    Records(#[from] StoreError),
     /// The logs cannot be opened.
     #[error(transparent)]
     Logs(#[from] LogError),
@@ -85,7 +89,11 @@ impl RunError {
             Self::Folder { path, .. } => {
                 Some(format!("paas server needs root: sudo paas server --data {}", path.display()))
             }
-            Self::Logs(_) | Self::Authority(_) | Self::Plane(_) | Self::Signals(_) => None,
+            Self::Records(_)
+            | Self::Logs(_)
+            | Self::Authority(_)
+            | Self::Plane(_)
+            | Self::Signals(_) => None,
         }
     }
 }
@@ -100,7 +108,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let store = Store::open(&folders.store(), options)?;
     let logs = Logs::open(&folders.logs(), LogSettings::default())?;
 
-    let (table, table_reader) = watch::channel(Arc::new(Table::default()));
+    let known = Routes::on_record(&store.snapshot(), &config.domain)?.into_table(0);
+    let (table, table_reader) = watch::channel(Arc::new(known));
     let (access_log, records) = proxy::access_log();
     let edge = Arc::new(bind_edge(&config, &table_reader, &access_log)?);
     let incoming = bind_api(&config, &folders).await?;

@@ -27,7 +27,9 @@ use crate::{
         task::Task,
     },
     engine::Engine,
-    model::{AppName, Health, Instance, InstanceState, Observation, Observed, Timestamp},
+    model::{
+        AppName, ContainerId, Health, Instance, InstanceState, Observation, Observed, Timestamp,
+    },
     store::StoreError,
     telemetry::chain,
 };

@@ -48,7 +48,11 @@ impl Environment {
         Self {
             folder: env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             config,
-            data: given("PAAS_DATA").map_or_else(|| PathBuf::from(DATA), PathBuf::from),
+            // A relative path is relative to here; a folder that is gone leaves it as it is.
+            data: given("PAAS_DATA").map_or_else(
+                || PathBuf::from(DATA),
+                |data| std::path::absolute(&data).unwrap_or_else(|_| PathBuf::from(data)),
+            ),
             app: text("PAAS_APP"),
             context: text("PAAS_CONTEXT"),
             url: text("PAAS_URL"),

@@ -237,7 +237,7 @@ fn resume(tx: &mut Transaction<'_>, now: Timestamp) -> Result<(), StoreError> {
 }
 
 /// Records how a build ended, with the release that comes of it.
-fn finish(
+pub(super) fn finish(
     tx: &mut Transaction<'_>,
     build: &Build,
     result: Result<Artifact, (String, Option<String>)>,

@@ -13,6 +13,7 @@ use crate::{
     clock,
     config::{ApiAddress, Config},
     daemon::{
+        access,
         authority::{Authority, AuthorityError, Presented},
         folders::Folders,
         init::token_key,
@@ -100,7 +101,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let logs = Logs::open(&folders.logs(), LogSettings::default())?;
 
     let (table, table_reader) = watch::channel(Arc::new(Table::default()));
-    let (access_log, mut records) = proxy::access_log();
+    let (access_log, records) = proxy::access_log();
     let edge = Arc::new(bind_edge(&config, &table_reader, &access_log)?);
     let incoming = bind_api(&config, &folders).await?;
     announce(&config, &folders, &edge, &incoming);
@@ -128,13 +129,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     // It ends when the edge has, since its records come from there.
     let mut followers = Tasks::new();
-    followers.spawn("access log", async move {
-        while let Some(batch) = records.next().await {
-            for record in batch {
-                tracing::debug!(target: "access", ?record);
-            }
-        }
-    });
+    followers.spawn("access log", access::write_all(records));
     let plane = Plane::new(&config, &folders, &store, &logs, edge.clone(), table, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
 

@@ -72,7 +72,9 @@ impl AppView<'_> {
         if let Some(fault) = self.engine_fault {
             return ("unknown", Some(fault.to_owned()));
         }
-        let under_way = self.last_rollout.filter(|rollout| !rollout.phase.is_final());
+        let under_way = self
+            .last_rollout
+            .filter(|rollout| matches!(rollout.phase, Phase::Starting | Phase::Shifting));
         if let Some(rollout) = under_way {
             let reason = format!("{} is {}", rollout.to.release, rollout.phase.word());
             return ("deploying", Some(reason));

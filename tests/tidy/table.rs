@@ -76,6 +76,12 @@ pub(crate) const ROOMS: &[Room] = &[
     room("metrics", &["model", "clock", "limits"]),
 ];
 
+/// Folders that may name more than their room may, and why.
+pub(crate) const ALSO: &[(&str, &[&str])] = &[
+    // Its random users do what users do, through the real verbs.
+    ("src/control/apps/simulation/", &["ops"]),
+];
+
 /// Our packages by manifest, and which of our other packages each may depend on.
 pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("Cargo.toml", &["api", "buildpacks", "cli", "proxy"]),

@@ -80,7 +80,12 @@ impl Deploy {
             {
                 launch::make(session, &name).await.map(|()| name)
             }
-            (Err(failure), _) => Err(failure.hint(format!("`paas apps create {name}` makes it"))),
+            (Err(Failure::Refused(mut fault)), _) if fault.code == FaultCode::NotFound => {
+                // Whoever names an app by hand may have mistyped it; nothing is made of that.
+                fault.hint = Some(format!("`paas apps create {name}` makes it"));
+                Err(Failure::Refused(fault))
+            }
+            (Err(failure), _) => Err(failure),
         }
     }
 }
@@ -115,7 +120,9 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
         return Ok(());
     }
     let mut story = Story::new(ui, app.as_str());
-    let ending = follow(session.client()?, app, followed, &mut story).await?;
+    let ending = follow(session.client()?, app, followed, &mut story)
+        .await
+        .map_err(|failure| failure.hint(format!("the deploy may go on; watch it again: {back}")))?;
     conclude(session, ending, &back)
 }
 

@@ -250,3 +250,34 @@ async fn a_server_that_refuses_early_is_heard() {
     let outcome = user.types("paas -q deploy -a my-app").await;
     outcome.failed(1, "error: it is over 1 MiB\nhint: see\n");
 }
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_named() {
+    let server = Server::default();
+    server.on("GET /v1/apps/my-app", &app());
+    let user = user(&server).await;
+    // A link in the place of a folder: even root cannot read through it.
+    std::os::unix::fs::symlink("nowhere", user.folder().join("src")).unwrap();
+    user.write(".paasignore", "server.js\n.paasignore\n");
+    let outcome = user.types("paas deploy src -a my-app").await;
+    let begin = format!("error: cannot read {}/src\n", user.folder().display());
+    assert!(outcome.err.starts_with(&begin), "{}", outcome.err);
+    let outcome = user.types("paas deploy -a my-app").await;
+    assert!(outcome.err.starts_with("error: there is nothing to deploy"), "{}", outcome.err);
+}
+
+#[tokio::test]
+async fn a_watch_that_is_refused_leaves_a_way_back() {
+    let server = Server::default();
+    server.on("GET /v1/apps/my-app", &app()).on(BUILDS, &build()).refuse(
+        FOLLOW,
+        503,
+        FaultCode::Unavailable,
+    );
+    let outcome = user(&server).await.types("paas -q deploy -a my-app").await;
+    outcome.failed(
+        1,
+        "error: no `GET /v1/apps/my-app/follow?build=3`\nhint: the deploy may go on; watch it \
+         again: `paas builds follow 3 -a my-app`\n",
+    );
+}

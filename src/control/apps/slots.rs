@@ -43,8 +43,7 @@ pub fn fill(
     plan: &mut Plan,
 ) -> Option<ContainerId> {
     let here = || seen.iter().filter(|observed| place.holds(observed));
-    let alive = |o: &&Observed| !o.instance.is_gone() && o.stopping_since.is_none();
-    if let Some(owner) = here().filter(alive).min_by_key(|o| (rank(o), o.instance.attempt)) {
+    if let Some(owner) = owner(place.incarnation, &place.slot, seen) {
         if owner.instance.state == InstanceState::Created {
             plan.steps.push(place.start(owner.instance.attempt));
         }
@@ -76,6 +75,22 @@ pub fn fill(
     plan.steps.push(Step::Tell(EventKind::Instance, text));
     plan.steps.push(place.start(last.instance.attempt.saturating_add(1)));
     None
+}
+
+/// Who holds a slot. There may be others in it that run, because somebody started them behind our
+/// back; they are not to serve, and will be retired.
+pub fn owner<'a>(
+    incarnation: Incarnation,
+    slot: &Slot,
+    seen: &'a [Observed],
+) -> Option<&'a Observed> {
+    let alive = |o: &&Observed| {
+        o.instance.slot == *slot
+            && o.instance.incarnation == incarnation
+            && !o.instance.is_gone()
+            && o.stopping_since.is_none()
+    };
+    seen.iter().filter(alive).min_by_key(|o| (rank(o), o.instance.attempt))
 }
 
 /// When an instance that ended will be replaced.

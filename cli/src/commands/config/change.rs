@@ -139,7 +139,7 @@ async fn change(
     let text = if change.rollout.is_some() {
         format!("{verb} and restarting {app}")
     } else {
-        format!("{verb} of {app}")
+        format!("{verb} for {app}")
     };
     if wait.detach {
         session.ui.talk(&format!("{text}... {}", outcome(&change)));

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
 
+#[path = "e2e/kept.rs"]
+#[expect(dead_code, reason = "of what is kept, this test needs only the lock")]
+mod kept;
+
 use paas::build::stack::{Origin, Progress, Stack, StackError};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -95,6 +99,7 @@ async fn a_run_that_is_cut_leaves_no_process() {
 #[tokio::test]
 async fn the_real_stack_is_debian_13_and_knows_nothing_of_this_host() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stack");
+    let _turn = kept::turn();
     let origin = Origin::Host { apt: "/etc/apt".into() };
     let set = Stack::at(&dir).ensure(origin, &|progress| eprintln(&progress)).await.unwrap();
     assert!(set.run.packages["python3"].starts_with("3.13"));

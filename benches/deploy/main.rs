@@ -102,7 +102,7 @@ fn edit(source: &Path, text: &str) {
 
 fn until_says(server: &Server, text: &str) {
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(120) {
+    while started.elapsed() < Duration::from_mins(2) {
         let answer = server.try_get(APP, "/");
         if answer.is_ok_and(|answer| answer.status == 200 && answer.text().trim() == text) {
             return;

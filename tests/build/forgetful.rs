@@ -6,7 +6,6 @@
 use std::{
     collections::HashMap,
     fs, io,
-    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -16,7 +15,8 @@ use futures_util::stream::BoxStream;
 use paas::{
     build::Builder,
     engine::{
-        BuildEngine, Builder as Container, BuilderSpec, EngineError, OwnImage, docker::Docker,
+        BuildEngine, Builder as Container, BuilderSpec, EngineError, OwnImage, Root, RootError,
+        docker::Docker,
     },
     model::{ContainerId, Exit, ImageId},
 };
@@ -77,13 +77,13 @@ impl BuildEngine for Forgetful {
         self.docker.remove_image(id).await
     }
 
-    async fn pull_rootfs(
+    async fn pull_roots(
         &self,
         reference: &str,
-        into: &Path,
+        roots: &[Root],
         first_contact: Duration,
-    ) -> Result<(), EngineError> {
-        self.docker.pull_rootfs(reference, into, first_contact).await
+    ) -> Result<(), RootError> {
+        self.docker.pull_roots(reference, roots, first_contact).await
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod crash;
 mod forgetful;
+#[path = "../e2e/kept.rs"]
+mod kept;
 mod world;
 
 use std::{fs, path::Path, time::Duration};

@@ -58,13 +58,14 @@ impl World {
     pub(crate) async fn at(home: PathBuf, installation: String) -> Self {
         let docker =
             Docker::connect(DockerSettings::new(installation.parse().unwrap())).await.unwrap();
-        let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let stack = Stack::at(&kept.join("stack"));
+        let lent = home.clone();
+        tokio::task::spawn_blocking(move || crate::kept::lend(&lent)).await.unwrap();
+        let stack = Stack::at(&home.join("stack"));
         let set = stack.ensure(Origin::Host { apt: "/etc/apt".into() }, &|_| ()).await.unwrap();
         let run = load_base(&docker, Flavour::Run, &set.run).await.unwrap();
         let build = load_base(&docker, Flavour::Build, &set.build).await.unwrap();
 
-        let (shelf, sources) = (kept.join("toolchains"), Sources::official());
+        let (shelf, sources) = (home.join("toolchains"), Sources::official());
         let ca_bundle = sources.ca_bundle.clone();
         let toolchains = Toolchains::open(&shelf, sources).unwrap();
         let sockets = home.join("sockets");
@@ -204,6 +205,7 @@ impl World {
         for image in self.docker.images().await.unwrap() {
             self.docker.remove_image(&image.id).await.unwrap();
         }
+        crate::kept::keep(&self.home);
         fs::remove_dir_all(&self.home).unwrap();
     }
 }

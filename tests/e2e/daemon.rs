@@ -21,7 +21,7 @@ fn apps_outlive_their_daemon_and_requests_its_end() {
     // A request under way ends well; then the daemon does; apps go on.
     let edge = server.edge();
     let slow = std::thread::spawn(move || {
-        crate::http::Request::get("app.localhost", "/slow/3000").to_port(edge)
+        crate::http::Request::get("app.localhost", "/slow/3000").over_tcp(edge)
     });
     until("the slow request is under way", || {
         let logs = server.paas(&["logs", "-a", "app"]).ok();

@@ -20,7 +20,7 @@ pub(crate) struct Container {
 
 pub(crate) fn ask(method: &str, path: &str) -> Answer {
     let request = Request { method, ..Request::get("docker", path) };
-    request.to_socket(Path::new(SOCKET)).unwrap()
+    request.over_socket(Path::new(SOCKET)).unwrap()
 }
 
 /// Lists `containers`, `networks` or `images` with an installation's label.

@@ -49,10 +49,10 @@ fn the_network_needs_a_token_and_the_client_the_right_server() {
     let port: u16 = server.address("http").rsplit(':').next().unwrap().parse().unwrap();
     let ask = |bearer: &str| {
         let headers = [("Authorization", bearer)];
-        Request { headers: &headers, ..Request::get("paas", "/v1/apps") }.to_port(port).unwrap()
+        Request { headers: &headers, ..Request::get("paas", "/v1/apps") }.over_tcp(port).unwrap()
     };
     assert_eq!(ask(&format!("Bearer {token}")).status, 200);
-    let refused = Request::get("paas", "/v1/apps").to_port(port).unwrap();
+    let refused = Request::get("paas", "/v1/apps").over_tcp(port).unwrap();
     assert_eq!((refused.status, refused.json()["code"].as_str()), (401, Some("unauthenticated")));
     assert!(refused.json()["request_id"].is_string());
     let statuses: Vec<u16> = (0..12).map(|_| ask(&format!("Bearer {forged}")).status).collect();

@@ -80,7 +80,7 @@ fn a_full_disk_is_said_costs_nothing_and_is_forgotten() {
     // An upload that does not fit.
     let ballast = disk.fill(8 << 20);
     let big = sources::server("big");
-    let noise: Vec<u8> = (0..24_u64 << 20).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+    let noise: Vec<u8> = (0..24_u64 << 20).map(|n| n.wrapping_mul(n).to_le_bytes()[1]).collect();
     fs::write(big.path().join("noise.bin"), noise).unwrap();
     let told = server.deploy("app", big.path()).ended(1);
     says(&told, &["error:", "no space left on the server's disk", "hint:", "df -h"]);

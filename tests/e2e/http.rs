@@ -52,14 +52,14 @@ impl<'a> Request<'a> {
     }
 
     /// Over TCP, to this machine.
-    pub(crate) fn to_port(&self, port: u16) -> io::Result<Answer> {
+    pub(crate) fn over_tcp(&self, port: u16) -> io::Result<Answer> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         self.over(stream)
     }
 
     /// Over a socket file.
-    pub(crate) fn to_socket(&self, path: &Path) -> io::Result<Answer> {
+    pub(crate) fn over_socket(&self, path: &Path) -> io::Result<Answer> {
         let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         self.over(stream)
@@ -69,10 +69,10 @@ impl<'a> Request<'a> {
     pub(crate) fn over(&self, mut stream: impl Read + Write) -> io::Result<Answer> {
         let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.path, self.host);
         for (name, value) in self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         if !self.body.is_empty() {
-            head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+            head.extend(["Content-Length: ", &self.body.len().to_string(), "\r\n"]);
         }
         head.push_str("Connection: close\r\n\r\n");
         stream.write_all(head.as_bytes())?;
@@ -130,4 +130,4 @@ fn cut(why: &str) -> io::Error {
 }
 
 /// For any single read; a machine under load may take its time.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);

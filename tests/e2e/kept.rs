@@ -22,7 +22,7 @@ fn kept() -> PathBuf {
 }
 
 /// Held until it is dropped.
-fn turn() -> File {
+pub(crate) fn turn() -> File {
     let file = File::create(kept().join("kept.lock")).unwrap();
     file.lock().unwrap();
     file

@@ -9,7 +9,9 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "clippy takes only the test functions themselves for tests, not what they share"
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a case is a story that is told to its end; clippy takes only the test functions themselves for tests, not what they share"
 )]
 
 mod docker;

@@ -173,7 +173,7 @@ impl Server {
 
     /// The same where the edge may not be there.
     pub(crate) fn try_get(&self, app: &str, path: &str) -> std::io::Result<Answer> {
-        Request::get(&format!("{app}.localhost"), path).to_port(self.edge)
+        Request::get(&format!("{app}.localhost"), path).over_tcp(self.edge)
     }
 
     /// The text of an app's page, which must be there.
@@ -192,7 +192,7 @@ impl Server {
     fn try_api(&self, method: &str, path: &str, body: &[u8]) -> std::io::Result<Answer> {
         let headers = [("Content-Type", "application/json")];
         let request = Request { method, path, host: "paas", headers: &headers, body };
-        request.to_socket(&self.socket())
+        request.over_socket(&self.socket())
     }
 
     /// What the server says of itself, if it answers.

@@ -61,7 +61,7 @@ fn visit(host: &str, port: u16, stop: &AtomicBool) -> Visit {
     loop {
         // Looked at before asking: whoever ends the visits has one answer that came after.
         let last = stop.load(Ordering::Relaxed);
-        match Request::get(host, "/").to_port(port) {
+        match Request::get(host, "/").over_tcp(port) {
             Ok(answer) if answer.status == 200 => answers.push(answer.text()),
             Ok(answer) => faults.push(format!("{}: {}", answer.status, answer.text())),
             Err(error) => faults.push(error.to_string()),

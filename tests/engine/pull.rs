@@ -4,8 +4,9 @@
 use std::{path::Path, sync::Mutex, time::Duration};
 
 use paas::{
-    control::{base_images::BaseImages, task::chain},
+    build::base_images::BaseImages,
     engine::{BuildEngine, Root, RootError},
+    telemetry::chain,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

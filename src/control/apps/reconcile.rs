@@ -19,7 +19,7 @@ use crate::{
             execute::Executor,
             health::{Prober, Target},
             measure::Measurements,
-            plan, slots,
+            plan, rollout, slots,
             state::{self, AppState},
             unrouted::Unrouted,
         },
@@ -152,8 +152,12 @@ impl<E: Engine> Apps<E> {
     ) {
         self.memory.look_again = None;
         self.memory.busy = false;
+        let published = self.table.borrow().generation;
+        let applied = self.edge.traffic().applied.is_some_and(|applied| applied >= published);
         for (name, state) in states {
-            let plan = plan::plan(&state, seen.get(&name).map_or(&[], Vec::as_slice), now);
+            let mut plan = plan::plan(&state, seen.get(&name).map_or(&[], Vec::as_slice), now);
+            // A table that is published is not yet one that every worker of the edge routes by.
+            plan.steps.retain(|step| applied || !rollout::has_shifted(step));
             self.memory.busy |= state.rollout.is_some() || !plan.steps.is_empty();
             self.memory.look_again =
                 self.memory.look_again.into_iter().chain(plan.look_again).min();

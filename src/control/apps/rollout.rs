@@ -42,6 +42,11 @@ pub fn gives_up(step: &Step) -> bool {
     matches!(step, Step::Advance(Advance { to: Phase::Failed { .. }, .. }))
 }
 
+/// Whether this step says that the new incarnation is reached.
+pub fn has_shifted(step: &Step) -> bool {
+    matches!(step, Step::Advance(Advance { to: Phase::Draining, .. }))
+}
+
 type Next = Option<(Phase, Option<ContainerId>)>;
 
 fn starting(

@@ -34,7 +34,8 @@ build() { cargo build --locked --bin paas; }
 initialise() { "$PAAS" init --data "$DATA"; }
 server() { exec "${DETACH[@]}" "$PAAS" server --data "$DATA" --http "127.0.0.1:$HTTP_PORT" --api "127.0.0.1:$API_PORT"; }
 login() { "$PAAS" login "unix:$DATA/api.sock"; }
-deploy() { "$PAAS" deploy "$SOURCE" --app "$APP"; }
+deploy() { created || "$PAAS" apps create "$APP"; "$PAAS" deploy "$SOURCE" --app "$APP"; }
+created() { "$PAAS" describe --app "$APP" >/dev/null 2>&1; }
 answers() { "$PAAS" status; }
 # Names under .localhost are this machine for browsers, but not for every curl.
 ask() { curl -fsS --max-time 10 --resolve "$HOST:$HTTP_PORT:127.0.0.1" "$URL"; }

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Makes a Debian or Ubuntu machine that has only Rust ready for the other scripts.
 # Installs only what is missing, says each thing it does, and may be run at any time.
+#
+#   setup.sh         what paas needs to be built and run
+#   setup.sh tests   and what its tests need besides
 set -euo pipefail
 # shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
@@ -33,6 +36,20 @@ NEEDED_FILES="
   /etc/ssl/certs/ca-certificates.crt:ca-certificates
 "
 
+# Only the tests need these: real package managers on the host, and programs for tiny images.
+NEEDED_BY_TESTS="
+  node:nodejs               runs builds without a container
+  npm:npm                   the same
+  losetup:mount             the store's power-cut test
+"
+NEEDED_FILES_BY_TESTS="
+  /usr/share/doc/busybox-static/copyright:busybox-static
+"
+[ "${1:-}" != tests ] || {
+  NEEDED_COMMANDS+=$NEEDED_BY_TESTS
+  NEEDED_FILES+=$NEEDED_FILES_BY_TESTS
+}
+
 missing_packages() {
   local entry
   while read -r entry _; do
@@ -62,6 +79,9 @@ install_packages() {
     tail -n 20 "$log" >&2
     fail "apt-get could not install ${packages[*]} (whole output: $log)"
   fi
+  # Debian 13 and later ship Docker's command apart from its daemon.
+  command -v docker >/dev/null || as_root apt-get install -y --no-install-recommends docker-cli >"$log" 2>&1 ||
+    { tail -n 20 "$log" >&2; fail "apt-get could not install docker-cli (whole output: $log)"; }
   rm -f "$log"
 }
 

@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
 cd "$ROOT"
-scripts/setup.sh
+scripts/setup.sh tests
 
 # Some tests mount loop devices and talk to Docker. Cargo runs as you, the tests as root.
 if [ "$(id -u)" -ne 0 ]; then

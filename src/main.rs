@@ -1,10 +1,15 @@
 //! `paas`: argv → builder or launcher (inside containers), daemon, or client → exit code.
 
-use std::{collections::BTreeMap, io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use cli::{InitArgs, Invocation, ServerArgs};
 use paas::{
-    config::{self, Given},
+    config::{self, ApiAddress, Given},
     daemon::{
         self,
         folders::Folders,
@@ -58,6 +63,7 @@ fn prepare(arguments: InitArgs) -> ExitCode {
     };
     match runtime().block_on(init(&setup)) {
         Ok(made) => {
+            let api = api_address(&arguments.data);
             let start = match &made.unit {
                 Some(_) => "systemctl enable --now paas".to_owned(),
                 None => format!("paas server --data {}", arguments.data.display()),
@@ -69,8 +75,8 @@ fn prepare(arguments: InitArgs) -> ExitCode {
                  Admin token   {}\n\
                                (shown once; `paas init` makes another)\n\n\
                  Next:\n  {start}\n  \
-                 paas login https://HOST:PORT --fingerprint … --token …   (from your own machine)\n  \
-                 paas deploy                                              (in a folder with an app)",
+                 paas login {api} --fingerprint … --token …\n  \
+                 paas deploy     (in a folder with an app)",
                 arguments.data.display(),
                 made.config.display(),
                 made.fingerprint,
@@ -92,7 +98,6 @@ fn given(arguments: ServerArgs) -> Given {
         ("domain", arguments.domain),
         ("node", arguments.node),
     ];
-    let host_name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Given {
         file,
         environment: std::env::vars().collect::<BTreeMap<_, _>>(),
@@ -100,9 +105,34 @@ fn given(arguments: ServerArgs) -> Given {
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value?)))
             .collect(),
-        host_name: host_name.trim().to_owned(),
+        host_name: host_name(),
         data: arguments.data,
     }
+}
+
+/// Where the API will be found, as far as this machine can tell.
+fn api_address(data: &Path) -> String {
+    let file = std::fs::read_to_string(Folders::of(data).config()).ok();
+    let given = Given {
+        file: file.map(|text| (Folders::of(data).config(), text)),
+        host_name: host_name(),
+        data: data.to_owned(),
+        ..Given::default()
+    };
+    let config = config::resolve(&given).ok();
+    let address = config.as_ref().and_then(|config| config.api.first().copied());
+    match (address, config) {
+        (Some(ApiAddress::Https(at)), Some(config)) if at.ip().is_unspecified() => {
+            format!("https://{}:{}", config.domain, at.port())
+        }
+        (Some(address), _) => address.to_string(),
+        (None, _) => "https://HOST:PORT".to_owned(),
+    }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 fn runtime() -> tokio::runtime::Runtime {

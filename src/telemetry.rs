@@ -1,4 +1,5 @@
-//! The daemon's own log: one line a fact, on standard error, levels by `PAAS_LOG`.
+//! The daemon's own log: one line a fact, on standard error, levels by `PAAS_LOG`; and how an error
+//! is told.
 
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -20,4 +21,16 @@ pub fn start(filter: Option<&str>) {
     }
 }
 
-const DEFAULT: &str = "info";
+/// An error and its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}
+
+const DEFAULT: &str = "info,access=off";

@@ -41,9 +41,8 @@ pub enum Scheme {
     Npm,
     /// Python's version specifiers, such as `>=3.11,<3.13`; a bare `3.12` is the newest 3.12.
     Pep440,
-    /// A line of `go.mod`, such as `1.22` or `1.22.3`: the newest patch of that minor version that
-    /// is at least this, else the next minor version.
-    Go,
+    /// This version or a newer one, as the `go` line of go.mod means it; the newest is taken.
+    Minimum,
 }
 
 /// A reply.
@@ -68,8 +67,11 @@ pub struct Toolchain {
 /// Why there is no such runtime.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// A sentence.
+    /// What failed.
     pub error: String,
+    /// Because of what.
+    #[serde(default)]
+    pub because: String,
     /// Versions close to what was asked for.
     #[serde(default)]
     pub nearest: Vec<String>,
@@ -87,7 +89,7 @@ pub(crate) enum ToolchainError {
     Connection(#[from] io::Error),
     #[error("the daemon's answer about the runtime makes no sense")]
     Syntax(#[from] serde_json::Error),
-    #[error("{}", .0.error)]
+    #[error("{}: {}", .0.error, .0.because)]
     Refused(Refusal),
 }
 
@@ -118,7 +120,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&request).unwrap(), text);
         let found = r#"{"version":"20.20.2","path":"/toolchains/node-20.20.2"}"#;
         assert!(matches!(serde_json::from_str(found).unwrap(), Reply::Found(_)));
-        let refused = r#"{"error":"no node 99","nearest":["26.10.0"],"hint":"ask for 26"}"#;
+        let refused = r#"{"error":"no node 99","because":"too new","nearest":["26.10.0"],"hint":"ask for 26"}"#;
         assert!(matches!(serde_json::from_str(refused).unwrap(), Reply::Refused(_)));
     }
 }

@@ -3,7 +3,11 @@
 //! Nothing else in this crate reads an environment variable, so that a test can stand in any
 //! folder with any environment.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 /// Where the daemon keeps its data unless told otherwise.
 pub(crate) const DATA: &str = "/var/lib/paas";
@@ -29,6 +33,8 @@ pub(crate) struct Environment {
     pub(crate) fingerprint: Option<String>,
     /// Whether there is a screen that a browser could open on.
     pub(crate) display: bool,
+    /// `RUST_BACKTRACE`, whatever it is set to.
+    pub(crate) backtrace: bool,
     /// `NO_COLOR`, whatever it is set to.
     pub(crate) no_color: bool,
 }
@@ -42,15 +48,25 @@ impl Environment {
         Self {
             folder: env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             config,
-            data: given("PAAS_DATA").map_or_else(|| PathBuf::from(DATA), PathBuf::from),
+            // A relative path is relative to here; a folder that is gone leaves it as it is.
+            data: given("PAAS_DATA").map_or_else(
+                || PathBuf::from(DATA),
+                |data| std::path::absolute(&data).unwrap_or_else(|_| PathBuf::from(data)),
+            ),
             app: text("PAAS_APP"),
             context: text("PAAS_CONTEXT"),
             url: text("PAAS_URL"),
             token: text("PAAS_TOKEN"),
             fingerprint: text("PAAS_FINGERPRINT"),
             display: given("DISPLAY").or_else(|| given("WAYLAND_DISPLAY")).is_some(),
+            backtrace: given("RUST_BACKTRACE").is_some(),
             no_color: given("NO_COLOR").is_some(),
         }
+    }
+
+    /// Where a path that was typed leads; `.` is no part of it.
+    pub(crate) fn at(&self, path: &Path) -> PathBuf {
+        self.folder.join(path).components().collect()
     }
 }
 

@@ -22,7 +22,7 @@ mod ui;
 #[cfg(test)]
 mod tests;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, panic::UnwindSafe, process::ExitCode};
 
 pub use commands::{init::InitArgs, server::ServerArgs};
 
@@ -65,10 +65,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Exi
 
 /// Carries out a client's command. A panic of ours ends it with exit code 70 and says so.
 pub fn run(request: Request) -> ExitCode {
-    ui::bug::announce_panics();
-    let outcome = std::panic::catch_unwind(|| {
-        let environment = Environment::read();
-        let ui = Ui::of_process(&environment, request.shared.quiet);
+    let environment = Environment::read();
+    ui::bug::announce_panics(&environment);
+    guarded(|| {
+        let ui = Ui::of_process(&environment, &request.shared);
+        // One thread: a command waits for one server, and a pool of threads costs milliseconds.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
             Ok(runtime) => runtime.block_on(perform(request, environment, ui)),
@@ -78,8 +79,12 @@ pub fn run(request: Request) -> ExitCode {
                 failure.code()
             }
         }
-    });
-    outcome.unwrap_or(ExitCode::from(BUG))
+    })
+}
+
+/// Turns a panic, which the hook has announced, into an exit code.
+fn guarded(work: impl FnOnce() -> ExitCode + UnwindSafe) -> ExitCode {
+    std::panic::catch_unwind(work).unwrap_or(ExitCode::from(BUG))
 }
 
 /// Carries out a command where everything it sees and prints is given.

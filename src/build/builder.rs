@@ -6,65 +6,30 @@
 //! recognised as outdated.
 
 use std::{
-    collections::BTreeMap,
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
-    time::Duration,
 };
 
-use buildpacks::{
-    Target,
-    agent::{Built, Job, Outcome, PreviousBuild},
-};
-use tokio::{sync::mpsc, task::spawn_blocking};
-use tokio_util::sync::CancellationToken;
+use buildpacks::agent::{Built, Job, Outcome, PreviousBuild};
+use tokio::task::spawn_blocking;
 
 use super::{
-    base::BaseImage,
+    container::container,
     error::BuildError,
     export::{self, Assembled, Context, Origin, Places, Shared},
     folder::Folder,
     processes::processes,
-    progress::{Progress, Stage},
-    session::{self, SOCKET, Session},
+    progress::Stage,
+    request::{BuildRequest, Settings},
+    session::{self, Session},
     workspace::{self, Previous, Workspace},
 };
 use crate::{
-    engine::{Access, BuildEngine, BuilderSpec, Mount},
+    engine::BuildEngine,
     faults,
-    model::{AppName, Artifact, BuildNumber, ByteSize, ImageId, Manifest},
+    model::{AppName, Artifact, ByteSize, ImageId, Manifest},
 };
-
-/// What all builds of a daemon have in common.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Which installation this is; its label goes onto every image.
-    pub installation: String,
-    /// The folder with one folder per app.
-    pub apps: PathBuf,
-    /// The folder of caches that builds of all apps share.
-    pub cache: PathBuf,
-    /// The `/cnb` tree, as `buildpacks::cnb::materialise` writes it.
-    pub cnb: PathBuf,
-    /// The `paas` binary that becomes the launcher in every image.
-    pub binary: PathBuf,
-    /// The shelf of toolchains.
-    pub toolchains: PathBuf,
-    /// The folder with the socket at which toolchains are asked for, and the socket's name in it.
-    pub toolchain_socket: (PathBuf, String),
-    /// The certificates that this machine trusts.
-    pub ca_bundle: Option<PathBuf>,
-    /// Environment of every build: registries, proxies, certificates. It reaches the buildpacks,
-    /// never the image.
-    pub environment: BTreeMap<String, String>,
-    /// The images that apps run on and are built in.
-    pub run: BaseImage,
-    /// See [`Settings::run`].
-    pub build: BaseImage,
-    /// What is built for.
-    pub target: Target,
-}
 
 /// Builds apps.
 #[derive(Debug, Clone)]
@@ -72,52 +37,6 @@ pub struct Builder<E> {
     engine: E,
     settings: Arc<Settings>,
     shared: Arc<Shared>,
-}
-
-/// One build.
-#[derive(Debug)]
-pub struct BuildRequest {
-    /// Whose.
-    pub app: AppName,
-    /// Which.
-    pub number: BuildNumber,
-    /// The unpacked tree; it is only read, so that a build can be begun again.
-    pub source: PathBuf,
-    /// What it may use, where `paas.toml` does not say otherwise.
-    pub limits: BuildLimits,
-    /// The app's own configuration, as far as builds may see it.
-    pub environment: BTreeMap<String, String>,
-    /// Ends it early.
-    pub cancel: CancellationToken,
-    /// Where its news go; when full, the build waits.
-    pub progress: mpsc::Sender<Progress>,
-}
-
-/// What a build may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BuildLimits {
-    /// Memory, swap included.
-    pub memory: ByteSize,
-    /// The most that `paas.toml` may ask for.
-    pub most_memory: ByteSize,
-    /// Thousandths of a core.
-    pub cpu_millis: u32,
-    /// Processes and threads.
-    pub pids: u32,
-    /// The longest it may take.
-    pub timeout: Duration,
-}
-
-impl Default for BuildLimits {
-    fn default() -> Self {
-        Self {
-            memory: ByteSize::mib(2048),
-            most_memory: ByteSize::mib(16 << 10),
-            cpu_millis: 2000,
-            pids: 1024,
-            timeout: Duration::from_mins(15),
-        }
-    }
 }
 
 impl<E: BuildEngine> Builder<E> {
@@ -128,6 +47,11 @@ impl<E: BuildEngine> Builder<E> {
 
     /// Makes an image of a source tree.
     pub async fn build(&self, request: BuildRequest) -> Result<Artifact, BuildError> {
+        // Boxed, because it is large and the future of every caller would hold it.
+        Box::pin(self.make(request)).await
+    }
+
+    async fn make(&self, request: BuildRequest) -> Result<Artifact, BuildError> {
         request.tell(Stage::Prepare).await;
         let (workspace, manifest) = self.prepare(&request).await?;
         let places = self.places(&workspace);
@@ -140,6 +64,9 @@ impl<E: BuildEngine> Builder<E> {
         let (assembled, built) =
             self.assemble(&request, name, built, Arc::clone(&previous), places.clone()).await?;
         faults::point("build.exported");
+        if request.cancel.is_cancelled() {
+            return Err(BuildError::Cancelled);
+        }
         request.tell(Stage::Load).await;
         let size = assembled.size;
         let image = self.load(assembled, built, &previous, workspace, places).await?;
@@ -150,6 +77,18 @@ impl<E: BuildEngine> Builder<E> {
     /// first build.
     pub async fn sweep(&self) -> Result<usize, BuildError> {
         session::sweep(&self.engine).await
+    }
+
+    /// What the folders of an app take on the disk: source, layers and caches.
+    pub async fn usage(&self, app: &AppName) -> Result<ByteSize, BuildError> {
+        let (apps, app) = (self.settings.apps.clone(), app.clone());
+        blocking(move || {
+            let workspace = Workspace::open(&apps, &app).map_err(BuildError::prepare)?;
+            let folders = [&workspace.source, &workspace.layers, &workspace.cache];
+            let sizes = folders.into_iter().map(|folder| export::disk_usage(folder));
+            Ok(ByteSize(sizes.sum::<Result<u64, _>>()?))
+        })
+        .await
     }
 
     /// Removes all that builds of an app left on this machine, images aside.
@@ -213,7 +152,7 @@ impl<E: BuildEngine> Builder<E> {
             previous: known.then(|| PreviousBuild::clone(&previous.agent)),
         };
         let session = Session {
-            spec: &self.spec(request, workspace, memory),
+            spec: &container(&self.settings, request, workspace, memory),
             run: &workspace.run,
             job: &job,
             deadline: manifest.build.timeout.unwrap_or(request.limits.timeout),
@@ -223,42 +162,6 @@ impl<E: BuildEngine> Builder<E> {
         match session::run(&self.engine, &session).await? {
             Outcome::Built(built) => Ok(built),
             Outcome::Failed(failed) => Err(BuildError::Failed(failed)),
-        }
-    }
-
-    fn spec(&self, request: &BuildRequest, workspace: &Workspace, memory: ByteSize) -> BuilderSpec {
-        let settings = &self.settings;
-        let (toolchain_folder, toolchain_socket) = &settings.toolchain_socket;
-        let write = |source: &Path, target: &str| mount(source, target, Access::ReadWrite);
-        let read = |source: &Path, target: &str| mount(source, target, Access::ReadOnly);
-        let mut mounts = vec![
-            write(&workspace.source, "/workspace"),
-            write(&workspace.layers, "/layers"),
-            write(&settings.cache, "/cache"),
-            write(&workspace.cache, "/cache/app"),
-            read(&settings.cnb, "/cnb"),
-            read(&settings.toolchains, "/toolchains"),
-            read(&workspace.run, "/run/paas"),
-            read(toolchain_folder, "/run/toolchains"),
-        ];
-        mounts.extend(settings.ca_bundle.as_deref().map(|bundle| read(bundle, CA_BUNDLE)));
-        let mut environment = settings.build.environment.clone();
-        environment.insert("HOME".to_owned(), "/tmp/home".to_owned());
-        // On the tmpfs, so that no secret of the app's configuration reaches the disk.
-        environment.insert("CNB_PLATFORM_DIR".to_owned(), "/tmp/platform".to_owned());
-        let socket = format!("/run/toolchains/{toolchain_socket}");
-        environment.insert(buildpacks::toolchain::SOCKET_VARIABLE.to_owned(), socket);
-        BuilderSpec {
-            app: request.app.clone(),
-            build: request.number,
-            image: settings.build.id.clone(),
-            command: AGENT.map(str::to_owned).into_iter().chain([agent_socket()]).collect(),
-            user: settings.build.user.clone(),
-            environment,
-            mounts,
-            memory,
-            cpu_millis: request.limits.cpu_millis,
-            pids: request.limits.pids,
         }
     }
 
@@ -324,13 +227,6 @@ impl<E: BuildEngine> Builder<E> {
     }
 }
 
-impl BuildRequest {
-    /// A listener that went away does not stop a build.
-    async fn tell(&self, stage: Stage) {
-        let _ = self.progress.send(Progress::Stage(stage)).await;
-    }
-}
-
 /// Reads `paas.toml` of a source tree, which must not be a link; without one all is default.
 fn read_manifest(source: &Path) -> Result<Manifest, BuildError> {
     let folder = Folder::open(source).map_err(BuildError::prepare)?;
@@ -357,16 +253,4 @@ async fn blocking<T: Send + 'static>(
     spawn_blocking(work).await.unwrap_or(Err(BuildError::Panicked))
 }
 
-fn mount(source: &Path, target: &str, access: Access) -> Mount {
-    Mount { source: source.to_owned(), target: target.to_owned(), access }
-}
-
-fn agent_socket() -> String {
-    format!("/run/paas/{SOCKET}")
-}
-
-/// The first process of a build container.
-const AGENT: [&str; 2] = ["/cnb/lifecycle/paas", "lifecycle-agent"];
-/// Where Debian's programs look for certificates; this machine's stand there during a build.
-const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 const MAX_MANIFEST: u64 = 256 << 10;

@@ -115,8 +115,7 @@ impl Folder {
     /// deeper than there are file descriptors, so folders are moved up and emptied one at a time.
     pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
         match fs::unlinkat(&self.0, name, AtFlags::empty()) {
-            Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::NOENT) => return Ok(()),
+            Ok(()) | Err(rustix::io::Errno::NOENT) => return Ok(()),
             Err(rustix::io::Errno::ISDIR | rustix::io::Errno::PERM) => {}
             Err(error) => return Err(error.into()),
         }

@@ -6,31 +6,38 @@
 //! Invariants: whatever comes out of an upload or a build is treated as hostile; a build that fails
 //! or dies leaves what the last successful one left usable.
 //!
-//! In reading order: `builder` (the story), `unpack` (upload → tree), `uploads` (where trees wait), `workspace` (the folders of
-//! an app), `session` (one build in one container), `export` (folders → image), `base` (the images
-//! below), `processes` (what can be run), `folder` (how untrusted trees are touched), `stack` (the
-//! root filesystems), `toolchains` (the languages), `web` (the only door to downloads).
+//! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
+//! an app), `container` and `session` (one build in one container), `export` (folders → image), `base` (the images
+//! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what builds
+//! are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images` (where
+//! the stack comes from), `workshop` (all that builds need), `web` (the only door
+//! to downloads).
 
 mod base;
+pub mod base_images;
 mod builder;
+mod container;
 mod error;
 mod export;
 mod folder;
 mod processes;
 mod progress;
+mod request;
 mod session;
 pub mod stack;
 pub mod toolchains;
 pub mod unpack;
 mod uploads;
 mod web;
+pub mod workshop;
 mod workspace;
 
 pub use base::{BaseImage, load_base};
-pub use builder::{BuildLimits, BuildRequest, Builder, Settings};
+pub use builder::Builder;
 pub use error::BuildError;
 pub use export::{Excess, ExportError};
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
+pub use request::{BuildLimits, BuildRequest, Settings};
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};
 pub use uploads::{BuildFolders, Incoming};

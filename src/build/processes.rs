@@ -63,13 +63,12 @@ pub(crate) fn processes(
             let entrypoint = vec![LAUNCHER.to_owned(), command.clone()];
             processes.insert(name.clone(), plain(name.clone(), entrypoint, command.clone()));
         }
-        match processes.get_mut(name) {
-            Some(process) => describe(process, described),
-            None => {
-                let known = processes.keys().map(|it| format!("`{it}`")).collect::<Vec<_>>();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                return Err(ProcessesError::Unknown { name: name.clone(), known });
-            }
+        if let Some(process) = processes.get_mut(name) {
+            describe(process, described);
+        } else {
+            let known = processes.keys().map(|it| format!("`{it}`")).collect::<Vec<_>>();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(ProcessesError::Unknown { name: name.clone(), known });
         }
     }
     if processes.is_empty() { Err(ProcessesError::None) } else { Ok(processes) }
@@ -103,11 +102,10 @@ fn describe(process: &mut Process, described: &ManifestProcess) {
 
 /// The command as people would write it: what a shell would run, without the shell.
 fn shown(process: &agent::Process) -> String {
-    let mut words = process.command.iter().chain(&process.args).map(String::as_str);
-    let words: Vec<&str> = words.by_ref().collect();
-    let script = match words.as_slice() {
-        ["bash" | "sh" | "/bin/bash" | "/bin/sh", "-c" | "-lc", script] => script,
-        _ => return words.join(" "),
+    let words = process.command.iter().chain(&process.args).map(String::as_str);
+    let words: Vec<&str> = words.collect();
+    let ["bash" | "sh" | "/bin/bash" | "/bin/sh", "-c" | "-lc", script] = words.as_slice() else {
+        return words.join(" ");
     };
     script.strip_prefix("exec ").unwrap_or(script).to_owned()
 }

@@ -16,10 +16,11 @@ use crate::{
     model::{AppName, SourceDigest},
 };
 
-/// The folder with one folder per app.
+/// The folders with one folder per app: its uploads and build records, and its build cache.
 #[derive(Debug, Clone)]
 pub struct BuildFolders {
     apps: PathBuf,
+    cache: PathBuf,
 }
 
 /// A tree that is being received. Dropping it removes what was received.
@@ -33,10 +34,10 @@ pub struct Incoming {
 impl BuildFolders {
     /// Of the data folder at `data`.
     pub fn new(data: &Path) -> Self {
-        Self { apps: data.join("apps") }
+        Self { apps: data.join("apps"), cache: data.join("cache") }
     }
 
-    /// The folder itself.
+    /// The folder of uploads and build records.
     pub fn apps(&self) -> &Path {
         &self.apps
     }
@@ -70,9 +71,11 @@ impl BuildFolders {
 
     /// Removes all that builds keep of an app on this machine, images aside.
     pub fn forget(&self, app: &AppName) {
-        let folder = self.apps.join(app.as_str());
-        if folder.exists() {
-            discard(&folder);
+        for folder in [&self.apps, &self.cache] {
+            let folder = folder.join(app.as_str());
+            if folder.exists() {
+                discard(&folder);
+            }
         }
     }
 

@@ -39,11 +39,17 @@ const SETTINGS: [&str; 9] = [
 /// Makes a configuration of what was given, or says all that is wrong with it.
 pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
     let mut reader = Reader::new(given);
+    let domain = reader.one("domain", LAPTOP, domain);
+    // A name of one's own is meant for the world; without one this is somebody's laptop.
+    let (http, api) = match domain.as_str() {
+        LAPTOP => ("127.0.0.1:8080", "127.0.0.1:8443"),
+        _ => ("0.0.0.0:80", "0.0.0.0:8443"),
+    };
     let config = Config {
         data: given.data.clone(),
-        domain: reader.one("domain", "localhost", domain),
-        http: reader.many("http", "127.0.0.1:8080", socket_address),
-        api: reader.many("api", "", |text| ApiAddress::from_str(text)),
+        domain,
+        http: reader.many("http", http, socket_address),
+        api: reader.many("api", api, ApiAddress::from_str),
         docker: reader.one("docker", "/var/run/docker.sock", |text| Ok(PathBuf::from(text))),
         subnets: reader.one("subnets", "10.210.0.0/16", subnets),
         node: reader.one("node", &given.host_name, node),
@@ -57,6 +63,9 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
     };
     if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
 }
+
+/// The domain of a machine that has none: its names lead to the machine itself (RFC 6761 §6.3).
+const LAPTOP: &str = "localhost";
 
 #[derive(Debug)]
 struct Reader<'a> {
@@ -88,7 +97,7 @@ impl<'a> Reader<'a> {
             match as_text(&value) {
                 Some(text) => drop(self.file.insert(key, text)),
                 None => {
-                    self.fault(place, "it must be a text, a number or a list of texts".to_owned())
+                    self.fault(place, "it must be a text, a number or a list of texts".to_owned());
                 }
             }
         }
@@ -237,6 +246,14 @@ mod tests {
         .unwrap();
         assert_eq!((config.domain.as_str(), config.node.as_str()), ("flag.test", "env"));
         assert_eq!(config.http.len(), 2);
+    }
+
+    #[test]
+    fn a_laptop_serves_itself_and_a_server_serves_the_world() {
+        let laptop = resolve(&given("", &[], &[])).unwrap();
+        let server = resolve(&given("domain = 'apps.example.com'", &[], &[])).unwrap();
+        let public = |config: &Config| config.http.iter().any(|at| at.ip().is_unspecified());
+        assert!(!public(&laptop) && public(&server));
     }
 
     #[test]

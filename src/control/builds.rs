@@ -13,12 +13,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    build::{BuildFolders, BuildLimits, BuildRequest, Builder, Progress},
-    clock,
-    control::{
-        task::{Task, chain},
+    build::{
+        BuildFolders, BuildLimits, BuildRequest, Builder, Progress,
         workshop::{Workshop, WorkshopError},
     },
+    clock,
+    control::task::Task,
     engine::BuildEngine,
     faults,
     logs::{BuildLog, LogError, Logs},
@@ -27,6 +27,7 @@ use crate::{
         Store, StoreError, Transaction, View, diary,
         releasing::{self, Draft},
     },
+    telemetry::chain,
 };
 
 /// The task that builds.
@@ -173,7 +174,7 @@ impl<E: BuildEngine> Builds<E> {
             while let Some(news) = news.recv().await {
                 match news {
                     Progress::Stage(stage) => {
-                        tracing::debug!(app = %build.app, stage = stage.word(), "build")
+                        tracing::debug!(app = %build.app, stage = stage.word(), "build");
                     }
                     Progress::Line(line) => log.append(&line),
                 }
@@ -237,7 +238,7 @@ fn resume(tx: &mut Transaction<'_>, now: Timestamp) -> Result<(), StoreError> {
 }
 
 /// Records how a build ended, with the release that comes of it.
-fn finish(
+pub(super) fn finish(
     tx: &mut Transaction<'_>,
     build: &Build,
     result: Result<Artifact, (String, Option<String>)>,

@@ -9,9 +9,7 @@
 
 pub mod apps;
 pub mod backoff;
-pub mod base_images;
 pub mod builds;
 pub mod routes;
 pub mod sweep;
 pub mod task;
-pub mod workshop;

@@ -14,8 +14,9 @@ use std::{
 use proxy::{Absence, Hold, Host, Service, ServiceName, Table, Upstream, UpstreamId};
 
 use crate::{
-    control::apps::state::AppState,
+    control::apps::{slots, state::AppState},
     model::{AppName, ContainerId, Health, InstanceState, Observed, Phase, ProcessName, Rollout},
+    store::{StoreError, View},
 };
 
 /// The services and hosts of all apps.
@@ -26,8 +27,32 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Adds an app under `host`.
-    pub fn add(&mut self, host: Host, state: &AppState, last: Option<&Rollout>, seen: &[Observed]) {
+    /// Those of all these apps, each under `<app>.<domain>`.
+    pub fn of(
+        view: &impl View,
+        states: &BTreeMap<AppName, AppState>,
+        seen: &BTreeMap<AppName, Vec<Observed>>,
+        domain: &str,
+    ) -> Result<Self, StoreError> {
+        let mut routes = Self::default();
+        for (name, state) in states {
+            let Ok(host) = Host::parse(&format!("{name}.{domain}")) else { continue };
+            let key = (name.as_str().to_owned(), u64::from(state.app.last_rollout.0));
+            let last = view.get::<Rollout>(&key)?;
+            let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
+            routes.add(host, state, last.as_ref(), seen);
+        }
+        Ok(routes)
+    }
+
+    /// Those of all apps on record before any instance was seen. A daemon that has just started
+    /// holds requests by them; with no table it would call every host unknown until it has looked.
+    pub fn on_record(view: &impl View, domain: &str) -> Result<Self, StoreError> {
+        let states = AppState::load_all(view, &BTreeMap::new())?;
+        Self::of(view, &states, &BTreeMap::new(), domain)
+    }
+
+    fn add(&mut self, host: Host, state: &AppState, last: Option<&Rollout>, seen: &[Observed]) {
         let name = service_name(&state.app.name);
         self.services.insert(name.clone(), Arc::new(service(state, last, seen)));
         self.hosts.insert(host, name);
@@ -82,17 +107,11 @@ fn upstreams(state: &AppState, seen: &[Observed]) -> Vec<Upstream> {
     let Some(current) = state.app.current.filter(|_| state.app.destroyed_at.is_none()) else {
         return Vec::new();
     };
-    let wanted: BTreeMap<_, _> = state.slots_of(current).into_iter().collect();
-    let serving = seen.iter().filter(|observed| {
-        observed.instance.incarnation == current
-            && observed.stopping_since.is_none()
-            && matches!(observed.instance.state, InstanceState::Running { .. })
-            && observed.instance.slot.process.is_web()
-            && wanted.contains_key(&observed.instance.slot)
-    });
     let (mut ready, mut failing) = (Vec::new(), Vec::new());
-    for observed in serving {
-        let port = wanted.get(&observed.instance.slot).and_then(|process| process.port);
+    for (slot, process) in state.slots_of(current) {
+        let Some(observed) = slots::owner(current, &slot, seen) else { continue };
+        let running = matches!(observed.instance.state, InstanceState::Running { .. });
+        let port = process.port.filter(|_| running && slot.process.is_web());
         let (Some(address), Some(port)) = (observed.instance.address, port) else { continue };
         let upstream = Upstream {
             id: upstream_id(&observed.instance.id),

@@ -13,10 +13,11 @@ use tokio::time::sleep;
 use crate::{
     build::BuildFolders,
     clock,
-    control::task::{Task, chain},
+    control::task::Task,
     engine::{BuildEngine, Engine, EngineError},
     model::{App, AppName, Build, ImageId, Release, ReleaseVersion, Rollout, SourceDigest},
     store::{Store, StoreError, Transaction, View, export::ExportError},
+    telemetry::chain,
 };
 
 /// The task that cleans up and keeps the hourly exports.

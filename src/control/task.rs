@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
+use crate::telemetry::chain;
 
 /// One part of control.
 pub trait Task: Send + 'static {
@@ -47,18 +48,6 @@ pub async fn run<T: Task>(mut task: T, stop: CancellationToken) {
             () = task.wait() => {}
         }
     }
-}
-
-/// An error and its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }
 
 /// Between failed passes: quick at first, since most failures are a Docker that is starting.

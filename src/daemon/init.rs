@@ -12,7 +12,6 @@ use std::{
 
 use crate::{
     clock,
-    control::task::chain,
     daemon::{
         authority::{Authority, AuthorityError},
         folders::Folders,
@@ -23,6 +22,7 @@ use crate::{
         grant::{self, Randomness, TokenKey},
     },
     store::{self, DataDirLock, LockError, OpenError, RestoreError, Store, StoreOptions},
+    telemetry::chain,
 };
 
 /// What was made.

@@ -3,6 +3,7 @@
 //! [`run()`] reads as a life: lock → open → bind → adopt → start → wait → drain. [`init`] is what comes
 //! once before it. Nothing is decided here that belongs to a part.
 
+mod access;
 pub mod authority;
 pub mod folders;
 pub mod init;

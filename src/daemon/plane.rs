@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     build::{
         BuildFolders,
+        base_images::BaseImages,
         toolchains::{OpenError, Sources, Toolchains},
+        workshop::Workshop,
     },
     config::Config,
     control::{
@@ -23,11 +25,9 @@ use crate::{
             health::Prober,
             reconcile::{Apps, Memory, Ticks},
         },
-        base_images::BaseImages,
         builds::Builds,
         sweep::Sweep,
-        task::{self, chain},
-        workshop::Workshop,
+        task,
     },
     daemon::{folders::Folders, init::write_secret},
     engine::docker::{Docker, DockerSettings, InstallationId},
@@ -35,6 +35,7 @@ use crate::{
     model::{ByteSize, Observation},
     server::EngineStatus,
     store::Store,
+    telemetry::chain,
 };
 
 /// What the control plane is made of, before there is an engine.

@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::authority::{Authority, AuthorityError, Presented};
-use crate::{clock, control::task::chain, model::Timestamp};
+use crate::{clock, model::Timestamp, telemetry::chain};
 
 /// One listener's certificate, and what it takes to issue another.
 #[derive(Debug)]

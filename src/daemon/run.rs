@@ -11,8 +11,9 @@ use tokio::{
 use crate::{
     clock,
     config::{ApiAddress, Config},
-    control::task::chain,
+    control::routes::Routes,
     daemon::{
+        access,
         authority::AuthorityError,
         folders::Folders,
         init::token_key,
@@ -24,7 +25,8 @@ use crate::{
     logs::{LogError, LogSettings, Logs},
     model::Observation,
     server::{self, Api, Attempts, EngineStatus, Incoming},
-    store::{self, DataDirLock, LockError, OpenError, Store, StoreOptions},
+    store::{self, DataDirLock, LockError, OpenError, Store, StoreError, StoreOptions},
+    telemetry::chain,
 };
 
 /// Why the daemon did not start.
@@ -45,6 +47,9 @@ pub enum RunError {
     /// The records cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The records cannot be read.
+    #[error(transparent)]
+    Records(#[from] StoreError),
     /// The logs cannot be opened.
     #[error(transparent)]
     Logs(#[from] LogError),
@@ -84,7 +89,11 @@ impl RunError {
             Self::Folder { path, .. } => {
                 Some(format!("paas server needs root: sudo paas server --data {}", path.display()))
             }
-            Self::Logs(_) | Self::Authority(_) | Self::Plane(_) | Self::Signals(_) => None,
+            Self::Records(_)
+            | Self::Logs(_)
+            | Self::Authority(_)
+            | Self::Plane(_)
+            | Self::Signals(_) => None,
         }
     }
 }
@@ -99,8 +108,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let store = Store::open(&folders.store(), options)?;
     let logs = Logs::open(&folders.logs(), LogSettings::default())?;
 
-    let (table, table_reader) = watch::channel(Arc::new(Table::default()));
-    let (access_log, mut records) = proxy::access_log();
+    let known = Routes::on_record(&store.snapshot(), &config.domain)?.into_table(0);
+    let (table, table_reader) = watch::channel(Arc::new(known));
+    let (access_log, records) = proxy::access_log();
     let edge = Arc::new(bind_edge(&config, &table_reader, &access_log)?);
     let incoming = bind_api(&config, &folders).await?;
     announce(&config, &folders, &edge, &incoming);
@@ -131,13 +141,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     // It ends when the edge has, since its records come from there.
     let mut followers = Tasks::new();
-    followers.spawn("access log", async move {
-        while let Some(batch) = records.next().await {
-            for record in batch {
-                tracing::debug!(target: "access", ?record);
-            }
-        }
-    });
+    followers.spawn("access log", access::write_all(records));
     let plane = Plane::new(&config, &folders, &store, &logs, edge.clone(), table, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
 

@@ -43,7 +43,7 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// Removes an instance's container, running or not; one that is gone is fine.
     fn remove(&self, id: &ContainerId) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// Removes what an app leaves besides its containers: its network.
+    /// Removes what an app leaves besides its containers: its network and its images.
     fn forget(&self, app: &AppName) -> impl Future<Output = Result<(), EngineError>> + Send;
 
     /// The output of an instance from `since` on; it ends when the instance ends.

@@ -1,11 +1,14 @@
 //! A build: source → image. It is a record of its own because it outlives the request that asked
 //! for it and ends as an artifact or as a reason that somebody reads later.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, AppName, ByteSize, Process, ProcessName, ReleaseVersion, Timestamp};
+use super::{
+    Actor, AppName, ByteSize, ImageId, Process, ProcessName, ReleaseVersion, SourceDigest,
+    Timestamp,
+};
 
 /// Counts an app's builds, from 1.
 #[derive(
@@ -25,98 +28,6 @@ impl BuildNumber {
 impl fmt::Display for BuildNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
-    }
-}
-
-/// `sha256:` and 64 hexadecimal digits: the identity of an image's configuration, as Docker has it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ImageId(String);
-
-impl ImageId {
-    /// The identity with its `sha256:`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// `sha256:` and 64 hexadecimal digits over a source tree: names, modes and contents in order,
-/// without times and owners, so that the same files have the same digest wherever they come from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SourceDigest(String);
-
-impl SourceDigest {
-    /// The digest with its `sha256:`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A text that should have been `sha256:` and 64 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a sha256 digest")]
-pub struct InvalidDigest;
-
-impl FromStr for ImageId {
-    type Err = InvalidDigest;
-    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        sha256(text).map(Self)
-    }
-}
-
-impl FromStr for SourceDigest {
-    type Err = InvalidDigest;
-    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        sha256(text).map(Self)
-    }
-}
-
-impl TryFrom<String> for ImageId {
-    type Error = InvalidDigest;
-    fn try_from(text: String) -> Result<Self, InvalidDigest> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for SourceDigest {
-    type Error = InvalidDigest;
-    fn try_from(text: String) -> Result<Self, InvalidDigest> {
-        text.parse()
-    }
-}
-
-impl From<ImageId> for String {
-    fn from(id: ImageId) -> Self {
-        id.0
-    }
-}
-
-impl From<SourceDigest> for String {
-    fn from(digest: SourceDigest) -> Self {
-        digest.0
-    }
-}
-
-impl fmt::Display for ImageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for SourceDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn sha256(text: &str) -> Result<String, InvalidDigest> {
-    let digits = text.strip_prefix("sha256:").ok_or(InvalidDigest)?;
-    let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if digits.len() == 64 && digits.bytes().all(lower_hex) {
-        Ok(text.to_owned())
-    } else {
-        Err(InvalidDigest)
     }
 }
 

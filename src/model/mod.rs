@@ -28,11 +28,11 @@ pub mod time;
 pub mod token;
 
 pub use app::App;
-pub use build::{Artifact, Build, BuildNumber, BuildStatus, ImageId, SourceDigest};
+pub use build::{Artifact, Build, BuildNumber, BuildStatus};
 pub use event::{Event, EventKind};
 pub use instance::{ContainerId, Exit, Instance, InstanceState, Slot};
 pub use manifest::Manifest;
-pub use name::{Actor, AppName, EnvKey, InvalidName, ProcessName};
+pub use name::{Actor, AppName, EnvKey, ImageId, InvalidName, ProcessName, SourceDigest};
 pub use observation::{Health, Observation, Observed};
 pub use process::{HealthCheck, Process};
 pub use release::{Cause, Config, Release, ReleaseVersion};

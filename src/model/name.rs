@@ -1,11 +1,25 @@
-//! Names, parsed once at the edge: apps, processes, environment variables and actors.
+//! Names, parsed once at the edge: of apps, processes, environment variables and actors, and the
+//! digests that name images and source trees.
 //!
 //! The grammars are strict because names end up in host names, container names, labels and files.
-//! Whoever holds one of these types needs no escaping and no second check.
+//! Whoever holds a [`Name`] needs no escaping and no second check.
 
-use std::{borrow::Borrow, fmt, str::FromStr};
+use std::{borrow::Borrow, fmt, marker::PhantomData, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A text that a grammar has accepted.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name<G>(String, PhantomData<G>);
+
+/// What texts are names of one kind.
+pub trait Grammar {
+    /// What it is called, for example `app name`.
+    const KIND: &'static str;
+
+    /// Accepts a text, or says the rule that it breaks, in words that tell what to do.
+    fn check(text: &str) -> Result<(), &'static str>;
+}
 
 /// Why a text is not a name: the kind of name, the text, and the rule in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,42 +34,35 @@ pub struct InvalidName {
 }
 
 /// An app's name: 3 to 40 characters, `^[a-z][a-z0-9-]{1,38}[a-z0-9]$`, thus a DNS label.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AppName(String);
+pub type AppName = Name<AppGrammar>;
 
-impl AppName {
+/// A process's name, as in a Procfile: 1 to 30 characters, `^[a-z][a-z0-9_-]*$`.
+pub type ProcessName = Name<ProcessGrammar>;
+
+/// The name of an environment variable: 1 to 128 characters, `^[A-Za-z_][A-Za-z0-9_]*$`, and not
+/// one that the platform sets itself.
+pub type EnvKey = Name<EnvGrammar>;
+
+/// Who did something: the name of a token, or `paas` where the platform acted by itself.
+pub type Actor = Name<ActorGrammar>;
+
+/// `sha256:` and 64 hexadecimal digits: the identity of an image's configuration, as Docker has it.
+pub type ImageId = Name<ImageGrammar>;
+
+/// `sha256:` and 64 hexadecimal digits over a source tree: names, modes and contents in order,
+/// without times and owners, so that the same files have the same digest wherever they come from.
+pub type SourceDigest = Name<SourceGrammar>;
+
+impl<G> Name<G> {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
-
-impl FromStr for AppName {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let valid = (3..=40).contains(&text.len())
-            && text.starts_with(|c: char| c.is_ascii_lowercase())
-            && !text.ends_with('-')
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        accept(valid, text, "app name", APP_RULE).map(Self)
-    }
-}
-
-/// A process's name, as in a Procfile: 1 to 30 characters, `^[a-z][a-z0-9_-]*$`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ProcessName(String);
 
 impl ProcessName {
     /// The process that takes HTTP traffic.
     pub const WEB: &'static str = "web";
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 
     /// Whether this process takes HTTP traffic.
     pub fn is_web(&self) -> bool {
@@ -63,181 +70,175 @@ impl ProcessName {
     }
 }
 
-impl FromStr for ProcessName {
+impl Actor {
+    /// The platform itself.
+    pub fn platform() -> Self {
+        Self("paas".to_owned(), PhantomData)
+    }
+}
+
+impl<G: Grammar> FromStr for Name<G> {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl<G: Grammar> TryFrom<String> for Name<G> {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        match G::check(&text) {
+            Ok(()) => Ok(Self(text, PhantomData)),
+            Err(rule) => Err(InvalidName { kind: G::KIND, text, rule }),
+        }
+    }
+}
+
+impl<G> From<Name<G>> for String {
+    fn from(name: Name<G>) -> Self {
+        name.0
+    }
+}
+
+impl<G> Borrow<str> for Name<G> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<G> fmt::Display for Name<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl<G> fmt::Debug for Name<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl<G> Serialize for Name<G> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de, G: Grammar> Deserialize<'de> for Name<G> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+    }
+}
+
+/// See [`AppName`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AppGrammar {}
+
+impl Grammar for AppGrammar {
+    const KIND: &'static str = "app name";
+
+    fn check(text: &str) -> Result<(), &'static str> {
+        let valid = (3..=40).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && !text.ends_with('-')
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        valid.then_some(()).ok_or(
+            "3 to 40 characters: lower-case letters, digits and `-`, starting with a letter and \
+             not ending with `-`",
+        )
+    }
+}
+
+/// See [`ProcessName`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProcessGrammar {}
+
+impl Grammar for ProcessGrammar {
+    const KIND: &'static str = "process name";
+
+    fn check(text: &str) -> Result<(), &'static str> {
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
         let valid = (1..=30).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && text.bytes().all(inner);
-        accept(valid, text, "process name", PROCESS_RULE).map(Self)
+        valid.then_some(()).ok_or(
+            "1 to 30 characters: lower-case letters, digits, `-` and `_`, starting with a letter",
+        )
     }
 }
 
-/// The name of an environment variable: 1 to 128 characters, `^[A-Za-z_][A-Za-z0-9_]*$`, and not
-/// one that the platform sets itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct EnvKey(String);
+/// See [`EnvKey`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EnvGrammar {}
 
-impl EnvKey {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+impl Grammar for EnvGrammar {
+    const KIND: &'static str = "environment variable";
 
-impl FromStr for EnvKey {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
+    fn check(text: &str) -> Result<(), &'static str> {
         let valid = (1..=128).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        let text = accept(valid, text, "environment variable", ENV_RULE)?;
+        if !valid {
+            return Err("1 to 128 characters: letters, digits and `_`, not starting with a digit");
+        }
         let reserved = text == "PORT" || text.starts_with("PAAS_") || text.starts_with("CNB_");
-        accept(!reserved, &text, "environment variable", ENV_RESERVED).map(Self)
+        (!reserved)
+            .then_some(())
+            .ok_or("`PORT` and names starting with `PAAS_` or `CNB_` are set by the platform")
     }
 }
 
-/// Who did something: the name of a token, or `paas` where the platform acted by itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Actor(String);
+/// See [`Actor`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ActorGrammar {}
 
-impl Actor {
-    /// The platform itself.
-    pub fn platform() -> Self {
-        Self("paas".to_owned())
-    }
+impl Grammar for ActorGrammar {
+    const KIND: &'static str = "user name";
 
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Actor {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
+    fn check(text: &str) -> Result<(), &'static str> {
         let valid = (1..=64).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"'`\\<>".contains(&b));
-        accept(valid, text, "user name", ACTOR_RULE).map(Self)
+        valid.then_some(()).ok_or("1 to 64 visible ASCII characters without quotes")
     }
 }
 
-const APP_RULE: &str = "3 to 40 characters: lower-case letters, digits and `-`, starting with a \
-                        letter and not ending with `-`";
-const PROCESS_RULE: &str =
-    "1 to 30 characters: lower-case letters, digits, `-` and `_`, starting with a letter";
-const ENV_RULE: &str = "1 to 128 characters: letters, digits and `_`, not starting with a digit";
-const ENV_RESERVED: &str =
-    "`PORT` and names starting with `PAAS_` or `CNB_` are set by the platform";
-const ACTOR_RULE: &str = "1 to 64 visible ASCII characters without quotes";
+/// See [`ImageId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ImageGrammar {}
 
-fn accept(
-    valid: bool,
-    text: &str,
-    kind: &'static str,
-    rule: &'static str,
-) -> Result<String, InvalidName> {
-    if valid { Ok(text.to_owned()) } else { Err(InvalidName { kind, text: text.to_owned(), rule }) }
+impl Grammar for ImageGrammar {
+    const KIND: &'static str = "image id";
+
+    fn check(text: &str) -> Result<(), &'static str> {
+        sha256(text)
+    }
+}
+
+/// See [`SourceDigest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceGrammar {}
+
+impl Grammar for SourceGrammar {
+    const KIND: &'static str = "source digest";
+
+    fn check(text: &str) -> Result<(), &'static str> {
+        sha256(text)
+    }
+}
+
+fn sha256(text: &str) -> Result<(), &'static str> {
+    let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let digits = text.strip_prefix("sha256:");
+    let valid = digits.is_some_and(|digits| digits.len() == 64 && digits.bytes().all(lower_hex));
+    valid.then_some(()).ok_or("`sha256:` and 64 hexadecimal digits in lower case")
 }
 
 /// Hostile input may be a megabyte of control characters; an error shows a little of it, escaped.
 fn shorten(text: &str) -> String {
     let shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
     if text.chars().nth(60).is_some() { format!("{shown}…") } else { shown }
-}
-
-impl TryFrom<String> for AppName {
-    type Error = InvalidName;
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for ProcessName {
-    type Error = InvalidName;
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for EnvKey {
-    type Error = InvalidName;
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for Actor {
-    type Error = InvalidName;
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<AppName> for String {
-    fn from(name: AppName) -> Self {
-        name.0
-    }
-}
-
-impl From<ProcessName> for String {
-    fn from(name: ProcessName) -> Self {
-        name.0
-    }
-}
-
-impl From<EnvKey> for String {
-    fn from(name: EnvKey) -> Self {
-        name.0
-    }
-}
-
-impl From<Actor> for String {
-    fn from(name: Actor) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for AppName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl fmt::Display for ProcessName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl fmt::Display for EnvKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl fmt::Display for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl Borrow<str> for ProcessName {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Borrow<str> for EnvKey {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
 }
 
 #[cfg(test)]

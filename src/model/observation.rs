@@ -11,6 +11,8 @@ pub struct Observation {
     pub at: Timestamp,
     /// Every instance of every app, by app, in the order of slot, incarnation and attempt.
     pub apps: BTreeMap<AppName, Vec<Observed>>,
+    /// Instances that ended, are still wanted, and wait: when each is started again.
+    pub waiting: BTreeMap<ContainerId, Timestamp>,
     /// Why the engine could not be asked, if it could not; then the rest is from the last time.
     pub engine_fault: Option<String>,
 }

@@ -3,6 +3,7 @@
 use crate::{
     model::{AppName, InvalidName},
     store::StoreError,
+    telemetry::chain,
 };
 
 /// A verb that was refused; nothing was changed.
@@ -94,14 +95,4 @@ impl From<InvalidName> for Refusal {
     fn from(error: InvalidName) -> Self {
         Self::invalid(error.kind, error.to_string())
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text = format!("{text}: {source}");
-        cause = source.source();
-    }
-    text
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        Actor, AppName, Build, BuildNumber, BuildStatus, ByteSize, EventKind, Release,
+        Actor, AppName, Build, BuildNumber, BuildStatus, ByteSize, EventKind, Phase, Release,
         ReleaseVersion, SourceDigest, Timestamp,
     },
     ops::{Refusal, create::existing},
@@ -36,8 +36,11 @@ pub fn upload(
     now: Timestamp,
 ) -> Result<Uploaded, Refusal> {
     let mut app = existing(tx, name)?;
-    let idle = releasing::under_way(tx, &app)?.is_none()
-        && tx.scan::<Build>(name.as_str())?.iter().all(|build| build.status.is_final());
+    let settled = releasing::under_way(tx, &app)?
+        // While the old instances finish, the new release serves already.
+        .is_none_or(|rollout| rollout.phase == Phase::Draining);
+    let idle =
+        settled && tx.scan::<Build>(name.as_str())?.iter().all(|build| build.status.is_final());
     if let (true, Some(current)) = (idle, app.current) {
         let key = (name.as_str().to_owned(), u64::from(current.release.0));
         let release = tx.get::<Release>(&key)?;

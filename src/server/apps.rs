@@ -133,7 +133,8 @@ pub(super) async fn instances(
     let mut shown = Vec::new();
     for observed in observation.apps.get(&app.name).map_or(&[][..], Vec::as_slice) {
         let release = release_of(&snapshot, &app, observed)?;
-        shown.push(view::instance(observed, release.as_ref(), &api.node));
+        let waiting = observation.waiting.get(&observed.instance.id).copied();
+        shown.push(view::instance(observed, release.as_ref(), &api.node, waiting));
     }
     Ok(Json(shown))
 }

@@ -61,7 +61,7 @@ pub async fn serve(incoming: Incoming, router: Router, stop: CancellationToken) 
         connections.spawn(async move {
             match accepted {
                 Accepted::Plain(stream, transport) => {
-                    connection(stream, transport, router, stop).await
+                    connection(stream, transport, router, stop).await;
                 }
                 Accepted::Tls(stream, acceptor, peer) => {
                     let handshake = timeout(HANDSHAKE, acceptor.accept(stream)).await;

@@ -72,7 +72,9 @@ impl AppView<'_> {
         if let Some(fault) = self.engine_fault {
             return ("unknown", Some(fault.to_owned()));
         }
-        let under_way = self.last_rollout.filter(|rollout| !rollout.phase.is_final());
+        let under_way = self
+            .last_rollout
+            .filter(|rollout| matches!(rollout.phase, Phase::Starting | Phase::Shifting));
         if let Some(rollout) = under_way {
             let reason = format!("{} is {}", rollout.to.release, rollout.phase.word());
             return ("deploying", Some(reason));
@@ -118,10 +120,14 @@ pub(super) fn instance(
     observed: &Observed,
     release: Option<&Release>,
     node: &str,
+    waiting: Option<Timestamp>,
 ) -> api::Instance {
     let instance = &observed.instance;
     let process = release.and_then(|release| release.processes.get(&instance.slot.process));
-    let (state, detail) = state(observed);
+    let (state, detail) = match (state(observed), waiting) {
+        ((_, Some(ended)), Some(at)) => ("waiting", Some(format!("{ended}; starts again at {at}"))),
+        (as_seen, _) => as_seen,
+    };
     let (health, seen) = health(observed, release);
     let port = process.and_then(|process| process.port);
     let address = instance.address.map(|ip| match port {

@@ -99,7 +99,7 @@ pub fn begin(
 ) -> Result<RolloutNumber, StoreError> {
     if let Some(mut earlier) = under_way(tx, &app)? {
         // A rollout whose release serves already has reached its goal; only its end is not awaited.
-        let served = matches!(earlier.phase, Phase::Draining);
+        let served = matches!(earlier.phase, Phase::Shifting | Phase::Draining);
         earlier.phase = if served { Phase::Done } else { Phase::Superseded };
         earlier.phase_at = now;
         tx.put(&earlier)?;

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what failed by failing")]
 
+mod crash;
+mod forgetful;
 mod world;
 
 use std::{fs, path::Path, time::Duration};
@@ -42,6 +44,9 @@ async fn a_folder_becomes_an_image_that_answers() {
     assert_ne!(changed.image, first.image);
     assert!(world.answer("hello", &changed).await.ends_with("Good day from node-hello!\n"));
 
+    let usage = world.builder.usage(&"hello".parse().unwrap()).await.unwrap();
+    assert!(usage > ByteSize(0) && usage < SMALL, "{usage}");
+
     // Docker loses all our images: untouched layers have to be sent again.
     for image in world.docker.images().await.unwrap() {
         world.docker.remove_image(&image.id).await.unwrap();
@@ -51,6 +56,36 @@ async fn a_folder_becomes_an_image_that_answers() {
     let resent = resent.artifact();
     assert_eq!(resent.image, first.image);
     assert!(world.answer("hello", &resent).await.ends_with("Hello from node-hello!\n"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dependencies_are_installed_once_and_sent_once() {
+    let mut world = World::new().await;
+    for (example, edited) in [("node-express", "server.js"), ("python-flask", "app.py")] {
+        let app = if edited.ends_with("py") { "hello" } else { "shop" };
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
+        let source = world.source(example, &folder);
+        let first = world.build(app, &source).await;
+        println!("{example}, cold: {:?}\n{}", first.took, first.log.join("\n"));
+        let first = first.artifact();
+        let page = world.answer(app, &first).await;
+        println!("{page}");
+
+        // The file has another content and so another digest; nothing else changes.
+        let path = source.join(edited);
+        let comment = if edited.ends_with("py") { "# edited" } else { "// edited" };
+        fs::write(&path, fs::read_to_string(&path).unwrap() + comment).unwrap();
+        let second = world.build(app, &source).await;
+        println!("{example}, one line changed: {:?}\n{}", second.took, second.log.join("\n"));
+        let second = second.artifact();
+        let one = world.docker.image_layers(&first.image).await.unwrap().unwrap();
+        let two = world.docker.image_layers(&second.image).await.unwrap().unwrap();
+        assert_eq!(one.len(), two.len());
+        assert_eq!(one[..one.len() - 1], two[..two.len() - 1], "only the app's layer is new");
+        assert_ne!(one.last(), two.last());
+        assert_eq!(world.answer(app, &second).await.lines().last(), page.lines().last());
+    }
     world.end().await;
 }
 
@@ -110,7 +145,7 @@ async fn a_cancelled_build_leaves_no_container() {
         }
     };
     let both = async { tokio::join!(building, watching).0 };
-    let result = tokio::time::timeout(Duration::from_secs(120), both).await.unwrap();
+    let result = tokio::time::timeout(Duration::from_mins(2), both).await.unwrap();
     assert!(matches!(result, Err(BuildError::Cancelled)), "{result:?}");
     assert!(world.docker.builders().await.unwrap().is_empty());
     world.end().await;

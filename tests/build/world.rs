@@ -31,9 +31,11 @@ use tokio::{net::UnixListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) struct World {
-    pub(crate) home: tempfile::TempDir,
+    pub(crate) home: PathBuf,
     pub(crate) docker: Docker,
     pub(crate) builder: Builder<Docker>,
+    pub(crate) installation: String,
+    pub(crate) settings: Settings,
     number: u32,
     stop: CancellationToken,
 }
@@ -46,9 +48,14 @@ pub(crate) struct Told {
 }
 
 impl World {
+    /// In a folder of its own.
     pub(crate) async fn new() -> Self {
         let random = RandomState::new().build_hasher().finish() >> 16;
-        let installation = format!("b{random:012x}");
+        Self::at(tempfile::tempdir().unwrap().keep(), format!("b{random:012x}")).await
+    }
+
+    /// In a folder where there was one before.
+    pub(crate) async fn at(home: PathBuf, installation: String) -> Self {
         let docker =
             Docker::connect(DockerSettings::new(installation.parse().unwrap())).await.unwrap();
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -57,12 +64,12 @@ impl World {
         let run = load_base(&docker, Flavour::Run, &set.run).await.unwrap();
         let build = load_base(&docker, Flavour::Build, &set.build).await.unwrap();
 
-        let home = tempfile::tempdir().unwrap();
         let (shelf, sources) = (kept.join("toolchains"), Sources::official());
         let ca_bundle = sources.ca_bundle.clone();
         let toolchains = Toolchains::open(&shelf, sources).unwrap();
-        let sockets = home.path().join("sockets");
-        fs::create_dir(&sockets).unwrap();
+        let sockets = home.join("sockets");
+        fs::create_dir_all(&sockets).unwrap();
+        let _ = fs::remove_file(sockets.join("toolchains.sock"));
         let listener = UnixListener::bind(sockets.join("toolchains.sock")).unwrap();
         std::os::unix::fs::chown(sockets.join("toolchains.sock"), Some(1000), Some(1000)).unwrap();
         let stop = CancellationToken::new();
@@ -76,12 +83,12 @@ impl World {
         });
 
         let binary = PathBuf::from(env!("CARGO_BIN_EXE_paas"));
-        let cnb = home.path().join("cnb");
+        let cnb = home.join("cnb");
         buildpacks::cnb::materialise(&cnb, &binary).unwrap();
         let settings = Settings {
-            installation,
-            apps: home.path().join("apps"),
-            cache: home.path().join("cache"),
+            installation: installation.clone(),
+            apps: home.join("apps"),
+            cache: home.join("cache"),
             cnb,
             binary,
             toolchains: shelf,
@@ -98,15 +105,15 @@ impl World {
                 distro_version: set.distro_version.to_owned(),
             },
         };
-        let builder = Builder::new(docker.clone(), settings);
-        Self { home, docker, builder, number: 0, stop }
+        let builder = Builder::new(docker.clone(), settings.clone());
+        Self { home, docker, builder, installation, settings, number: 0, stop }
     }
 
     /// A folder as an upload would have it.
     pub(crate) fn source(&self, name: &str, folder: &Path) -> PathBuf {
         let mut tar = tar::Builder::new(Vec::new());
         tar.append_dir_all(".", folder).unwrap();
-        let into = self.home.path().join(name);
+        let into = self.home.join(name);
         unpack(tar.into_inner().unwrap().as_slice(), &into, &UnpackLimits::default()).unwrap();
         into
     }
@@ -174,7 +181,7 @@ impl World {
             match page {
                 Some(page) => break page,
                 None if own.is_gone() => panic!("the instance ended: {:?}", own.state),
-                None => assert!(started.elapsed() < Duration::from_secs(60), "no answer"),
+                None => assert!(started.elapsed() < Duration::from_mins(1), "no answer"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
@@ -197,6 +204,7 @@ impl World {
         for image in self.docker.images().await.unwrap() {
             self.docker.remove_image(&image.id).await.unwrap();
         }
+        fs::remove_dir_all(&self.home).unwrap();
     }
 }
 

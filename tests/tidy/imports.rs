@@ -4,7 +4,7 @@
 //! in the middle of a function is found too. Code made by macros is not seen; we have none.
 
 use crate::source::{Token, code_only, tokens};
-use crate::table::{DOORS, EVERYTHING, OUR_CRATES, PACKAGES, ROOMS, Room};
+use crate::table::{ALSO, DOORS, EVERYTHING, OUR_CRATES, PACKAGES, ROOMS, Room};
 
 /// Paths in a Rust file that the table forbids, as `line: what and why`.
 pub(crate) fn check(path: &str, source: &str) -> Vec<String> {
@@ -68,8 +68,11 @@ fn doors(path: &str, tokens: &[Token<'_>]) -> Vec<String> {
 
 fn rooms(path: &str, room: &Room, tokens: &[Token<'_>]) -> Vec<String> {
     let mut faults = Vec::new();
+    let also =
+        |name: &str| ALSO.iter().any(|(at, more)| path.starts_with(at) && more.contains(&name));
     let mut refuse = |line: usize, name: &str| {
-        let free = name == room.name || name == "self" || room.may_use.contains(&EVERYTHING);
+        let free =
+            also(name) || name == room.name || name == "self" || room.may_use.contains(&EVERYTHING);
         if !free && !room.may_use.contains(&name) {
             faults.push(format!("{line}: `{}` may not use `{name}`", room.name));
         }

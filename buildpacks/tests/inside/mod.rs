@@ -180,6 +180,7 @@ fn hand_out(listener: &UnixListener, node: &Toolchain) {
             Reply::Found(node.clone())
         } else {
             Reply::Refused(Refusal {
+                because: "it is not on this machine".to_owned(),
                 error: format!("there is no {} {}", request.toolchain, request.range),
                 nearest: vec!["26.10.0".into(), "24.21.0".into()],
                 hint: Some("npm pkg set engines.node=26".into()),

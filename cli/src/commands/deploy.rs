@@ -58,7 +58,7 @@ pub(crate) struct Delivery<'a> {
 
 impl Deploy {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let folder = session.environment.folder.join(&self.folder);
+        let folder = session.environment.at(&self.folder);
         let app = self.app(session, &folder).await?;
         let (wait, verbose) = (&self.wait, self.verbose);
         deliver(session, Delivery { folder: &folder, app: &app, wait, verbose }).await
@@ -80,7 +80,12 @@ impl Deploy {
             {
                 launch::make(session, &name).await.map(|()| name)
             }
-            (Err(failure), _) => Err(failure.hint(format!("`paas apps create {name}` makes it"))),
+            (Err(Failure::Refused(mut fault)), _) if fault.code == FaultCode::NotFound => {
+                // Whoever names an app by hand may have mistyped it; nothing is made of that.
+                fault.hint = Some(format!("`paas apps create {name}` makes it"));
+                Err(Failure::Refused(fault))
+            }
+            (Err(failure), _) => Err(failure),
         }
     }
 }
@@ -115,7 +120,9 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
         return Ok(());
     }
     let mut story = Story::new(ui, app.as_str());
-    let ending = follow(session.client()?, app, followed, &mut story).await?;
+    let ending = follow(session.client()?, app, followed, &mut story)
+        .await
+        .map_err(|failure| failure.hint(format!("the deploy may go on; watch it again: {back}")))?;
     conclude(session, ending, &back)
 }
 
@@ -181,8 +188,8 @@ async fn upload(
     let sent = parcel.packing.sent.load(Ordering::Relaxed);
     let change: Change = explain(outcome, parcel.packing).await?.read()?;
     ui.detail(&format!(
-        "{} files, {} ({} compressed) in {}",
-        source.files(),
+        "{}, {} ({} compressed) in {}",
+        ui::count(source.files(), "file"),
         ui::bytes(source.bytes),
         ui::bytes(sent),
         ui::seconds(began.elapsed()),

@@ -86,8 +86,10 @@ async fn persist(
             }
             Ok(None) | Err(Failure::Unreachable(_)) => {
                 broken += 1;
+                if broken == 1 {
+                    teller.rejoin();
+                }
                 sleep(PAUSE * broken).await;
-                teller.rejoin();
             }
             Err(failure) => return Err(failure),
         }
@@ -149,6 +151,7 @@ pub(crate) fn outcome(change: &Change) -> String {
     }
 }
 
-/// So often a line may break without a word in between: a restart of the daemon takes seconds.
-const BREAKS: u32 = 8;
+/// So often a line may break without a word in between: half a minute
+/// in all, for a restart of the daemon takes seconds.
+const BREAKS: u32 = 15;
 const PAUSE: Duration = Duration::from_millis(250);

@@ -32,7 +32,7 @@ pub(crate) struct Launch {
 
 impl Launch {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let folder = session.environment.folder.join(&self.folder);
+        let folder = session.environment.at(&self.folder);
         let chosen = target::app(&self.app, &session.environment, &folder)?;
         let app = match chosen {
             Some(Chosen { name, origin: Origin::Manifest(_) }) => {
@@ -66,7 +66,8 @@ pub(crate) async fn create(
         None => make_unique(session, &suggested(folder)).await?,
     };
     let file = target::write_manifest(folder, &app)?;
-    session.ui.talk(&format!("Noted it in {}.", file.display()));
+    let here = file.strip_prefix(&session.environment.folder).unwrap_or(&file);
+    session.ui.talk(&format!("Noted it in {}.", here.display()));
     Ok(app)
 }
 

@@ -24,7 +24,8 @@ pub(crate) struct Login {
     /// The token; `-` reads it from the input; without it you are asked [env: `PAAS_TOKEN`]
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// The fingerprint of the server's authority, as `paas init` shows it
+    /// The fingerprint of the server's authority, as `paas init` shows it [env:
+    /// `PAAS_FINGERPRINT`]
     #[arg(long, value_name = "sha256:HEX")]
     fingerprint: Option<Fingerprint>,
 }
@@ -66,6 +67,12 @@ impl Login {
         }
         if let Some(pin) = self.fingerprint {
             return Ok(Some(pin));
+        }
+        if let Some(text) = &session.environment.fingerprint {
+            return text
+                .parse()
+                .map(Some)
+                .map_err(|fault| Failure::usage("PAAS_FINGERPRINT cannot be used").because(fault));
         }
         let Some(found) = presented(&self.address).await? else { return Ok(None) };
         let ui = &session.ui;

@@ -241,6 +241,12 @@ async fn something_that_is_no_paas_is_recognised() {
     );
 }
 
+#[test]
+fn a_bug_of_ours_has_an_exit_code_of_its_own() {
+    assert_eq!(crate::guarded(|| panic!("on purpose")), ExitCode::from(70));
+    assert_eq!(crate::guarded(|| ExitCode::SUCCESS), ExitCode::SUCCESS);
+}
+
 /// A reader who has seen enough, as `head` has.
 struct Gone;
 
@@ -259,8 +265,8 @@ async fn a_reader_who_leaves_is_no_error() {
     let server = Server::default();
     server.on("GET /v1/apps", &[app("hello")]);
     let user = user(&server).await;
-    let ui = Ui::to(Box::new(Gone), Box::new(Gone), "2026-01-10T12:00:00Z".parse().unwrap());
     let cli = crate::args::parse(["paas", "apps"].map(Into::into)).unwrap();
+    let ui = Ui::to(Box::new(Gone), Box::new(Gone), &cli.shared);
     let request = crate::Request { shared: cli.shared, command: cli.command };
     let code = crate::perform(request, user.environment.clone(), ui).await;
     assert_eq!(code, ExitCode::SUCCESS);

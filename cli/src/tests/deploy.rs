@@ -68,8 +68,7 @@ fn story() -> Vec<Frame> {
     ]
 }
 
-const TOLD: &str = "\
-       waiting: 1 builds before it
+const TOLD: &str = "       waiting for 1 build before it
 -----> Building
        Installing Node 22
        Installing Node 22
@@ -107,15 +106,8 @@ async fn one_command_in_a_new_folder_does_it_all() {
     let outcome = user.types("paas deploy").await;
     assert_eq!(outcome.code, ExitCode::SUCCESS, "{}", outcome.err);
     assert_eq!(outcome.out, "http://my-app.localhost:8080\n");
-    let file = user.folder().join("./paas.toml");
-    assert_eq!(
-        steady(&outcome.err),
-        format!(
-            "Made the app my-app.\nNoted it in {}.\n-----> Uploading my-app\n       2 files, 23 \
-         B\n{TOLD}",
-            file.display(),
-        )
-    );
+    let begin = "Made the app my-app.\nNoted it in paas.toml.\n-----> Uploading my-app\n";
+    assert_eq!(steady(&outcome.err), format!("{begin}       2 files, 20 B\n{TOLD}"));
     let bytes = &server.requests()[1].body;
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..]));
     let mut files = Vec::new();
@@ -222,7 +214,7 @@ async fn a_folder_without_files_is_not_deployed() {
 }
 
 /// Answers and closes with most of the upload unread, so that the kernel resets the connection.
-async fn refuse_early(answer: &'static str) -> String {
+async fn refuse_early(answer: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -232,7 +224,7 @@ async fn refuse_early(answer: &'static str) -> String {
             let text = if head[..count].starts_with(b"GET") {
                 "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
             } else {
-                answer
+                &answer
             };
             stream.write_all(text.as_bytes()).await.unwrap();
         }
@@ -242,12 +234,9 @@ async fn refuse_early(answer: &'static str) -> String {
 
 #[tokio::test]
 async fn a_server_that_refuses_early_is_heard() {
-    let url = refuse_early(
-        "HTTP/1.1 413 Payload Too Large\r\ncontent-length: 109\r\nconnection: close\r\n\r\n\
-         {\"code\":\"too_large\",\"message\":\"the upload is over 1 MiB\",\"hint\":\"see the \
-         limit\",\"request_id\":\"r1\"}          ",
-    )
-    .await;
+    let fault = r#"{"code":"too_large","message":"it is over 1 MiB","hint":"see","request_id":""}"#;
+    let head = "HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: ";
+    let url = refuse_early(format!("{head}{}\r\n\r\n{fault}", fault.len())).await;
     let user = User::of(&url);
     // What does not compress: each byte from a generator of pseudo-random numbers.
     let mut state = 1_u32;
@@ -259,5 +248,36 @@ async fn a_server_that_refuses_early_is_heard() {
     .collect();
     std::fs::write(user.folder().join("big"), noise).unwrap();
     let outcome = user.types("paas -q deploy -a my-app").await;
-    outcome.failed(1, "error: the upload is over 1 MiB\nhint: see the limit\n");
+    outcome.failed(1, "error: it is over 1 MiB\nhint: see\n");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_named() {
+    let server = Server::default();
+    server.on("GET /v1/apps/my-app", &app());
+    let user = user(&server).await;
+    // A link in the place of a folder: even root cannot read through it.
+    std::os::unix::fs::symlink("nowhere", user.folder().join("src")).unwrap();
+    user.write(".paasignore", "server.js\n.paasignore\n");
+    let outcome = user.types("paas deploy src -a my-app").await;
+    let begin = format!("error: cannot read {}/src\n", user.folder().display());
+    assert!(outcome.err.starts_with(&begin), "{}", outcome.err);
+    let outcome = user.types("paas deploy -a my-app").await;
+    assert!(outcome.err.starts_with("error: there is nothing to deploy"), "{}", outcome.err);
+}
+
+#[tokio::test]
+async fn a_watch_that_is_refused_leaves_a_way_back() {
+    let server = Server::default();
+    server.on("GET /v1/apps/my-app", &app()).on(BUILDS, &build()).refuse(
+        FOLLOW,
+        503,
+        FaultCode::Unavailable,
+    );
+    let outcome = user(&server).await.types("paas -q deploy -a my-app").await;
+    outcome.failed(
+        1,
+        "error: no `GET /v1/apps/my-app/follow?build=3`\nhint: the deploy may go on; watch it \
+         again: `paas builds follow 3 -a my-app`\n",
+    );
 }

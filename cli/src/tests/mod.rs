@@ -61,9 +61,8 @@ impl User {
 
     async fn runs(&self, words: &[&str]) -> Outcome {
         let (out, err) = (Screen::default(), Screen::default());
-        let now = "2026-01-10T12:00:00Z".parse().unwrap();
-        let ui = Ui::to(Box::new(out.clone()), Box::new(err.clone()), now);
         let cli = args::parse(words.iter().map(OsString::from)).unwrap();
+        let ui = Ui::to(Box::new(out.clone()), Box::new(err.clone()), &cli.shared);
         let request = Request { shared: cli.shared, command: cli.command };
         let code = perform(request, self.environment.clone(), ui).await;
         Outcome { code, out: out.text(), err: err.text() }

@@ -3,9 +3,11 @@
 
 use std::io::Write;
 
+use crate::environment::Environment;
+
 /// From here on a panic is announced as our bug.
-pub(crate) fn announce_panics() {
-    if std::env::var_os("RUST_BACKTRACE").is_some() {
+pub(crate) fn announce_panics(environment: &Environment) {
+    if environment.backtrace {
         return;
     }
     std::panic::set_hook(Box::new(|panic| {

@@ -19,11 +19,13 @@ pub(crate) fn clean(text: &str, colour: bool) -> String {
         }
         rest = rest.get(c.len_utf8()..).unwrap_or_default();
     }
-    if colour && clean.contains('\x1b') {
-        clean.push_str("\x1b[0m");
+    if clean.contains('\x1b') && !clean.ends_with(RESET) {
+        clean.push_str(RESET);
     }
     clean
 }
+
+const RESET: &str = "\x1b[0m";
 
 /// The length of the escape sequence that `text` begins with: up to its final letter.
 fn escape_length(text: &str) -> usize {
@@ -53,6 +55,7 @@ mod tests {
         let text = "a\x1b[31mred\x1b[2J\x1b]0;title\x07\rb\x08\tc";
         assert_eq!(clean(text, true), "a\x1b[31mredb\tc\x1b[0m");
         assert_eq!(clean(text, false), "aredb\tc");
+        assert_eq!(clean("\x1b[1mx\x1b[0m", true), "\x1b[1mx\x1b[0m");
         assert_eq!(clean("\x1b", true), "");
         assert_eq!(clean("\x1b[31", true), "");
         assert_eq!(clean("ü\x1b[ü", false), "ü");

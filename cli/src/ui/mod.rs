@@ -20,7 +20,7 @@ use std::{
 };
 
 pub(crate) use clean::clean;
-pub(crate) use figures::{age, bytes, cores, seconds, since};
+pub(crate) use figures::{age, bytes, cores, count, seconds, since};
 use jiff::Timestamp;
 pub(crate) use line::OneLine;
 pub(crate) use progress::Progress;
@@ -28,6 +28,7 @@ pub(crate) use story::Story;
 pub(crate) use table::Table;
 
 use crate::{
+    args::Shared,
     environment::Environment,
     failure::{Failure, Reason},
 };
@@ -66,23 +67,24 @@ pub(crate) enum Ink {
 
 impl Ui {
     /// The process's own streams.
-    pub(crate) fn of_process(environment: &Environment, quiet: bool) -> Self {
+    pub(crate) fn of_process(environment: &Environment, shared: &Shared) -> Self {
         let (out, err) = (io::stdout(), io::stderr());
         let colour = |terminal: bool| terminal && !environment.no_color;
         let (out_terminal, err_terminal) = (out.is_terminal(), err.is_terminal());
         Self {
             out: Face::new(Box::new(out), out_terminal, colour(out_terminal)),
             err: Face::new(Box::new(err), err_terminal, colour(err_terminal)),
-            quiet,
+            quiet: shared.quiet,
             now: Timestamp::now(),
         }
     }
 
-    /// Streams that a test can read.
+    /// Streams that a test can read, at noon of 10 January 2026.
     #[cfg(test)]
-    pub(crate) fn to(out: Box<dyn Write>, err: Box<dyn Write>, now: Timestamp) -> Self {
+    pub(crate) fn to(out: Box<dyn Write>, err: Box<dyn Write>, shared: &Shared) -> Self {
         let (out, err) = (Face::new(out, false, false), Face::new(err, false, false));
-        Self { out, err, quiet: false, now }
+        let now = Timestamp::constant(1_768_046_400, 0);
+        Self { out, err, quiet: shared.quiet, now }
     }
 
     /// A line of data.

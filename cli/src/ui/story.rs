@@ -11,7 +11,7 @@ use std::{
 
 use api::{Frame, InstanceProgress};
 
-use super::{Ui, bytes, seconds, since};
+use super::{Ui, bytes, count, seconds, since};
 use crate::commands::follow::{Ending, Tell};
 
 /// A deploy, told as it happens.
@@ -130,7 +130,8 @@ impl Tell for Story<'_> {
         match frame {
             Frame::Queued { ahead: 0 } => self.ui.detail("waiting for a free place to build"),
             Frame::Queued { ahead } => {
-                self.ui.detail(&format!("waiting: {ahead} builds before it"));
+                let builds = count(ahead as usize, "build");
+                self.ui.detail(&format!("waiting for {builds} before it"));
             }
             Frame::Phase { name, at } => self.phase(name, at),
             Frame::Log { text } => self.ui.detail(text.trim_end_matches(['\r', '\n'])),

@@ -39,8 +39,7 @@ fn step(pattern: &[u8], byte: u8) -> Option<&[u8]> {
     match pattern {
         [b'?', rest @ ..] => (byte != b'/').then_some(rest),
         [b'[', rest @ ..] => class(rest, byte),
-        [b'\\', literal, rest @ ..] => (*literal == byte).then_some(rest),
-        [literal, rest @ ..] => (*literal == byte).then_some(rest),
+        [b'\\', literal, rest @ ..] | [literal, rest @ ..] => (*literal == byte).then_some(rest),
         [] => None,
     }
 }
@@ -67,9 +66,8 @@ fn class(mut rest: &[u8], byte: u8) -> Option<&[u8]> {
 
 fn literal(pattern: &[u8]) -> Option<(u8, &[u8])> {
     match pattern {
-        [b'\\', byte, rest @ ..] => Some((*byte, rest)),
         [b'-' | b']', ..] | [] => None,
-        [byte, rest @ ..] => Some((*byte, rest)),
+        [b'\\', byte, rest @ ..] | [byte, rest @ ..] => Some((*byte, rest)),
     }
 }
 

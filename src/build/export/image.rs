@@ -72,8 +72,9 @@ fn environment(run: &BaseImage) -> Vec<String> {
 
 fn labels(origin: Origin<'_>, run: &BaseImage, built: &Built, layers: &[Layer]) -> Value {
     let mut labels = Map::new();
-    // The buildpacks' labels come first, so that none of them can stand for one of ours.
-    for label in &built.labels {
+    // What a build says must not be taken for what the platform says.
+    let foreign = |key: &str| !key.starts_with("paas.") && !key.starts_with("io.buildpacks.");
+    for label in built.labels.iter().filter(|label| foreign(&label.key)) {
         labels.insert(label.key.clone(), label.value.clone().into());
     }
     let own = [

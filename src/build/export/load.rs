@@ -107,15 +107,14 @@ impl Layer {
     /// The layer's tar; one that was not written, because its files had not changed, is written
     /// now and must come out as it was.
     fn blob(&mut self, spool: &std::path::Path) -> Result<Blob, ExportError> {
-        let file = match self.spooled.take() {
-            Some(file) => file,
-            None => {
-                let (file, known): (File, Known) = self.source.spool(&self.key, spool)?;
-                if known != self.known {
-                    return Err(ExportError::Lost { layer: self.key.clone() });
-                }
-                file
+        let file = if let Some(file) = self.spooled.take() {
+            file
+        } else {
+            let (file, known): (File, Known) = self.source.spool(&self.key, spool)?;
+            if known != self.known {
+                return Err(ExportError::Lost { layer: self.key.clone() });
             }
+            file
         };
         let kept = file.try_clone().map_err(ExportError::write)?;
         self.spooled = Some(kept);

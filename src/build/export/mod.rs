@@ -20,6 +20,7 @@ mod walk;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 
@@ -142,6 +143,17 @@ pub(crate) fn touched(previous: &Previous, places: &Places) -> Vec<String> {
         is_folder && manifest_of(places, key).as_ref() != Some(&last.manifest)
     });
     touched.map(|(key, _)| key.clone()).collect()
+}
+
+/// What a folder takes on the disk, in bytes; a file with several names counts once for each.
+pub(crate) fn disk_usage(folder: &Path) -> Result<u64, ExportError> {
+    let root = Folder::open(folder).map_err(|error| ExportError::read(b".", error))?;
+    let mut blocks = 0_u64;
+    walk::walk(&root, &mut |entry| {
+        blocks = blocks.saturating_add(u64::try_from(entry.stat.st_blocks).unwrap_or_default());
+        Ok(())
+    })?;
+    Ok(blocks.saturating_mul(512))
 }
 
 fn manifest_of(places: &Places, key: &str) -> Option<String> {

@@ -191,7 +191,10 @@ mod tests {
             .map(|entry| {
                 let entry = entry.unwrap();
                 assert_eq!(entry.header().mtime().unwrap(), EPOCH);
-                (entry.path_bytes().into_owned(), entry.link_name_bytes().map(|it| it.into_owned()))
+                (
+                    entry.path_bytes().into_owned(),
+                    entry.link_name_bytes().map(std::borrow::Cow::into_owned),
+                )
             })
             .collect();
         for name in names {

@@ -132,6 +132,36 @@ impl From<ProvideError> for Reply {
 mod tests {
     use super::*;
 
+    /// The other end is compiled into the same binary, and may still speak otherwise.
+    #[test]
+    fn understands_all_that_buildpacks_say() {
+        use buildpacks::toolchain as theirs;
+        for toolchain in ["node", "npm", "go", "uv", "yarn", "pnpm", "python"] {
+            for scheme in [
+                theirs::Scheme::Exact,
+                theirs::Scheme::Npm,
+                theirs::Scheme::Pep440,
+                theirs::Scheme::Minimum,
+            ] {
+                let range = "1.22".to_owned();
+                let asked = theirs::Request { toolchain: toolchain.to_owned(), range, scheme };
+                let line = serde_json::to_string(&asked).unwrap();
+                let heard: Request = serde_json::from_str(&line).unwrap();
+                assert_eq!(serde_json::to_string(&heard).unwrap(), line);
+            }
+        }
+        let refused = Reply::Refused {
+            error: "no node 99".into(),
+            because: "it is not out yet".into(),
+            nearest: vec!["26.10.0".into()],
+            hint: "ask for 26".into(),
+        };
+        let line = serde_json::to_string(&refused).unwrap();
+        let heard: theirs::Reply = serde_json::from_str(&line).unwrap();
+        let theirs::Reply::Refused(refusal) = heard else { panic!("{line}") };
+        assert_eq!((refusal.because.as_str(), refusal.nearest.len()), ("it is not out yet", 1));
+    }
+
     #[test]
     fn speaks_the_agreed_lines() {
         let line = r#"{"toolchain":"node","range":"^20","scheme":"npm"}"#;

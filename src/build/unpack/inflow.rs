@@ -23,7 +23,7 @@ pub(super) struct Inflow<R: Read> {
 
 enum Input<R: BufRead> {
     Plain(R),
-    Gzip(GzDecoder<R>),
+    Gzip(Box<GzDecoder<R>>),
 }
 
 impl<R: Read> Inflow<R> {
@@ -33,7 +33,7 @@ impl<R: Read> Inflow<R> {
         let metered = Metered { body, received: Rc::clone(&received), limits: *limits };
         let mut body = BufReader::with_capacity(BUFFER, metered);
         let input = if body.fill_buf()?.starts_with(&GZIP) {
-            Input::Gzip(GzDecoder::new(body))
+            Input::Gzip(Box::new(GzDecoder::new(body)))
         } else {
             Input::Plain(body)
         };

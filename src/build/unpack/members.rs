@@ -207,7 +207,7 @@ impl Extension {
     }
 
     /// `length key=value\n`, where the length counts the whole record.
-    fn records(&self, name: &[u8]) -> Result<Vec<(&[u8], &[u8])>, UnpackError> {
+    fn records(&self, name: &[u8]) -> Result<Vec<Pair<'_>>, UnpackError> {
         let mut records = Vec::new();
         let mut rest = self.0.as_slice();
         while !rest.is_empty() {
@@ -220,10 +220,10 @@ impl Extension {
     }
 }
 
-/// A key with its value, and what follows the record.
-type Record<'a> = ((&'a [u8], &'a [u8]), &'a [u8]);
+/// A key with its value.
+type Pair<'a> = (&'a [u8], &'a [u8]);
 
-fn split_record(bytes: &[u8]) -> Option<Record<'_>> {
+fn split_record(bytes: &[u8]) -> Option<(Pair<'_>, &[u8])> {
     let space = bytes.iter().position(|&byte| byte == b' ')?;
     let length: usize = std::str::from_utf8(bytes.get(..space)?).ok()?.parse().ok()?;
     let body = bytes.get(space + 1..length)?.strip_suffix(b"\n")?;

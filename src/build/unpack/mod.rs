@@ -67,4 +67,6 @@ pub(crate) fn discard(path: &Path) {
 }
 
 #[cfg(test)]
+mod forge;
+#[cfg(test)]
 mod tests;

@@ -45,11 +45,14 @@ const MAX_NAME: usize = 255;
 mod tests {
     use super::*;
 
+    /// How many parts a path has.
+    type Parts = Result<Option<usize>, Rule>;
+
     #[test]
     fn paths_stay_below_the_root() {
         let limits = UnpackLimits { depth: 3, path: 300, ..UnpackLimits::default() };
         let long = [b'a'; 256];
-        let cases: &[(&[u8], Result<Option<usize>, Rule>)] = &[
+        let cases: &[(&[u8], Parts)] = &[
             (b"a", Ok(Some(1))),
             (b"./a//b/", Ok(Some(2))),
             (b"\xff\xfe", Ok(Some(1))),

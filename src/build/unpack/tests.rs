@@ -3,77 +3,18 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    io::Write,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
 };
 
-use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 use tar::{EntryType, Header};
 
-use super::*;
+use super::{
+    forge::{Forge, gzip},
+    *,
+};
 use crate::model::ByteSize;
-
-/// Writes archives that no well-behaved program would.
-#[derive(Default, Clone)]
-struct Forge(Vec<u8>);
-
-impl Forge {
-    fn entry(self, kind: EntryType, name: &[u8], link: &[u8], contents: &[u8]) -> Self {
-        self.sized(kind, name, link, contents, contents.len() as u64)
-    }
-
-    fn sized(mut self, kind: EntryType, name: &[u8], link: &[u8], body: &[u8], size: u64) -> Self {
-        let mut header = Header::new_gnu();
-        let fields = header.as_gnu_mut().unwrap();
-        fields.name[..name.len()].copy_from_slice(name);
-        fields.linkname[..link.len()].copy_from_slice(link);
-        header.set_entry_type(kind);
-        header.set_mode(0o6755);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(7);
-        header.set_size(size);
-        header.set_cksum();
-        self.0.extend_from_slice(header.as_bytes());
-        self.0.extend_from_slice(body);
-        self.0.resize(self.0.len().next_multiple_of(512), 0);
-        self
-    }
-
-    fn file(self, name: &str, contents: &[u8]) -> Self {
-        self.entry(EntryType::Regular, name.as_bytes(), b"", contents)
-    }
-
-    fn link(self, name: &str, target: &str) -> Self {
-        self.entry(EntryType::Symlink, name.as_bytes(), target.as_bytes(), b"")
-    }
-
-    fn pax(self, key: &str, value: &[u8]) -> Self {
-        let mut length = key.len() + value.len() + 4;
-        while length != key.len() + value.len() + 3 + length.to_string().len() {
-            length += 1;
-        }
-        let record = [format!("{length} {key}=").as_bytes(), value, b"\n"].concat();
-        self.entry(EntryType::XHeader, b"PaxHeaders/x", b"", &record)
-    }
-
-    fn end(mut self) -> Vec<u8> {
-        self.0.extend_from_slice(&[0; 1024]);
-        self.0
-    }
-
-    fn gzip(self) -> Vec<u8> {
-        gzip(&self.end())
-    }
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    gzip.write_all(bytes).unwrap();
-    gzip.finish().unwrap()
-}
 
 fn limits() -> UnpackLimits {
     UnpackLimits {
@@ -152,11 +93,19 @@ fn hostile_entries_are_refused_by_name_and_rule() {
             new().entry(EntryType::XGlobalHeader, b"g", b"", b"9 path=x\n").file("y", b""),
             "`g` has an extended header that contradicts it",
         ),
+    ];
+    check(cases);
+}
+
+#[test]
+fn too_much_of_anything_is_refused() {
+    let new = Forge::default;
+    check([
         (
             (0..21).fold(new(), |forge, n| forge.file(&format!("{n}"), b"")),
             "it has more than 20 entries",
         ),
-        (new().file("a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u", b""), "more than 20 entries"),
+        (new().file("a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v", b""), "more than 20 entries"),
         (
             new().file("a", &[7; 9000]).file("b", &[7; 9000]),
             "its files are larger than 14.6 KiB together",
@@ -165,7 +114,10 @@ fn hostile_entries_are_refused_by_name_and_rule() {
             new().file("a", &[7; 9000]).entry(EntryType::Link, b"b", b"a", b""),
             "its files are larger than 14.6 KiB together",
         ),
-    ];
+    ]);
+}
+
+fn check<const N: usize>(cases: [(Forge, &str); N]) {
     for (forge, expected) in cases {
         for upload in [forge.clone().end(), forge.gzip()] {
             let error = attempt(&upload, &limits()).expect_err(expected);
@@ -179,15 +131,15 @@ fn an_upload_cut_anywhere_or_changed_is_noticed() {
     let forge = Forge::default().file("a", &[1; 700]).file("b", b"text").link("c", "b");
     let archive = forge.clone().end();
     // A whole archive ends with a block of zeros; the second one is a courtesy.
-    for length in 0..archive.len() - 512 {
+    for length in (0..archive.len() - 512).step_by(37) {
         assert!(attempt(&archive[..length], &limits()).is_err(), "{length}");
     }
     let whole = attempt(&archive, &limits());
     let packed = forge.gzip();
-    for length in 0..packed.len() {
+    for length in (0..packed.len()).step_by(3) {
         assert!(attempt(&packed[..length], &limits()).is_err(), "{length}");
     }
-    for at in 10..packed.len() {
+    for at in (10..packed.len()).step_by(3) {
         let mut damaged = packed.clone();
         damaged[at] ^= 0x10;
         // A changed bit may choose another of two equal ways to write the same bytes.
@@ -215,6 +167,41 @@ fn bombs_are_stopped_early() {
     // A header that promises what does not follow.
     let promise = Forge::default().sized(EntryType::Regular, b"x", b"", b"", 1 << 29);
     assert!(attempt(&promise.0, &roomy).unwrap_err().contains("ended before"));
+}
+
+/// A file system of one mebibyte; needs root, as Docker does.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new() -> Self {
+        let at = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=1m,nr_inodes=100", "tmpfs"]).arg(at.path());
+        assert!(mount.status().unwrap().success());
+        Self(at)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_nothing_is_left_on_it() {
+    let disk = SmallDisk::new();
+    let into = disk.0.path().join("tree");
+    let noise: Vec<u8> = (0..2_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    let bytes = Forge::default().file("a", &noise).end();
+    let files = (0..200).fold(Forge::default(), |forge, n| forge.file(&format!("{n}"), b"")).end();
+    for upload in [bytes, files] {
+        let error = unpack(upload.as_slice(), &into, &UnpackLimits::default()).unwrap_err();
+        assert!(matches!(error, UnpackError::DiskFull), "{error:?}");
+        assert_eq!(fs::read_dir(disk.0.path()).unwrap().count(), 0);
+    }
+    let fits = Forge::default().file("a", b"text").end();
+    unpack(fits.as_slice(), &into, &UnpackLimits::default()).unwrap();
 }
 
 #[test]

@@ -152,7 +152,7 @@ impl Tree {
             .create_file(name, wanted.executable)
             .map_err(|source| UnpackError::write(entry, source))?;
         let mut hash = Sha256::new();
-        let mut buffer = [0; 32 << 10];
+        let mut buffer = vec![0; 64 << 10];
         let mut left = wanted.size;
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
@@ -241,6 +241,7 @@ impl Tree {
 }
 
 /// A file to be written.
+#[derive(Clone, Copy)]
 struct File {
     size: u64,
     executable: Executable,

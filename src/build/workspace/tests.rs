@@ -48,8 +48,7 @@ fn unchanged_files_stay_and_products_go() {
     let work = tree(home.path(), "work", &[]);
     sync(&source, &work).unwrap();
     assert_eq!(listing(&work), listing(&source));
-    let before: Vec<_> = ["a", "d/b"].map(|it| fs::metadata(work.join(it)).unwrap().ino()).into();
-    let changed = fs::metadata(work.join("d/b")).unwrap().ctime_nsec();
+    let before = fs::metadata(work.join("d/b")).unwrap();
 
     fs::write(work.join("product"), "x").unwrap();
     fs::create_dir_all(work.join("target/debug")).unwrap();
@@ -61,8 +60,7 @@ fn unchanged_files_stay_and_products_go() {
     assert_eq!(fs::read_to_string(work.join("a")).unwrap(), "1");
     assert_eq!(fs::read_link(work.join("l")).unwrap(), Path::new("a"));
     let after = fs::metadata(work.join("d/b")).unwrap();
-    assert_eq!((after.ino(), after.ctime_nsec()), (before[1], changed));
-    assert_ne!(fs::metadata(work.join("a")).unwrap().ino(), before[0]);
+    assert_eq!((after.ino(), after.ctime_nsec()), (before.ino(), before.ctime_nsec()));
 }
 
 #[test]

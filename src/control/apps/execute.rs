@@ -1,21 +1,27 @@
 //! Doing what a plan says, step by step. Nothing is decided here.
 //!
-//! A step that fails ends the plan of its app; the next pass sees what was done and plans anew. If
-//! the daemon dies between two steps, the same is true.
+//! What is not done, because a step failed or the daemon died between two of them, is not made up
+//! for here: the next pass sees what was done and plans anew.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
 use tokio::time::timeout;
 
 use crate::{
     build::BuildFolders,
-    clock,
     control::apps::step::{Advance, Step},
     engine::{Engine, EngineError, InstanceSpec, Signal},
     faults,
     logs::{Collector, LogError, Logs},
-    model::{Actor, App, AppName, Build, ContainerId, Event, Phase, Release, Rollout, Timestamp},
+    model::{
+        Actor, App, AppName, Build, ContainerId, Event, EventKind, Instance, Phase, Release,
+        Rollout, Timestamp,
+    },
     store::{Store, StoreError, Transaction, View, diary},
 };
 
@@ -51,20 +57,66 @@ pub enum ExecuteError {
 }
 
 impl<E: Engine> Executor<E> {
-    /// Does the steps of one app in order; instances are started side by side.
-    pub async fn execute(&mut self, app: &AppName, steps: Vec<Step>) -> Result<(), ExecuteError> {
+    /// Does the steps of one app in order, and at last starts instances side by side. `now` is what
+    /// is recorded of them.
+    ///
+    /// A record that cannot be written, or must not be any more, ends the plan. A container that
+    /// defies the engine does not: it must not keep the others from what they need.
+    pub async fn execute(
+        &mut self,
+        app: &AppName,
+        steps: Vec<Step>,
+        now: Timestamp,
+    ) -> Result<(), ExecuteError> {
         let mut starts = Vec::new();
+        let mut first_fault = None;
         for step in steps {
             tracing::debug!(%app, %step, "step");
             match step {
                 Step::Start(spec) => starts.push(*spec),
-                other => self.step(app, other).await?,
+                Step::Terminate(id, _) => {
+                    first_fault = first_fault.or(self.terminate(id, now).await.err());
+                }
+                Step::Kill(id, _) => {
+                    let killed = self.engine.signal(&id, Signal::Kill).await;
+                    first_fault = first_fault.or(killed.err());
+                }
+                Step::Remove(id, _) => {
+                    faults::point("apps.remove");
+                    first_fault = first_fault.or(self.engine.remove(&id).await.err());
+                }
+                Step::Advance(advance) => match self.advance(app, advance, now).await? {
+                    Recorded::Written => {}
+                    Recorded::Outdated => return Ok(()),
+                },
+                Step::Erase => self.erase(app).await?,
+                Step::Tell(kind, text) => self.tell(app, kind, text, now).await?,
             }
         }
-        self.start(starts).await
+        let first_fault = first_fault.or(self.start(starts).await.err());
+        first_fault.map_or(Ok(()), |fault| Err(fault.into()))
     }
 
-    async fn start(&self, specs: Vec<InstanceSpec>) -> Result<(), ExecuteError> {
+    /// Removes the containers of an app that is not on record, and then its network: traces of a
+    /// restored or lost store, or of a start that the engine finished after the app was erased.
+    pub async fn remove_orphans(
+        &self,
+        app: &AppName,
+        containers: Vec<Instance>,
+    ) -> Result<(), EngineError> {
+        for instance in containers {
+            tracing::warn!(%app, container = %instance.id, "removing an orphan");
+            self.engine.remove(&instance.id).await?;
+        }
+        self.engine.forget(app).await
+    }
+
+    /// Forgets what it remembers of containers that are not there any more.
+    pub fn forget_all_but(&mut self, there: &BTreeSet<&ContainerId>) {
+        self.stopping.retain(|id, _| there.contains(id));
+    }
+
+    async fn start(&self, specs: Vec<InstanceSpec>) -> Result<(), EngineError> {
         let mut starting = stream::iter(specs)
             .map(|spec| async move {
                 faults::point("apps.start");
@@ -76,44 +128,43 @@ impl<E: Engine> Executor<E> {
             faults::point("apps.started");
             first_fault = first_fault.or(started.err());
         }
-        first_fault.map_or(Ok(()), |fault| Err(fault.into()))
+        first_fault.map_or(Ok(()), Err)
     }
 
-    async fn step(&mut self, app: &AppName, step: Step) -> Result<(), ExecuteError> {
-        match step {
-            Step::Start(spec) => self.start(vec![*spec]).await?,
-            Step::Terminate(id, _) => {
-                faults::point("apps.terminate");
-                self.engine.signal(&id, Signal::Terminate).await?;
-                self.stopping.insert(id, clock::now());
-            }
-            Step::Kill(id, _) => self.engine.signal(&id, Signal::Kill).await?,
-            Step::Remove(id, _) => {
-                faults::point("apps.remove");
-                self.engine.remove(&id).await?;
-                self.stopping.remove(&id);
-            }
-            Step::Advance(advance) => self.advance(app, advance).await?,
-            Step::Erase => self.erase(app).await?,
-            Step::Tell(kind, text) => {
-                let (app, now) = (app.clone(), clock::now());
-                self.store
-                    .transact(move |tx| diary::write(tx, &app, kind, text, &Actor::platform(), now))
-                    .await?;
-            }
-        }
+    async fn terminate(&mut self, id: ContainerId, now: Timestamp) -> Result<(), EngineError> {
+        faults::point("apps.terminate");
+        self.engine.signal(&id, Signal::Terminate).await?;
+        self.stopping.insert(id, now);
         Ok(())
     }
 
-    async fn advance(&self, app: &AppName, mut advance: Advance) -> Result<(), ExecuteError> {
+    async fn tell(
+        &self,
+        app: &AppName,
+        kind: EventKind,
+        text: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let app = app.clone();
+        self.store
+            .transact(move |tx| diary::write(tx, &app, kind, text, &Actor::platform(), now))
+            .await
+    }
+
+    async fn advance(
+        &self,
+        app: &AppName,
+        mut advance: Advance,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
         if let (Phase::Failed { last_lines, .. }, Some(blame)) = (&mut advance.to, &advance.blame) {
             *last_lines = self.last_words(app, blame).await;
         }
         faults::point("apps.advance");
-        let (app, now) = (app.clone(), clock::now());
-        self.store.transact(move |tx| record(tx, &app, advance, now)).await?;
+        let app = app.clone();
+        let recorded = self.store.transact(move |tx| record(tx, &app, advance, now)).await?;
         faults::point("apps.advanced");
-        Ok(())
+        Ok(recorded)
     }
 
     /// What an instance wrote last; what cannot be had in time is left out.
@@ -135,18 +186,28 @@ impl<E: Engine> Executor<E> {
     }
 }
 
-/// Writes a phase, unless the intent has moved since it was planned.
-pub fn record(
+/// Whether a status record was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recorded {
+    Written,
+    /// The intent has moved; what else was planned with it is out of date as well.
+    Outdated,
+}
+
+/// Writes a phase and its story, unless the intent has moved since it was planned.
+fn record(
     tx: &mut Transaction<'_>,
     name: &AppName,
     advance: Advance,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    let Some(mut app) = tx.get::<App>(&name.as_str().to_owned())? else { return Ok(()) };
+) -> Result<Recorded, StoreError> {
+    let Some(mut app) = tx.get::<App>(&name.as_str().to_owned())? else {
+        return Ok(Recorded::Outdated);
+    };
     let key = (name.as_str().to_owned(), u64::from(advance.rollout.0));
-    let Some(mut rollout) = tx.get::<Rollout>(&key)? else { return Ok(()) };
+    let Some(mut rollout) = tx.get::<Rollout>(&key)? else { return Ok(Recorded::Outdated) };
     if app.generation != advance.generation || rollout.phase.is_final() {
-        return Ok(());
+        return Ok(Recorded::Outdated);
     }
     if advance.to.is_final() {
         app.rollout = None;
@@ -155,7 +216,11 @@ pub fn record(
     rollout.phase = advance.to;
     rollout.phase_at = now;
     tx.put(&rollout)?;
-    tx.put(&app)
+    tx.put(&app)?;
+    if let Some(text) = advance.story {
+        diary::write(tx, name, EventKind::Rollout, text, &Actor::platform(), now)?;
+    }
+    Ok(Recorded::Written)
 }
 
 fn erase_records(tx: &mut Transaction<'_>, name: &AppName) -> Result<(), StoreError> {

@@ -110,7 +110,9 @@ async fn ask_for_ever(target: Target, health: Arc<Mutex<Health>>, changed: Arc<N
             }
             Err(fault) => {
                 let elsewhere = elsewhere(&target, started.elapsed()).await;
-                Some(Health::Starting { seen: Some(fault.to_string()), elsewhere })
+                // That nobody listens in the first moments is how every start looks.
+                let telling = started.elapsed() >= LOOK_ELSEWHERE;
+                Some(Health::Starting { seen: telling.then(|| fault.to_string()), elsewhere })
             }
         };
         if let Some(report) = report {
@@ -152,7 +154,7 @@ fn pause(check: &HealthCheck, ready: bool, running: Duration) -> Duration {
 /// So many bad answers in a row make a ready instance a failing one; a single one is noise.
 const PATIENCE: u32 = 3;
 
-/// From when on it is worth looking where else an instance listens.
+/// From when on it is worth telling what is missing, and looking where else an instance listens.
 const LOOK_ELSEWHERE: Duration = Duration::from_secs(2);
 
 /// Docker's own name server, inside every container.

@@ -3,15 +3,10 @@
 //! Invariant: the edge's table is published before any step that it must precede; an instance is
 //! told to end only in a later pass, when the edge has confirmed that it sends nothing more.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::BoxStream};
-use proxy::{Edge, Host, Table, Traffic};
+use proxy::{Edge, Table, Traffic};
 use tokio::{
     sync::{Notify, watch},
     time::sleep,
@@ -23,18 +18,20 @@ use crate::{
         apps::{
             execute::Executor,
             health::{Prober, Target},
-            plan,
-            state::AppState,
+            measure::Measurements,
+            plan, slots,
+            state::{self, AppState},
+            unrouted::Unrouted,
         },
         routes::{self, Routes},
-        task::{Task, chain},
+        task::Task,
     },
-    engine::{Engine, UsageSample},
+    engine::Engine,
     model::{
-        App, AppName, ContainerId, Health, Instance, InstanceState, Observation, Observed, Rollout,
-        RolloutNumber, Timestamp, observation::Usage,
+        AppName, ContainerId, Health, Instance, InstanceState, Observation, Observed, Timestamp,
     },
-    store::{Snapshot, StoreError, View},
+    store::StoreError,
+    telemetry::chain,
 };
 
 /// The task that reconciles apps.
@@ -89,8 +86,8 @@ impl Ticks {
 /// What a pass remembers for the next one.
 #[derive(Debug, Default)]
 pub struct Memory {
-    unrouted: BTreeMap<ContainerId, Timestamp>,
-    usage: BTreeMap<ContainerId, (Timestamp, UsageSample, Option<Usage>)>,
+    unrouted: Unrouted,
+    usage: Measurements,
     look_again: Option<Timestamp>,
     busy: bool,
 }
@@ -128,16 +125,18 @@ impl<E: Engine> Task for Apps<E> {
             self.ticks.0 = Some(self.executor.engine.changes());
         }
         self.executor.collector.sync(&instances);
-        let by_app = group(instances);
-        let states = load(&snapshot, &by_app)?;
+        let by_app = state::by_app(instances);
+        let states = AppState::load_all(&snapshot, &by_app)?;
         self.probe(&states, &by_app);
         let traffic = self.edge.traffic();
-        self.note_unrouted(&by_app, &traffic, now);
-        self.measure(&by_app, now).await;
+        let there = by_app.values().flatten().map(|instance| &instance.id).collect();
+        self.executor.forget_all_but(&there);
+        self.memory.unrouted.note(&self.table.borrow(), traffic.applied, &there, now);
+        self.memory.usage.measure(&self.executor.engine, &by_app, now).await;
         let by_app = self.without_orphans(by_app, &states).await;
         let seen = self.observe(by_app, &traffic);
-        self.publish_routes(&snapshot, &states, &seen)?;
-        self.publish(seen.clone(), now);
+        self.publish_routes(Routes::of(&snapshot, &states, &seen, &self.domain)?);
+        self.publish(seen.clone(), slots::waiting(&states, &seen, now), now);
         self.act(states, &seen, now).await;
         Ok(())
     }
@@ -158,7 +157,7 @@ impl<E: Engine> Apps<E> {
             self.memory.busy |= state.rollout.is_some() || !plan.steps.is_empty();
             self.memory.look_again =
                 self.memory.look_again.into_iter().chain(plan.look_again).min();
-            if let Err(error) = self.executor.execute(&name, plan.steps).await {
+            if let Err(error) = self.executor.execute(&name, plan.steps, clock::now()).await {
                 tracing::warn!(app = %name, error = %chain(&error), "a step failed");
                 let again = now.plus(AFTER_FAULT);
                 self.memory.look_again =
@@ -182,7 +181,7 @@ impl<E: Engine> Apps<E> {
         });
     }
 
-    /// Removes containers of apps that are not on record: traces of a restored or lost store.
+    /// Leaves out, and removes, what belongs to apps that are not on record.
     async fn without_orphans(
         &mut self,
         mut by_app: BTreeMap<AppName, Vec<Instance>>,
@@ -191,11 +190,9 @@ impl<E: Engine> Apps<E> {
         let orphaned: Vec<AppName> =
             by_app.keys().filter(|name| !states.contains_key(*name)).cloned().collect();
         for name in orphaned {
-            for instance in by_app.remove(&name).unwrap_or_default() {
-                tracing::warn!(app = %name, container = %instance.id, "removing an orphan");
-                if let Err(error) = self.executor.engine.remove(&instance.id).await {
-                    tracing::warn!(app = %name, error = %chain(&error), "an orphan stays");
-                }
+            let containers = by_app.remove(&name).unwrap_or_default();
+            if let Err(error) = self.executor.remove_orphans(&name, containers).await {
+                tracing::warn!(app = %name, error = %chain(&error), "an orphan stays");
             }
         }
         by_app
@@ -229,53 +226,6 @@ impl<E: Engine> Apps<E> {
         self.prober.sync(targets);
     }
 
-    /// Remembers since when the edge sends nothing to whom: since it routes by a table without it.
-    fn note_unrouted(
-        &mut self,
-        by_app: &BTreeMap<AppName, Vec<Instance>>,
-        traffic: &Traffic,
-        now: Timestamp,
-    ) {
-        let table = self.table.borrow().clone();
-        if traffic.applied.is_none_or(|applied| applied < table.generation) {
-            return;
-        }
-        let routed = routes::routed(&table);
-        let there: BTreeSet<&ContainerId> =
-            by_app.values().flatten().map(|instance| &instance.id).collect();
-        self.memory.unrouted.retain(|id, _| there.contains(id) && !routed.contains(id));
-        for id in there.into_iter().filter(|id| !routed.contains(*id)) {
-            self.memory.unrouted.entry(id.clone()).or_insert(now);
-        }
-    }
-
-    /// Measures what running instances use, every few seconds.
-    async fn measure(&mut self, by_app: &BTreeMap<AppName, Vec<Instance>>, now: Timestamp) {
-        let running = by_app
-            .values()
-            .flatten()
-            .filter(|instance| matches!(instance.state, InstanceState::Running { .. }));
-        let ids: BTreeSet<ContainerId> = running.map(|instance| instance.id.clone()).collect();
-        self.memory.usage.retain(|id, _| ids.contains(id));
-        for id in ids {
-            let last = self.memory.usage.get(&id).map(|(at, sample, _)| (*at, *sample));
-            if last.is_some_and(|(at, _)| now.since(at) < MEASURE_EVERY) {
-                continue;
-            }
-            let Ok(sample) = self.executor.engine.usage(&id).await else { continue };
-            let usage = last.map(|(at, earlier)| {
-                let spent = sample.cpu.saturating_sub(earlier.cpu).as_micros();
-                let over = now.since(at).as_micros().max(1);
-                Usage {
-                    memory: sample.memory,
-                    cpu_millis: u32::try_from(spent * 1000 / over).unwrap_or(u32::MAX),
-                }
-            });
-            let usage = usage.or(Some(Usage { memory: sample.memory, cpu_millis: 0 }));
-            self.memory.usage.insert(id, (now, sample, usage));
-        }
-    }
-
     fn observe(
         &self,
         by_app: BTreeMap<AppName, Vec<Instance>>,
@@ -290,10 +240,10 @@ impl<E: Engine> Apps<E> {
                     InstanceState::Created | InstanceState::Exited(_) => Health::UNKNOWN,
                 },
                 in_flight: figures.map_or(0, |figures| figures.in_flight as u64),
-                unrouted_since: self.memory.unrouted.get(id).copied(),
+                unrouted_since: self.memory.unrouted.since(id),
                 stopping_since: self.executor.stopping.get(id).copied(),
                 output_kept: self.executor.collector.is_drained(id),
-                usage: self.memory.usage.get(id).and_then(|(_, _, usage)| *usage),
+                usage: self.memory.usage.of(id),
                 instance,
             }
         };
@@ -303,63 +253,26 @@ impl<E: Engine> Apps<E> {
             .collect()
     }
 
-    fn publish_routes(
-        &self,
-        snapshot: &Snapshot,
-        states: &BTreeMap<AppName, AppState>,
-        seen: &BTreeMap<AppName, Vec<Observed>>,
-    ) -> Result<(), StoreError> {
-        let mut routes = Routes::default();
-        for (name, state) in states {
-            let Ok(host) = Host::parse(&format!("{name}.{}", self.domain)) else { continue };
-            let last = last_rollout(snapshot, &state.app)?;
-            let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
-            routes.add(host, state, last.as_ref(), seen);
-        }
+    fn publish_routes(&self, routes: Routes) {
         let present = self.table.borrow().clone();
         if !routes.equals(&present) {
             self.table.send_replace(Arc::new(routes.into_table(present.generation + 1)));
         }
-        Ok(())
     }
 
-    fn publish(&self, apps: BTreeMap<AppName, Vec<Observed>>, at: Timestamp) {
+    fn publish(
+        &self,
+        apps: BTreeMap<AppName, Vec<Observed>>,
+        waiting: BTreeMap<ContainerId, Timestamp>,
+        at: Timestamp,
+    ) {
         self.observation.send_if_modified(|last| {
-            let differs = last.apps != apps || last.engine_fault.is_some();
-            *last = Arc::new(Observation { at, apps, engine_fault: None });
+            let differs =
+                last.apps != apps || last.waiting != waiting || last.engine_fault.is_some();
+            *last = Arc::new(Observation { at, apps, waiting, engine_fault: None });
             differs
         });
     }
-}
-
-fn group(mut instances: Vec<Instance>) -> BTreeMap<AppName, Vec<Instance>> {
-    instances.sort_by(|a, b| {
-        (&a.slot, a.incarnation, a.attempt, &a.id).cmp(&(&b.slot, b.incarnation, b.attempt, &b.id))
-    });
-    let mut by_app: BTreeMap<AppName, Vec<Instance>> = BTreeMap::new();
-    for instance in instances {
-        by_app.entry(instance.app.clone()).or_default().push(instance);
-    }
-    by_app
-}
-
-fn load(
-    snapshot: &Snapshot,
-    by_app: &BTreeMap<AppName, Vec<Instance>>,
-) -> Result<BTreeMap<AppName, AppState>, StoreError> {
-    let mut states = BTreeMap::new();
-    for app in snapshot.scan::<App>(&())? {
-        let name = app.name.clone();
-        let instances = by_app.get(&name).map_or(&[][..], Vec::as_slice);
-        let releases = instances.iter().map(|instance| instance.incarnation.release);
-        states.insert(name, AppState::load(snapshot, app, releases)?);
-    }
-    Ok(states)
-}
-
-fn last_rollout(snapshot: &Snapshot, app: &App) -> Result<Option<Rollout>, StoreError> {
-    let RolloutNumber(number) = app.last_rollout;
-    snapshot.get::<Rollout>(&(app.name.as_str().to_owned(), u64::from(number)))
 }
 
 /// Without any sign of change it looks again after so long: events can be lost.
@@ -370,6 +283,3 @@ const BUSY_PERIOD: Duration = Duration::from_millis(500);
 
 /// After a step that failed.
 const AFTER_FAULT: Duration = Duration::from_secs(1);
-
-/// Between two measurements of what an instance uses.
-const MEASURE_EVERY: Duration = Duration::from_secs(5);

@@ -12,8 +12,8 @@ use crate::{
         step::{Advance, Plan, Step},
     },
     model::{
-        ContainerId, EventKind, Health, InstanceState, Observed, Phase, Process, Release, Rollout,
-        Slot, Timestamp,
+        ContainerId, Health, HealthCheck, InstanceState, Observed, Phase, Process, Release,
+        Rollout, Slot, Timestamp,
     },
 };
 
@@ -27,13 +27,11 @@ pub fn judge(state: &AppState, seen: &[Observed], now: Timestamp, plan: &mut Pla
         Phase::Done | Phase::Failed { .. } | Phase::Superseded => None,
     };
     let Some((to, blame)) = next else { return };
-    if let Some(text) = story(rollout, &to) {
-        plan.steps.push(Step::Tell(EventKind::Rollout, text));
-    }
     plan.steps.push(Step::Advance(Advance {
         rollout: rollout.number,
         generation: state.app.generation,
         current: (to == Phase::Shifting).then_some(rollout.to),
+        story: story(rollout, &to),
         to,
         blame,
     }));
@@ -58,7 +56,12 @@ fn starting(
     };
     let mut waiting_for = Vec::new();
     for (slot, process) in state.slots_of(rollout.to) {
-        let here = |o: &&Observed| o.instance.slot == slot && o.instance.incarnation == rollout.to;
+        // One that was told to end, because there were more than wanted for a while, says nothing.
+        let here = |o: &&Observed| {
+            o.instance.slot == slot
+                && o.instance.incarnation == rollout.to
+                && o.stopping_since.is_none()
+        };
         let newest = seen.iter().filter(here).max_by_key(|o| o.instance.attempt);
         if let Some(observed) = newest {
             if let Some(failure) = broken(observed, process, &slot, now, plan) {
@@ -102,8 +105,9 @@ fn broken(
     };
     let (Some(port), Health::Starting { seen, elsewhere }) = (process.port, &observed.health)
     else {
-        if process.port.is_none() {
-            plan.look_again_at(since.plus(crate::model::HealthCheck::SETTLED));
+        let settled = since.plus(HealthCheck::SETTLED);
+        if process.port.is_none() && now < settled {
+            plan.look_again_at(settled);
         }
         return None;
     };
@@ -150,14 +154,22 @@ fn overdue(
     Some(fail(None, reason, Some(hint.to_owned())))
 }
 
-/// The edge has stopped sending anything to what is not the new incarnation.
+/// The edge sends to the new incarnation and has stopped sending anything to what is not.
 fn shifting(rollout: &Rollout, seen: &[Observed]) -> bool {
+    let is_new = |o: &&Observed| o.instance.incarnation == rollout.to;
     let routed = |o: &Observed| {
         matches!(o.instance.state, InstanceState::Running { .. })
             && o.instance.slot.process.is_web()
             && o.unrouted_since.is_none()
     };
-    !seen.iter().any(|o| o.instance.incarnation != rollout.to && routed(o))
+    // A first deploy replaces nobody, and is not over either before somebody can visit it.
+    let mut ready = seen
+        .iter()
+        .filter(is_new)
+        .filter(|o| o.instance.slot.process.is_web() && o.health == Health::Ready)
+        .peekable();
+    let arrived = ready.peek().is_none() || ready.any(routed);
+    arrived && !seen.iter().any(|o| !is_new(&o) && routed(o))
 }
 
 /// Nothing but the new incarnation is left.

@@ -3,7 +3,7 @@
 //! At most one instance owns a slot. One that ended by itself is replaced after a delay that grows
 //! with every quick end; the ended one stays until then, so that people see why they wait.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     control::{
@@ -15,8 +15,8 @@ use crate::{
     },
     engine::InstanceSpec,
     model::{
-        ContainerId, EventKind, Exit, Health, Incarnation, InstanceState, Observed, Process,
-        Release, Slot, Timestamp,
+        AppName, ContainerId, EventKind, Exit, Health, Incarnation, Instance, InstanceState,
+        Observed, Process, Release, Slot, Timestamp,
     },
 };
 
@@ -43,8 +43,7 @@ pub fn fill(
     plan: &mut Plan,
 ) -> Option<ContainerId> {
     let here = || seen.iter().filter(|observed| place.holds(observed));
-    let alive = |o: &&Observed| !o.instance.is_gone() && o.stopping_since.is_none();
-    if let Some(owner) = here().filter(alive).min_by_key(|o| (rank(o), o.instance.attempt)) {
+    if let Some(owner) = owner(place.incarnation, &place.slot, seen) {
         if owner.instance.state == InstanceState::Created {
             plan.steps.push(place.start(owner.instance.attempt));
         }
@@ -78,12 +77,50 @@ pub fn fill(
     None
 }
 
+/// Who holds a slot. There may be others in it that run, because somebody started them behind our
+/// back; they are not to serve, and will be retired.
+pub fn owner<'a>(
+    incarnation: Incarnation,
+    slot: &Slot,
+    seen: &'a [Observed],
+) -> Option<&'a Observed> {
+    let alive = |o: &&Observed| {
+        o.instance.slot == *slot
+            && o.instance.incarnation == incarnation
+            && !o.instance.is_gone()
+            && o.stopping_since.is_none()
+    };
+    seen.iter().filter(alive).min_by_key(|o| (rank(o), o.instance.attempt))
+}
+
 /// When an instance that ended will be replaced.
 pub fn replaced_at(ended: &Observed) -> Option<Timestamp> {
     match &ended.instance.state {
         InstanceState::Exited(exit) => Some(exit.at.plus(RESTARTS.after(quick_ends(ended, exit)))),
         InstanceState::Created | InstanceState::Running { .. } => None,
     }
+}
+
+/// Which ended instances wait for their next start, and until when.
+pub fn waiting(
+    states: &BTreeMap<AppName, AppState>,
+    seen: &BTreeMap<AppName, Vec<Observed>>,
+    now: Timestamp,
+) -> BTreeMap<ContainerId, Timestamp> {
+    let mut waiting = BTreeMap::new();
+    for (name, state) in states {
+        for observed in seen.get(name).map_or(&[][..], Vec::as_slice) {
+            let Instance { id, slot, incarnation, .. } = &observed.instance;
+            let wanted = state.app.destroyed_at.is_none()
+                && state.incarnations().contains(incarnation)
+                && state.slots_of(*incarnation).iter().any(|(known, _)| known == slot);
+            let due = replaced_at(observed).filter(|due| *due > now);
+            if let (true, None, Some(due)) = (wanted, observed.stopping_since, due) {
+                waiting.insert(id.clone(), due);
+            }
+        }
+    }
+    waiting
 }
 
 /// Whether an instance can serve. One without a port can once it has run for a while.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    model::{App, Incarnation, Process, Release, ReleaseVersion, Rollout, Slot},
+    model::{App, AppName, Incarnation, Instance, Process, Release, ReleaseVersion, Rollout, Slot},
     store::{StoreError, View},
 };
 
@@ -44,6 +44,21 @@ impl AppState {
         Ok(Self { app, rollout, releases })
     }
 
+    /// Reads the records of every app, with the releases that its instances are of.
+    pub fn load_all(
+        view: &impl View,
+        by_app: &BTreeMap<AppName, Vec<Instance>>,
+    ) -> Result<BTreeMap<AppName, Self>, StoreError> {
+        let mut states = BTreeMap::new();
+        for app in view.scan::<App>(&())? {
+            let name = app.name.clone();
+            let instances = by_app.get(&name).map_or(&[][..], Vec::as_slice);
+            let releases = instances.iter().map(|instance| instance.incarnation.release);
+            states.insert(name, Self::load(view, app, releases)?);
+        }
+        Ok(states)
+    }
+
     /// What is to become current, while a rollout is under way.
     pub fn target(&self) -> Option<Incarnation> {
         let rollout = self.rollout.as_ref().filter(|rollout| !rollout.phase.is_final())?;
@@ -73,4 +88,16 @@ impl AppState {
     pub fn process_of(&self, incarnation: Incarnation, slot: &Slot) -> Option<&Process> {
         self.releases.get(&incarnation.release)?.processes.get(&slot.process)
     }
+}
+
+/// The instances of each app, in the order of slot, incarnation and attempt.
+pub fn by_app(mut instances: Vec<Instance>) -> BTreeMap<AppName, Vec<Instance>> {
+    instances.sort_by(|a, b| {
+        (&a.slot, a.incarnation, a.attempt, &a.id).cmp(&(&b.slot, b.incarnation, b.attempt, &b.id))
+    });
+    let mut by_app: BTreeMap<AppName, Vec<Instance>> = BTreeMap::new();
+    for instance in instances {
+        by_app.entry(instance.app.clone()).or_default().push(instance);
+    }
+    by_app
 }

@@ -56,6 +56,8 @@ pub struct Advance {
     pub current: Option<Incarnation>,
     /// Whose last lines belong to the reason.
     pub blame: Option<ContainerId>,
+    /// What people are told; it is written together with the phase, so that it is true.
+    pub story: Option<String>,
 }
 
 /// One line a step, as the transcripts of the tests and the debug log show it.
@@ -70,10 +72,10 @@ impl fmt::Display for Step {
             Self::Remove(id, slot) => write!(f, "remove {slot} {id}"),
             Self::Advance(advance) => {
                 write!(f, "rollout {} {}", advance.rollout, advance.to.word())?;
-                if let Phase::Failed { reason, .. } = &advance.to {
-                    write!(f, ": {reason}")?;
+                match &advance.story {
+                    Some(story) => write!(f, ": {story}"),
+                    None => Ok(()),
                 }
-                Ok(())
             }
             Self::Erase => f.write_str("erase"),
             Self::Tell(kind, text) => write!(f, "tell {}: {text}", kind.word()),

@@ -19,7 +19,7 @@ use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use super::{Docker, fault, label};
 use crate::{
     engine::{EngineError, OwnImage},
-    model::ImageId,
+    model::{AppName, ImageId},
 };
 
 /// The uncompressed digests of its layers, lowest first; `None` if it is not there.
@@ -125,6 +125,17 @@ pub(super) async fn remove(docker: &Docker, id: &ImageId) -> Result<(), EngineEr
     let tags = image.repo_tags.unwrap_or_default();
     for name in tags.iter().map(String::as_str).chain([id.as_str()]) {
         remove_name(docker, name).await?;
+    }
+    Ok(())
+}
+
+/// Removes all images of an app. One that something still uses stays for the sweep, so that it does
+/// not keep the app from going.
+pub(super) async fn forget(docker: &Docker, app: &AppName) -> Result<(), EngineError> {
+    for image in list(docker).await?.into_iter().filter(|image| image.app.as_ref() == Some(app)) {
+        let removed = remove(docker, &image.id).await;
+        // Zero is a refusal of our own: a container uses it.
+        fault::accept(removed, &[0, 409])?;
     }
     Ok(())
 }

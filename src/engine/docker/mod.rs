@@ -69,7 +69,8 @@ impl Engine for Docker {
     }
 
     async fn forget(&self, app: &AppName) -> Result<(), EngineError> {
-        network::forget(self, app).await
+        network::forget(self, app).await?;
+        image::forget(self, app).await
     }
 
     fn output(

@@ -79,6 +79,8 @@ pub(crate) enum Fault {
     Refuses,
     /// It does what it is told and answers an error: the daemon died between effect and record.
     ActsAndFails,
+    /// What it makes it does not start, and it answers an error.
+    MakesOnly,
     /// It does nothing and never answers; whoever waits needs a deadline.
     Hangs,
 }
@@ -135,7 +137,7 @@ impl Fake {
         let world = self.world();
         world.containers.get(id).is_some_and(|container| {
             let since = container.behaviour.listens_after.map(|d| container.started.plus(d));
-            !container.has_ended(world.now) && since.is_some_and(|since| since <= world.now)
+            container.is_running(world.now) && since.is_some_and(|since| since <= world.now)
         })
     }
 
@@ -148,6 +150,23 @@ impl Fake {
         }
         drop(world);
         self.tick();
+    }
+
+    /// Somebody meddles: what has ended, or was never started, is started.
+    pub(crate) fn revive(&self, id: &ContainerId) {
+        let mut world = self.world();
+        let now = world.now;
+        if let Some(container) = world.containers.get_mut(id) {
+            container.start_again(now);
+        }
+        drop(world);
+        self.tick();
+    }
+
+    /// Whether it will not listen however long one waits.
+    pub(crate) fn never_listens(&self, id: &ContainerId) -> bool {
+        let world = self.world();
+        world.containers.get(id).is_some_and(|one| one.behaviour.listens_after.is_none())
     }
 
     /// Somebody meddles: the container is gone.

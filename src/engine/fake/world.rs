@@ -21,6 +21,7 @@ pub(super) struct World {
     pub(super) networks: BTreeSet<AppName>,
     pub(super) behaviours: BTreeMap<AppName, Behaviour>,
     pub(super) faults: VecDeque<(u64, Fault)>,
+    pub(super) makes_only: bool,
 }
 
 /// A container of the fake, for assertions.
@@ -33,6 +34,8 @@ pub(crate) struct FakeContainer {
     /// When and how it will end, or has ended.
     pub(crate) end: Option<Exit>,
     pub(super) behaviour: Behaviour,
+    /// Made and not started yet.
+    only_made: bool,
     number: u32,
 }
 
@@ -51,6 +54,12 @@ impl World {
             None => Some(act(self)),
             Some(Fault::Refuses) => Some(Err(broken(operation))),
             Some(Fault::ActsAndFails) => Some(act(self).and(Err(broken(operation)))),
+            Some(Fault::MakesOnly) => {
+                self.makes_only = true;
+                let answer = act(self).and(Err(broken(operation)));
+                self.makes_only = false;
+                Some(answer)
+            }
             Some(Fault::Hangs) => None,
         }
     }
@@ -65,21 +74,31 @@ impl World {
         };
         let found = self.containers.iter().find(|(_, one)| same(one));
         match found.map(|(id, one)| (id.clone(), one.spec == *spec)) {
-            Some((id, true)) => return id,
+            Some((id, true)) => {
+                let made = self.containers.get_mut(&id).filter(|one| one.only_made);
+                if let Some(made) = made.filter(|_| !self.makes_only) {
+                    made.start_again(self.now);
+                }
+                return id;
+            }
             Some((id, false)) => drop(self.containers.remove(&id)),
             None => {}
         }
         self.made += 1;
         let id = ContainerId(format!("fake{:08}", self.made));
         let behaviour = self.behaviours.get(&spec.app).cloned().unwrap_or_default();
-        let container = FakeContainer::start(spec.clone(), behaviour, self.made, self.now);
+        let mut container = FakeContainer::start(spec.clone(), behaviour, self.made, self.now);
+        if self.makes_only {
+            (container.only_made, container.end) = (true, None);
+        }
         self.containers.insert(id.clone(), container);
         id
     }
 
     pub(super) fn signal(&mut self, id: &ContainerId, signal: Signal) {
         let now = self.now;
-        let Some(container) = self.containers.get_mut(id) else { return };
+        let running = self.containers.get_mut(id).filter(|one| one.is_running(now));
+        let Some(container) = running else { return };
         match (signal, container.behaviour.on_terminate) {
             (Signal::Kill, _) => container.end_at(now, 137),
             (Signal::Terminate, OnTerminate::End) => container.end_at(now, 143),
@@ -102,7 +121,7 @@ impl World {
     }
 
     pub(super) fn forget(&mut self, app: &AppName) -> Result<(), EngineError> {
-        if self.containers.values().any(|one| one.spec.app == *app && !one.has_ended(self.now)) {
+        if self.containers.values().any(|one| one.spec.app == *app && one.is_running(self.now)) {
             return Err(EngineError::Refused {
                 operation: "network rm",
                 subject: app.to_string(),
@@ -128,11 +147,23 @@ impl FakeContainer {
         let memory = behaviour.out_of_memory_after.map(|d| exit(now.plus(d), 137, true, None));
         let itself = behaviour.exits.map(|(d, code)| exit(now.plus(d), code, false, None));
         let end = failed.into_iter().chain(memory).chain(itself).min_by_key(|exit| exit.at);
-        Self { spec, started: now, end, behaviour, number }
+        Self { spec, started: now, end, behaviour, only_made: false, number }
     }
 
     pub(super) fn has_ended(&self, now: Timestamp) -> bool {
         self.end.as_ref().is_some_and(|end| end.at <= now)
+    }
+
+    pub(super) fn is_running(&self, now: Timestamp) -> bool {
+        !self.only_made && !self.has_ended(now)
+    }
+
+    /// What runs already runs on.
+    pub(super) fn start_again(&mut self, now: Timestamp) {
+        if !self.is_running(now) {
+            let (spec, behaviour) = (self.spec.clone(), self.behaviour.clone());
+            *self = Self::start(spec, behaviour, self.number, now);
+        }
     }
 
     /// An end that comes earlier stands.
@@ -145,7 +176,7 @@ impl FakeContainer {
 
     fn observed(&self, id: &ContainerId, now: Timestamp) -> Instance {
         let ended = self.end.clone().filter(|end| end.at <= now);
-        let running = ended.is_none();
+        let running = self.is_running(now);
         let [_, _, high, low] = self.number.to_be_bytes();
         Instance {
             id: id.clone(),
@@ -156,8 +187,11 @@ impl FakeContainer {
             image: self.spec.image.clone(),
             address: running.then_some(IpAddr::V4(Ipv4Addr::new(10, 210, high, low))),
             pid: running.then_some(100_000 + self.number),
-            state: ended
-                .map_or(InstanceState::Running { since: self.started }, InstanceState::Exited),
+            state: match ended {
+                _ if self.only_made => InstanceState::Created,
+                Some(exit) => InstanceState::Exited(exit),
+                None => InstanceState::Running { since: self.started },
+            },
         }
     }
 }

@@ -178,14 +178,11 @@ impl<'a> Section<'a> {
             DeValue::Float(number) => Some(number.as_str()),
             _ => None,
         };
-        match text.and_then(millis) {
-            Some(millis) => Ok(Some(millis)),
-            None => {
-                let hint = format!("{key} = 0.5");
-                let fault = format!("`{key}` is not a number of cores from 0.01 to 1000");
-                Err(self.wrong(value, &fault).hint(hint))
-            }
+        if let Some(millis) = text.and_then(millis) {
+            return Ok(Some(millis));
         }
+        let fault = format!("`{key}` is not a number of cores from 0.01 to 1000");
+        Err(self.wrong(value, &fault).hint(format!("{key} = 0.5")))
     }
 
     /// Refuses what was never asked for.
@@ -203,13 +200,11 @@ impl<'a> Section<'a> {
             let by_nearness = |a: &&&str, b: &&&str| {
                 strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
             };
-            return Err(match self.asked.iter().filter(near).max_by(by_nearness) {
-                Some(known) => error.hint(format!("did you mean `{known}`?")),
-                None => {
-                    let known: Vec<_> = self.asked.iter().copied().collect();
-                    error.hint(format!("known here: {}", known.join(", ")))
-                }
-            });
+            let known: Vec<_> = self.asked.iter().copied().collect();
+            let nearest = known.iter().filter(near).max_by(by_nearness);
+            let suggestion = nearest.map(|known| format!("did you mean `{known}`?"));
+            let all = || format!("known here: {}", known.join(", "));
+            return Err(error.hint(suggestion.unwrap_or_else(all)));
         }
         Ok(())
     }

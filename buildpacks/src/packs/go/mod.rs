@@ -57,7 +57,7 @@ impl Buildpack for Go {
         let app = &context.app;
         let module = Module::parse(&app.text("go.mod")?.unwrap_or_default())?;
         output::heading("Go");
-        let go = context.toolchain("go", &module.version, Scheme::Go)?;
+        let go = context.toolchain("go", &module.version, Scheme::Minimum)?;
         output::line(&format!("version {} ({})", go.version, module.because));
         let programs = programs::find(app, &module)?;
         let bin = context.fresh("programs")?.join("bin");

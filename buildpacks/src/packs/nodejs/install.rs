@@ -10,8 +10,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use super::manager::{Choice, Manager};
 use super::manifest::Manifest;
+use super::package_manager::{Choice, Manager};
 use crate::lifecycle::remove;
 use crate::packs::context::{CACHE, LAUNCH_CACHE};
 use crate::packs::stamp::{Key, Made, stamped};

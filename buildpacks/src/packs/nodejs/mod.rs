@@ -2,8 +2,8 @@
 //! start command.
 
 mod install;
-mod manager;
 mod manifest;
+mod package_manager;
 mod start;
 mod version;
 
@@ -12,8 +12,8 @@ use super::tool::Tool;
 use super::{App, BuildContext, Buildpack, PackError, Process, Verdict, output};
 use crate::toolchain::Scheme;
 use install::Installation;
-use manager::{Choice, Manager};
 use manifest::Manifest;
+use package_manager::{Choice, Manager};
 
 /// The buildpack `paas/nodejs`.
 #[derive(Debug)]

@@ -139,7 +139,7 @@ async fn change(
     let text = if change.rollout.is_some() {
         format!("{verb} and restarting {app}")
     } else {
-        format!("{verb} of {app}")
+        format!("{verb} for {app}")
     };
     if wait.detach {
         session.ui.talk(&format!("{text}... {}", outcome(&change)));
@@ -162,7 +162,7 @@ fn content(session: &Session, path: &str) -> Result<String, Failure> {
         let mut bytes = Vec::new();
         io::stdin().take(LARGEST).read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        fs::read(session.environment.folder.join(Path::new(path)))
+        fs::read(session.environment.at(Path::new(path)))
     };
     let cannot = || Failure::local(format!("cannot read {path}"));
     let bytes = bytes.map_err(|error| cannot().because(error))?;

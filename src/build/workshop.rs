@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     build::{
-        BuildFolders, Builder, ExportError, Settings, load_base,
+        BuildFolders, Builder, ExportError, Settings,
+        base_images::{BaseImages, BaseImagesError},
+        load_base,
         stack::{self, Flavour},
         toolchains::{Toolchains, ca_environment},
     },
-    control::base_images::{BaseImages, BaseImagesError},
     engine::BuildEngine,
 };
 

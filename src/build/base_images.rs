@@ -2,7 +2,7 @@
 //! of Debian packages on this host.
 //!
 //! Asked once per host and recipe, so the order is decided by what holds on most machines
-//! (`docs/decisions/0010`). Whatever is not possible is said, with what is done instead.
+//! (`docs/decisions/0012`). Whatever is not possible is said, with what is done instead.
 
 use std::{
     fs, io,
@@ -15,8 +15,8 @@ use crate::{
         self, Flavour, Origin, Progress, Stack, StackError, StackSet, container_script,
         host_options,
     },
-    control::task::chain,
     engine::{BuildEngine, Root, RootError},
+    telemetry::chain,
 };
 
 /// Where base images may come from.

@@ -1,0 +1,120 @@
+//! Layers that Docker should have and has lost are sent after all.
+//!
+//! The real Docker, seen through an engine that does not notice when an image goes, as happens
+//! when somebody cleans up between the question and the load.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use paas::{
+    build::Builder,
+    engine::{
+        BuildEngine, Builder as Container, BuilderSpec, EngineError, OwnImage, docker::Docker,
+    },
+    model::{ContainerId, Exit, ImageId},
+};
+
+use crate::{package, world::World};
+
+#[derive(Clone)]
+struct Forgetful {
+    docker: Docker,
+    seen: Arc<Mutex<HashMap<ImageId, Vec<String>>>>,
+    loads: Arc<Mutex<u32>>,
+}
+
+impl BuildEngine for Forgetful {
+    async fn image_layers(&self, id: &ImageId) -> Result<Option<Vec<String>>, EngineError> {
+        let found = self.docker.image_layers(id).await?;
+        let mut seen = self.seen.lock().unwrap();
+        if let Some(layers) = found {
+            seen.insert(id.clone(), layers);
+        }
+        Ok(seen.get(id).cloned())
+    }
+
+    async fn load(&self, tar: BoxStream<'static, io::Result<Bytes>>) -> Result<(), EngineError> {
+        *self.loads.lock().unwrap() += 1;
+        self.docker.load(tar).await
+    }
+
+    async fn start_builder(&self, spec: &BuilderSpec) -> Result<ContainerId, EngineError> {
+        self.docker.start_builder(spec).await
+    }
+
+    async fn wait_builder(&self, id: &ContainerId) -> Result<Exit, EngineError> {
+        self.docker.wait_builder(id).await
+    }
+
+    async fn builder_output(&self, id: &ContainerId) -> Result<String, EngineError> {
+        self.docker.builder_output(id).await
+    }
+
+    async fn builders(&self) -> Result<Vec<Container>, EngineError> {
+        self.docker.builders().await
+    }
+
+    async fn remove_builder(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.docker.remove_builder(id).await
+    }
+
+    async fn tag(&self, id: &ImageId, repository: &str, tag: &str) -> Result<(), EngineError> {
+        self.docker.tag(id, repository, tag).await
+    }
+
+    async fn images(&self) -> Result<Vec<OwnImage>, EngineError> {
+        self.docker.images().await
+    }
+
+    async fn remove_image(&self, id: &ImageId) -> Result<(), EngineError> {
+        self.docker.remove_image(id).await
+    }
+
+    async fn pull_rootfs(
+        &self,
+        reference: &str,
+        into: &Path,
+        first_contact: Duration,
+    ) -> Result<(), EngineError> {
+        self.docker.pull_rootfs(reference, into, first_contact).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_that_docker_lost_are_sent_after_all() {
+    let mut world = World::new().await;
+    let (docker, seen, loads) = (world.docker.clone(), Arc::default(), Arc::default());
+    let engine = Forgetful { docker, seen, loads };
+    // A launcher of its own, or else the images of other tests would keep the layers alive.
+    let mut binary = fs::read(&world.settings.binary).unwrap();
+    binary.extend(world.installation.bytes());
+    world.settings.binary = world.home.join("paas");
+    fs::write(&world.settings.binary, binary).unwrap();
+    let builder = Builder::new(engine.clone(), world.settings.clone());
+    let page = |text: &str| {
+        format!("require('http').createServer((q, s) => s.end('{text}')).listen(process.env.PORT)")
+    };
+    let manifest = package("true");
+    let app = |text: &str, world: &World| {
+        world.app(text, &[("app.js", &page(text)), ("package.json", &manifest)])
+    };
+    let source = app("one", &world);
+    let (request, _news) = world.request("shop", &source);
+    let first = builder.build(request).await.unwrap();
+    assert_eq!(*engine.loads.lock().unwrap(), 1);
+
+    world.docker.remove_image(&first.image).await.unwrap();
+    let source = app("two", &world);
+    let (request, _news) = world.request("shop", &source);
+    let second = builder.build(request).await.unwrap();
+    assert_eq!(*engine.loads.lock().unwrap(), 3, "one that fails for want of layers, one whole");
+    assert!(world.answer("shop", &second).await.ends_with("two"));
+    world.end().await;
+}

@@ -1,0 +1,80 @@
+//! Docker's own API, spoken directly: what a user with `docker` in hand sees and does.
+//!
+//! Not through the engine of the house, which is what is tested.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::http::{Answer, Request};
+
+pub(crate) const SOCKET: &str = "/var/run/docker.sock";
+
+/// A container of an installation, as Docker lists it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Container {
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) running: bool,
+}
+
+pub(crate) fn ask(method: &str, path: &str) -> Answer {
+    let request = Request { method, ..Request::get("docker", path) };
+    request.to_socket(Path::new(SOCKET)).unwrap()
+}
+
+/// Lists `containers`, `networks` or `images` with an installation's label.
+fn list(what: &str, installation: &str) -> Vec<Value> {
+    let filters = format!("%7B%22label%22%3A%5B%22paas.installation%3D{installation}%22%5D%7D");
+    let answer = ask("GET", &format!("/v1.41/{what}?all=true&filters={filters}"));
+    answer.json().as_array().cloned().unwrap_or_default()
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
+/// All containers of an installation, builders included.
+pub(crate) fn containers(installation: &str) -> Vec<Container> {
+    let all = list("containers/json", installation);
+    let mut containers: Vec<Container> = all
+        .iter()
+        .map(|value| Container {
+            name: value["Names"][0].as_str().unwrap_or_default().trim_matches('/').to_owned(),
+            id: text(value, "Id"),
+            running: value["State"] == "running",
+        })
+        .collect();
+    containers.sort();
+    containers
+}
+
+/// The names of its networks.
+pub(crate) fn networks(installation: &str) -> Vec<String> {
+    list("networks", installation).iter().map(|value| text(value, "Name")).collect()
+}
+
+/// The ids of its images.
+pub(crate) fn images(installation: &str) -> Vec<String> {
+    list("images/json", installation).iter().map(|value| text(value, "Id")).collect()
+}
+
+/// The first process of a container, on this machine.
+pub(crate) fn pid(container: &str) -> u64 {
+    let answer = ask("GET", &format!("/v1.41/containers/{container}/json"));
+    answer.json()["State"]["Pid"].as_u64().unwrap()
+}
+
+/// Removes everything that an installation has in Docker. Says nothing: it also runs while a test
+/// fails.
+pub(crate) fn sweep(installation: &str) {
+    for container in containers(installation) {
+        ask("DELETE", &format!("/v1.41/containers/{}?force=true&v=true", container.id));
+    }
+    for network in networks(installation) {
+        ask("DELETE", &format!("/v1.41/networks/{network}"));
+    }
+    for image in images(installation) {
+        ask("DELETE", &format!("/v1.41/images/{image}?force=true"));
+    }
+}

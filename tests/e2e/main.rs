@@ -1,0 +1,35 @@
+//! The real binary, the real Docker, real apps: what a user does, and what the world does to it.
+//!
+//! One binary, so that linking happens once; each test starts a server of its own (`server`) with
+//! an installation of its own. Needs a running dockerd, mmdebstrap, and this machine's own package
+//! registries for the apps' dependencies. Nothing waits for a fixed time: everything waits for a
+//! condition (`server::until`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy takes only the test functions themselves for tests, not what they share"
+)]
+
+mod docker;
+mod http;
+mod kept;
+mod server;
+mod sources;
+mod traffic;
+
+mod examples;
+mod refused;
+
+mod changes;
+mod farewell;
+mod output;
+
+mod commands;
+mod entry;
+mod hostile;
+
+mod daemon;
+mod full_disk;
+mod steady;

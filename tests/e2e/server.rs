@@ -1,0 +1,330 @@
+//! A real `paas server`, with its own data folder, ports and installation, and a client of its own.
+//!
+//! Invariant: when it is dropped, also by a failing test, nothing of it is left in Docker, and its
+//! process is gone. Its own words are printed then, so that a failure explains itself.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    docker::{self, Container},
+    http::{Answer, Request},
+    kept,
+};
+
+/// A server, running or not.
+#[derive(Debug)]
+pub(crate) struct Server {
+    home: tempfile::TempDir,
+    data: PathBuf,
+    setup: Setup,
+    process: Option<Child>,
+    edge: u16,
+}
+
+/// How a server is started.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Setup {
+    /// The data folder; without it one in a temporary folder.
+    pub(crate) data: Option<PathBuf>,
+    /// Docker's socket; without it the usual one.
+    pub(crate) docker: Option<PathBuf>,
+}
+
+/// What a command came to.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: i32,
+}
+
+impl Output {
+    /// Everything that was said, after a look at how it ended.
+    #[track_caller]
+    pub(crate) fn ended(self, code: i32) -> String {
+        assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self.stdout + &self.stderr
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        self.ended(0)
+    }
+
+    /// What a command with `--json` printed.
+    #[track_caller]
+    pub(crate) fn json(self) -> Value {
+        let stdout = self.stdout.clone();
+        self.ok();
+        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error} in {stdout}"))
+    }
+}
+
+/// Fails unless `text` has every one of `parts`.
+#[track_caller]
+pub(crate) fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "it does not say {part:?}:\n{text}");
+    }
+}
+
+/// Waits for a condition. The deadline is generous: it only ends a test that has failed.
+#[track_caller]
+pub(crate) fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(started.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
+        std::thread::sleep(Duration::from_millis(25));
+    }
+}
+
+impl Server {
+    /// A server that is ready to build and to run apps.
+    pub(crate) fn start() -> Self {
+        let server = Self::starting(Setup::default());
+        server.until_ready();
+        server
+    }
+
+    /// A server that answers; nothing is said of Docker.
+    pub(crate) fn starting(setup: Setup) -> Self {
+        let home = tempfile::Builder::new().prefix("paas-e2e-").tempdir().unwrap();
+        let data = setup.data.clone().unwrap_or_else(|| home.path().join("data"));
+        fs::create_dir_all(&data).unwrap();
+        if !data.join("stack").exists() {
+            kept::lend(&data);
+        }
+        let mut server = Self { home, data, setup, process: None, edge: 0 };
+        server.start_again(&[]);
+        server
+    }
+
+    /// Starts the daemon, on the port it had, with these variables (such as `PAAS_FAULT`).
+    pub(crate) fn start_again(&mut self, environment: &[(&str, &str)]) {
+        assert!(self.process.is_none(), "it runs already");
+        let mut command = self.daemon();
+        command.envs(environment.iter().copied());
+        self.process = Some(command.spawn().unwrap());
+        let info = until("the API answers", || {
+            if let Some(status) = self.process.as_mut().unwrap().try_wait().unwrap() {
+                panic!("the daemon ended: {status}\n{}", self.log());
+            }
+            self.info()
+        });
+        let edge = info["edge_url"].as_str().unwrap().rsplit(':').next().unwrap();
+        self.edge = edge.parse().unwrap();
+    }
+
+    /// The command that starts this server's daemon, its log going to the end of the log's file.
+    pub(crate) fn daemon(&self) -> Command {
+        let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
+        let mut command = self.command(&["server"]);
+        command.arg("--data").arg(&self.data);
+        command.args(["--http", &format!("127.0.0.1:{}", self.edge)]);
+        command.args(["--api", "https://127.0.0.1:0,http://127.0.0.1:0"]);
+        if let Some(docker) = &self.setup.docker {
+            command.env("PAAS_DOCKER", docker);
+        }
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command
+    }
+
+    /// The binary with these arguments, in an environment that has nothing of the tester's own.
+    pub(crate) fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paas"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PAAS_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("XDG_CONFIG_HOME", self.home.path().join("client"));
+        command.env("PAAS_URL", format!("unix:{}", self.socket().display()));
+        command.current_dir(self.home.path()).stdin(Stdio::null());
+        command.args(arguments);
+        command
+    }
+
+    /// Runs a command of the client to its end.
+    pub(crate) fn paas(&self, arguments: &[impl AsRef<OsStr>]) -> Output {
+        run(&mut self.command(arguments))
+    }
+
+    /// Makes an app if it is not there, and deploys a folder to it.
+    pub(crate) fn deploy(&self, app: &str, folder: &Path) -> Output {
+        self.api("POST", "/v1/apps", format!(r#"{{"name":"{app}"}}"#).as_bytes());
+        self.paas(&["deploy".as_ref(), folder.as_os_str(), "-a".as_ref(), app.as_ref()])
+    }
+
+    /// Asks an app for a page, through the edge.
+    pub(crate) fn get(&self, app: &str, path: &str) -> Answer {
+        self.try_get(app, path).unwrap()
+    }
+
+    /// The same where the edge may not be there.
+    pub(crate) fn try_get(&self, app: &str, path: &str) -> std::io::Result<Answer> {
+        Request::get(&format!("{app}.localhost"), path).to_port(self.edge)
+    }
+
+    /// The text of an app's page, which must be there.
+    #[track_caller]
+    pub(crate) fn page(&self, app: &str, path: &str) -> String {
+        let answer = self.get(app, path);
+        assert_eq!(answer.status, 200, "{app}{path}: {}", answer.text());
+        answer.text()
+    }
+
+    /// Asks the API, over its socket.
+    pub(crate) fn api(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+        self.try_api(method, path, body).unwrap()
+    }
+
+    fn try_api(&self, method: &str, path: &str, body: &[u8]) -> std::io::Result<Answer> {
+        let headers = [("Content-Type", "application/json")];
+        let request = Request { method, path, host: "paas", headers: &headers, body };
+        request.to_socket(&self.socket())
+    }
+
+    /// What the server says of itself, if it answers.
+    pub(crate) fn info(&self) -> Option<Value> {
+        let answer = self.try_api("GET", "/v1/server", b"").ok()?;
+        (answer.status == 200).then(|| answer.json())
+    }
+
+    /// Waits until it can build and run apps.
+    #[track_caller]
+    pub(crate) fn until_ready(&self) {
+        until("the base images are ready", || {
+            self.info().filter(|info| info["stack"] == "ready").map(drop)
+        });
+    }
+
+    /// The instances of an app, as `paas ps --json` lists them.
+    pub(crate) fn ps(&self, app: &str) -> Vec<Value> {
+        let listed = self.paas(&["ps", "-a", app, "--json"]).json();
+        listed.as_array().cloned().unwrap_or_default()
+    }
+
+    /// Waits until an app has exactly these instances, all of them ready.
+    #[track_caller]
+    pub(crate) fn until_runs(&self, app: &str, names: &[&str]) -> Vec<Value> {
+        until(&format!("{app} runs {names:?}"), || {
+            let all = self.ps(app);
+            // A process without a port is not asked.
+            let well = |one: &Value| one["health"] == "ready" || one["health"] == "-";
+            let ready = all.iter().all(|one| one["state"] == "running" && well(one));
+            let known: Vec<_> = all.iter().filter_map(|one| one["name"].as_str()).collect();
+            (ready && known == names).then_some(all)
+        })
+    }
+
+    /// Its containers in Docker.
+    pub(crate) fn containers(&self) -> Vec<Container> {
+        docker::containers(&self.installation())
+    }
+
+    /// What labels its things in Docker; empty before its first start.
+    pub(crate) fn installation(&self) -> String {
+        let text = fs::read_to_string(self.data.join("installation")).unwrap_or_default();
+        text.trim().to_owned()
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.data.join("api.sock")
+    }
+
+    /// The edge's port, the same over restarts.
+    pub(crate) fn edge(&self) -> u16 {
+        self.edge
+    }
+
+    /// Where the API of the daemon that started last listens: `https` or `http`, with its address.
+    pub(crate) fn address(&self, scheme: &str) -> String {
+        let log = self.log();
+        let start = format!("at={scheme}://");
+        let line = log.lines().rev().find(|line| line.contains("api") && line.contains(&start));
+        let at = line.unwrap().split(&start).nth(1).unwrap();
+        at.split([' ', '"']).next().unwrap().to_owned()
+    }
+
+    /// Everything that its daemons have written.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.home.path().join("server.log")
+    }
+
+    /// The daemon's process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    /// Kills the daemon as a power cut would.
+    pub(crate) fn kill9(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Tells the daemon to end; [`Self::ended`] waits for it.
+    pub(crate) fn terminate(&self) {
+        assert!(Command::new("kill").arg(self.pid().to_string()).status().unwrap().success());
+    }
+
+    /// Waits until the daemon has ended, by itself or because it was told to.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let process = self.process.as_mut().unwrap();
+        let status = until("the daemon ends", || process.try_wait().unwrap());
+        self.process = None;
+        status
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    Output {
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: output.status.code().unwrap_or(-1),
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("--- the daemon's log\n{}", self.log());
+        }
+        if self.process.is_some() {
+            self.kill9();
+        }
+        let installation = self.installation();
+        if !installation.is_empty() {
+            docker::sweep(&installation);
+        }
+        kept::keep(&self.data);
+    }
+}
+
+const DEADLINE: Duration = Duration::from_secs(100);

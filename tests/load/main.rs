@@ -1,0 +1,172 @@
+//! Nobody who uses an app notices that it is deployed, configured, scaled or rolled back: the real
+//! binary, real apps, and a load that checks every answer.
+//!
+//! It measures nothing but correctness; the few times that it prints are for people to read.
+//! Invariant: a fault is never excused here, because the app honours SIGTERM.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "clippy takes only the test functions themselves for tests, not what they share"
+)]
+
+#[path = "../e2e/docker.rs"]
+#[allow(dead_code, reason = "the end-to-end tests need more of it")]
+mod docker;
+mod generator;
+#[path = "../e2e/http.rs"]
+#[allow(dead_code, reason = "the end-to-end tests need more of it")]
+mod http;
+#[path = "../e2e/kept.rs"]
+mod kept;
+mod ledger;
+mod line;
+#[path = "../e2e/server.rs"]
+#[allow(dead_code, reason = "the end-to-end tests need more of it")]
+mod server;
+#[path = "../e2e/sources.rs"]
+#[allow(dead_code, reason = "the end-to-end tests need more of it")]
+mod sources;
+
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use generator::{Aim, Load};
+use ledger::Ledger;
+use server::{Server, until};
+use tokio::runtime::Runtime;
+
+const APP: &str = "shop";
+const DEPLOYS: u32 = 20;
+/// Good answers per change, on average: twenty deploys see more than fifty thousand.
+const EACH: u64 = 2_600;
+/// Good answers from when a change is done to the next one.
+const BETWEEN: u64 = 300;
+const CONNECTIONS: usize = 8;
+const SOCKETS: usize = 20;
+
+/// A server with an app under load, and the book that says what is right.
+struct Stage {
+    server: Server,
+    folder: tempfile::TempDir,
+    ledger: Arc<Ledger>,
+    load: Option<Load>,
+    runtime: Runtime,
+}
+
+impl Stage {
+    /// The app serves with three instances, and the load has begun.
+    fn set() -> Self {
+        let server = Server::start();
+        let folder = sources::example("node-express");
+        let ledger = Arc::new(Ledger::default());
+        write_app(folder.path(), 1);
+        ledger.begin(1);
+        server.deploy(APP, folder.path()).ok();
+        server.paas(&["scale", "web=3", "-a", APP]).ok();
+        server.until_runs(APP, &["web.1", "web.2", "web.3"]);
+        ledger.done(1);
+        let runtime = Runtime::new().unwrap();
+        let aim = Aim {
+            edge: ([127, 0, 0, 1], server.edge()).into(),
+            host: format!("{APP}.localhost"),
+            ledger: Arc::clone(&ledger),
+            stop: tokio_util::sync::CancellationToken::new(),
+        };
+        let load = {
+            let _inside = runtime.enter();
+            Load::start(&aim, CONNECTIONS, SOCKETS)
+        };
+        Self { server, folder, ledger, load: Some(load), runtime }
+    }
+
+    /// Makes a change under load: the answers may be old or new meanwhile, and only new after it.
+    #[track_caller]
+    fn change(&self, mark: u32, what: &[&str]) -> Duration {
+        self.ledger.begin(mark);
+        let began = Instant::now();
+        self.server.paas(what).ok();
+        let took = began.elapsed();
+        self.ledger.done(mark);
+        let changes = u64::try_from(self.ledger.changes()).unwrap();
+        self.see((self.ledger.requests() + BETWEEN).max(changes * EACH));
+        took
+    }
+
+    /// Waits for so many good answers in all, and that none was wrong.
+    #[track_caller]
+    fn see(&self, goal: u64) {
+        until("the load goes on", || {
+            let faults = self.ledger.faults();
+            assert!(faults.is_empty(), "{} faults: {:#?}", faults.len(), first(&faults));
+            (self.ledger.requests() >= goal).then_some(())
+        });
+    }
+
+    #[track_caller]
+    fn deploy(&self, mark: u32) -> Duration {
+        write_app(self.folder.path(), mark);
+        self.change(mark, &["deploy", self.folder.path().to_str().unwrap(), "-a", APP])
+    }
+
+    /// Ends the load and looks at the book for the last time.
+    #[track_caller]
+    fn strike(mut self) -> String {
+        self.runtime.block_on(self.load.take().unwrap().end());
+        let faults = self.ledger.faults();
+        assert!(faults.is_empty(), "{} faults: {:#?}", faults.len(), first(&faults));
+        println!("daemon's resident memory after the load: {}", resident(self.server.pid()));
+        let partings = self.ledger.partings();
+        assert!(partings > 0, "no WebSocket was ever told to go");
+        format!("{} requests, {partings} WebSockets moved", self.ledger.requests())
+    }
+}
+
+#[test]
+fn twenty_deploys_and_a_rollback_under_load_lose_nothing() {
+    let stage = Stage::set();
+    let mut took: Vec<Duration> = (2..2 + DEPLOYS).map(|mark| stage.deploy(mark)).collect();
+    took.sort();
+    println!("deploys under load: fastest {:?}, median {:?}", took[0], took[took.len() / 2]);
+    let before = stage.ledger.requests();
+    assert!(before >= 50_000, "only {before} requests");
+
+    let back = stage.change(DEPLOYS, &["rollback", "-a", APP]);
+    println!("rollback under load: {back:?}");
+    println!("in all: {}", stage.strike());
+}
+
+#[test]
+fn config_changes_and_scaling_under_load_lose_nothing() {
+    let stage = Stage::set();
+    for mark in 2..=6 {
+        stage.change(mark, &["config", "set", &format!("MARK={mark}"), "-a", APP]);
+    }
+    // Scaling changes no text: the old one stays the only right one.
+    for count in ["web=1", "web=3", "web=1"] {
+        stage.change(6, &["scale", count, "-a", APP]);
+    }
+    stage.change(6, &["restart", "-a", APP]);
+    println!("in all: {}", stage.strike());
+}
+
+fn write_app(folder: &Path, mark: u32) {
+    let text = include_str!("server.js").replace("CODE_MARK", &mark.to_string());
+    fs::write(folder.join("server.js"), text).unwrap();
+}
+
+fn first(faults: &[String]) -> &[String] {
+    &faults[..faults.len().min(20)]
+}
+
+fn resident(pid: u32) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.unwrap_or("unknown").trim().to_owned()
+}

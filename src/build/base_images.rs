@@ -2,7 +2,7 @@
 //! of Debian packages on this host.
 //!
 //! Asked once per host and recipe, so the order is decided by what holds on most machines
-//! (`docs/decisions/0010`). Whatever is not possible is said, with what is done instead.
+//! (`docs/decisions/0012`). Whatever is not possible is said, with what is done instead.
 
 use std::{
     fs, io,

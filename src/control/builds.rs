@@ -138,17 +138,40 @@ impl<E: BuildEngine> Builds<E> {
             // The next daemon begins it again.
             return Ok(());
         }
-        if let Err((reason, hint)) = &result {
-            log.append(&format!(" !     {reason}"));
-            if let Some(hint) = hint {
-                log.append(&format!(" !     hint: {hint}"));
-            }
-        }
+        self.account_for(&build, &result, &log)?;
         let (finished, now) = (build.clone(), clock::now());
         faults::point("builds.built");
         self.store.transact(move |tx| finish(tx, &finished, result, now)).await?;
         faults::point("builds.recorded");
         log.finish();
+        Ok(())
+    }
+
+    /// The last lines of a build's log: why it failed, or what of paas.toml does not count.
+    fn account_for(
+        &self,
+        build: &Build,
+        result: &Result<Artifact, (String, Option<String>)>,
+        log: &BuildLog,
+    ) -> Result<(), StoreError> {
+        match result {
+            Ok(artifact) => {
+                let app = self.store.snapshot().get::<App>(&build.app.as_str().to_owned())?;
+                let overridden = app.map(|app| overridden(&app, artifact)).unwrap_or_default();
+                if !overridden.is_empty() {
+                    log.append("-----> Settings of the server that win over paas.toml");
+                }
+                for line in &overridden {
+                    log.append(&format!("       {line}"));
+                }
+            }
+            Err((reason, hint)) => {
+                log.append(&format!(" !     {reason}"));
+                if let Some(hint) = hint {
+                    log.append(&format!(" !     hint: {hint}"));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -211,6 +234,20 @@ impl<E: BuildEngine> Builds<E> {
             }
         }
     }
+}
+
+/// Where `paas config` and `paas scale` say something else than the manifest. Values are not shown.
+fn overridden(app: &App, artifact: &Artifact) -> Vec<String> {
+    let config = artifact.deploy.env.iter().filter_map(|(key, value)| {
+        let set = app.config.get(key)?;
+        (set != value).then(|| format!("{key} is what `paas config set` says"))
+    });
+    let scale = artifact.processes.values().filter_map(|process| {
+        let count = *app.formation.get(&process.name)?;
+        (count != process.scale)
+            .then(|| format!("{}={count} by `paas scale`, not {}", process.name, process.scale))
+    });
+    config.chain(scale).collect()
 }
 
 /// What the last daemon was building is queued again, unless that has happened too often.
@@ -289,3 +326,47 @@ const NEWS: usize = 256;
 
 /// How often a build is begun again after the daemon died in it.
 const INTERRUPTIONS: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        ProcessName,
+        build::DeploySettings,
+        process::{HealthCheck, Limits, Process},
+    };
+
+    #[test]
+    fn only_what_differs_from_the_manifest_is_told_and_never_a_value() {
+        let web: ProcessName = "web".parse().unwrap();
+        let process = Process {
+            name: web.clone(),
+            entrypoint: Vec::new(),
+            command: String::new(),
+            port: Some(8080),
+            scale: 2,
+            health: HealthCheck::default(),
+            stop_timeout: Duration::ZERO,
+            limits: Limits::default(),
+        };
+        let value = |text: &str| text.to_owned();
+        let env = [("SAME", "a"), ("OTHER", "b"), ("ONLY_HERE", "c")];
+        let artifact = Artifact {
+            image: format!("sha256:{}", "0".repeat(64)).parse().unwrap(),
+            size: ByteSize(0),
+            processes: [(web.clone(), process)].into(),
+            deploy: DeploySettings {
+                env: env.map(|(key, text)| (key.parse().unwrap(), value(text))).into(),
+                ..DeploySettings::default()
+            },
+        };
+        let mut app = App::new("shop".parse().unwrap(), Timestamp::default());
+        assert!(overridden(&app, &artifact).is_empty());
+        app.config = [("SAME", "a"), ("OTHER", "secret")]
+            .map(|(key, text)| (key.parse().unwrap(), value(text)))
+            .into();
+        app.formation.insert(web, 3);
+        let told = overridden(&app, &artifact);
+        assert_eq!(told, ["OTHER is what `paas config set` says", "web=3 by `paas scale`, not 2"]);
+    }
+}

@@ -118,13 +118,14 @@ impl Stage {
     /// Ends the load and looks at the book for the last time.
     #[track_caller]
     fn strike(mut self) -> String {
+        // Old instances keep their WebSockets until the drain is over, which takes longer than all
+        // the changes on a quick machine.
+        until("a WebSocket is told to go", || (self.ledger.partings() > 0).then_some(()));
         self.runtime.block_on(self.load.take().unwrap().end());
         let faults = self.ledger.faults();
         assert!(faults.is_empty(), "{} faults: {:#?}", faults.len(), first(&faults));
         println!("daemon's resident memory after the load: {}", resident(self.server.pid()));
-        let partings = self.ledger.partings();
-        assert!(partings > 0, "no WebSocket was ever told to go");
-        format!("{} requests, {partings} WebSockets moved", self.ledger.requests())
+        format!("{} requests, {} WebSockets moved", self.ledger.requests(), self.ledger.partings())
     }
 }
 

@@ -4,7 +4,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what failed by failing")]
 
 mod crash;
+#[path = "../e2e/docker.rs"]
+#[allow(
+    dead_code,
+    clippy::indexing_slicing,
+    reason = "of what tests ask Docker, these only clean up"
+)]
+mod docker;
 mod forgetful;
+#[path = "../e2e/http.rs"]
+#[allow(dead_code, reason = "the same")]
+mod http;
 #[path = "../e2e/kept.rs"]
 mod kept;
 mod world;

@@ -22,7 +22,7 @@ use paas::{
         unpack::unpack,
     },
     engine::{
-        BuildEngine, Engine, InstanceSpec,
+        Engine, InstanceSpec,
         docker::{Docker, DockerSettings},
     },
     model::{Artifact, BuildNumber, ByteSize, Incarnation, ReleaseVersion, Slot},
@@ -193,18 +193,8 @@ impl World {
     /// Removes what the test made.
     pub(crate) async fn end(self) {
         self.stop.cancel();
-        for builder in self.docker.builders().await.unwrap() {
-            self.docker.remove_builder(&builder.id).await.unwrap();
-        }
-        for instance in self.docker.instances().await.unwrap() {
-            self.docker.remove(&instance.id).await.unwrap();
-        }
-        for app in ["shop", "hello"] {
-            self.docker.forget(&app.parse().unwrap()).await.unwrap();
-        }
-        for image in self.docker.images().await.unwrap() {
-            self.docker.remove_image(&image.id).await.unwrap();
-        }
+        let installation = self.installation.clone();
+        tokio::task::spawn_blocking(move || crate::docker::sweep(&installation)).await.unwrap();
         crate::kept::keep(&self.home);
         fs::remove_dir_all(&self.home).unwrap();
     }

@@ -1,7 +1,11 @@
 //! `paas destroy`.
 
+use std::time::Duration;
+
+use api::FaultCode;
 use clap::Args;
 use hyper::Method;
+use tokio::time::{Instant, sleep};
 
 use crate::{client::route, failure::Failure, session::Session, target::AppName};
 
@@ -37,10 +41,34 @@ impl Destroy {
         let confirm = ("confirm", Some(app.to_string()));
         let path = route::query(route::app(&app), &[confirm]);
         session.client()?.act(Method::DELETE, &path).await?;
-        session.ui.talk(&format!("Destroying {app}... done"));
+        if gone(session, &app).await? {
+            session.ui.talk(&format!("Destroying {app}... done"));
+        } else {
+            session
+                .ui
+                .talk(&format!("Destroying {app}... goes on; `paas apps` shows it until then"));
+        }
         Ok(())
     }
 }
+
+/// Waits until nothing of the app is left, for as long as its instances may take to end.
+async fn gone(session: &Session, app: &AppName) -> Result<bool, Failure> {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        match session.client()?.get(&route::app(app)).await {
+            Err(Failure::Refused(fault)) if fault.code == FaultCode::NotFound => return Ok(true),
+            Err(failure) => return Err(failure),
+            Ok(_) => sleep(BETWEEN).await,
+        }
+    }
+    Ok(false)
+}
+
+/// Longer than an app may take to end before it is killed, unless its manifest says otherwise.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// Between two looks.
+const BETWEEN: Duration = Duration::from_millis(100);
 
 fn unconfirmed(name: &str) -> Failure {
     Failure::usage("nothing is destroyed without `--confirm`")

@@ -213,7 +213,10 @@ async fn json_is_what_the_server_said() {
 #[tokio::test]
 async fn destroying_takes_the_name_and_no_less() {
     let server = Server::default();
-    server.on("DELETE /v1/apps/shop?confirm=shop", &Change::default());
+    server
+        .on("DELETE /v1/apps/shop?confirm=shop", &Change::default())
+        .on("GET /v1/apps/shop", &app("shop"))
+        .refuse("GET /v1/apps/shop", 404, FaultCode::NotFound);
     let user = user(&server).await;
     let refused = user.types("paas destroy").await;
     assert_eq!(refused.code, ExitCode::from(2));

@@ -91,12 +91,6 @@ impl<E: BuildEngine> Builder<E> {
         .await
     }
 
-    /// Removes all that builds of an app left on this machine, images aside.
-    pub async fn forget(&self, app: &AppName) {
-        let (apps, app) = (self.settings.apps.clone(), app.clone());
-        let _ = spawn_blocking(move || Workspace::forget(&apps, &app)).await;
-    }
-
     /// The app's folders, with the workspace equal to the source; and its manifest.
     async fn prepare(&self, request: &BuildRequest) -> Result<(Workspace, Manifest), BuildError> {
         let (apps, app) = (self.settings.apps.clone(), request.app.clone());

@@ -69,10 +69,3 @@ impl Health {
     /// Nothing is known yet.
     pub const UNKNOWN: Self = Self::Starting { seen: None, elsewhere: Vec::new() };
 }
-
-impl Observation {
-    /// The instance in that container.
-    pub fn find(&self, app: &AppName, id: &ContainerId) -> Option<&Observed> {
-        self.apps.get(app)?.iter().find(|observed| &observed.instance.id == id)
-    }
-}

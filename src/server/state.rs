@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use axum::extract::FromRef;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
@@ -52,11 +51,5 @@ impl Api {
             80 => format!("http://{app}.{}", self.domain),
             port => format!("http://{app}.{}:{port}", self.domain),
         }
-    }
-}
-
-impl FromRef<Api> for Store {
-    fn from_ref(api: &Api) -> Self {
-        api.store.clone()
     }
 }

@@ -16,10 +16,7 @@ use std::{
 pub(crate) use previous::{Known, Previous, Remembered};
 pub(crate) use sync::sync;
 
-use super::{
-    folder::{Folder, own},
-    unpack::discard,
-};
+use super::folder::{Folder, own};
 use crate::model::AppName;
 
 /// The folders of one app.
@@ -64,16 +61,6 @@ impl Workspace {
     /// Keeps what this build was, for the next one.
     pub(crate) fn remember(&self, previous: &Previous) -> io::Result<()> {
         previous.write(&self.previous)
-    }
-
-    /// Removes all that builds of an app left, when the app is destroyed.
-    pub(crate) fn forget(apps: &Path, app: &AppName) {
-        let home = apps.join(app.as_str());
-        for folder in ["workspace", "layers", "cache", "run"] {
-            discard(&home.join(folder));
-        }
-        let _ = fs::remove_file(home.join("previous.json"));
-        let _ = fs::remove_dir(home);
     }
 }
 

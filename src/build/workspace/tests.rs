@@ -8,6 +8,7 @@ use std::{
 use buildpacks::agent::{PreviousBuild, PreviousBuildpack, PreviousLayer};
 
 use super::*;
+use crate::build::BuildFolders;
 
 fn tree(home: &Path, name: &str, files: &[(&str, &str)]) -> PathBuf {
     let root = home.join(name);
@@ -88,7 +89,8 @@ fn what_a_hostile_build_left_is_neither_followed_nor_in_the_way() {
 fn the_record_of_a_build_is_whole_or_absent() {
     let home = tempfile::tempdir().unwrap();
     let app = "shop".parse().unwrap();
-    let workspace = Workspace::open(home.path(), &app).unwrap();
+    let folders = BuildFolders::new(home.path());
+    let workspace = Workspace::open(folders.apps(), &app).unwrap();
     assert_eq!(workspace.previous(), Previous::default());
     let layer = PreviousLayer { launch: true, ..Default::default() };
     let agent = PreviousBuild {
@@ -108,10 +110,10 @@ fn the_record_of_a_build_is_whole_or_absent() {
     assert!(previous.layers.is_empty());
     assert_eq!(previous.agent.buildpacks[0].layers.keys().collect::<Vec<_>>(), ["b"]);
 
-    let file = home.path().join("shop/previous.json");
+    let file = folders.apps().join("shop/previous.json");
     let bytes = fs::read(&file).unwrap();
     fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     assert_eq!(workspace.previous(), Previous::default());
-    Workspace::forget(home.path(), &app);
-    assert!(!home.path().join("shop").exists());
+    folders.forget(&app);
+    assert!(!folders.apps().join("shop").exists());
 }

@@ -22,8 +22,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use proxy::{
-    Absence, Edge, Hold, Host, Limits, Service, ServiceName, Settings, Table, Upstream, UpstreamId,
-    access_log,
+    Absence, Edge, Feeds, Hold, Limits, Listen, Service, ServiceName, Settings, Site, Table,
+    Upstream, UpstreamId, access_log,
 };
 use tokio::sync::watch;
 
@@ -39,13 +39,13 @@ fn main() {
     let (log, _records) = access_log();
     let (_table, receiver) = watch::channel(Arc::new(table(origin)));
     let settings = Settings {
-        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        listen: vec![Listen::http("127.0.0.1:0".parse().unwrap())],
         workers: thread::available_parallelism().map_or(1, usize::from),
         limits: Limits::default(),
         trusted: Vec::new(),
         clock: SystemTime::now,
     };
-    let edge = Edge::bind(settings, &receiver, &log).unwrap();
+    let edge = Edge::bind(settings, &Feeds::plain(receiver), &log).unwrap();
     let through = *edge.addresses().first().unwrap();
     run(through, Duration::from_millis(500)); // fills pools and caches
     let direct = run(origin, LENGTH) as f64 / LENGTH.as_secs_f64();
@@ -60,19 +60,15 @@ fn main() {
 
 fn table(origin: SocketAddr) -> Table {
     let name = ServiceName::new("app");
-    let service = Service {
-        upstreams: vec![Upstream { id: UpstreamId::new("origin"), address: origin }],
-        hold: Hold { most: 0, deadline: Duration::ZERO },
-        absent: Absence {
-            title: String::new(),
-            explanation: String::new(),
-            retry_after: Duration::ZERO,
-        },
-    };
+    let service = Service::new(
+        vec![Upstream { id: UpstreamId::new("origin"), address: origin }],
+        Hold { most: 0, deadline: Duration::ZERO },
+        Absence { title: String::new(), explanation: String::new(), retry_after: Duration::ZERO },
+    );
     Table {
         generation: 1,
         services: BTreeMap::from([(name.clone(), Arc::new(service))]),
-        routes: BTreeMap::from([(Host::parse("app.test").unwrap(), name)]),
+        sites: BTreeMap::from([("app.test".parse().unwrap(), Site::of(name))]),
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
+use crate::certificates::Certificates;
 use crate::limits::Limits;
 use crate::listener;
 use crate::meter::Ledger;
@@ -26,8 +27,8 @@ use crate::worker::{self, Beginning, Desk, Shared};
 /// How an edge is set up.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Addresses to serve plain HTTP/1.1 on. Port 0 takes any free one; see [`Edge::addresses`].
-    pub listen: Vec<SocketAddr>,
+    /// Where to listen. Port 0 takes any free one; see [`Edge::addresses`].
+    pub listen: Vec<Listen>,
     /// Threads, each with its own connections; one per core is best. 0 is taken as 1.
     pub workers: usize,
     /// Bounds and timeouts.
@@ -36,6 +37,53 @@ pub struct Settings {
     pub trusted: Vec<Network>,
     /// The wall clock, for dates in headers and records.
     pub clock: fn() -> SystemTime,
+}
+
+/// One address, and what is spoken there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// What clients speak there.
+    pub speaks: Speaks,
+}
+
+impl Listen {
+    /// Plain HTTP on this address.
+    pub fn http(address: SocketAddr) -> Self {
+        Self { address, speaks: Speaks::Http }
+    }
+
+    /// TLS on this address, HTTP/1.1 or HTTP/2 by ALPN.
+    pub fn https(address: SocketAddr) -> Self {
+        Self { address, speaks: Speaks::Https }
+    }
+}
+
+/// What clients speak on a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// Plain HTTP/1.1.
+    Http,
+    /// TLS 1.2 or 1.3 with HTTP/1.1 or HTTP/2 inside.
+    Https,
+}
+
+/// What an edge is told while it runs. The senders' owner decides when; nothing is polled.
+#[derive(Debug, Clone)]
+pub struct Feeds {
+    /// What to serve.
+    pub table: watch::Receiver<Arc<Table>>,
+    /// What to present on TLS listeners.
+    pub certificates: watch::Receiver<Arc<Certificates>>,
+}
+
+impl Feeds {
+    /// A table that may change, and no certificates.
+    pub fn plain(table: watch::Receiver<Arc<Table>>) -> Self {
+        let (_, certificates) = watch::channel(Arc::default());
+        Self { table, certificates }
+    }
 }
 
 /// Why an edge could not be set up.
@@ -83,7 +131,7 @@ impl Edge {
     /// of them serve (milliseconds).
     pub fn bind(
         settings: Settings,
-        table: &watch::Receiver<Arc<Table>>,
+        feeds: &Feeds,
         access_log: &AccessLog,
     ) -> Result<Self, BindError> {
         let listeners = listen(&settings.listen)?;
@@ -111,7 +159,7 @@ impl Edge {
                 shared: Arc::clone(&edge.shared),
                 listeners: listeners.map_err(BindError::Worker)?,
                 inbox,
-                table: table.clone(),
+                table: feeds.table.clone(),
                 access_log: access_log.clone(),
                 ready: ready.clone(),
             };
@@ -139,6 +187,7 @@ impl Edge {
         let applied = desks.iter().map(Desk::applied).min().flatten();
         Traffic {
             applied,
+            presented: None,
             upstreams: ledger
                 .upstreams()
                 .into_iter()
@@ -215,12 +264,12 @@ impl Drop for Edge {
     }
 }
 
-fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindError> {
-    let one = |address: &SocketAddr| {
-        let address = *address;
+fn listen(listeners: &[Listen]) -> Result<Vec<TcpListener>, BindError> {
+    let one = |listen: &Listen| {
+        let address = listen.address;
         listener::bind(address).map_err(|source| BindError::Listen { address, source })
     };
-    addresses.iter().map(one).collect()
+    listeners.iter().map(one).collect()
 }
 
 fn start(beginning: Beginning) -> io::Result<Thread> {

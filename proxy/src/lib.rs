@@ -15,9 +15,13 @@
 //! * A request is never sent to an upstream that its worker's current table does not have.
 //! * Every buffer, queue, wait and retry has a bound, and the bound has a name in [`Limits`].
 
+mod certificates;
 mod host;
 mod limits;
 mod network;
+mod pattern;
+mod policy;
+mod site;
 mod table;
 
 mod balance;
@@ -59,9 +63,15 @@ mod request_id;
 mod traffic;
 
 pub use access_log::{Abort, AccessLog, Record, Records, access_log};
-pub use edge::{BindError, Edge, Settings, Shutdown};
+pub use certificates::{Certificate, Certificates, InvalidCertificate};
+pub use edge::{BindError, Edge, Feeds, Listen, Settings, Shutdown, Speaks};
 pub use host::{Host, InvalidHost};
 pub use limits::Limits;
 pub use network::{InvalidNetwork, Network};
-pub use table::{Absence, Hold, Service, ServiceName, Table, Upstream, UpstreamId};
+pub use pattern::Pattern;
+pub use policy::{Access, Compression, Key, Pages, Password, Policy, Rate, Sticky};
+pub use site::{Forwarded, Hsts, Plain, Route, Site, Subdomains};
+pub use table::{
+    Absence, Canary, Hold, Protocol, Service, ServiceName, Table, Upstream, UpstreamId,
+};
 pub use traffic::{ServiceTraffic, Traffic, UpstreamTraffic};

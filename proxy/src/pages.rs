@@ -181,7 +181,7 @@ mod tests {
             retry_after: Duration::from_secs(7),
         };
         let hold = Hold { most: 0, deadline: Duration::ZERO };
-        let refusal = Refusal::Absent(Arc::new(Service { upstreams: vec![], hold, absent }));
+        let refusal = Refusal::Absent(Arc::new(Service::new(vec![], hold, absent)));
         let id = RequestId::keep(b"id-1").unwrap();
         let page = Page { refusal: &refusal, id: &id, format, part: Part::Whole, at: UNIX_EPOCH };
         let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! What to serve, as plain data: hosts, the services behind them, the upstreams behind those.
+//! What to serve, as plain data: sites, the services behind them, the upstreams behind those.
 //!
 //! It says nothing of how a request is sent or counted. The table is published whole and replaced
 //! whole; an [`UpstreamId`] is the identity that figures and idle connections persist by.
@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::host::Host;
+use crate::pattern::Pattern;
+use crate::policy::Policy;
+use crate::site::Site;
 
 /// Everything the edge routes by. Two tables with the same generation are taken to be equal.
 #[derive(Debug, Clone, Default)]
@@ -18,19 +20,52 @@ pub struct Table {
     pub generation: u64,
     /// The services by name.
     pub services: BTreeMap<ServiceName, Arc<Service>>,
-    /// Which service answers for which host. A route to a service that does not exist is no route.
-    pub routes: BTreeMap<Host, ServiceName>,
+    /// What hosts answer with; the exact host wins over a wildcard.
+    pub sites: BTreeMap<Pattern, Site>,
 }
 
 /// A set of interchangeable upstreams.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// Who may answer. Empty means that requests are held, then refused with `absent`.
     pub upstreams: Vec<Upstream>,
+    /// Others that get an exact share of the requests.
+    pub canary: Option<Canary>,
+    /// What the upstreams speak.
+    pub protocol: Protocol,
+    /// What the edge does besides.
+    pub policy: Policy,
     /// How requests wait while nobody can answer.
     pub hold: Hold,
     /// What a visitor is told when nobody could answer in time.
     pub absent: Absence,
+}
+
+impl Service {
+    /// A service with no rules of its own.
+    pub fn new(upstreams: Vec<Upstream>, hold: Hold, absent: Absence) -> Self {
+        let (canary, protocol, policy) = (None, Protocol::default(), Policy::default());
+        Self { upstreams, canary, protocol, policy, hold, absent }
+    }
+}
+
+/// Upstreams that are tried out beside the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canary {
+    /// Who they are. While there are none, everything goes to the others.
+    pub upstreams: Vec<Upstream>,
+    /// Of a thousand requests, how many go to them; exactly, not by chance.
+    pub permille: u16,
+}
+
+/// What upstreams speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS and with prior knowledge (RFC 9113 section 3.3), as gRPC servers do.
+    H2c,
 }
 
 /// One process that answers for a service.
@@ -38,7 +73,7 @@ pub struct Service {
 pub struct Upstream {
     /// Its identity: figures and idle connections belong to it across tables.
     pub id: UpstreamId,
-    /// Where it listens, in plain HTTP/1.1.
+    /// Where it listens.
     pub address: SocketAddr,
 }
 

@@ -14,6 +14,8 @@ use crate::table::{ServiceName, UpstreamId};
 pub struct Traffic {
     /// The lowest table generation that every worker routes by. `None` before the first.
     pub applied: Option<u64>,
+    /// The lowest generation of [`crate::Certificates`] that every worker presents and answers by.
+    pub presented: Option<u64>,
     /// Figures of every upstream that is in a table or has something in flight.
     pub upstreams: BTreeMap<UpstreamId, UpstreamTraffic>,
     /// Figures of every service that is in a table or has something in flight.

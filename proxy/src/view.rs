@@ -10,13 +10,16 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::host::Host;
 use crate::meter::{Ledger, ServiceMeter};
+use crate::pattern::ByHost;
+use crate::site::Site;
 use crate::table::{Service, ServiceName, Table, Upstream, UpstreamId};
 use crate::upstream::Peer;
 
 /// What one worker routes by.
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    routes: HashMap<Host, Rc<Target>>,
+    sites: ByHost<Rc<Site>>,
+    targets: HashMap<ServiceName, Rc<Target>>,
     peers: HashMap<UpstreamId, Rc<Peer>>,
 }
 
@@ -33,17 +36,14 @@ impl View {
     /// The view of `table`; what persists is taken over from this one, what goes is retired.
     pub(crate) fn next(&self, table: &Table, ledger: &Ledger) -> Self {
         let mut next = Self::default();
-        let mut targets = HashMap::new();
         for (name, service) in &table.services {
             let peers = service.upstreams.iter().map(|u| next.peer(u, self, ledger)).collect();
             let meter = ledger.service(name);
             let (name, service) = (name.clone(), Arc::clone(service));
-            targets.insert(name.clone(), Rc::new(Target { name, service, meter, peers }));
+            next.targets.insert(name.clone(), Rc::new(Target { name, service, meter, peers }));
         }
-        for (host, name) in &table.routes {
-            if let Some(target) = targets.get(name) {
-                next.routes.insert(host.clone(), Rc::clone(target));
-            }
+        for (pattern, site) in &table.sites {
+            next.sites.insert(pattern.clone(), Rc::new(site.clone()));
         }
         for (id, peer) in &self.peers {
             if next.peers.get(id).is_none_or(|kept| !Rc::ptr_eq(kept, peer)) {
@@ -69,7 +69,8 @@ impl View {
     }
 
     pub(crate) fn route(&self, host: &Host) -> Option<&Rc<Target>> {
-        self.routes.get(host)
+        let site = self.sites.get(host)?;
+        site.routes.iter().find_map(|route| self.targets.get(&route.to))
     }
 
     pub(crate) fn peers(&self) -> impl Iterator<Item = &Rc<Peer>> {

@@ -85,12 +85,12 @@ fn an_address_in_use_is_named() {
     let (_table, receiver) = tokio::sync::watch::channel(std::sync::Arc::default());
     let (log, _records) = proxy::access_log();
     let settings = proxy::Settings {
-        listen: vec![address],
+        listen: vec![proxy::Listen::http(address)],
         workers: 1,
         limits: proxy::Limits::default(),
         trusted: vec![],
         clock: || std::time::UNIX_EPOCH,
     };
-    let error = proxy::Edge::bind(settings, &receiver, &log).unwrap_err();
+    let error = proxy::Edge::bind(settings, &proxy::Feeds::plain(receiver), &log).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot listen on {address}"));
 }

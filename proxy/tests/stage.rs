@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use proxy::{
-    Absence, Edge, Hold, Host, Limits, Records, Service, ServiceName, Settings, Table, Traffic,
-    Upstream, UpstreamId, access_log,
+    Absence, Certificates, Edge, Feeds, Hold, Limits, Listen, Policy, Protocol, Records, Service,
+    ServiceName, Settings, Site, Speaks, Table, Traffic, Upstream, UpstreamId, access_log,
 };
 use tokio::sync::watch;
 
@@ -238,8 +238,9 @@ fn fault_in(head: &str) -> Option<&'static str> {
 pub(crate) struct Stage {
     pub(crate) edge: Edge,
     pub(crate) table: watch::Sender<Arc<Table>>,
+    pub(crate) certificates: watch::Sender<Arc<Certificates>>,
     pub(crate) records: Records,
-    pub(crate) hold: Hold,
+    pub(crate) plan: Plan,
 }
 
 /// How a stage differs from the ordinary one.
@@ -249,6 +250,10 @@ pub(crate) struct Plan {
     pub(crate) workers: usize,
     pub(crate) hold: Hold,
     pub(crate) trusted: Vec<proxy::Network>,
+    pub(crate) speaks: Speaks,
+    pub(crate) certificates: Certificates,
+    pub(crate) protocol: Protocol,
+    pub(crate) policy: Policy,
 }
 
 impl Default for Plan {
@@ -258,6 +263,10 @@ impl Default for Plan {
             workers: 2,
             hold: Hold { most: 100, deadline: PATIENCE },
             trusted: Vec::new(),
+            speaks: Speaks::Http,
+            certificates: Certificates::default(),
+            protocol: Protocol::default(),
+            policy: Policy::default(),
         }
     }
 }
@@ -273,24 +282,26 @@ impl Stage {
     }
 
     pub(crate) fn at(plan: &Plan, addresses: &[SocketAddr]) -> Self {
-        let (table, receiver) = watch::channel(Arc::new(Table::default()));
+        let (table, tables) = watch::channel(plan.table(1, addresses));
+        let (certificates, presented) = watch::channel(Arc::new(plan.certificates.clone()));
         let (log, records) = access_log();
-        table.send_replace(table_of(1, addresses, plan.hold));
+        let address = "127.0.0.1:0".parse().unwrap();
         let settings = Settings {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            listen: vec![Listen { address, speaks: plan.speaks }],
             workers: plan.workers,
             limits: plan.limits.clone(),
             trusted: plan.trusted.clone(),
             clock,
         };
-        let edge = Edge::bind(settings, &receiver, &log).unwrap();
-        Self { edge, table, records, hold: plan.hold }
+        let feeds = Feeds { table: tables, certificates: presented };
+        let edge = Edge::bind(settings, &feeds, &log).unwrap();
+        Self { edge, table, certificates, records, plan: plan.clone() }
     }
 
     /// Publishes a table with these upstreams and returns its generation.
     pub(crate) fn publish(&self, addresses: &[SocketAddr]) -> u64 {
         let generation = self.table.borrow().generation + 1;
-        self.table.send_replace(table_of(generation, addresses, self.hold));
+        self.table.send_replace(self.plan.table(generation, addresses));
         generation
     }
 
@@ -332,21 +343,27 @@ pub(crate) fn app() -> ServiceName {
     ServiceName::new("app")
 }
 
-fn table_of(generation: u64, addresses: &[SocketAddr], hold: Hold) -> Arc<Table> {
-    let upstreams =
-        addresses.iter().map(|address| Upstream { id: id(*address), address: *address }).collect();
-    let absent = Absence {
-        title: "This app is being deployed".into(),
-        explanation: "Try again in a moment.".into(),
-        retry_after: Duration::from_secs(3),
-    };
-    let service = Arc::new(Service { upstreams, hold, absent });
-    let routes = ["app.test", "[::1]"].map(|host| (Host::parse(host).unwrap(), app()));
-    Arc::new(Table {
-        generation,
-        services: BTreeMap::from([(app(), service)]),
-        routes: BTreeMap::from(routes),
-    })
+impl Plan {
+    /// A table with one app, at `app.test` and `[::1]`, that has these upstreams.
+    pub(crate) fn table(&self, generation: u64, addresses: &[SocketAddr]) -> Arc<Table> {
+        let upstream = |address: &SocketAddr| Upstream { id: id(*address), address: *address };
+        let absent = Absence {
+            title: "This app is being deployed".into(),
+            explanation: "Try again in a moment.".into(),
+            retry_after: Duration::from_secs(3),
+        };
+        let service = Service {
+            protocol: self.protocol,
+            policy: self.policy.clone(),
+            ..Service::new(addresses.iter().map(upstream).collect(), self.hold, absent)
+        };
+        let sites = ["app.test", "[::1]"].map(|host| (host.parse().unwrap(), Site::of(app())));
+        Arc::new(Table {
+            generation,
+            services: BTreeMap::from([(app(), Arc::new(service))]),
+            sites: BTreeMap::from(sites),
+        })
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the clock of the tests is the real one")]

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use crate::{
-    config::settings::{ApiAddress, Config, Given},
+    config::settings::{AcmeSettings, ApiAddress, Config, Given},
     model::ByteSize,
 };
 
@@ -24,9 +24,18 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 18] = [
     "domain",
     "http",
+    "https",
+    "dns",
+    "addresses",
+    "trusted",
+    "proxy_protocol",
+    "acme",
+    "acme_email",
+    "acme_root",
+    "acme_external",
     "api",
     "docker",
     "subnets",
@@ -41,14 +50,22 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
     let mut reader = Reader::new(given);
     let domain = reader.one("domain", LAPTOP, domain);
     // A name of one's own is meant for the world; without one this is somebody's laptop.
-    let (http, api) = match domain.as_str() {
-        LAPTOP => ("127.0.0.1:8080", "127.0.0.1:8443"),
-        _ => ("0.0.0.0:80", "0.0.0.0:8443"),
+    let (http, https, api, acme) = match domain.as_str() {
+        LAPTOP => ("127.0.0.1:8080", "", "127.0.0.1:8443", "off"),
+        _ => ("0.0.0.0:80", "0.0.0.0:443", "0.0.0.0:8443", LETS_ENCRYPT),
     };
     let config = Config {
         data: given.data.clone(),
         domain,
         http: reader.many("http", http, socket_address),
+        https: reader.many("https", https, socket_address),
+        dns: reader.many("dns", "", socket_address),
+        addresses: reader.many("addresses", "", |text| {
+            text.parse().map_err(|_| format!("`{text}` is not an IP address"))
+        }),
+        trusted: reader.many("trusted", "", network),
+        proxy_protocol: reader.one("proxy_protocol", "no", yes_or_no),
+        acme: reader.acme(acme),
         api: reader.many("api", api, ApiAddress::from_str),
         docker: reader.one("docker", "/var/run/docker.sock", |text| Ok(PathBuf::from(text))),
         subnets: reader.one("subnets", "10.210.0.0/16", subnets),
@@ -133,6 +150,20 @@ impl<'a> Reader<'a> {
         values
     }
 
+    fn acme(&mut self, default: &str) -> Option<AcmeSettings> {
+        let directories = self.many("acme", default, directory);
+        let email = self.one("acme_email", "", |text| Ok(text.to_owned()));
+        let root = self.one("acme_root", "", |text| Ok(PathBuf::from(text)));
+        let external = self.one("acme_external", "", external);
+        let directories: Vec<String> = directories.into_iter().flatten().collect();
+        (!directories.is_empty()).then(|| AcmeSettings {
+            directories,
+            email: Some(email).filter(|email| !email.is_empty()),
+            root: Some(root).filter(|root| !root.as_os_str().is_empty()),
+            external,
+        })
+    }
+
     fn find(&self, name: &str, default: &str) -> (String, String) {
         let variable = format!("PAAS_{}", name.to_ascii_uppercase());
         if let Some(text) = self.given.flags.get(name) {
@@ -188,6 +219,50 @@ fn domain(text: &str) -> Result<String, String> {
 
 fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an ADDRESS:PORT, such as `0.0.0.0:80`"))
+}
+
+/// The default authority.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
+/// A directory's URL; `None` for `off`.
+fn directory(text: &str) -> Result<Option<String>, String> {
+    match text {
+        "off" => Ok(None),
+        url if url.starts_with("https://") => Ok(Some(url.to_owned())),
+        _ => Err(format!("`{text}` is not the https:// URL of an ACME directory, nor `off`")),
+    }
+}
+
+/// `KEY-ID:HMAC-KEY`.
+fn external(text: &str) -> Result<Option<(String, String)>, String> {
+    match text.split_once(':') {
+        _ if text.is_empty() => Ok(None),
+        Some((id, key)) if !id.is_empty() && !key.is_empty() => {
+            Ok(Some((id.to_owned(), key.to_owned())))
+        }
+        _ => Err("it must be KEY-ID:HMAC-KEY as the authority gave them".to_owned()),
+    }
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err(format!("`{text}` is neither `yes` nor `no`")),
+    }
+}
+
+fn network(text: &str) -> Result<String, String> {
+    let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
+    let width = match address.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(_)) => 32,
+        Ok(std::net::IpAddr::V6(_)) => 128,
+        Err(_) => 0,
+    };
+    match bits.parse::<u8>() {
+        Ok(bits) if width > 0 && bits <= width => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is not a network such as `10.0.0.0/8`")),
+    }
 }
 
 fn node(text: &str) -> Result<String, String> {

@@ -1,6 +1,12 @@
 //! The settings of a daemon.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
 
 use crate::model::ByteSize;
 
@@ -11,8 +17,20 @@ pub struct Config {
     pub data: PathBuf,
     /// Apps answer at `<app>.<domain>`.
     pub domain: String,
-    /// Where the edge listens.
+    /// Where the edge listens for plain HTTP.
     pub http: Vec<SocketAddr>,
+    /// Where it listens for TLS.
+    pub https: Vec<SocketAddr>,
+    /// Where the DNS server listens, on UDP and TCP; nowhere turns it off.
+    pub dns: Vec<SocketAddr>,
+    /// The addresses under which the world reaches the edge; the machine's own public ones if empty.
+    pub addresses: Vec<IpAddr>,
+    /// Networks of proxies in front of the edge whose word about a client is believed.
+    pub trusted: Vec<String>,
+    /// Whether those proxies begin a connection with the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// How certificates are got; `None` is not at all.
+    pub acme: Option<AcmeSettings>,
     /// Where the API listens besides the data folder's socket.
     pub api: Vec<ApiAddress>,
     /// Docker's socket.
@@ -27,6 +45,20 @@ pub struct Config {
     pub build_memory: ByteSize,
     /// Threads of the edge; 0 means one a core.
     pub edge_threads: usize,
+}
+
+/// How certificates are got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcmeSettings {
+    /// The authority's directory, and others to ask when it cannot or will not.
+    pub directories: Vec<String>,
+    /// Where it may write to about the account.
+    pub email: Option<String>,
+    /// A PEM file with the authority's own root, if the machine does not trust it yet.
+    pub root: Option<PathBuf>,
+    /// The key id and the HMAC key (base64url) of an account elsewhere, where the authority wants
+    /// one (RFC 8555 section 7.3.4).
+    pub external: Option<(String, String)>,
 }
 
 /// One place where the API listens. Plain HTTP is only for this machine itself.

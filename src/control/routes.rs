@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use proxy::{Absence, Hold, Host, Service, ServiceName, Table, Upstream, UpstreamId};
+use proxy::{Absence, Hold, Pattern, Service, ServiceName, Site, Table, Upstream, UpstreamId};
 
 use crate::{
     control::apps::{slots, state::AppState},
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Routes {
     services: BTreeMap<ServiceName, Arc<Service>>,
-    hosts: BTreeMap<Host, ServiceName>,
+    sites: BTreeMap<Pattern, Site>,
 }
 
 impl Routes {
@@ -36,7 +36,7 @@ impl Routes {
     ) -> Result<Self, StoreError> {
         let mut routes = Self::default();
         for (name, state) in states {
-            let Ok(host) = Host::parse(&format!("{name}.{domain}")) else { continue };
+            let Ok(host) = format!("{name}.{domain}").parse() else { continue };
             let key = (name.as_str().to_owned(), u64::from(state.app.last_rollout.0));
             let last = view.get::<Rollout>(&key)?;
             let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
@@ -52,27 +52,21 @@ impl Routes {
         Self::of(view, &states, &BTreeMap::new(), domain)
     }
 
-    fn add(&mut self, host: Host, state: &AppState, last: Option<&Rollout>, seen: &[Observed]) {
+    fn add(&mut self, host: Pattern, state: &AppState, last: Option<&Rollout>, seen: &[Observed]) {
         let name = service_name(&state.app.name);
         self.services.insert(name.clone(), Arc::new(service(state, last, seen)));
-        self.hosts.insert(host, name);
+        self.sites.insert(host, Site::of(name));
     }
 
     /// Whether the edge would do the same by `table`.
     pub fn equals(&self, table: &Table) -> bool {
-        self.hosts == table.routes
-            && self.services.len() == table.services.len()
-            && self.services.iter().zip(&table.services).all(|((name, service), (other, there))| {
-                name == other
-                    && service.upstreams == there.upstreams
-                    && service.hold == there.hold
-                    && service.absent == there.absent
-            })
+        self.sites == table.sites && self.services == table.services
     }
 
     /// The table of that generation.
     pub fn into_table(self, generation: u64) -> Table {
-        Table { generation, services: self.services, routes: self.hosts }
+        let (services, sites) = (self.services, self.sites);
+        Table { generation, services, sites }
     }
 }
 
@@ -100,7 +94,7 @@ fn service(state: &AppState, last: Option<&Rollout>, seen: &[Observed]) -> Servi
     } else {
         Hold { most: 0, deadline: Duration::ZERO }
     };
-    Service { upstreams, hold, absent: absence(state, last, seen) }
+    Service::new(upstreams, hold, absence(state, last, seen))
 }
 
 fn upstreams(state: &AppState, seen: &[Observed]) -> Vec<Upstream> {

@@ -176,13 +176,13 @@ fn bind_edge(
 ) -> Result<Edge, proxy::BindError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let settings = proxy::Settings {
-        listen: config.http.clone(),
+        listen: config.http.iter().copied().map(proxy::Listen::http).collect(),
         workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
         limits: Limits::default(),
         trusted: Vec::new(),
         clock: clock::system,
     };
-    Edge::bind(settings, table, access_log)
+    Edge::bind(settings, &proxy::Feeds::plain(table.clone()), access_log)
 }
 
 /// A listener, and where it can be reached.

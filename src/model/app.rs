@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppName, BuildNumber, Config, Incarnation, ProcessName, Release, ReleaseVersion, RolloutNumber,
-    Timestamp,
+    AppName, BuildNumber, Config, Incarnation, Maintenance, ProcessName, Release, ReleaseVersion,
+    RolloutNumber, Timestamp,
 };
 
 /// What a user wants of one app.
@@ -34,6 +34,9 @@ pub struct App {
     pub last_rollout: RolloutNumber,
     /// The rollout that is under way.
     pub rollout: Option<RolloutNumber>,
+    /// Visitors are told this instead of being served.
+    #[serde(default)]
+    pub maintenance: Option<Maintenance>,
     /// Set once the app is to vanish; then control removes what it left and at last this record.
     pub destroyed_at: Option<Timestamp>,
 }
@@ -53,6 +56,7 @@ impl App {
             last_release: ReleaseVersion::default(),
             last_rollout: RolloutNumber::default(),
             rollout: None,
+            maintenance: None,
             destroyed_at: None,
         }
     }

@@ -111,6 +111,9 @@ pub struct DeploySettings {
     pub drain: Duration,
     /// Environment that the manifest sets; the app's own config wins over it.
     pub env: super::Config,
+    /// What is asked of the edge.
+    #[serde(default)]
+    pub http: super::HttpSettings,
 }
 
 impl Default for DeploySettings {
@@ -119,6 +122,7 @@ impl Default for DeploySettings {
             timeout: Duration::from_mins(2),
             drain: Duration::from_secs(30),
             env: super::Config::default(),
+            http: super::HttpSettings::default(),
         }
     }
 }

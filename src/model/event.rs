@@ -37,6 +37,10 @@ pub enum EventKind {
     Scale,
     /// An instance ended by itself, or was replaced.
     Instance,
+    /// A domain was added or removed, or leads elsewhere.
+    Domain,
+    /// A certificate was issued, failed or is about to end.
+    Certificate,
     /// An app is being destroyed.
     Destroyed,
 }
@@ -51,6 +55,8 @@ impl EventKind {
             Self::Rollout => "rollout",
             Self::Scale => "scale",
             Self::Instance => "instance",
+            Self::Domain => "domain",
+            Self::Certificate => "certificate",
             Self::Destroyed => "destroyed",
         }
     }

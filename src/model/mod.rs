@@ -11,11 +11,17 @@
 //! - **Incarnation**: a release together with the count of restarts asked for; what instances are of.
 //! - **Slot**: process and index; at most one instance owns a slot of an incarnation.
 //! - **Instance**: a container as it was observed. It is never stored.
+//! - **Domain**: a name of the user's own, or one path of it, and the app that answers there.
+//! - **Certificate**: what the edge proves a domain with: wanted, ordered, issued, renewed.
+//! - **Zone**: a domain whose DNS this server answers for; **DNS record**: what a user adds to it.
 //! - **Event**: what happened and why, for people. Control never reads it.
 
 pub mod app;
 pub mod build;
+pub mod certificate;
+pub mod domain;
 pub mod event;
+pub mod http;
 pub mod instance;
 pub mod manifest;
 pub mod name;
@@ -26,10 +32,16 @@ pub mod rollout;
 pub mod size;
 pub mod time;
 pub mod token;
+pub mod zone;
 
 pub use app::App;
 pub use build::{Artifact, Build, BuildNumber, BuildStatus};
+pub use certificate::{
+    AcmeAccount, Certificate, CertificateSource, CertificateState, Issued, Sealed,
+};
+pub use domain::{Domain, DomainCheck, DomainName, PathPrefix, Pointing};
 pub use event::{Event, EventKind};
+pub use http::{HttpProtocol, HttpSettings, Maintenance, PasswordGate, RateLimit};
 pub use instance::{ContainerId, Exit, Instance, InstanceState, Slot};
 pub use manifest::Manifest;
 pub use name::{Actor, AppName, EnvKey, ImageId, InvalidName, ProcessName, SourceDigest};
@@ -40,3 +52,4 @@ pub use rollout::{Incarnation, Phase, Rollout, RolloutNumber};
 pub use size::ByteSize;
 pub use time::Timestamp;
 pub use token::{Role, Token, TokenId};
+pub use zone::{DnsData, DnsRecord, Zone};

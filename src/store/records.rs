@@ -3,8 +3,13 @@
 //! The nouns of `model/` are stored as they are; a change of one that old data does not decode as
 //! raises its version here and teaches it the step.
 
+use sha2::{Digest, Sha256};
+
 use crate::{
-    model::{App, Build, Event, Release, Rollout, Token},
+    model::{
+        AcmeAccount, App, Build, Certificate, DnsRecord, Domain, DomainCheck, Event, Release,
+        Rollout, Token, Zone,
+    },
     store::{Record, Schema},
 };
 
@@ -17,6 +22,12 @@ pub fn schema() -> Schema {
         .with::<Rollout>()
         .with::<Event>()
         .with::<Token>()
+        .with::<Domain>()
+        .with::<DomainCheck>()
+        .with::<Certificate>()
+        .with::<AcmeAccount>()
+        .with::<Zone>()
+        .with::<DnsRecord>()
 }
 
 impl Record for App {
@@ -76,5 +87,68 @@ impl Record for Token {
 
     fn key(&self) -> String {
         self.id.0.clone()
+    }
+}
+
+impl Record for Domain {
+    const TABLE: &'static str = "domains";
+    const VERSION: u32 = 1;
+    type Key = (String, String);
+
+    fn key(&self) -> (String, String) {
+        (self.name.as_str().to_owned(), self.path.as_str().to_owned())
+    }
+}
+
+impl Record for DomainCheck {
+    const TABLE: &'static str = "domain_checks";
+    const VERSION: u32 = 1;
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.name.as_str().to_owned()
+    }
+}
+
+impl Record for Certificate {
+    const TABLE: &'static str = "certificates";
+    const VERSION: u32 = 1;
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.name.as_str().to_owned()
+    }
+}
+
+impl Record for AcmeAccount {
+    const TABLE: &'static str = "acme_accounts";
+    const VERSION: u32 = 1;
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.directory.clone()
+    }
+}
+
+impl Record for Zone {
+    const TABLE: &'static str = "zones";
+    const VERSION: u32 = 1;
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.name.as_str().to_owned()
+    }
+}
+
+/// A record is found by all that it says, so that adding it twice is adding it once; by a digest of
+/// that, because a text may be longer than a key.
+impl Record for DnsRecord {
+    const TABLE: &'static str = "dns_records";
+    const VERSION: u32 = 1;
+    type Key = (String, String, String);
+
+    fn key(&self) -> (String, String, String) {
+        let digest = hex::encode(Sha256::digest(self.data.to_string()));
+        (self.name.clone(), self.data.kind().to_owned(), digest)
     }
 }

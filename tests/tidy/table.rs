@@ -73,7 +73,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("dns", &["model", "limits", "clock"]),
     room("node", &["model", "engine", "logs", "limits"]),
     room("logs", &["model", "engine", "clock", "limits"]),
-    room("metrics", &["model", "clock", "limits"]),
+    room("metrics", &["model", "clock", "limits", "proxy"]),
 ];
 
 /// Folders that may name more than their room may, and why.

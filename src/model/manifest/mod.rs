@@ -13,7 +13,7 @@ pub use error::ManifestError;
 use read::Section;
 
 use super::{
-    AppName, ByteSize, ProcessName,
+    AppName, ByteSize, HttpSettings, ProcessName,
     app::MAX_SCALE,
     build::DeploySettings,
     release::{Config, MAX_CONFIG_BYTES},
@@ -32,6 +32,8 @@ pub struct Manifest {
     pub deploy: ManifestDeploy,
     /// What a build may use.
     pub build: ManifestBuild,
+    /// What is asked of the edge.
+    pub http: HttpSettings,
 }
 
 /// `[process.NAME]`; what is absent is left as it would be without a manifest.
@@ -121,6 +123,7 @@ impl Manifest {
             timeout: self.deploy.timeout.unwrap_or(default.timeout),
             drain: self.deploy.drain.unwrap_or(default.drain),
             env: self.env.clone(),
+            http: self.http.clone(),
         }
     }
 }

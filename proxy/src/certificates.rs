@@ -1,0 +1,77 @@
+//! The certificates of the edge, as plain data: which to present for which host, and what to show
+//! an authority that asks whether a host is ours.
+//!
+//! It signs nothing and asks nobody. A set is published whole and replaced whole; a handshake that
+//! has begun keeps the certificate it began with. Keys never print.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use crate::host::Host;
+use crate::pattern::Pattern;
+
+/// Everything the edge presents.
+#[derive(Debug, Clone, Default)]
+pub struct Certificates {
+    /// Grows with every publication.
+    pub generation: u64,
+    /// By the hosts they are for; the exact host wins over a wildcard.
+    pub hosts: BTreeMap<Pattern, Certificate>,
+    /// Paths that the edge answers itself, before anything else is looked at and over plain HTTP
+    /// too: host and path to the text (`text/plain`). Proofs for certificate authorities (RFC 8555
+    /// section 8.3).
+    pub answers: BTreeMap<(Host, Box<str>), Arc<str>>,
+    /// Presented only to a client that offers nothing but the protocol `acme-tls/1` (RFC 8737): the
+    /// answers to challenges, by host.
+    pub challenges: BTreeMap<Host, Certificate>,
+    /// Presented where none fits, so that a browser shows its warning with a name that says why.
+    /// `None` refuses the handshake with `unrecognized_name` (RFC 6066 section 3).
+    pub fallback: Option<Certificate>,
+}
+
+/// A certificate chain with its key, ready to sign.
+#[derive(Clone)]
+pub struct Certificate(pub(crate) Arc<CertifiedKey>);
+
+/// Why a chain and a key are not a certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidCertificate {
+    /// The text is not PEM, or has no certificate in it.
+    #[error("the chain is not a list of PEM certificates")]
+    Chain,
+    /// The key is not PKCS#8, SEC 1 or PKCS#1 in PEM.
+    #[error("the key is not a private key in PEM")]
+    Key,
+    /// The library cannot sign with the key, or it belongs to another certificate.
+    #[error("the key cannot be used with the certificate")]
+    Mismatch(#[source] rustls::Error),
+}
+
+impl Certificate {
+    /// Reads a chain, the host's own certificate first, and its private key, both in PEM.
+    pub fn from_pem(chain: &str, key: &str) -> Result<Self, InvalidCertificate> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|_| InvalidCertificate::Chain)?;
+        if chain.is_empty() {
+            return Err(InvalidCertificate::Chain);
+        }
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
+        let key = key.map_err(|_| InvalidCertificate::Key)?;
+        CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
+            .map(|key| Self(Arc::new(key)))
+            .map_err(InvalidCertificate::Mismatch)
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({} in the chain)", self.0.cert.len())
+    }
+}

@@ -1,0 +1,131 @@
+//! A certificate: what the edge proves a domain with, how it was come by, and how far it is.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DomainName, Timestamp};
+
+/// The certificate of one name, or the wish for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The name, perhaps a wildcard.
+    pub name: DomainName,
+    /// Who cares for it.
+    pub source: CertificateSource,
+    /// How far it is.
+    pub state: CertificateState,
+    /// What is presented now; it stays while it is renewed and while renewing fails.
+    pub issued: Option<Issued>,
+    /// The alarms that were given about its end, in days before it: 20, 7, 1.
+    pub alarms: Vec<u16>,
+}
+
+/// Who cares for a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateSource {
+    /// A certificate authority, asked by the platform itself.
+    Acme,
+    /// The user, who brings another one before it ends.
+    Supplied,
+}
+
+/// How far a certificate is, in the order of its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum CertificateState {
+    /// It shall be asked for.
+    Wanted,
+    /// The authority is proving that the name is ours.
+    Ordering {
+        /// The authority's directory.
+        directory: String,
+        /// The order's URL, by which a daemon that starts again goes on.
+        order: String,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It is presented.
+    Issued,
+    /// It is presented, and its successor is being ordered.
+    Renewing {
+        /// See `Ordering`.
+        directory: String,
+        /// See `Ordering`.
+        order: String,
+        /// See `Ordering`.
+        since: Timestamp,
+    },
+    /// The last attempt failed.
+    Failing {
+        /// How many in a row.
+        attempts: u32,
+        /// What went wrong, for people.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+        /// When the next attempt begins.
+        next: Timestamp,
+    },
+}
+
+/// A certificate as an authority or a user gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issued {
+    /// The chain in PEM, the name's own certificate first.
+    pub chain: String,
+    /// The private key in PEM, sealed with the name as its context.
+    pub key: Sealed,
+    /// The names it is for.
+    pub names: Vec<String>,
+    /// Who signed it, for people.
+    pub issuer: String,
+    /// Its serial number in hexadecimal digits.
+    pub serial: String,
+    /// When it begins to be valid.
+    pub not_before: Timestamp,
+    /// When it ends.
+    pub not_after: Timestamp,
+    /// When its successor is to be asked for; `None` for the user's own.
+    pub renew_at: Option<Timestamp>,
+}
+
+/// An account at a certificate authority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcmeAccount {
+    /// The authority's directory.
+    pub directory: String,
+    /// The account's key and address, sealed with the directory as their context.
+    pub credentials: Sealed,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When orders were placed lately, oldest first: what budgets are counted by.
+    pub orders: Vec<Timestamp>,
+    /// Not to be asked before this: it said so (`Retry-After`).
+    pub not_before: Option<Timestamp>,
+}
+
+/// Something secret in a form that may be stored: encrypted and bound to its context, in base64.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(pub String);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed(…)")
+    }
+}
+
+impl CertificateState {
+    /// The state in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Wanted => "wanted",
+            Self::Ordering { .. } => "ordering",
+            Self::Issued => "issued",
+            Self::Renewing { .. } => "renewing",
+            Self::Failing { .. } => "failing",
+        }
+    }
+}

@@ -29,7 +29,7 @@ use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::response::{Kind, Response, Uploading};
 use crate::retry::Counted;
-use crate::table::UpstreamId;
+use crate::table::{Protocol, UpstreamId};
 use crate::tunnel;
 use crate::upstream::{Age, Link, Peer};
 use crate::view::Target;
@@ -101,7 +101,7 @@ impl<C: Client> Turn<'_, C> {
                     Some(after) => return after,
                 }
             };
-            let refusal = match self.attempt(&peer).await {
+            let refusal = match self.attempt(&peer, target.service.protocol).await {
                 Attempt::Over(after) => return after,
                 Attempt::Again(refusal) => refusal,
             };
@@ -149,14 +149,18 @@ impl<C: Client> Turn<'_, C> {
         }
     }
 
-    async fn attempt(&mut self, peer: &Rc<Peer>) -> Attempt {
+    async fn attempt(&mut self, peer: &Rc<Peer>, protocol: Protocol) -> Attempt {
         let limits = &self.worker.shared.limits;
         let _in_flight = peer.meter.begin();
         self.record.upstream = Some(peer.id.clone());
-        let idle = if self.record.retries == 0 { peer.idle_link(self.oldest_link()) } else { None };
+        let idle = match protocol {
+            _ if self.record.retries > 0 => None,
+            Protocol::Http1 => peer.idle_link(self.oldest_link()),
+            Protocol::H2c => peer.shared_link(limits),
+        };
         let mut link = match idle {
             Some(link) => link,
-            None => match peer.connect(limits).await {
+            None => match peer.connect(protocol, limits).await {
                 Ok(link) => link,
                 Err(error) => {
                     tracing::debug!(upstream = %peer.id, %error, "cannot connect");
@@ -181,7 +185,7 @@ impl<C: Client> Turn<'_, C> {
                 if fault.is_the_upstreams() {
                     peer.meter.faults.fetch_add(1, Relaxed);
                 }
-                self.failed(fault, link.age)
+                self.failed(fault, &link)
             }
         }
     }
@@ -273,9 +277,11 @@ impl<C: Client> Turn<'_, C> {
     }
 
     /// What a fault means for the client: another attempt, a page, or the end.
-    fn failed(&mut self, fault: Fault, age: Age) -> Attempt {
-        let untouched = fault == Fault::Closed(Answered::Nothing) && age == Age::Reused;
-        if untouched && self.is_repeatable() {
+    fn failed(&mut self, fault: Fault, link: &Link) -> Attempt {
+        let unanswered = fault == Fault::Closed(Answered::Nothing);
+        let likely_stale = link.age == Age::Reused && self.is_repeatable();
+        let refused = link.was_refused() && matches!(self.extent, Extent::Whole(_));
+        if unanswered && (likely_stale || refused) {
             return Attempt::Again(Refusal::UpstreamClosed);
         }
         // An interim response may be half written; a page behind it would be unreadable.

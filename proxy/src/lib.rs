@@ -33,6 +33,7 @@ mod forward;
 mod hold;
 mod intake;
 mod listener;
+mod outgoing;
 mod parting;
 mod retry;
 mod tunnel;

@@ -18,6 +18,8 @@ pub(crate) enum Format {
     Html,
     Json,
     Text,
+    /// A status in the fields and no page at all.
+    Grpc,
 }
 
 /// Whether the client gets the body of a page or only its head.
@@ -28,6 +30,14 @@ pub(crate) enum Part {
 }
 
 impl Format {
+    /// What whoever sends a body of this type wants to read, if it is a type that says so.
+    pub(crate) fn of_body(media_type: &[u8]) -> Option<Self> {
+        let (start, rest) = media_type.split_at_checked(b"application/grpc".len())?;
+        // Not gRPC-Web, which speaks another dialect of trailers.
+        let whole = matches!(rest.first(), None | Some(b'+' | b';'));
+        (whole && start.eq_ignore_ascii_case(b"application/grpc")).then_some(Self::Grpc)
+    }
+
     /// Reads an `Accept` value: browsers say `text/html`, programs say JSON, curl says nothing.
     pub(crate) fn accepted(accept: &[u8]) -> Self {
         let accept = accept.to_ascii_lowercase();
@@ -46,6 +56,7 @@ impl Format {
             Self::Html => "text/html; charset=utf-8",
             Self::Json => "application/json",
             Self::Text => "text/plain; charset=utf-8",
+            Self::Grpc => "application/grpc",
         }
     }
 }
@@ -70,14 +81,21 @@ impl Page<'_> {
             Format::Text => {
                 format!("{}\n{}\nRequest id: {}\n", words.title, words.explanation, self.id)
             }
+            Format::Grpc => String::new(),
         };
-        let line = format!("HTTP/1.1 {} {}\r\n", words.status, reason(words.status));
+        // To a gRPC client every answer of a server is a 200, and its fields say how it went.
+        let status = if self.format == Format::Grpc { 200 } else { words.status };
+        let line = format!("HTTP/1.1 {status} {}\r\n", reason(status));
         out.extend_from_slice(line.as_bytes());
         put(out, "Date", http_date(self.at).as_bytes());
         put(out, "Content-Type", self.format.media_type().as_bytes());
         put(out, "Content-Length", body.len().to_string().as_bytes());
         put(out, "Cache-Control", b"no-store");
         put(out, "X-Request-Id", self.id.as_str().as_bytes());
+        if self.format == Format::Grpc {
+            put(out, "grpc-status", grpc_status(words.status).as_bytes());
+            put(out, "grpc-message", grpc_message(&words.title).as_bytes());
+        }
         if let Some(after) = words.retry_after {
             put(out, "Retry-After", after.as_secs().max(1).to_string().as_bytes());
         }
@@ -90,6 +108,34 @@ impl Page<'_> {
             out.extend_from_slice(body.as_bytes());
         }
     }
+}
+
+/// What gRPC calls a status of HTTP.
+fn grpc_status(status: u16) -> &'static str {
+    match status {
+        400 | 431 => "13", // INTERNAL
+        401 => "16",       // UNAUTHENTICATED
+        403 => "7",        // PERMISSION_DENIED
+        404 => "12",       // UNIMPLEMENTED
+        408 | 504 => "4",  // DEADLINE_EXCEEDED
+        413 | 429 => "8",  // RESOURCE_EXHAUSTED
+        502 | 503 => "14", // UNAVAILABLE: clients try again
+        _ => "2",          // UNKNOWN
+    }
+}
+
+/// Printable ASCII as it is, the rest in percent signs.
+fn grpc_message(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if matches!(byte, b' '..=b'~') && byte != b'%' {
+            safe.push(char::from(byte));
+        } else {
+            // Writing to a `String` cannot fail.
+            let _ = write!(safe, "%{byte:02X}");
+        }
+    }
+    safe
 }
 
 fn html(words: &Words, id: &RequestId) -> String {
@@ -152,6 +198,7 @@ fn escape_json(text: &str) -> String {
 
 fn reason(status: u16) -> &'static str {
     match status {
+        200 => "OK",
         400 => "Bad Request",
         404 => "Not Found",
         408 => "Request Timeout",

@@ -17,3 +17,8 @@ pub(crate) fn open(stage: &Stage) -> Box<dyn Link> {
     stream.set_nodelay(true).unwrap();
     Box::new(stream)
 }
+
+/// The same for clients that wait in a runtime.
+pub(crate) async fn open_async(stage: &Stage) -> tokio::net::TcpStream {
+    tokio::net::TcpStream::connect(stage.address()).await.unwrap()
+}

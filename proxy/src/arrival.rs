@@ -5,6 +5,7 @@
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use httparse::Header;
@@ -12,6 +13,7 @@ use httparse::Header;
 use crate::field::{Field, put};
 use crate::head::Malformed;
 use crate::request_id::RequestId;
+use crate::tls::Session;
 
 /// What may be believed of what a peer says about others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub(crate) struct Arrival {
     pub(crate) trust: Trust,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
+    /// What the handshake ended with, on TLS listeners.
+    pub(crate) tls: Option<Arc<Session>>,
 }
 
 /// The fields that say something to us, picked out in one pass.

@@ -19,10 +19,16 @@ mod limits;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod preface;
+#[cfg(test)]
 mod retry;
+#[cfg(test)]
+mod secure;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod upgrade;

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use proxy::{AccessLog, Edge, Limits, Table};
+use proxy::{AccessLog, Edge, Table};
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::{Semaphore, watch},
@@ -175,12 +175,10 @@ fn bind_edge(
     access_log: &AccessLog,
 ) -> Result<Edge, proxy::BindError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let listen = config.http.iter().copied().map(proxy::Listen::http).collect();
     let settings = proxy::Settings {
-        listen: config.http.iter().copied().map(proxy::Listen::http).collect(),
         workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
-        limits: Limits::default(),
-        trusted: Vec::new(),
-        clock: clock::system,
+        ..proxy::Settings::new(listen, clock::system)
     };
     Edge::bind(settings, &proxy::Feeds::plain(table.clone()), access_log)
 }

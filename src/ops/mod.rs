@@ -7,7 +7,9 @@
 pub mod configure;
 pub mod create;
 pub mod destroy;
+pub mod domain;
 pub mod grant;
+pub mod maintenance;
 pub mod refusal;
 pub mod restart;
 pub mod rollback;

@@ -13,3 +13,4 @@ pub mod builds;
 pub mod routes;
 pub mod sweep;
 pub mod task;
+pub mod zones;

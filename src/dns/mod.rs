@@ -24,3 +24,6 @@ mod udp;
 
 pub use server::{BindError, Limits, Server};
 pub use zones::{InvalidZone, ZoneData, ZoneRecord, Zones};
+
+#[cfg(test)]
+mod tests;

@@ -194,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn records_beyond_the_bound_are_dropped_and_counted() {
         let (out, mut records) = access_log();
-        let ledger = Arc::new(Ledger::new(watch::Sender::new(())));
+        let ledger = Arc::new(Ledger::new(watch::Sender::new(()), 1));
         let log = Log::new(out, 2, Arc::clone(&ledger));
         // The channel is full before the first of these two finds room to wait.
         for _ in 0..BATCHES {

@@ -37,6 +37,8 @@ pub(crate) struct Exchange<'a, C, U> {
     pub(crate) upstream: &'a mut Wire<U>,
     pub(crate) alarm: &'a mut Alarm,
     pub(crate) request: &'a Request,
+    /// Field lines for the answer that are ours.
+    pub(crate) added: &'a [u8],
     pub(crate) worker: &'a Worker,
     pub(crate) upload: Upload,
     pub(crate) progress: Progress,
@@ -234,6 +236,7 @@ where
             };
             let around = Circumstances {
                 request: self.request,
+                added: self.added,
                 // Asked only now: the edge may have begun to stop while the app was thinking.
                 persistence: self.worker.persistence_after(self.request),
                 uploading: self.uploading(),

@@ -15,6 +15,7 @@ pub(crate) enum Field {
     Accept,
     Date,
     Via,
+    MaxForwards,
     /// Meant for one hop only, whatever its value.
     Hop,
     /// About the client and the way here; only a trusted peer may set it.
@@ -42,6 +43,7 @@ const KNOWN: &[(&str, Field)] = &[
     ("accept", Field::Accept),
     ("date", Field::Date),
     ("via", Field::Via),
+    ("max-forwards", Field::MaxForwards),
     ("te", Field::Hop),
     ("keep-alive", Field::Hop),
     ("proxy-connection", Field::Hop),

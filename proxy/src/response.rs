@@ -44,6 +44,8 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Circumstances<'a> {
     pub(crate) request: &'a Request,
+    /// Field lines that are ours to add to the final answer.
+    pub(crate) added: &'a [u8],
     /// The client connection's end is already decided: the edge stops, or the client asked.
     pub(crate) persistence: Persistence,
     /// Part of the request's body has not been read yet.
@@ -112,6 +114,7 @@ impl Head<'_, '_> {
         put(out, "Connection", b"upgrade");
         put(out, "Upgrade", given.as_bytes());
         put(out, "X-Request-Id", around.request.id.as_str().as_bytes());
+        out.extend_from_slice(around.added);
         out.extend_from_slice(b"\r\n");
         Ok(Kind::Switched)
     }
@@ -149,6 +152,7 @@ impl Head<'_, '_> {
         }
         put_length(told, out);
         put(out, "X-Request-Id", request.id.as_str().as_bytes());
+        out.extend_from_slice(around.added);
         match (client, request.version) {
             (Persistence::Close, _) => put(out, "Connection", b"close"),
             (Persistence::KeepAlive, Version::Http10) => put(out, "Connection", b"keep-alive"),

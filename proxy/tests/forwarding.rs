@@ -26,7 +26,8 @@ fn fields_of_one_hop_stop_here_and_ours_are_added() {
     assert_eq!(seen.field("X-Forwarded-Port"), Some(&*port));
     assert!(seen.field("X-Request-Start").unwrap().starts_with("t="));
     assert!(!seen.head.contains("6.6.6.6") && !seen.head.contains("evil"));
-    for gone in ["X-Hop", "Connection", "Keep-Alive", "Proxy", "Forwarded"] {
+    assert_eq!(seen.field("Forwarded"), Some("for=127.0.0.1;host=app.test;proto=http"));
+    for gone in ["X-Hop", "Connection", "Keep-Alive", "Proxy"] {
         assert_eq!(seen.field(gone), None, "{gone}");
     }
     assert_eq!(seen.field("X-Request-Id"), Some("abc-1"));

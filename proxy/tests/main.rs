@@ -5,6 +5,8 @@
 
 // `cfg(test)` is always true here; it tells clippy that helpers may panic like tests.
 #[cfg(test)]
+mod balance;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod drain;
@@ -22,5 +24,7 @@ mod retry;
 mod shutdown;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod sticky;
 #[cfg(test)]
 mod upgrade;

@@ -19,6 +19,13 @@ impl Version {
     pub(crate) fn of(minor: Option<u8>) -> Self {
         if minor == Some(0) { Self::Http10 } else { Self::Http11 }
     }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+        }
+    }
 }
 
 /// What becomes of a connection after a message.

@@ -74,6 +74,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     /// Serves the request. The body, if it was here as a whole, is still in the client's input.
     pub(crate) async fn serve(&mut self) -> After {
         let after = self.route().await;
+        if self.worker.log.is_read() {
+            self.record.described(self.request, self.head, &self.worker.shared.trusted);
+        }
         let status = match &after {
             After::Answered(_) | After::Cut(_) => self.record.status,
             After::Refuse(refusal) => Some(refusal.status()),

@@ -5,6 +5,8 @@
 
 // `cfg(test)` is always true here; it tells clippy that helpers may panic like tests.
 #[cfg(test)]
+mod arrival;
+#[cfg(test)]
 mod balance;
 #[cfg(test)]
 mod conformance;

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::connection;
+use crate::http2;
 use crate::place::Tenancy;
 use crate::preface::{self, InvalidPreface, Origin, Progress};
 use crate::settings::{Preface, Speaks};
@@ -52,9 +53,11 @@ pub(crate) async fn admit(tenancy: Tenancy<TcpStream>, worker: Rc<Worker>) {
             // A session is large, and futures that are moved are stored twice.
             let stream = Box::new(stream);
             match inside {
-                // HTTP/2 is not offered in `tls::terms` as long as it is not served here.
-                Inside::Http1 | Inside::Http2 => {
+                Inside::Http1 => {
                     worker.keep(place, connection::serve(stream, arrival, Rc::clone(&worker)));
+                }
+                Inside::Http2 => {
+                    worker.keep(place, http2::serve(stream, arrival, Rc::clone(&worker)));
                 }
             }
         }

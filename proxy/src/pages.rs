@@ -96,6 +96,9 @@ impl Page<'_> {
             put(out, "grpc-status", grpc_status(words.status).as_bytes());
             put(out, "grpc-message", grpc_message(&words.title).as_bytes());
         }
+        if let Some(methods) = self.refusal.allow() {
+            put(out, "Allow", methods.as_bytes());
+        }
         if let Some(after) = words.retry_after {
             put(out, "Retry-After", after.as_secs().max(1).to_string().as_bytes());
         }
@@ -201,6 +204,7 @@ fn reason(status: u16) -> &'static str {
         200 => "OK",
         400 => "Bad Request",
         404 => "Not Found",
+        405 => "Method Not Allowed",
         408 => "Request Timeout",
         414 => "URI Too Long",
         417 => "Expectation Failed",

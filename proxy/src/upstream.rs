@@ -111,16 +111,8 @@ impl Peer {
             (Err(error), Protocol::H2c) => Err(error),
         };
         match connected {
-            Ok(stream) => {
-                self.meter.connected();
-                Ok(Link { wire: wire(stream, limits), age: Age::New })
-            }
-            Err(error) => {
-                if is_theirs(&error) {
-                    self.meter.failed_to_connect(limits);
-                }
-                Err(error)
-            }
+            Ok(stream) => Ok(Link { wire: wire(stream, limits), age: Age::New }),
+            Err(error) => Err(error),
         }
     }
 
@@ -158,7 +150,7 @@ fn wire(stream: Outgoing, limits: &Limits) -> Wire<Outgoing> {
 
 /// Whether a connect failure says something about the upstream. Lack of file descriptors or ports
 /// is ours, and leaving upstreams out for it would turn a shortage into an outage.
-fn is_theirs(error: &io::Error) -> bool {
+pub(crate) fn is_theirs(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable,
         TimedOut,

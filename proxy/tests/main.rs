@@ -5,6 +5,10 @@
 
 // `cfg(test)` is always true here; it tells clippy that helpers may panic like tests.
 #[cfg(test)]
+mod arrival;
+#[cfg(test)]
+mod balance;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod drain;
@@ -28,6 +32,8 @@ mod secure;
 mod shutdown;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod sticky;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -75,7 +75,7 @@ fn config(resolver: Arc<dyn ResolvesServerCert>) -> ServerConfig {
 }
 
 /// The protocols spoken inside, the preferred one first.
-const SPOKEN: &[&[u8]] = &[HTTP_1_1];
+const SPOKEN: &[&[u8]] = &[HTTP_2, HTTP_1_1];
 pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
 pub(super) const HTTP_2: &[u8] = b"h2";
 /// RFC 8737.

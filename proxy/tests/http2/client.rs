@@ -18,7 +18,8 @@ use crate::stage::{PATIENCE, Stage};
 /// Runs a client's side of a test, which must end in time.
 pub(crate) fn run<T>(side: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, side).await.expect("it took too long") })
+    runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, side).await.expect("it took too long") })
 }
 
 /// A client connection.

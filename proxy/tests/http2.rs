@@ -6,4 +6,5 @@ mod downstream;
 mod frames;
 mod hostile;
 mod link;
+mod messages;
 mod upstream;

@@ -37,7 +37,7 @@ async fn echo(asked: Asked, mut body: RecvStream, mut respond: Respond) {
 }
 
 /// Answers at once, with nothing.
-async fn nothing(_: Asked, _: RecvStream, mut respond: Respond) {
+fn nothing(mut respond: Respond) {
     let _ = respond.send_response(Response::new(()), true);
 }
 
@@ -159,11 +159,11 @@ fn a_grpc_client_is_told_in_its_own_terms_that_nobody_answers() {
 
 #[test]
 fn what_an_upstream_refused_is_sent_again() {
-    let origin = H2cOrigin::start(|asked: Asked, body, mut respond: Respond| async move {
+    let origin = H2cOrigin::start(|asked: Asked, _, mut respond: Respond| async move {
         if asked.connection == 0 {
             respond.send_reset(Reason::REFUSED_STREAM);
         } else {
-            nothing(asked, body, respond).await;
+            nothing(respond);
         }
     });
     let stage = Stage::at(&h2c(), &[origin.address]);

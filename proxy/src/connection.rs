@@ -25,6 +25,7 @@ use crate::parting;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::request_id::RequestId;
+use crate::rules::Visit;
 use crate::wire::Wire;
 use crate::worker::Worker;
 
@@ -99,14 +100,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         record.path.clone_from(&request.path);
         record.host = request.host.as_str().into();
 
+        let mut visit = Visit::unknown();
         let (after, rest) = match extent(&request, self.wire.input.bytes()) {
             Err(why) => (After::Refuse(Refusal::Malformed(why)), Rest::Unclear),
             Ok(extent) => {
-                let after = self.turn(&request, extent, &mut record, started).await;
+                let after = self.turn(&request, extent, &mut record, &mut visit, started).await;
                 (after, self.rest_after(&request, extent))
             }
         };
-        let persistence = self.conclude(after, rest, &request, &mut record).await;
+        let persistence = self.conclude(after, rest, &request, &visit, &mut record).await;
         record.total = started.elapsed();
         record.request_id = request.id.into_text();
         self.worker.log.push(record);
@@ -118,6 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         request: &Request,
         extent: Extent,
         record: &mut Record,
+        visit: &mut Visit,
         started: Instant,
     ) -> After {
         let mut turn = Turn {
@@ -126,9 +129,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             alarm: &mut self.alarm,
             request,
             head: &self.head,
+            arrival: &self.arrival,
             extent,
             record,
             started,
+            visit,
             meter: None,
         };
         turn.serve().await
@@ -153,6 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         after: After,
         rest: Rest,
         request: &Request,
+        visit: &Visit,
         record: &mut Record,
     ) -> Persistence {
         match after {
@@ -176,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 };
                 let id = &request.id;
                 let (format, part) = (request.format, request.part());
-                let page = Page { refusal: &refusal, id, format, part, at: record.at };
+                let page = Page { refusal: &refusal, visit, id, format, part, at: record.at };
                 self.say(&page, persistence).await
             }
         }
@@ -188,6 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let id = RequestId::fresh();
         let page = Page {
             refusal: &refusal,
+            visit: &Visit::unknown(),
             id: &id,
             format: Format::Text,
             part: Part::Whole,

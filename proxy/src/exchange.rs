@@ -16,6 +16,7 @@ use crate::head::{self, Found, Malformed};
 use crate::pump::{Leak, Pump, Waiting};
 use crate::request::Request;
 use crate::response::{self, Circumstances, Kind, Response, Uploading};
+use crate::rules::Visit;
 use crate::wire::Wire;
 use crate::worker::Worker;
 
@@ -37,6 +38,7 @@ pub(crate) struct Exchange<'a, C, U> {
     pub(crate) upstream: &'a mut Wire<U>,
     pub(crate) alarm: &'a mut Alarm,
     pub(crate) request: &'a Request,
+    pub(crate) visit: &'a Visit,
     pub(crate) worker: &'a Worker,
     pub(crate) upload: Upload,
     pub(crate) progress: Progress,
@@ -234,6 +236,7 @@ where
             };
             let around = Circumstances {
                 request: self.request,
+                visit: self.visit,
                 // Asked only now: the edge may have begun to stop while the app was thinking.
                 persistence: self.worker.persistence_after(self.request),
                 uploading: self.uploading(),

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::access_log::{Abort, Record};
 use crate::alarm::Alarm;
+use crate::arrival::Arrival;
 use crate::balance;
 use crate::body::{Body, Extent};
 use crate::control::Persistence;
@@ -23,11 +24,13 @@ use crate::fault::{Answered, Fault};
 use crate::head::Malformed;
 use crate::hold::{self, Waited};
 use crate::meter::{OpenTunnel, ServiceMeter};
+use crate::place::Way;
 use crate::pump::{Encoding, Pump, put_whole};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::response::{Kind, Response, Uploading};
 use crate::retry::Counted;
+use crate::rules::{self, Asked, Visit};
 use crate::table::UpstreamId;
 use crate::tunnel;
 use crate::upstream::{Age, Link, Peer};
@@ -55,10 +58,13 @@ pub(crate) struct Turn<'a, C> {
     pub(crate) request: &'a Request,
     /// The head for the upstream.
     pub(crate) head: &'a [u8],
+    pub(crate) arrival: &'a Arrival,
     pub(crate) extent: Extent,
     pub(crate) record: &'a mut Record,
     pub(crate) started: Instant,
-    /// The figures of the service it was routed to last.
+    /// The site and the service it was led to last.
+    pub(crate) visit: &'a mut Visit,
+    /// The figures of that service.
     pub(crate) meter: Option<Arc<ServiceMeter>>,
 }
 
@@ -69,7 +75,7 @@ enum Attempt {
     Again(Refusal),
 }
 
-impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
+impl<'a, C: AsyncRead + AsyncWrite + Unpin> Turn<'a, C> {
     /// Serves the request. The body, if it was here as a whole, is still in the client's input.
     pub(crate) async fn serve(&mut self) -> After {
         let after = self.route().await;
@@ -84,30 +90,77 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     }
 
     async fn route(&mut self) -> After {
+        match self.admit() {
+            Ok(way) => self.forward(way).await,
+            Err(refusal) => After::Refuse(refusal),
+        }
+    }
+
+    /// Meets every rule that does not depend on an upstream.
+    fn admit(&mut self) -> Result<Rc<Way>, Refusal> {
+        rules::prove(&self.worker.certificates(), &self.asked())?;
+        let view = self.worker.view();
+        let asked = self.asked();
+        self.visit.enter(&view, &asked).inspect_err(|refusal| self.count_unrouted(refusal))?;
+        self.find()
+    }
+
+    /// Who answers, by the table that is current now.
+    fn find(&mut self) -> Result<Rc<Way>, Refusal> {
+        let view = self.worker.view();
+        let asked = self.asked();
+        let way = self.visit.find(&view, &asked);
+        let way = way.inspect_err(|refusal| self.count_unrouted(refusal))?;
+        self.record.service = Some(way.target.name.clone());
+        self.meter = Some(Arc::clone(&way.target.meter));
+        Ok(way)
+    }
+
+    fn asked(&self) -> Asked<'a> {
+        Asked {
+            method: &self.request.method,
+            host: &self.request.host,
+            path: &self.request.path,
+            head: self.head,
+            body: self.request.body,
+            arrival: self.arrival,
+            trusted: &self.worker.shared.trusted,
+        }
+    }
+
+    fn count_unrouted(&self, refusal: &Refusal) {
+        if matches!(refusal, Refusal::UnknownHost(_)) {
+            self.worker.shared.ledger.unrouted.fetch_add(1, Relaxed);
+        }
+    }
+
+    async fn forward(&mut self, mut way: Rc<Way>) -> After {
         let mut budget = self.worker.shared.budget.begin();
         let mut tried: Vec<UpstreamId> = Vec::new();
         loop {
-            let Some(target) = self.worker.view().route(&self.request.host).map(Rc::clone) else {
-                self.worker.shared.ledger.unrouted.fetch_add(1, Relaxed);
-                return After::Refuse(Refusal::UnknownHost(self.request.host.clone()));
-            };
-            self.record.service = Some(target.name.clone());
-            self.meter = Some(Arc::clone(&target.meter));
+            let target = &way.target;
             let _underway = target.meter.begin();
-            let Some(peer) = balance::choose(&target.peers, &tried).map(Rc::clone) else {
-                match self.hold(&target).await {
-                    None => continue,
-                    Some(after) => return after,
+            match balance::choose(&target.peers, &tried).map(Rc::clone) {
+                None => {
+                    if let Some(after) = self.hold(target).await {
+                        return after;
+                    }
                 }
-            };
-            let refusal = match self.attempt(&peer).await {
-                Attempt::Over(after) => return after,
-                Attempt::Again(refusal) => refusal,
-            };
-            tried.push(peer.id.clone());
-            if !self.may_try_again(&refusal, &tried, &mut budget) {
-                return After::Refuse(refusal);
+                Some(peer) => {
+                    let refusal = match self.attempt(&way, &peer).await {
+                        Attempt::Over(after) => return after,
+                        Attempt::Again(refusal) => refusal,
+                    };
+                    tried.push(peer.id.clone());
+                    if !self.may_try_again(&refusal, &tried, &mut budget) {
+                        return After::Refuse(refusal);
+                    }
+                }
             }
+            way = match self.find() {
+                Ok(way) => way,
+                Err(refusal) => return After::Refuse(refusal),
+            };
         }
     }
 
@@ -118,8 +171,8 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
         tried: &[UpstreamId],
         budget: &mut Counted,
     ) -> bool {
-        let view = self.worker.view();
-        let Some(target) = view.route(&self.request.host) else { return false };
+        let Ok(way) = self.find() else { return false };
+        let target = &way.target;
         // Connecting again to whom we just could not reach only takes longer to say so. (With no
         // peers left, the request is held.)
         let asked_all = target.peers.iter().all(|peer| tried.contains(&peer.id));
@@ -148,7 +201,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
         }
     }
 
-    async fn attempt(&mut self, peer: &Rc<Peer>) -> Attempt {
+    async fn attempt(&mut self, way: &Way, peer: &Rc<Peer>) -> Attempt {
         let limits = &self.worker.shared.limits;
         let _in_flight = peer.meter.begin();
         self.record.upstream = Some(peer.id.clone());
@@ -164,7 +217,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
             },
         };
         self.record.connected = Some(self.started.elapsed());
-        let ended = self.exchange(peer, &mut link).await;
+        let ended = self.exchange(way, peer, &mut link).await;
         match ended {
             Ended::Answered { client, upstream } => {
                 if upstream == Persistence::KeepAlive {
@@ -196,8 +249,8 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
         self.request.is_idempotent() && matches!(self.extent, Extent::Whole(_))
     }
 
-    async fn exchange(&mut self, peer: &Peer, link: &mut Link) -> Ended {
-        let (upload, received) = match self.prepare(&mut link.wire) {
+    async fn exchange(&mut self, way: &Way, peer: &Peer, link: &mut Link) -> Ended {
+        let (upload, received) = match self.prepare(way, &mut link.wire) {
             Ok(upload) => upload,
             Err(why) => return Ended::Faulty(Fault::ClientMalformed(why)),
         };
@@ -206,6 +259,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
             upstream: &mut link.wire,
             alarm: &mut *self.alarm,
             request: self.request,
+            visit: &*self.visit,
             worker: self.worker,
             upload,
             progress: Progress::with(received),
@@ -254,8 +308,12 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     }
 
     /// Writes the head, and the body if it is here as a whole, to the upstream's output.
-    fn prepare(&self, upstream: &mut Wire<impl Sized>) -> Result<(Upload, u64), Malformed> {
-        upstream.output.extend_from_slice(self.head);
+    fn prepare(
+        &self,
+        way: &Way,
+        upstream: &mut Wire<impl Sized>,
+    ) -> Result<(Upload, u64), Malformed> {
+        rules::put_head(way, self.head, &mut upstream.output);
         let encoding = match self.request.body {
             Body::Chunked(_) => Encoding::Chunked,
             Body::Sized(_) | Body::UntilClose => Encoding::Plain,

@@ -12,9 +12,10 @@ use crate::control::{Control, Length, Persistence, Version};
 use crate::date::http_date;
 use crate::field::{Field, put};
 use crate::head::Malformed;
-use crate::pages::Part;
+use crate::pages::{HSTS, Part};
 use crate::pump::Encoding;
 use crate::request::{MOST_FIELDS, Request, put_length};
+use crate::rules::Visit;
 
 /// What the edge must know of a response after its head was written for the client.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Circumstances<'a> {
     pub(crate) request: &'a Request,
+    pub(crate) visit: &'a Visit,
     /// The client connection's end is already decided: the edge stops, or the client asked.
     pub(crate) persistence: Persistence,
     /// Part of the request's body has not been read yet.
@@ -143,7 +145,12 @@ impl Head<'_, '_> {
             if ends_by_closing || cut_short { Persistence::Close } else { around.persistence };
 
         self.put_line(out);
-        self.put_fields(out);
+        let hsts = around.visit.hsts();
+        // Said twice it would be void (RFC 6797 section 8.1), and the site's word is the edge's.
+        self.put_fields_but(|name| hsts.is_some() && name.eq_ignore_ascii_case(HSTS), out);
+        if let Some(hsts) = hsts {
+            put(out, HSTS, hsts.as_bytes());
+        }
         if !self.fields.iter().any(|field| Field::of(field.name) == Field::Date) {
             put(out, "Date", http_date(around.at).as_bytes());
         }
@@ -176,6 +183,10 @@ impl Head<'_, '_> {
     }
 
     fn put_fields(&self, out: &mut Vec<u8>) {
+        self.put_fields_but(|_| false, out);
+    }
+
+    fn put_fields_but(&self, left_out: impl Fn(&str) -> bool, out: &mut Vec<u8>) {
         for field in self.fields {
             match Field::of(field.name) {
                 Field::Connection
@@ -184,7 +195,7 @@ impl Head<'_, '_> {
                 | Field::Upgrade
                 | Field::Hop
                 | Field::RequestId => {}
-                _ if self.control.lists(field.name) => {}
+                _ if self.control.lists(field.name) || left_out(field.name) => {}
                 _ => put(out, field.name, field.value),
             }
         }

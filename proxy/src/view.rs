@@ -1,4 +1,5 @@
-//! A table as one worker uses it: hosts to services to upstreams, with figures and pools attached.
+//! A table as one worker uses it: hosts to places to services to upstreams, with figures and pools
+//! attached.
 //!
 //! It is built when a table arrives, never while a request is served. The invariant: an upstream
 //! that stays keeps its idle connections; one that goes loses them at once.
@@ -11,15 +12,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::host::Host;
 use crate::meter::{Ledger, ServiceMeter};
 use crate::pattern::ByHost;
-use crate::site::Site;
+use crate::place::Place;
 use crate::table::{Service, ServiceName, Table, Upstream, UpstreamId};
 use crate::upstream::Peer;
 
 /// What one worker routes by.
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    sites: ByHost<Rc<Site>>,
-    targets: HashMap<ServiceName, Rc<Target>>,
+    places: ByHost<Rc<Place>>,
     peers: HashMap<UpstreamId, Rc<Peer>>,
 }
 
@@ -36,14 +36,15 @@ impl View {
     /// The view of `table`; what persists is taken over from this one, what goes is retired.
     pub(crate) fn next(&self, table: &Table, ledger: &Ledger) -> Self {
         let mut next = Self::default();
+        let mut targets = HashMap::new();
         for (name, service) in &table.services {
             let peers = service.upstreams.iter().map(|u| next.peer(u, self, ledger)).collect();
             let meter = ledger.service(name);
             let (name, service) = (name.clone(), Arc::clone(service));
-            next.targets.insert(name.clone(), Rc::new(Target { name, service, meter, peers }));
+            targets.insert(name.clone(), Rc::new(Target { name, service, meter, peers }));
         }
         for (pattern, site) in &table.sites {
-            next.sites.insert(pattern.clone(), Rc::new(site.clone()));
+            next.places.insert(pattern.clone(), Rc::new(Place::new(site, &targets)));
         }
         for (id, peer) in &self.peers {
             if next.peers.get(id).is_none_or(|kept| !Rc::ptr_eq(kept, peer)) {
@@ -68,9 +69,9 @@ impl View {
         peer
     }
 
-    pub(crate) fn route(&self, host: &Host) -> Option<&Rc<Target>> {
-        let site = self.sites.get(host)?;
-        site.routes.iter().find_map(|route| self.targets.get(&route.to))
+    /// What the host answers with; the exact host wins over a wildcard.
+    pub(crate) fn place(&self, host: &Host) -> Option<&Rc<Place>> {
+        self.places.get(host)
     }
 
     pub(crate) fn peers(&self) -> impl Iterator<Item = &Rc<Peer>> {

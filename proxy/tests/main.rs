@@ -19,6 +19,8 @@ mod pages;
 #[cfg(test)]
 mod retry;
 #[cfg(test)]
+mod routing;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod stage;

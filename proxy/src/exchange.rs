@@ -13,10 +13,11 @@ use crate::alarm::Alarm;
 use crate::control::Persistence;
 use crate::fault::{Answered, Fault};
 use crate::head::{self, Found, Malformed};
+use crate::party::Client;
 use crate::pump::{Leak, Pump, Waiting};
 use crate::request::Request;
 use crate::response::{self, Circumstances, Kind, Response, Uploading};
-use crate::rules::Visit;
+use crate::rules::Passage;
 use crate::wire::Wire;
 use crate::worker::Worker;
 
@@ -34,11 +35,11 @@ pub(crate) enum Upload {
 /// The parties and the state of one exchange.
 #[derive(Debug)]
 pub(crate) struct Exchange<'a, C, U> {
-    pub(crate) client: &'a mut Wire<C>,
+    pub(crate) client: &'a mut C,
     pub(crate) upstream: &'a mut Wire<U>,
     pub(crate) alarm: &'a mut Alarm,
     pub(crate) request: &'a Request,
-    pub(crate) visit: &'a Visit,
+    pub(crate) passage: &'a Passage,
     pub(crate) worker: &'a Worker,
     pub(crate) upload: Upload,
     pub(crate) progress: Progress,
@@ -69,7 +70,7 @@ impl Progress {
 
 impl<C, U> Exchange<'_, C, U>
 where
-    C: AsyncRead + AsyncWrite + Unpin,
+    C: Client,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     /// Sends the request as far as the upstream takes it, until a head arrives that is not interim.
@@ -91,7 +92,7 @@ where
                 Poll::Pending => break,
             }
         }
-        if !self.client.output.is_empty()
+        if !self.client.output().is_empty()
             && matches!(self.client.poll_flush(cx), Poll::Ready(Err(_)))
         {
             return Poll::Ready(Err(Fault::ClientGone));
@@ -183,6 +184,9 @@ where
             Upload::Streaming(pump) => {
                 let sent = pump.poll(cx, self.client, self.upstream);
                 self.progress.received = pump.moved();
+                if let Some(most) = self.passage.most_body().filter(|most| pump.moved() > *most) {
+                    return Poll::Ready(Err(Fault::ClientTooLarge(most)));
+                }
                 sent
             }
         };
@@ -236,15 +240,15 @@ where
             };
             let around = Circumstances {
                 request: self.request,
-                visit: self.visit,
+                passage: self.passage,
                 // Asked only now: the edge may have begun to stop while the app was thinking.
                 persistence: self.worker.persistence_after(self.request),
                 uploading: self.uploading(),
                 at: (self.worker.shared.clock)(),
             };
             let head = bytes.get(..length).unwrap_or_default();
-            let kind = response::read(head, &around, &mut self.client.output)
-                .map_err(Fault::UpstreamMalformed)?;
+            let kind =
+                response::pass(head, &around, self.client).map_err(Fault::UpstreamMalformed)?;
             self.upstream.input.consume(length);
             self.progress.seen = 0;
             match kind {

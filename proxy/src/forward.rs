@@ -5,10 +5,12 @@
 //! that is current at that moment and counted as in flight before anything else happens; a request
 //! is sent again only if nothing of it can have had an effect.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -24,13 +26,15 @@ use crate::fault::{Answered, Fault};
 use crate::head::Malformed;
 use crate::hold::{self, Waited};
 use crate::meter::{OpenTunnel, ServiceMeter};
+use crate::party::Client;
 use crate::place::Way;
 use crate::pump::{Encoding, Pump, put_whole};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::response::{Kind, Response, Uploading};
 use crate::retry::Counted;
-use crate::rules::{self, Asked, Visit};
+use crate::rules::queue::{Entry, Seat};
+use crate::rules::{self, Asked, Passage};
 use crate::table::UpstreamId;
 use crate::tunnel;
 use crate::upstream::{Age, Link, Peer};
@@ -53,7 +57,7 @@ pub(crate) enum After {
 #[derive(Debug)]
 pub(crate) struct Turn<'a, C> {
     pub(crate) worker: &'a Worker,
-    pub(crate) client: &'a mut Wire<C>,
+    pub(crate) client: &'a mut C,
     pub(crate) alarm: &'a mut Alarm,
     pub(crate) request: &'a Request,
     /// The head for the upstream.
@@ -63,7 +67,7 @@ pub(crate) struct Turn<'a, C> {
     pub(crate) record: &'a mut Record,
     pub(crate) started: Instant,
     /// The site and the service it was led to last.
-    pub(crate) visit: &'a mut Visit,
+    pub(crate) passage: &'a mut Passage,
     /// The figures of that service.
     pub(crate) meter: Option<Arc<ServiceMeter>>,
 }
@@ -75,7 +79,7 @@ enum Attempt {
     Again(Refusal),
 }
 
-impl<'a, C: AsyncRead + AsyncWrite + Unpin> Turn<'a, C> {
+impl<'a, C: Client> Turn<'a, C> {
     /// Serves the request. The body, if it was here as a whole, is still in the client's input.
     pub(crate) async fn serve(&mut self) -> After {
         let after = self.route().await;
@@ -91,7 +95,10 @@ impl<'a, C: AsyncRead + AsyncWrite + Unpin> Turn<'a, C> {
 
     async fn route(&mut self) -> After {
         match self.admit() {
-            Ok(way) => self.forward(way).await,
+            Ok(way) => match self.seat(&way.target).await {
+                Ok(_seat) => self.forward(way).await,
+                Err(after) => after,
+            },
             Err(refusal) => After::Refuse(refusal),
         }
     }
@@ -101,15 +108,17 @@ impl<'a, C: AsyncRead + AsyncWrite + Unpin> Turn<'a, C> {
         rules::prove(&self.worker.certificates(), &self.asked())?;
         let view = self.worker.view();
         let asked = self.asked();
-        self.visit.enter(&view, &asked).inspect_err(|refusal| self.count_unrouted(refusal))?;
-        self.find()
+        self.passage.enter(&view, &asked).inspect_err(|refusal| self.count_unrouted(refusal))?;
+        let way = self.find()?;
+        rules::admit(&way.target, &asked, self.started)?;
+        Ok(way)
     }
 
     /// Who answers, by the table that is current now.
     fn find(&mut self) -> Result<Rc<Way>, Refusal> {
         let view = self.worker.view();
         let asked = self.asked();
-        let way = self.visit.find(&view, &asked);
+        let way = self.passage.find(&view, &asked);
         let way = way.inspect_err(|refusal| self.count_unrouted(refusal))?;
         self.record.service = Some(way.target.name.clone());
         self.meter = Some(Arc::clone(&way.target.meter));
@@ -188,6 +197,33 @@ impl<'a, C: AsyncRead + AsyncWrite + Unpin> Turn<'a, C> {
         true
     }
 
+    /// Takes a seat among the requests that the service takes at once, or waits for one.
+    async fn seat(&mut self, target: &Target) -> Result<Option<Seat>, After> {
+        let Some(most) = target.service.policy.most_in_flight else { return Ok(None) };
+        let hold = target.service.hold;
+        let mut ticket = match target.meter.queue.enter(most, hold.most) {
+            Entry::Seated(seat) => return Ok(Some(seat)),
+            Entry::Waiting(ticket) => ticket,
+        };
+        let Some(_held) = target.meter.hold(hold.most) else {
+            return Err(After::Refuse(Refusal::Crowded));
+        };
+        self.alarm.set(hold.deadline);
+        let began = Instant::now();
+        let seat = poll_fn(|cx| {
+            if let Poll::Ready(Ok(seat)) = Pin::new(&mut ticket).poll(cx) {
+                return Poll::Ready(Ok(Some(seat)));
+            }
+            if self.client.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(After::Cut(Abort::ClientGone)));
+            }
+            self.alarm.poll(cx).map(|()| Err(After::Refuse(Refusal::Crowded)))
+        })
+        .await;
+        self.record.held += began.elapsed();
+        seat
+    }
+
     /// Waits for an upstream to appear; `None` is to look again.
     async fn hold(&mut self, target: &Target) -> Option<After> {
         let began = Instant::now();
@@ -254,12 +290,15 @@ impl<'a, C: AsyncRead + AsyncWrite + Unpin> Turn<'a, C> {
             Ok(upload) => upload,
             Err(why) => return Ended::Faulty(Fault::ClientMalformed(why)),
         };
+        if let Some(most) = self.passage.most_body().filter(|most| received > *most) {
+            return Ended::Faulty(Fault::ClientTooLarge(most));
+        }
         let mut exchange = Exchange {
             client: &mut *self.client,
             upstream: &mut link.wire,
             alarm: &mut *self.alarm,
             request: self.request,
-            visit: &*self.visit,
+            passage: &*self.passage,
             worker: self.worker,
             upload,
             progress: Progress::with(received),
@@ -294,7 +333,7 @@ impl<'a, C: AsyncRead + AsyncWrite + Unpin> Turn<'a, C> {
     }
 
     async fn tunnel(&mut self, link: &mut Link) -> Ended {
-        if !self.client.input.is_empty() {
+        if !self.client.unread().is_empty() {
             // It was sent before the 101 could have been seen (RFC 9931): whoever did that may
             // have meant it for somebody else.
             return Ended::Faulty(Fault::ClientMalformed(Malformed::Optimistic));
@@ -315,12 +354,13 @@ impl<'a, C: AsyncRead + AsyncWrite + Unpin> Turn<'a, C> {
     ) -> Result<(Upload, u64), Malformed> {
         rules::put_head(way, self.head, &mut upstream.output);
         let encoding = match self.request.body {
-            Body::Chunked(_) => Encoding::Chunked,
-            Body::Sized(_) | Body::UntilClose => Encoding::Plain,
+            Body::Sized(_) => Encoding::Plain,
+            // Over HTTP/2 a body of unknown length ends with its stream.
+            Body::Chunked(_) | Body::UntilClose => Encoding::Chunked,
         };
         match self.extent {
             Extent::Whole(_) => {
-                let input = self.client.input.bytes();
+                let input = self.client.unread();
                 let moved = put_whole(self.request.body, encoding, input, &mut upstream.output)?;
                 Ok((Upload::Flushing, moved))
             }
@@ -335,7 +375,7 @@ impl<'a, C: AsyncRead + AsyncWrite + Unpin> Turn<'a, C> {
             return Attempt::Again(Refusal::UpstreamClosed);
         }
         // An interim response may be half written; a page behind it would be unreadable.
-        let committed = self.record.status.is_some() || !self.client.output.is_empty();
+        let committed = self.record.status.is_some() || self.client.is_committed();
         Attempt::Over(match fault.refusal() {
             Some(refusal) if !committed => After::Refuse(refusal),
             Some(_) | None => After::Cut(fault.abort()),
@@ -352,7 +392,7 @@ enum Ended {
 
 fn answered<C, U>(exchange: &Exchange<'_, C, U>, response: &Response) -> Ended
 where
-    C: AsyncRead + AsyncWrite + Unpin,
+    C: Client,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     let client = match exchange.uploading() {

@@ -12,6 +12,8 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use crate::limits::Limits;
+use crate::rules::queue::Queue;
+use crate::rules::rate::Buckets;
 use crate::table::{ServiceName, UpstreamId};
 
 /// The figures of one upstream.
@@ -121,6 +123,10 @@ pub(crate) struct ServiceMeter {
     pub(crate) retries: AtomicU64,
     /// Requests by status class; the first is for those that got no answer.
     pub(crate) classes: [AtomicU64; 6],
+    /// How often each client asked.
+    pub(crate) buckets: Buckets,
+    /// The seats of those it serves at once, if they are numbered.
+    pub(crate) queue: Arc<Queue>,
 }
 
 impl ServiceMeter {

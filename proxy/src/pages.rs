@@ -11,7 +11,7 @@ use crate::date::http_date;
 use crate::field::put;
 use crate::refusal::{Refusal, Words};
 use crate::request_id::RequestId;
-use crate::rules::Visit;
+use crate::rules::Passage;
 
 /// What the client would rather read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Format {
 pub(crate) struct Page<'a> {
     pub(crate) refusal: &'a Refusal,
     /// The site and the service in whose place the edge answers, as far as they are known.
-    pub(crate) visit: &'a Visit,
+    pub(crate) passage: &'a Passage,
     pub(crate) id: &'a RequestId,
     pub(crate) format: Format,
     pub(crate) part: Part,
@@ -86,7 +86,7 @@ impl Page<'_> {
             ("X-Request-Id", self.id.as_str().into()),
         ];
         fields.extend(self.refusal.field());
-        fields.extend(self.visit.hsts().map(|hsts| (HSTS, hsts.into())));
+        fields.extend(self.passage.hsts().map(|hsts| (HSTS, hsts.into())));
         if self.part == Part::Head {
             body.clear();
         }
@@ -115,7 +115,7 @@ impl Page<'_> {
         }
         let words = self.refusal.words();
         let body = match self.format {
-            Format::Html => match (self.visit.page(words.status), self.refusal) {
+            Format::Html => match (self.passage.page(words.status), self.refusal) {
                 (Some(own), _) => own.into(),
                 (None, Refusal::Moved { location, .. }) => html(&words, &link(location), self.id),
                 (None, _) => html(&words, &escape_html(&words.explanation), self.id),
@@ -236,8 +236,8 @@ mod tests {
         let hold = Hold { most: 0, deadline: Duration::ZERO };
         let refusal = Refusal::Absent(Arc::new(Service::new(vec![], hold, absent)));
         let id = RequestId::keep(b"id-1").unwrap();
-        let (visit, part, at) = (Visit::unknown(), Part::Whole, UNIX_EPOCH);
-        let page = Page { refusal: &refusal, visit: &visit, id: &id, format, part, at };
+        let (passage, part, at) = (Passage::unknown(), Part::Whole, UNIX_EPOCH);
+        let page = Page { refusal: &refusal, passage: &passage, id: &id, format, part, at };
         let mut out = Vec::new();
         page.put(Persistence::Close, &mut out);
         String::from_utf8(out).unwrap()

@@ -21,6 +21,8 @@ mod retry;
 #[cfg(test)]
 mod routing;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod stage;

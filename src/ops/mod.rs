@@ -8,10 +8,12 @@ pub mod configure;
 pub mod create;
 pub mod destroy;
 pub mod grant;
+pub mod record;
 pub mod refusal;
 pub mod restart;
 pub mod rollback;
 pub mod scale;
 pub mod upload;
+pub mod zone;
 
 pub use refusal::{Refusal, RefusalKind};

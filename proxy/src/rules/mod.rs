@@ -6,13 +6,21 @@
 //! that a service does not have costs nothing.
 
 mod asked;
+mod passage;
 
-mod forwarding;
 mod proof;
 mod redirect;
-mod visit;
 
+mod access;
+mod admit;
+mod password;
+pub(crate) mod queue;
+pub(crate) mod rate;
+
+mod forwarding;
+
+pub(crate) use admit::admit;
 pub(crate) use asked::Asked;
 pub(crate) use forwarding::put_head;
+pub(crate) use passage::Passage;
 pub(crate) use proof::check as prove;
-pub(crate) use visit::Visit;

@@ -13,13 +13,13 @@ use crate::view::View;
 
 /// Where a request was led.
 #[derive(Debug)]
-pub(crate) struct Visit {
+pub(crate) struct Passage {
     place: Option<Rc<Place>>,
     way: Option<Rc<Way>>,
     transport: Transport,
 }
 
-impl Visit {
+impl Passage {
     /// Before anything is known.
     pub(crate) fn unknown() -> Self {
         Self { place: None, way: None, transport: Transport::Plain }
@@ -54,6 +54,11 @@ impl Visit {
     pub(crate) fn hsts(&self) -> Option<&str> {
         let place = self.place.as_ref().filter(|_| self.transport == Transport::Secure)?;
         place.hsts.as_deref()
+    }
+
+    /// The most bytes that the service takes of a body.
+    pub(crate) fn most_body(&self) -> Option<u64> {
+        self.way.as_ref()?.target.service.policy.most_body
     }
 
     /// The service's own HTML page for a status.

@@ -160,6 +160,7 @@ impl Edge {
                 listeners: listeners.map_err(BindError::Worker)?,
                 inbox,
                 table: feeds.table.clone(),
+                certificates: feeds.certificates.clone(),
                 access_log: access_log.clone(),
                 ready: ready.clone(),
             };

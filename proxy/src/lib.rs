@@ -4,8 +4,8 @@
 //! `watch` channel; [`Traffic`] figures and [`Record`]s go out. Everything else is inside.
 //!
 //! A request's life: `listener` accepts and hands the socket to the least loaded `worker`;
-//! `intake` finds heads for a `connection`; `request` validates one and writes what the upstream will get;
-//! `forward` picks an upstream (`balance`), holds the request while there is none (`hold`) and
+//! `intake` finds heads for a `connection`; `request` validates one and writes what the upstream
+//! will get; `rules` lead it to a `place` and say whether it may go on; `forward` picks an upstream (`balance`), holds the request while there is none (`hold`) and
 //! retries where nothing was sent; `exchange` moves one request and one response over two `wire`s
 //! through two `pump`s; `tunnel` takes over after a 101; `pages` says what is wrong.
 //!
@@ -35,8 +35,10 @@ mod hold;
 mod intake;
 mod listener;
 mod parting;
+mod place;
 mod pool;
 mod retry;
+mod rules;
 mod sticky;
 mod tunnel;
 mod upstream;

@@ -25,6 +25,10 @@ mod pages;
 #[cfg(test)]
 mod retry;
 #[cfg(test)]
+mod routing;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod stage;

@@ -34,6 +34,7 @@ mod edge;
 mod exchange;
 mod fault;
 mod forward;
+pub mod handover;
 mod hold;
 mod intake;
 mod listener;

@@ -9,7 +9,11 @@ mod conformance;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod few_files;
+#[cfg(test)]
 mod forwarding;
+#[cfg(test)]
+mod handover;
 #[cfg(test)]
 mod hold;
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod apps;
 pub mod backoff;
 pub mod builds;
 pub mod domains;
+pub mod names;
 pub mod routes;
 pub mod sweep;
 pub mod task;

@@ -7,7 +7,7 @@
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::futures::OwnedNotified;
@@ -25,6 +25,7 @@ use crate::parting;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::request_id::RequestId;
+use crate::rules::Passage;
 use crate::wire::Wire;
 use crate::worker::Worker;
 
@@ -95,18 +96,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             Ok(request) => request,
             Err(refusal) => return self.refuse_head(refusal, record).await,
         };
-        record.method.clone_from(&request.method);
-        record.path.clone_from(&request.path);
-        record.host = request.host.as_str().into();
+        record.understood(&request);
 
+        let mut passage = Passage::unknown();
         let (after, rest) = match extent(&request, self.wire.input.bytes()) {
             Err(why) => (After::Refuse(Refusal::Malformed(why)), Rest::Unclear),
             Ok(extent) => {
-                let after = self.turn(&request, extent, &mut record, started).await;
+                let after = self.turn(&request, extent, &mut record, &mut passage, started).await;
                 (after, self.rest_after(&request, extent))
             }
         };
-        let persistence = self.conclude(after, rest, &request, &mut record).await;
+        let persistence = self.conclude(after, rest, &request, &passage, &mut record).await;
         record.total = started.elapsed();
         record.request_id = request.id.into_text();
         self.worker.log.push(record);
@@ -118,6 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         request: &Request,
         extent: Extent,
         record: &mut Record,
+        passage: &mut Passage,
         started: Instant,
     ) -> After {
         let mut turn = Turn {
@@ -126,9 +127,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             alarm: &mut self.alarm,
             request,
             head: &self.head,
+            arrival: &self.arrival,
             extent,
             record,
             started,
+            passage,
             meter: None,
         };
         turn.serve().await
@@ -153,6 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         after: After,
         rest: Rest,
         request: &Request,
+        passage: &Passage,
         record: &mut Record,
     ) -> Persistence {
         match after {
@@ -168,15 +172,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 Persistence::Close
             }
             After::Refuse(refusal) => {
-                record.status = Some(refusal.status());
-                record.refusal = Some(refusal.words().title.into_boxed_str());
+                record.refused(&refusal);
                 let persistence = match rest {
                     Rest::NextRequest => self.worker.persistence_after(request),
                     Rest::Unclear => Persistence::Close,
                 };
                 let id = &request.id;
                 let (format, part) = (request.format, request.part());
-                let page = Page { refusal: &refusal, id, format, part, at: record.at };
+                let page = Page { refusal: &refusal, passage, id, format, part, at: record.at };
                 self.say(&page, persistence).await
             }
         }
@@ -188,14 +191,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let id = RequestId::fresh();
         let page = Page {
             refusal: &refusal,
+            passage: &Passage::unknown(),
             id: &id,
             format: Format::Text,
             part: Part::Whole,
             at: record.at,
         };
         let persistence = self.say(&page, Persistence::Close).await;
-        record.status = Some(refusal.status());
-        record.refusal = Some(refusal.words().title.into_boxed_str());
+        record.refused(&refusal);
         record.request_id = id.into_text();
         self.worker.log.push(record);
         persistence
@@ -218,26 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     fn record(&self) -> Record {
-        Record {
-            at: (self.worker.shared.clock)(),
-            client: self.arrival.peer,
-            method: Box::default(),
-            host: Box::default(),
-            path: Box::default(),
-            request_id: Box::default(),
-            service: None,
-            upstream: None,
-            status: None,
-            received: 0,
-            sent: 0,
-            held: Duration::ZERO,
-            connected: None,
-            first_byte: None,
-            total: Duration::ZERO,
-            retries: 0,
-            refusal: None,
-            abort: None,
-        }
+        Record::begun((self.worker.shared.clock)(), self.arrival.peer)
     }
 }
 

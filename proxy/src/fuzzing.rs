@@ -14,6 +14,8 @@ use crate::limits::Limits;
 use crate::pump::{Encoding, put_whole};
 use crate::request::Request;
 use crate::response::{self, Circumstances, Uploading};
+use crate::rules::Passage;
+use crate::wire::Wire;
 
 /// The head an upstream gets for the head that these bytes begin with; `None` if it is refused.
 pub fn request(bytes: &[u8]) -> Option<Vec<u8>> {
@@ -40,13 +42,15 @@ pub fn response(bytes: &[u8]) -> Option<Vec<u8>> {
     let (request, _) = read(asked)?;
     let around = Circumstances {
         request: &request,
+        added: &[],
+        passage: &Passage::unknown(),
         persistence: Persistence::KeepAlive,
         uploading: Uploading::Done,
         at: UNIX_EPOCH,
     };
-    let mut out = Vec::new();
-    response::read(first_head(bytes)?, &around, &mut out).ok()?;
-    Some(out)
+    let mut client = Wire::new(tokio::io::empty(), 0);
+    response::pass(first_head(bytes)?, &around, &mut client).ok()?;
+    Some(client.output)
 }
 
 fn first_head(bytes: &[u8]) -> Option<&[u8]> {

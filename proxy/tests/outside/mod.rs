@@ -12,6 +12,7 @@ mod tls;
 use std::process::{Command, Stdio};
 
 use proxy::{Certificate, Certificates, Speaks};
+use rcgen::PublicKeyData as _;
 
 use crate::stage::{Origin, Plan, Stage};
 
@@ -49,5 +50,5 @@ fn tls_stage(origin: &Origin) -> (Stage, Vec<u8>) {
     let hosts = [("app.test".parse().unwrap(), certificate)].into();
     let certificates = Certificates { generation: 1, hosts, ..Certificates::default() };
     let plan = Plan { speaks: Speaks::Https, certificates, ..Plan::default() };
-    (Stage::planned(&plan, &[origin]), key.public_key_der())
+    (Stage::planned(&plan, &[origin]), key.subject_public_key_info())
 }

@@ -85,6 +85,10 @@ mod refusal;
 mod request_id;
 mod traffic;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use access_log::{Abort, AccessLog, Record, Records, access_log};
 pub use certificates::{Certificate, Certificates, InvalidCertificate};
 pub use edge::{BindError, Edge, Shutdown};

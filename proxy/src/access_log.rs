@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, mpsc};
 
 use crate::meter::Ledger;
+use crate::refusal::Refusal;
+use crate::request::Request;
 use crate::table::{ServiceName, UpstreamId};
 
 /// What became of one request.
@@ -54,6 +56,45 @@ pub struct Record {
     pub refusal: Option<Box<str>>,
     /// Why the exchange ended before its end.
     pub abort: Option<Abort>,
+}
+
+impl Record {
+    /// Of a request whose head is not understood yet.
+    pub(crate) fn begun(at: SystemTime, client: SocketAddr) -> Self {
+        Self {
+            at,
+            client,
+            method: Box::default(),
+            host: Box::default(),
+            path: Box::default(),
+            request_id: Box::default(),
+            service: None,
+            upstream: None,
+            status: None,
+            received: 0,
+            sent: 0,
+            held: Duration::ZERO,
+            connected: None,
+            first_byte: None,
+            total: Duration::ZERO,
+            retries: 0,
+            refusal: None,
+            abort: None,
+        }
+    }
+
+    /// Notes what was asked for.
+    pub(crate) fn understood(&mut self, request: &Request) {
+        self.method.clone_from(&request.method);
+        self.path.clone_from(&request.path);
+        self.host = request.host.as_str().into();
+    }
+
+    /// Notes that the edge answered itself.
+    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+        self.status = Some(refusal.status());
+        self.refusal = Some(refusal.words().title.into_boxed_str());
+    }
 }
 
 /// Why an exchange ended before its end.

@@ -8,11 +8,12 @@ use httparse::Header;
 use crate::field::Field;
 use crate::head::Malformed;
 
-/// The minor version of HTTP/1.
+/// The version of HTTP that a message came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Version {
     Http10,
     Http11,
+    Http2,
 }
 
 impl Version {
@@ -121,7 +122,7 @@ impl<'b> Tokens<'b> {
     fn persistence(&self, version: Version) -> Persistence {
         match version {
             _ if self.close => Persistence::Close,
-            Version::Http11 => Persistence::KeepAlive,
+            Version::Http11 | Version::Http2 => Persistence::KeepAlive,
             Version::Http10 if self.keep_alive => Persistence::KeepAlive,
             Version::Http10 => Persistence::Close,
         }

@@ -23,6 +23,7 @@ use crate::fault::{Answered, Fault};
 use crate::head::Malformed;
 use crate::hold::{self, Waited};
 use crate::meter::{OpenTunnel, ServiceMeter};
+use crate::party::Client;
 use crate::pump::{Encoding, Pump, put_whole};
 use crate::refusal::Refusal;
 use crate::request::Request;
@@ -50,7 +51,7 @@ pub(crate) enum After {
 #[derive(Debug)]
 pub(crate) struct Turn<'a, C> {
     pub(crate) worker: &'a Worker,
-    pub(crate) client: &'a mut Wire<C>,
+    pub(crate) client: &'a mut C,
     pub(crate) alarm: &'a mut Alarm,
     pub(crate) request: &'a Request,
     /// The head for the upstream.
@@ -69,7 +70,7 @@ enum Attempt {
     Again(Refusal),
 }
 
-impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
+impl<C: Client> Turn<'_, C> {
     /// Serves the request. The body, if it was here as a whole, is still in the client's input.
     pub(crate) async fn serve(&mut self) -> After {
         let after = self.route().await;
@@ -240,7 +241,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     }
 
     async fn tunnel(&mut self, link: &mut Link) -> Ended {
-        if !self.client.input.is_empty() {
+        if !self.client.unread().is_empty() {
             // It was sent before the 101 could have been seen (RFC 9931): whoever did that may
             // have meant it for somebody else.
             return Ended::Faulty(Fault::ClientMalformed(Malformed::Optimistic));
@@ -257,12 +258,13 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     fn prepare(&self, upstream: &mut Wire<impl Sized>) -> Result<(Upload, u64), Malformed> {
         upstream.output.extend_from_slice(self.head);
         let encoding = match self.request.body {
-            Body::Chunked(_) => Encoding::Chunked,
-            Body::Sized(_) | Body::UntilClose => Encoding::Plain,
+            Body::Sized(_) => Encoding::Plain,
+            // Over HTTP/2 a body of unknown length ends with its stream.
+            Body::Chunked(_) | Body::UntilClose => Encoding::Chunked,
         };
         match self.extent {
             Extent::Whole(_) => {
-                let input = self.client.input.bytes();
+                let input = self.client.unread();
                 let moved = put_whole(self.request.body, encoding, input, &mut upstream.output)?;
                 Ok((Upload::Flushing, moved))
             }
@@ -277,7 +279,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
             return Attempt::Again(Refusal::UpstreamClosed);
         }
         // An interim response may be half written; a page behind it would be unreadable.
-        let committed = self.record.status.is_some() || !self.client.output.is_empty();
+        let committed = self.record.status.is_some() || self.client.is_committed();
         Attempt::Over(match fault.refusal() {
             Some(refusal) if !committed => After::Refuse(refusal),
             Some(_) | None => After::Cut(fault.abort()),
@@ -294,7 +296,7 @@ enum Ended {
 
 fn answered<C, U>(exchange: &Exchange<'_, C, U>, response: &Response) -> Ended
 where
-    C: AsyncRead + AsyncWrite + Unpin,
+    C: Client,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     let client = match exchange.uploading() {

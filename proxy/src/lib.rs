@@ -40,6 +40,8 @@ mod upstream;
 mod view;
 mod worker;
 
+mod http2;
+
 mod alarm;
 mod arrival;
 mod body;
@@ -48,6 +50,7 @@ mod control;
 mod field;
 mod head;
 mod input;
+mod party;
 mod pump;
 mod request;
 mod response;

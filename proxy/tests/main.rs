@@ -13,6 +13,8 @@ mod forwarding;
 #[cfg(test)]
 mod hold;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod pages;

@@ -14,3 +14,4 @@ pub mod domains;
 pub mod routes;
 pub mod sweep;
 pub mod task;
+pub mod zones;

@@ -54,4 +54,4 @@ pub use rollout::{Incarnation, Phase, Rollout, RolloutNumber};
 pub use size::ByteSize;
 pub use time::Timestamp;
 pub use token::{Role, Token, TokenId};
-pub use zone::{DnsData, DnsRecord, Zone};
+pub use zone::{DnsData, DnsRecord, InvalidRecord, RecordName, Zone};

@@ -9,11 +9,14 @@ pub mod create;
 pub mod destroy;
 pub mod domain;
 pub mod grant;
+
 pub mod maintenance;
+pub mod record;
 pub mod refusal;
 pub mod restart;
 pub mod rollback;
 pub mod scale;
 pub mod upload;
+pub mod zone;
 
 pub use refusal::{Refusal, RefusalKind};

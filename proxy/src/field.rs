@@ -15,6 +15,7 @@ pub(crate) enum Field {
     Accept,
     Date,
     Via,
+    MaxForwards,
     /// Meant for one hop only, whatever its value.
     Hop,
     /// About the client and the way here; only a trusted peer may set it.
@@ -23,6 +24,7 @@ pub(crate) enum Field {
     ForwardedProto,
     ForwardedHost,
     ForwardedPort,
+    ForwardedPrefix,
     RealIp,
     RequestStart,
     RequestId,
@@ -42,6 +44,7 @@ const KNOWN: &[(&str, Field)] = &[
     ("accept", Field::Accept),
     ("date", Field::Date),
     ("via", Field::Via),
+    ("max-forwards", Field::MaxForwards),
     ("te", Field::Hop),
     ("keep-alive", Field::Hop),
     ("proxy-connection", Field::Hop),
@@ -50,6 +53,7 @@ const KNOWN: &[(&str, Field)] = &[
     ("x-forwarded-proto", Field::ForwardedProto),
     ("x-forwarded-host", Field::ForwardedHost),
     ("x-forwarded-port", Field::ForwardedPort),
+    ("x-forwarded-prefix", Field::ForwardedPrefix),
     ("x-real-ip", Field::RealIp),
     ("x-request-start", Field::RequestStart),
     ("x-request-id", Field::RequestId),
@@ -84,6 +88,13 @@ pub(crate) fn put(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// A field of the edge's own for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extra {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! `watch` channel; [`Traffic`] figures and [`Record`]s go out. Everything else is inside.
 //!
 //! A request's life: `listener` accepts and hands the socket to the least loaded `worker`;
-//! `intake` finds heads for a `connection`; `request` validates one and writes what the upstream will get;
-//! `forward` picks an upstream (`balance`), holds the request while there is none (`hold`) and
+//! `intake` finds heads for a `connection`; `request` validates one and writes what the upstream
+//! will get; `rules` lead it to a `place` and say whether it may go on; `forward` picks an upstream (`balance`), holds the request while there is none (`hold`) and
 //! retries where nothing was sent; `exchange` moves one request and one response over two `wire`s
 //! through two `pump`s; `tunnel` takes over after a 101; `pages` says what is wrong.
 //!
@@ -30,11 +30,16 @@ mod edge;
 mod exchange;
 mod fault;
 mod forward;
+mod health;
 mod hold;
 mod intake;
 mod listener;
 mod parting;
+mod place;
+mod pool;
 mod retry;
+mod rules;
+mod sticky;
 mod tunnel;
 mod upstream;
 mod view;
@@ -48,6 +53,7 @@ mod body;
 mod chunked;
 mod control;
 mod field;
+mod forwarded;
 mod head;
 mod input;
 mod party;
@@ -59,6 +65,8 @@ mod wire;
 
 mod access_log;
 mod date;
+mod figures;
+mod histogram;
 mod meter;
 mod pages;
 mod refusal;
@@ -68,6 +76,7 @@ mod traffic;
 pub use access_log::{Abort, AccessLog, Record, Records, access_log};
 pub use certificates::{Certificate, Certificates, InvalidCertificate};
 pub use edge::{BindError, Edge, Feeds, Listen, Settings, Shutdown, Speaks};
+pub use histogram::{BOUNDS, Histogram};
 pub use host::{Host, InvalidHost};
 pub use limits::Limits;
 pub use network::{InvalidNetwork, Network};

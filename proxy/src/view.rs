@@ -1,4 +1,5 @@
-//! A table as one worker uses it: hosts to services to upstreams, with figures and pools attached.
+//! A table as one worker uses it: hosts to places to services to upstreams, with figures and pools
+//! attached.
 //!
 //! It is built when a table arrives, never while a request is served. The invariant: an upstream
 //! that stays keeps its idle connections; one that goes loses them at once.
@@ -9,16 +10,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::host::Host;
-use crate::meter::{Ledger, ServiceMeter};
+use crate::meter::{Ledger, Newcomer, ServiceMeter};
 use crate::pattern::ByHost;
-use crate::site::Site;
+use crate::place::Place;
+use crate::pool::Pool;
 use crate::table::{Service, ServiceName, Table, Upstream, UpstreamId};
 use crate::upstream::Peer;
 
 /// What one worker routes by.
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    sites: ByHost<Rc<Site>>,
+    places: ByHost<Rc<Place>>,
     targets: HashMap<ServiceName, Rc<Target>>,
     peers: HashMap<UpstreamId, Rc<Peer>>,
 }
@@ -29,7 +31,7 @@ pub(crate) struct Target {
     pub(crate) name: ServiceName,
     pub(crate) service: Arc<Service>,
     pub(crate) meter: Arc<ServiceMeter>,
-    pub(crate) peers: Vec<Rc<Peer>>,
+    pub(crate) pool: Pool,
 }
 
 impl View {
@@ -37,13 +39,15 @@ impl View {
     pub(crate) fn next(&self, table: &Table, ledger: &Ledger) -> Self {
         let mut next = Self::default();
         for (name, service) in &table.services {
-            let peers = service.upstreams.iter().map(|u| next.peer(u, self, ledger)).collect();
+            let served = self.targets.get(name).is_some_and(|target| !target.pool.is_empty());
+            let newcomer = if served { Newcomer::Later } else { Newcomer::First };
+            let pool = Pool::new(name, service, |u| next.peer(u, self, ledger, newcomer));
             let meter = ledger.service(name);
             let (name, service) = (name.clone(), Arc::clone(service));
-            next.targets.insert(name.clone(), Rc::new(Target { name, service, meter, peers }));
+            next.targets.insert(name.clone(), Rc::new(Target { name, service, meter, pool }));
         }
         for (pattern, site) in &table.sites {
-            next.sites.insert(pattern.clone(), Rc::new(site.clone()));
+            next.places.insert(pattern.clone(), Rc::new(Place::new(site, &next.targets)));
         }
         for (id, peer) in &self.peers {
             if next.peers.get(id).is_none_or(|kept| !Rc::ptr_eq(kept, peer)) {
@@ -54,12 +58,18 @@ impl View {
         next
     }
 
-    fn peer(&mut self, upstream: &Upstream, before: &Self, ledger: &Ledger) -> Rc<Peer> {
+    fn peer(
+        &mut self,
+        upstream: &Upstream,
+        before: &Self,
+        ledger: &Ledger,
+        newcomer: Newcomer,
+    ) -> Rc<Peer> {
         let known = self.peers.get(&upstream.id).or_else(|| before.peers.get(&upstream.id));
         let peer = match known {
             Some(peer) if peer.address == upstream.address => Rc::clone(peer),
             Some(_) | None => {
-                let meter = ledger.upstream(&upstream.id);
+                let meter = ledger.upstream(&upstream.id, newcomer);
                 meter.retired.store(false, Relaxed);
                 Rc::new(Peer::new(upstream.id.clone(), upstream.address, meter))
             }
@@ -68,9 +78,9 @@ impl View {
         peer
     }
 
-    pub(crate) fn route(&self, host: &Host) -> Option<&Rc<Target>> {
-        let site = self.sites.get(host)?;
-        site.routes.iter().find_map(|route| self.targets.get(&route.to))
+    /// What the host answers with; the exact host wins over a wildcard.
+    pub(crate) fn place(&self, host: &Host) -> Option<&Rc<Place>> {
+        self.places.get(host)
     }
 
     pub(crate) fn peers(&self) -> impl Iterator<Item = &Rc<Peer>> {

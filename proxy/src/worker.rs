@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access_log::{AccessLog, Log};
 use crate::arrival::{Arrival, Trust};
+use crate::certificates::Certificates;
 use crate::connection;
 use crate::control::Persistence;
 use crate::limits::Limits;
@@ -79,6 +80,7 @@ pub(crate) struct Beginning {
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) inbox: mpsc::UnboundedReceiver<Incoming>,
     pub(crate) table: watch::Receiver<Arc<Table>>,
+    pub(crate) certificates: watch::Receiver<Arc<Certificates>>,
     pub(crate) access_log: AccessLog,
     /// Where it says, once, that it serves.
     pub(crate) ready: std::sync::mpsc::Sender<io::Result<()>>,
@@ -93,6 +95,7 @@ pub(crate) struct Worker {
     /// Wakes held requests when another table was applied.
     pub(crate) changed: Notify,
     view: RefCell<Rc<View>>,
+    certificates: watch::Receiver<Arc<Certificates>>,
     tasks: TaskTracker,
     stop: Arc<Notify>,
     stopping: Cell<bool>,
@@ -111,13 +114,15 @@ pub(crate) fn run(beginning: Beginning) -> usize {
 }
 
 async fn live(beginning: Beginning) -> io::Result<usize> {
-    let Beginning { index, shared, listeners, inbox, mut table, access_log, ready } = beginning;
+    let Beginning { index, shared, listeners, inbox, mut table, certificates, access_log, ready } =
+        beginning;
     let log = Log::new(access_log, shared.limits.records, Arc::clone(&shared.ledger));
     let worker = Rc::new(Worker {
         index,
         log,
         changed: Notify::new(),
         view: RefCell::default(),
+        certificates,
         tasks: TaskTracker::new(),
         stop: Arc::new(Notify::new()),
         stopping: Cell::new(false),
@@ -164,6 +169,11 @@ impl Worker {
     /// What to route by now. Not to be kept across an await.
     pub(crate) fn view(&self) -> Rc<View> {
         Rc::clone(&self.view.borrow())
+    }
+
+    /// What to present and to prove now.
+    pub(crate) fn certificates(&self) -> Arc<Certificates> {
+        Arc::clone(&self.certificates.borrow())
     }
 
     /// Begins to serve a connection that was assigned to this worker.

@@ -5,6 +5,10 @@
 
 // `cfg(test)` is always true here; it tells clippy that helpers may panic like tests.
 #[cfg(test)]
+mod arrival;
+#[cfg(test)]
+mod balance;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod drain;
@@ -21,8 +25,14 @@ mod pages;
 #[cfg(test)]
 mod retry;
 #[cfg(test)]
+mod routing;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod sticky;
 #[cfg(test)]
 mod upgrade;

@@ -29,7 +29,6 @@ use crate::head::Malformed;
 use crate::hold::{self, Waited};
 use crate::meter::{Consequence, OpenTunnel, ServiceMeter};
 use crate::party::Client;
-use crate::place::Way;
 use crate::pool::Search;
 use crate::pump::{Encoding, Pump, put_whole};
 use crate::refusal::Refusal;
@@ -40,6 +39,7 @@ use crate::rules::queue::{Entry, Seat};
 use crate::rules::{self, Asked, Passage};
 use crate::tunnel;
 use crate::upstream::{self, Age, Link, Peer};
+use crate::venue::Way;
 use crate::view::Target;
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -119,7 +119,7 @@ impl<'a, C: Client> Turn<'a, C> {
 
     /// Meets every rule that does not depend on an upstream.
     fn admit(&mut self) -> Result<Rc<Way>, Refusal> {
-        rules::prove(&self.worker.certificates(), &self.asked())?;
+        rules::prove(&self.worker.presented(), &self.asked())?;
         let view = self.worker.view();
         let asked = self.asked();
         self.passage.enter(&view, &asked).inspect_err(|refusal| self.count_unrouted(refusal))?;

@@ -121,7 +121,7 @@ pub(crate) mod tests {
     pub(crate) fn from(peer: &str) -> Arrival {
         let trust = if peer.starts_with("10.") { Trust::Trusted } else { Trust::Stranger };
         let peer = (peer.parse::<IpAddr>().unwrap(), 5000).into();
-        Arrival { peer, local_port: 80, trust, scheme: "http" }
+        Arrival { peer, local_port: 80, trust, scheme: "http", tls: None }
     }
 
     #[test]

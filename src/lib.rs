@@ -29,6 +29,8 @@ pub mod build;
 
 pub mod logs;
 
+pub mod dns;
+
 pub mod node;
 
 pub mod daemon;

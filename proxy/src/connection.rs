@@ -7,7 +7,7 @@
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::futures::OwnedNotified;
@@ -95,9 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             Ok(request) => request,
             Err(refusal) => return self.refuse_head(refusal, record).await,
         };
-        record.method.clone_from(&request.method);
-        record.path.clone_from(&request.path);
-        record.host = request.host.as_str().into();
+        record.understood(&request);
 
         let (after, rest) = match extent(&request, self.wire.input.bytes()) {
             Err(why) => (After::Refuse(Refusal::Malformed(why)), Rest::Unclear),
@@ -168,8 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 Persistence::Close
             }
             After::Refuse(refusal) => {
-                record.status = Some(refusal.status());
-                record.refusal = Some(refusal.words().title.into_boxed_str());
+                record.refused(&refusal);
                 let persistence = match rest {
                     Rest::NextRequest => self.worker.persistence_after(request),
                     Rest::Unclear => Persistence::Close,
@@ -194,8 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             at: record.at,
         };
         let persistence = self.say(&page, Persistence::Close).await;
-        record.status = Some(refusal.status());
-        record.refusal = Some(refusal.words().title.into_boxed_str());
+        record.refused(&refusal);
         record.request_id = id.into_text();
         self.worker.log.push(record);
         persistence
@@ -218,26 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     fn record(&self) -> Record {
-        Record {
-            at: (self.worker.shared.clock)(),
-            client: self.arrival.peer,
-            method: Box::default(),
-            host: Box::default(),
-            path: Box::default(),
-            request_id: Box::default(),
-            service: None,
-            upstream: None,
-            status: None,
-            received: 0,
-            sent: 0,
-            held: Duration::ZERO,
-            connected: None,
-            first_byte: None,
-            total: Duration::ZERO,
-            retries: 0,
-            refusal: None,
-            abort: None,
-        }
+        Record::begun((self.worker.shared.clock)(), self.arrival.peer)
     }
 }
 

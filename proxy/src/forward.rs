@@ -15,22 +15,25 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::access_log::{Abort, Record};
 use crate::alarm::Alarm;
-use crate::balance;
+use crate::balance::Chosen;
 use crate::body::{Body, Extent};
 use crate::control::Persistence;
 use crate::exchange::{Exchange, Progress, Upload};
+use crate::field::Extra;
 use crate::fault::{Answered, Fault};
+use crate::figures::Figures;
 use crate::head::Malformed;
 use crate::hold::{self, Waited};
-use crate::meter::{OpenTunnel, ServiceMeter};
+use crate::meter::{Consequence, OpenTunnel, ServiceMeter};
+use crate::party::Client;
+use crate::pool::Search;
 use crate::pump::{Encoding, Pump, put_whole};
 use crate::refusal::Refusal;
-use crate::request::Request;
+use crate::request::{Reach, Request};
 use crate::response::{Kind, Response, Uploading};
 use crate::retry::Counted;
-use crate::table::UpstreamId;
 use crate::tunnel;
-use crate::upstream::{Age, Link, Peer};
+use crate::upstream::{self, Age, Link, Peer};
 use crate::view::Target;
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -50,7 +53,7 @@ pub(crate) enum After {
 #[derive(Debug)]
 pub(crate) struct Turn<'a, C> {
     pub(crate) worker: &'a Worker,
-    pub(crate) client: &'a mut Wire<C>,
+    pub(crate) client: &'a mut C,
     pub(crate) alarm: &'a mut Alarm,
     pub(crate) request: &'a Request,
     /// The head for the upstream.
@@ -69,23 +72,35 @@ enum Attempt {
     Again(Refusal),
 }
 
-impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
+impl<C: Client> Turn<'_, C> {
     /// Serves the request. The body, if it was here as a whole, is still in the client's input.
     pub(crate) async fn serve(&mut self) -> After {
         let after = self.route().await;
+        if self.worker.log.is_read() {
+            self.record.described(self.request, self.head, &self.worker.shared.trusted);
+        }
         let status = match &after {
             After::Answered(_) | After::Cut(_) => self.record.status,
             After::Refuse(refusal) => Some(refusal.status()),
         };
-        if let Some(meter) = &self.meter {
-            meter.finished(status);
+        if let Some(figures) = self.figures() {
+            figures.finished(status, self.started.elapsed(), self.record);
         }
         after
     }
 
+    /// Where this worker counts for the service.
+    fn figures(&self) -> Option<&Figures> {
+        self.meter.as_ref()?.of(self.worker.index)
+    }
+
     async fn route(&mut self) -> After {
+        if self.request.reach == Reach::Edge {
+            let trace = &*self.request.method == "TRACE";
+            return After::Refuse(if trace { Refusal::Trace } else { Refusal::Here });
+        }
         let mut budget = self.worker.shared.budget.begin();
-        let mut tried: Vec<UpstreamId> = Vec::new();
+        let mut search = Search::default();
         loop {
             let Some(target) = self.worker.view().route(&self.request.host).map(Rc::clone) else {
                 self.worker.shared.ledger.unrouted.fetch_add(1, Relaxed);
@@ -94,45 +109,54 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
             self.record.service = Some(target.name.clone());
             self.meter = Some(Arc::clone(&target.meter));
             let _underway = target.meter.begin();
-            let Some(peer) = balance::choose(&target.peers, &tried).map(Rc::clone) else {
+            let secure = self.request.secure;
+            let chosen = target.pool.choose(&mut search, &target.meter, self.head, secure);
+            let Some(chosen) = chosen else {
                 match self.hold(&target).await {
                     None => continue,
                     Some(after) => return after,
                 }
             };
-            let refusal = match self.attempt(&peer).await {
+            let peer = Rc::clone(&chosen.peer);
+            let refusal = match self.attempt(&target, chosen).await {
                 Attempt::Over(after) => return after,
                 Attempt::Again(refusal) => refusal,
             };
-            tried.push(peer.id.clone());
-            if !self.may_try_again(&refusal, &tried, &mut budget) {
+            search.failed(&peer.id);
+            if !self.may_try_again(&refusal, &search, &mut budget) {
                 return After::Refuse(refusal);
             }
         }
     }
 
     /// Whether there is somebody left to ask, and the request may be sent again.
-    fn may_try_again(
-        &mut self,
-        refusal: &Refusal,
-        tried: &[UpstreamId],
-        budget: &mut Counted,
-    ) -> bool {
+    fn may_try_again(&mut self, refusal: &Refusal, search: &Search, budget: &mut Counted) -> bool {
         let view = self.worker.view();
         let Some(target) = view.route(&self.request.host) else { return false };
         // Connecting again to whom we just could not reach only takes longer to say so. (With no
         // peers left, the request is held.)
-        let asked_all = target.peers.iter().all(|peer| tried.contains(&peer.id));
-        if asked_all && !target.peers.is_empty() && matches!(refusal, Refusal::Unreachable) {
+        if target.pool.is_exhausted(search) && matches!(refusal, Refusal::Unreachable) {
             return false;
         }
-        let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX);
-        if attempts >= self.worker.shared.limits.attempts || !budget.may_retry() {
+        if search.attempts() >= self.worker.shared.limits.attempts || !budget.may_retry() {
             return false;
         }
         self.record.retries += 1;
-        target.meter.retries.fetch_add(1, Relaxed);
+        if let Some(figures) = self.figures() {
+            figures.sent_again();
+        }
         true
+    }
+
+    /// Counts a failure against an upstream.
+    fn blame(&self, peer: &Peer) {
+        let consequence = peer.meter.failed(&self.worker.shared.limits);
+        if consequence == Consequence::LeftOut
+            && let Some(figures) = self.figures()
+        {
+            tracing::warn!(upstream = %peer.id, "left out for a while");
+            figures.left_out();
+        }
     }
 
     /// Waits for an upstream to appear; `None` is to look again.
@@ -148,9 +172,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
         }
     }
 
-    async fn attempt(&mut self, peer: &Rc<Peer>) -> Attempt {
+    async fn attempt(&mut self, target: &Target, chosen: Chosen) -> Attempt {
         let limits = &self.worker.shared.limits;
-        let _in_flight = peer.meter.begin();
+        let Chosen { peer, in_flight: _in_flight, added } = chosen;
         self.record.upstream = Some(peer.id.clone());
         let idle = if self.record.retries == 0 { peer.idle_link(self.oldest_link()) } else { None };
         let mut link = match idle {
@@ -159,12 +183,15 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
                 Ok(link) => link,
                 Err(error) => {
                     tracing::debug!(upstream = %peer.id, %error, "cannot connect");
+                    if upstream::is_theirs(&error) {
+                        self.blame(&peer);
+                    }
                     return Attempt::Again(Refusal::Unreachable);
                 }
             },
         };
         self.record.connected = Some(self.started.elapsed());
-        let ended = self.exchange(peer, &mut link).await;
+        let ended = self.exchange(target, &peer, &mut link, &added).await;
         match ended {
             Ended::Answered { client, upstream } => {
                 if upstream == Persistence::KeepAlive {
@@ -177,11 +204,22 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
                 Some(abort) => After::Cut(abort),
             }),
             Ended::Faulty(fault) => {
-                if fault.is_the_upstreams() {
-                    peer.meter.faults.fetch_add(1, Relaxed);
-                }
+                self.judge(&peer, fault, link.age);
                 self.failed(fault, link.age)
             }
+        }
+    }
+
+    /// Whether a fault says something about the upstream.
+    fn judge(&self, peer: &Peer, fault: Fault, age: Age) {
+        let begun = self.record.status.is_some();
+        match fault {
+            // It closed what had rested: its right, and no sign that it is unwell.
+            Fault::Closed(Answered::Nothing) if age == Age::Reused => {}
+            // A stream may be silent for as long as its app likes.
+            Fault::UpstreamSlow if begun => drop(peer.meter.faults.fetch_add(1, Relaxed)),
+            fault if fault.is_the_upstreams() => self.blame(peer),
+            _ => {}
         }
     }
 
@@ -196,8 +234,14 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
         self.request.is_idempotent() && matches!(self.extent, Extent::Whole(_))
     }
 
-    async fn exchange(&mut self, peer: &Peer, link: &mut Link) -> Ended {
-        let (upload, received) = match self.prepare(&mut link.wire) {
+    async fn exchange(
+        &mut self,
+        target: &Target,
+        peer: &Peer,
+        link: &mut Link,
+        added: &[Extra],
+    ) -> Ended {
+        let (upload, received) = match self.prepare(target, &mut link.wire) {
             Ok(upload) => upload,
             Err(why) => return Ended::Faulty(Fault::ClientMalformed(why)),
         };
@@ -206,6 +250,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
             upstream: &mut link.wire,
             alarm: &mut *self.alarm,
             request: self.request,
+            added,
             worker: self.worker,
             upload,
             progress: Progress::with(received),
@@ -218,6 +263,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
                 return Ended::Faulty(fault);
             }
         };
+        peer.meter.health.succeeded();
         self.record.first_byte = Some(self.started.elapsed());
         match kind {
             Kind::Final(response) => {
@@ -240,7 +286,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     }
 
     async fn tunnel(&mut self, link: &mut Link) -> Ended {
-        if !self.client.input.is_empty() {
+        if !self.client.unread().is_empty() {
             // It was sent before the 101 could have been seen (RFC 9931): whoever did that may
             // have meant it for somebody else.
             return Ended::Faulty(Fault::ClientMalformed(Malformed::Optimistic));
@@ -254,15 +300,20 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     }
 
     /// Writes the head, and the body if it is here as a whole, to the upstream's output.
-    fn prepare(&self, upstream: &mut Wire<impl Sized>) -> Result<(Upload, u64), Malformed> {
-        upstream.output.extend_from_slice(self.head);
+    fn prepare(
+        &self,
+        target: &Target,
+        upstream: &mut Wire<impl Sized>,
+    ) -> Result<(Upload, u64), Malformed> {
+        target.pool.put_head(self.head, &mut upstream.output);
         let encoding = match self.request.body {
-            Body::Chunked(_) => Encoding::Chunked,
-            Body::Sized(_) | Body::UntilClose => Encoding::Plain,
+            Body::Sized(_) => Encoding::Plain,
+            // Over HTTP/2 a body of unknown length ends with its stream.
+            Body::Chunked(_) | Body::UntilClose => Encoding::Chunked,
         };
         match self.extent {
             Extent::Whole(_) => {
-                let input = self.client.input.bytes();
+                let input = self.client.unread();
                 let moved = put_whole(self.request.body, encoding, input, &mut upstream.output)?;
                 Ok((Upload::Flushing, moved))
             }
@@ -277,7 +328,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
             return Attempt::Again(Refusal::UpstreamClosed);
         }
         // An interim response may be half written; a page behind it would be unreadable.
-        let committed = self.record.status.is_some() || !self.client.output.is_empty();
+        let committed = self.record.status.is_some() || self.client.is_committed();
         Attempt::Over(match fault.refusal() {
             Some(refusal) if !committed => After::Refuse(refusal),
             Some(_) | None => After::Cut(fault.abort()),
@@ -294,7 +345,7 @@ enum Ended {
 
 fn answered<C, U>(exchange: &Exchange<'_, C, U>, response: &Response) -> Ended
 where
-    C: AsyncRead + AsyncWrite + Unpin,
+    C: Client,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     let client = match exchange.uploading() {

@@ -78,6 +78,9 @@ impl Page<'_> {
         put(out, "Content-Length", body.len().to_string().as_bytes());
         put(out, "Cache-Control", b"no-store");
         put(out, "X-Request-Id", self.id.as_str().as_bytes());
+        if let Some(methods) = self.refusal.allow() {
+            put(out, "Allow", methods.as_bytes());
+        }
         if let Some(after) = words.retry_after {
             put(out, "Retry-After", after.as_secs().max(1).to_string().as_bytes());
         }
@@ -152,8 +155,10 @@ fn escape_json(text: &str) -> String {
 
 fn reason(status: u16) -> &'static str {
     match status {
+        200 => "OK",
         400 => "Bad Request",
         404 => "Not Found",
+        405 => "Method Not Allowed",
         408 => "Request Timeout",
         414 => "URI Too Long",
         417 => "Expectation Failed",

@@ -20,6 +20,10 @@ pub(crate) enum Refusal {
     Version,
     Method,
     Expectation,
+    /// Not a refusal: the client wanted to know who we are (`OPTIONS` that goes no further).
+    Here,
+    /// `TRACE` that goes no further: what came in is never shown again.
+    Trace,
     UnknownHost(Host),
     /// Held until the deadline, or there was no room to hold it.
     Absent(Arc<Service>),
@@ -42,8 +46,10 @@ pub(crate) struct Words {
 impl Refusal {
     pub(crate) fn status(&self) -> u16 {
         match self {
+            Self::Here => 200,
             Self::Malformed(_) => 400,
             Self::UnknownHost(_) => 404,
+            Self::Trace => 405,
             Self::HeadTimeout | Self::UploadTimeout => 408,
             Self::TargetTooLong => 414,
             Self::Expectation => 417,
@@ -65,6 +71,12 @@ impl Refusal {
         Words { status: self.status(), title, explanation, retry_after }
     }
 
+    /// The methods that would have been served instead (RFC 9110 section 10.2.1).
+    pub(crate) fn allow(&self) -> Option<&'static str> {
+        matches!(self, Self::Here | Self::Trace)
+            .then_some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+    }
+
     fn text(&self) -> (String, String) {
         let (title, explanation) = match self {
             Self::HeadTimeout => ("The request took too long", "Its head did not arrive in time."),
@@ -84,6 +96,8 @@ impl Refusal {
             Self::Expectation => {
                 ("This expectation is not served", "Only `Expect: 100-continue` is known.")
             }
+            Self::Here => ("This is the edge", "The request was not meant to go any further."),
+            Self::Trace => ("TRACE is not served", "What the edge receives is never shown again."),
             Self::UnknownHost(host) => {
                 let title = format!("There is no app at {host}");
                 let text = "The name leads to this server, but no app here answers for it. Check \

@@ -3,11 +3,12 @@
 //! It opens no connection and reads no body. The invariant: what is written depends on the bytes
 //! only through the parsed form, so an upstream can read it in one way only, ours.
 
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
-use crate::arrival::{Arrival, Known, Trust, put_arrival};
+use crate::arrival::{Arrival, Known, Secure, Trust, put_arrival};
 use crate::body::Body;
 use crate::control::{Control, Length, Persistence, Version};
 use crate::field::{Field, put};
@@ -32,6 +33,19 @@ pub(crate) struct Request {
     pub(crate) upgrade: Option<Box<str>>,
     pub(crate) format: Format,
     pub(crate) id: RequestId,
+    /// The addresses it came through before the peer, nearest first; empty unless the peer is
+    /// trusted. [`crate::forwarded::client`] says whom to believe.
+    pub(crate) hops: Box<[IpAddr]>,
+    pub(crate) secure: Secure,
+    pub(crate) reach: Reach,
+}
+
+/// How far a request goes (`Max-Forwards`, RFC 9110 section 7.6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Upstream,
+    /// We are who it is meant for.
+    Edge,
 }
 
 /// The most header fields of one head.
@@ -65,8 +79,8 @@ impl Request {
         }
         let version = Version::of(parsed.version);
         let target = Target::parse(target, method).map_err(Refusal::Malformed)?;
-        let head = Head { method, target, version, fields: parsed.headers };
-        head.understand(arrival, at, out)
+        let (fields, frame) = (&*parsed.headers, Frame::Fields);
+        Head { method, target, version, frame, fields }.understand(arrival, at, out)
     }
 
     /// Whether doing it twice is doing it once (RFC 9110 section 9.2.2).
@@ -101,15 +115,32 @@ fn names_a_version(head: &[u8]) -> bool {
         if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
-struct Head<'h, 'b> {
-    method: &'b str,
-    target: Target<'b>,
-    version: Version,
-    fields: &'h [Header<'b>],
+/// A head that was taken apart, from whatever it was sent in.
+#[derive(Debug)]
+pub(crate) struct Head<'h, 'b> {
+    pub(crate) method: &'b str,
+    pub(crate) target: Target<'b>,
+    pub(crate) version: Version,
+    pub(crate) frame: Frame<'b>,
+    pub(crate) fields: &'h [Header<'b>],
+}
+
+/// How the end of the body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Frame<'b> {
+    /// By the fields of the head.
+    Fields,
+    /// The stream has ended with its head.
+    Ended,
+    /// The stream ends with the body.
+    Open,
+    /// There is no body: the stream becomes a tunnel for this protocol (RFC 8441).
+    Tunnel(&'b str),
 }
 
 impl Head<'_, '_> {
-    fn understand(
+    /// Checks it, and appends the head for the upstream to `out`.
+    pub(crate) fn understand(
         &self,
         arrival: &Arrival,
         at: SystemTime,
@@ -124,27 +155,31 @@ impl Head<'_, '_> {
         if arrival.trust == Trust::Stranger {
             known.distrust();
         }
-        let body = match control.length {
-            Length::Unsaid => Body::EMPTY,
-            Length::Sized(size) => Body::Sized(size),
-            Length::Chunked => Body::CHUNKED,
+        let (body, length) = self.body(control.length).map_err(Refusal::Malformed)?;
+        let upgrade = match self.frame {
+            Frame::Tunnel(protocol) => Some(protocol),
+            Frame::Fields => control.upgrade.filter(|token| self.may_upgrade(token, body)),
+            Frame::Ended | Frame::Open => None,
         };
-        let upgrade = control.upgrade.filter(|token| self.may_upgrade(token, body));
         let id = known.id.take().unwrap_or_else(RequestId::fresh);
 
         let path = [self.target.prefix, self.target.path].concat();
-        for part in [self.method, " ", &path, " HTTP/1.1\r\nHost: ", authority, "\r\n"] {
+        // A tunnel through HTTP/1.1 is asked for with GET (RFC 9110 section 7.8).
+        let method = if matches!(self.frame, Frame::Tunnel(_)) { "GET" } else { self.method };
+        for part in [method, " ", &path, " HTTP/1.1\r\nHost: ", authority, "\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
         self.put_fields(&control, out);
-        put_length(control.length, out);
+        let reach = self.put_reach(known.max_forwards, out);
+        put_length(length, out);
         if let Some(token) = upgrade {
             put(out, "Connection", b"upgrade");
             put(out, "Upgrade", token.as_bytes());
         }
-        put_arrival(&known, arrival, at, authority, out);
+        let hops = known.hops();
+        put_arrival(&known, &hops, arrival, at, authority, out);
         put(out, "X-Request-Id", id.as_str().as_bytes());
-        put(out, "Via", if self.version == Version::Http10 { b"1.0 edge" } else { b"1.1 edge" });
+        put(out, "Via", via(self.version));
         out.extend_from_slice(b"\r\n");
 
         Ok(Request {
@@ -157,7 +192,40 @@ impl Head<'_, '_> {
             upgrade: upgrade.map(Box::from),
             format: Format::accepted(known.accept),
             id,
+            hops,
+            secure: known.secure(arrival),
+            reach,
         })
+    }
+
+    /// How the body is read, and what the upstream is told of its length.
+    fn body(&self, said: Length) -> Result<(Body, Length), Malformed> {
+        match (self.frame, said) {
+            (Frame::Tunnel(_), Length::Unsaid) => Ok((Body::EMPTY, said)),
+            (Frame::Tunnel(_), Length::Sized(_) | Length::Chunked) => Err(Malformed::Length),
+            (Frame::Fields | Frame::Ended, Length::Unsaid) => Ok((Body::EMPTY, said)),
+            (Frame::Ended, Length::Sized(1..)) => Err(Malformed::Length),
+            (Frame::Open, Length::Unsaid) => Ok((Body::UntilClose, Length::Chunked)),
+            (_, Length::Sized(size)) => Ok((Body::Sized(size), said)),
+            (Frame::Fields, Length::Chunked) => Ok((Body::CHUNKED, said)),
+            (Frame::Ended | Frame::Open, Length::Chunked) => Err(Malformed::Coding),
+        }
+    }
+
+    /// Only for the two methods that probe the way is the value ours to count down.
+    fn put_reach(&self, value: Option<&[u8]>, out: &mut Vec<u8>) -> Reach {
+        let Some(value) = value else { return Reach::Upstream };
+        if !matches!(self.method, "TRACE" | "OPTIONS") {
+            put(out, "Max-Forwards", value);
+            return Reach::Upstream;
+        }
+        match std::str::from_utf8(value).ok().and_then(|digits| digits.parse::<u32>().ok()) {
+            Some(0) => return Reach::Edge,
+            Some(left) => put(out, "Max-Forwards", (left - 1).to_string().as_bytes()),
+            // Nobody could count it down.
+            None => {}
+        }
+        Reach::Upstream
     }
 
     /// The host, and the authority as the client wrote it.
@@ -199,12 +267,20 @@ impl Head<'_, '_> {
                     put(out, field.name, field.value);
                 }
                 // An HTTP/1.0 client could not understand the 100 that this asks for.
-                Field::Expect if self.version == Version::Http11 => {
+                Field::Expect if self.version != Version::Http10 => {
                     put(out, field.name, field.value);
                 }
                 _ => {}
             }
         }
+    }
+}
+
+fn via(version: Version) -> &'static [u8] {
+    match version {
+        Version::Http10 => b"1.0 edge",
+        Version::Http11 => b"1.1 edge",
+        Version::Http2 => b"2.0 edge",
     }
 }
 
@@ -242,7 +318,9 @@ mod tests {
         assert_eq!(
             out,
             "GET /a?b=%20 HTTP/1.1\r\nHost: A.example:8080\r\nCookie: c=1\r\n\
-             X-Forwarded-For: 192.0.2.9\r\nX-Real-IP: 192.0.2.9\r\nX-Forwarded-Proto: http\r\n\
+             X-Forwarded-For: 192.0.2.9\r\nX-Real-IP: 192.0.2.9\r\n\
+             Forwarded: for=192.0.2.9;host=\"A.example:8080\";proto=http\r\n\
+             X-Forwarded-Proto: http\r\n\
              X-Forwarded-Host: A.example:8080\r\nX-Forwarded-Port: 80\r\n\
              X-Request-Start: t=1500\r\nX-Request-Id: abc\r\nVia: 1.1 edge\r\n\r\n"
         );

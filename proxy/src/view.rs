@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::host::Host;
-use crate::meter::{Ledger, ServiceMeter};
+use crate::meter::{Ledger, Newcomer, ServiceMeter};
 use crate::pattern::ByHost;
+use crate::pool::Pool;
 use crate::site::Site;
 use crate::table::{Service, ServiceName, Table, Upstream, UpstreamId};
 use crate::upstream::Peer;
@@ -29,7 +30,7 @@ pub(crate) struct Target {
     pub(crate) name: ServiceName,
     pub(crate) service: Arc<Service>,
     pub(crate) meter: Arc<ServiceMeter>,
-    pub(crate) peers: Vec<Rc<Peer>>,
+    pub(crate) pool: Pool,
 }
 
 impl View {
@@ -37,10 +38,12 @@ impl View {
     pub(crate) fn next(&self, table: &Table, ledger: &Ledger) -> Self {
         let mut next = Self::default();
         for (name, service) in &table.services {
-            let peers = service.upstreams.iter().map(|u| next.peer(u, self, ledger)).collect();
+            let served = self.targets.get(name).is_some_and(|target| !target.pool.is_empty());
+            let newcomer = if served { Newcomer::Later } else { Newcomer::First };
+            let pool = Pool::new(name, service, |u| next.peer(u, self, ledger, newcomer));
             let meter = ledger.service(name);
             let (name, service) = (name.clone(), Arc::clone(service));
-            next.targets.insert(name.clone(), Rc::new(Target { name, service, meter, peers }));
+            next.targets.insert(name.clone(), Rc::new(Target { name, service, meter, pool }));
         }
         for (pattern, site) in &table.sites {
             next.sites.insert(pattern.clone(), Rc::new(site.clone()));
@@ -54,12 +57,18 @@ impl View {
         next
     }
 
-    fn peer(&mut self, upstream: &Upstream, before: &Self, ledger: &Ledger) -> Rc<Peer> {
+    fn peer(
+        &mut self,
+        upstream: &Upstream,
+        before: &Self,
+        ledger: &Ledger,
+        newcomer: Newcomer,
+    ) -> Rc<Peer> {
         let known = self.peers.get(&upstream.id).or_else(|| before.peers.get(&upstream.id));
         let peer = match known {
             Some(peer) if peer.address == upstream.address => Rc::clone(peer),
             Some(_) | None => {
-                let meter = ledger.upstream(&upstream.id);
+                let meter = ledger.upstream(&upstream.id, newcomer);
                 meter.retired.store(false, Relaxed);
                 Rc::new(Peer::new(upstream.id.clone(), upstream.address, meter))
             }

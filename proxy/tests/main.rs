@@ -5,6 +5,10 @@
 
 // `cfg(test)` is always true here; it tells clippy that helpers may panic like tests.
 #[cfg(test)]
+mod arrival;
+#[cfg(test)]
+mod balance;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod drain;
@@ -12,6 +16,8 @@ mod drain;
 mod forwarding;
 #[cfg(test)]
 mod hold;
+#[cfg(test)]
+mod http2;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
@@ -22,5 +28,7 @@ mod retry;
 mod shutdown;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod sticky;
 #[cfg(test)]
 mod upgrade;

@@ -11,6 +11,8 @@ pub mod apps;
 pub mod backoff;
 pub mod builds;
 pub mod certificates;
+pub mod domains;
 pub mod routes;
 pub mod sweep;
 pub mod task;
+pub mod zones;

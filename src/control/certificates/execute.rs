@@ -34,7 +34,7 @@ use crate::{
 
 /// What orders are carried out with.
 #[derive(Debug)]
-pub struct Executor {
+pub(super) struct Executor {
     pub(super) store: Store,
     pub(super) sealing: SealingKey,
     pub(super) settings: Settings,
@@ -261,7 +261,7 @@ impl Executor {
     pub(super) async fn show(&self, exhibit: Exhibit) -> Shown {
         let shown = self.board.show(exhibit);
         // An edge that hangs is not this room's trouble: then the proof is not found, and that is said.
-        timeout(PRESENTED, (self.world.presented)(shown.generation)).await.ok();
+        timeout(PRESENTED, self.world.presented(shown.generation)).await.ok();
         shown
     }
 

@@ -26,7 +26,7 @@ mod tests;
 
 pub use board::Texts;
 pub use budget::{Limits, Rate};
-pub use execute::Executor;
+use execute::Executor;
 pub use pass::{Certificates, Outlets, Settings};
 pub use wanted::{Platform, ZoneOf};
-pub use world::{Ask, Unresolved, World};
+pub use world::World;

@@ -39,7 +39,7 @@ pub(super) async fn check(executor: &Executor, name: &DomainName, way: &Way) -> 
         };
     }
     let here = executor.here();
-    let addresses = match (executor.world.addresses)(name.as_str().to_owned()).await {
+    let addresses = match executor.world.addresses(name.as_str()).await {
         Ok(addresses) if !addresses.is_empty() => addresses,
         Ok(_) | Err(Unresolved::Nothing) => {
             let failure = Failure::preflight(
@@ -130,7 +130,7 @@ async fn published(executor: &Executor, place: &str) -> Result<(), (String, Fail
         let text = hex::encode(rand::random::<[u8; 16]>());
         let name = format!("paas-preflight-{text}.{zone}");
         let shown = executor.show(Exhibit::Text(name.clone(), text.clone())).await;
-        match (executor.world.texts)(name).await {
+        match executor.world.texts(&name).await {
             Ok(texts) if texts.contains(&text) => return Ok(()),
             Ok(_) | Err(Unresolved::Nothing) => {}
             Err(Unresolved::Failed(reason)) => seen = reason,

@@ -86,10 +86,10 @@ async fn place(
     let target = format!("{base}.acme.{domain}");
     let hint = format!("add a record at your DNS provider: {place} CNAME {target}");
     let failure = |reason| Err(Failure::preflight(reason, hint.clone()));
-    match (executor.world.alias)(place.clone()).await {
-        Ok(Some(alias)) if alias.trim_end_matches('.').eq_ignore_ascii_case(&target) => Ok(target),
-        Ok(Some(alias)) => failure(format!("{place} is an alias of {alias}, not of {target}")),
-        Ok(None) | Err(Unresolved::Nothing) => failure(format!("{place} is not set")),
+    match executor.world.alias(&place).await {
+        Ok(alias) if alias.trim_end_matches('.').eq_ignore_ascii_case(&target) => Ok(target),
+        Ok(alias) => failure(format!("{place} is an alias of {alias}, not of {target}")),
+        Err(Unresolved::Nothing) => failure(format!("{place} is not set")),
         Err(Unresolved::Failed(why)) => failure(format!("{place} could not be looked up: {why}")),
     }
 }
@@ -123,7 +123,7 @@ pub(super) async fn show(
 async fn seen(executor: &Executor, place: &str, record: &str) -> Result<(), Failure> {
     let deadline = Instant::now() + SEEN;
     loop {
-        let texts = (executor.world.texts)(place.to_owned()).await;
+        let texts = executor.world.texts(place).await;
         if texts.is_ok_and(|texts| texts.iter().any(|text| text == record)) {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use base64::{
     Engine as _,
-    engine::{GeneralPurpose, GeneralPurposeConfig, general_purpose},
+    engine::{DecodePaddingMode, GeneralPurpose, general_purpose},
 };
 use instant_acme::{AccountBuilder, AccountCredentials, ExternalAccountKey, NewAccount};
 use zeroize::Zeroizing;
@@ -121,10 +121,9 @@ fn builder(client: Client) -> AccountBuilder {
 }
 
 fn external_key(external: &External) -> Result<ExternalAccountKey, AcmeError> {
-    let padding = base64::engine::DecodePaddingMode::Indifferent;
     let engine = GeneralPurpose::new(
         &base64::alphabet::URL_SAFE,
-        GeneralPurposeConfig::from(general_purpose::PAD).with_decode_padding_mode(padding),
+        general_purpose::PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
     let key = engine.decode(external.key.as_bytes()).map(Zeroizing::new);
     let key = key.map_err(|_| AcmeError::Account {

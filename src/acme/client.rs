@@ -96,7 +96,8 @@ impl HttpClient for Client {
             };
             let late = || Failure::Connection(format!("no answer in {} s", TIMEOUT.as_secs()));
             let answer = timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| Err(late()));
-            let answer = answer.and_then(refused).map_err(|failure| Error::Other(failure.into()))?;
+            let answer =
+                answer.and_then(refused).map_err(|failure| Error::Other(failure.into()))?;
             Ok(BytesResponse::from(answer.map(Full::new)))
         })
     }

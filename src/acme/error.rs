@@ -112,8 +112,11 @@ impl AcmeError {
                 Self::Proof { reason }
             }
             "caa" | "rejectedIdentifier" | "unsupportedIdentifier" => Self::Name { reason },
-            "accountDoesNotExist" | "externalAccountRequired" | "userActionRequired"
-            | "invalidContact" | "unsupportedContact" => Self::Account { reason },
+            "accountDoesNotExist"
+            | "externalAccountRequired"
+            | "userActionRequired"
+            | "invalidContact"
+            | "unsupportedContact" => Self::Account { reason },
             "orderNotReady" | "alreadyReplaced" | "badCSR" => Self::Order { reason },
             _ if problem.status == Some(404) => Self::Order { reason },
             _ => Self::Answer { reason },

@@ -201,8 +201,8 @@ impl Order {
         if self.load().await.is_ok() {
             let mut authorizations = self.inner.authorizations();
             while let Some(Ok(authorization)) = authorizations.next().await {
-                let errors = authorization.challenges.iter().filter_map(|c| c.error.as_ref());
-                if let Some(problem) = errors.last() {
+                let mut errors = authorization.challenges.iter().filter_map(|c| c.error.as_ref());
+                if let Some(problem) = errors.next_back() {
                     return AcmeError::of_problem(problem);
                 }
             }

@@ -3,10 +3,7 @@
 //! Signatures are not verified: who presents a chain need not trust it, and browsers will tell.
 
 use x509_parser::{
-    certificate::X509Certificate,
-    extensions::GeneralName,
-    pem::Pem,
-    prelude::FromDer as _,
+    certificate::X509Certificate, extensions::GeneralName, pem::Pem, prelude::FromDer as _,
     time::ASN1Time,
 };
 
@@ -76,7 +73,7 @@ impl Chain {
         Ok(Self {
             names: names(own),
             issuer: issuer(own),
-            serial: own.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect(),
+            serial: hex::encode(own.raw_serial()),
             not_before: timestamp(own.validity().not_before),
             not_after: timestamp(own.validity().not_after),
             in_order: links.clone().all(|(below, above)| below.issuer() == above.subject()),

@@ -104,7 +104,11 @@ impl SealingKey {
     }
 
     /// Opens what was sealed for the same purpose.
-    pub fn unseal(&self, context: &str, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealingError> {
+    pub fn unseal(
+        &self,
+        context: &str,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, SealingError> {
         let text = sealed.0.strip_prefix(MARK).ok_or(SealingError::Format)?;
         let bytes = STANDARD_NO_PAD.decode(text).map_err(|_| SealingError::Format)?;
         let (nonce, msg) = bytes.split_first_chunk::<NONCE>().ok_or(SealingError::Format)?;
@@ -138,8 +142,7 @@ pub fn account_context(directory: &str) -> String {
 fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
     let mut options = fs::OpenOptions::new();
-    let mut file =
-        options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(contents)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;

@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// The wait after so many failures in a row.
-pub fn after(attempts: u32) -> Duration {
+pub(super) fn after(attempts: u32) -> Duration {
     let step = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
     Duration::from_secs(STEPS.get(step).copied().unwrap_or(LAST))
 }
 
 /// The wait after a name was found not to lead here for so many times: a person is about to set a
 /// record and watches, so it is short at first.
-pub fn after_preflight(attempts: u32) -> Duration {
+pub(super) fn after_preflight(attempts: u32) -> Duration {
     let minutes = match attempts {
         0..=10 => 1,
         11..=30 => 5,
@@ -30,13 +30,13 @@ pub fn after_preflight(attempts: u32) -> Duration {
 
 /// When a certificate with this life is to be renewed if its authority has no opinion: at two thirds
 /// of it, less up to a thirtieth by chance.
-pub fn renewal(name: &DomainName, from: Timestamp, to: Timestamp) -> Timestamp {
+pub(super) fn renewal(name: &DomainName, from: Timestamp, to: Timestamp) -> Timestamp {
     let life = to.since(from);
     from.plus((life * 2 / 3).saturating_sub((life / 30).mul_f64(chance(name))))
 }
 
 /// A moment in the window that an authority asks for.
-pub fn within(name: &DomainName, window: Window) -> Timestamp {
+pub(super) fn within(name: &DomainName, window: Window) -> Timestamp {
     window.start.plus(window.end.since(window.start).mul_f64(chance(name)))
 }
 

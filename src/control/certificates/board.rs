@@ -12,15 +12,14 @@ use std::{
 use proxy::{Certificates, Host, Pattern};
 use tokio::sync::watch;
 
-/// TXT records by name.
-pub type Texts = BTreeMap<String, Vec<String>>;
+use crate::model::zone::{Proofs, RecordName};
 
 /// The present state, and who is told of it.
 #[derive(Debug)]
-pub struct Board {
+pub(super) struct Board {
     state: Mutex<State>,
     certificates: watch::Sender<Arc<Certificates>>,
-    texts: watch::Sender<Arc<Texts>>,
+    texts: watch::Sender<Arc<Proofs>>,
 }
 
 #[derive(Debug, Default)]
@@ -28,34 +27,34 @@ struct State {
     certificates: Certificates,
     /// By host, with what makes two of them the same: keys cannot be compared.
     marks: BTreeMap<Pattern, String>,
-    texts: Texts,
+    texts: Proofs,
 }
 
 /// One thing to show for an order.
 #[derive(Debug, Clone)]
-pub enum Exhibit {
+pub(super) enum Exhibit {
     /// A text at a path of a host.
     Answer(Host, Box<str>, Arc<str>),
     /// A certificate for `acme-tls/1`.
     Challenge(Host, proxy::Certificate),
     /// A TXT record.
-    Text(String, String),
+    Text(RecordName, String),
 }
 
 /// Something that is shown until this is dropped.
 #[derive(Debug)]
-pub struct Shown {
+pub(super) struct Shown {
     board: Arc<Board>,
     exhibit: Exhibit,
     /// The generation of certificates since which the edge has it.
-    pub generation: u64,
+    pub(super) generation: u64,
 }
 
 impl Board {
     /// An empty one; generations go on from what is published already.
-    pub fn new(
+    pub(super) fn new(
         certificates: watch::Sender<Arc<Certificates>>,
-        texts: watch::Sender<Arc<Texts>>,
+        texts: watch::Sender<Arc<Proofs>>,
         fallback: Option<proxy::Certificate>,
     ) -> Arc<Self> {
         let generation = certificates.borrow().generation;
@@ -65,12 +64,12 @@ impl Board {
     }
 
     /// Whether this host is presented with the certificate of this mark.
-    pub fn presents(&self, host: &Pattern, mark: &str) -> bool {
+    pub(super) fn presents(&self, host: &Pattern, mark: &str) -> bool {
         self.with(|state| state.marks.get(host).is_some_and(|known| known == mark))
     }
 
     /// Presents these besides what is there, and no host that is not in `keep`.
-    pub fn present(
+    pub(super) fn present(
         &self,
         new: Vec<(Pattern, String, proxy::Certificate)>,
         keep: &std::collections::BTreeSet<Pattern>,
@@ -91,7 +90,7 @@ impl Board {
     }
 
     /// Shows something until the result is dropped.
-    pub fn show(self: &Arc<Self>, exhibit: Exhibit) -> Shown {
+    pub(super) fn show(self: &Arc<Self>, exhibit: Exhibit) -> Shown {
         let generation = self.with(|state| {
             match exhibit.clone() {
                 Exhibit::Answer(host, path, text) => {

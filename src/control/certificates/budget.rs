@@ -1,7 +1,7 @@
 //! How often authorities may be asked. Pure, and counted by records that outlive the daemon, since
 //! authorities count too, and lock out for a week whoever asks too often.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::model::{AcmeAccount, CertificateHistory, DomainName, Timestamp};
 
@@ -45,7 +45,7 @@ impl Default for Limits {
 
 impl Rate {
     /// When there is room for one more: `None` is now.
-    pub fn room(self, times: &[Timestamp], now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn room(self, times: &[Timestamp], now: Timestamp) -> Option<Timestamp> {
         let mut counted: Vec<Timestamp> =
             times.iter().copied().filter(|time| time.plus(self.per) > now).collect();
         if counted.len() < self.most {
@@ -58,33 +58,40 @@ impl Rate {
     }
 
     /// The times that still count, to be stored.
-    pub fn recent(self, times: &[Timestamp], now: Timestamp) -> Vec<Timestamp> {
+    pub(super) fn recent(self, times: &[Timestamp], now: Timestamp) -> Vec<Timestamp> {
         times.iter().copied().filter(|time| time.plus(self.per) > now).collect()
     }
 }
 
 /// What is counted, and grows while a plan is made.
 #[derive(Debug)]
-pub struct Ledger<'a> {
+pub(super) struct Ledger<'a> {
     limits: &'a Limits,
-    histories: &'a [CertificateHistory],
-    /// Orders that the present plan places, by directory and name.
-    planned: Vec<(&'a str, &'a DomainName)>,
+    histories: BTreeMap<&'a DomainName, &'a CertificateHistory>,
+    /// When the names below each registered domain were first asked for.
+    families: BTreeMap<&'a str, Vec<Timestamp>>,
+    /// Orders that the present plan places, by directory.
+    planned: BTreeMap<&'a str, Vec<Timestamp>>,
 }
 
 impl<'a> Ledger<'a> {
     /// Before anything is planned.
-    pub fn new(limits: &'a Limits, histories: &'a [CertificateHistory]) -> Self {
-        Self { limits, histories, planned: Vec::new() }
+    pub(super) fn new(limits: &'a Limits, histories: &'a [CertificateHistory]) -> Self {
+        let mut families: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
+        for history in histories {
+            families.entry(registered(&history.name)).or_default().push(history.since);
+        }
+        let histories = histories.iter().map(|history| (&history.name, history)).collect();
+        Self { limits, histories, families, planned: BTreeMap::new() }
     }
 
     /// What was asked for this name lately.
-    pub fn history(&self, name: &DomainName) -> Option<&'a CertificateHistory> {
-        self.histories.iter().find(|history| &history.name == name)
+    pub(super) fn history(&self, name: &DomainName) -> Option<&'a CertificateHistory> {
+        self.histories.get(name).copied()
     }
 
     /// Until when an order for `name` at the account's authority must wait: `None` is not at all.
-    pub fn wait(
+    pub(super) fn wait(
         &self,
         directory: &str,
         account: Option<&AcmeAccount>,
@@ -92,32 +99,29 @@ impl<'a> Ledger<'a> {
         now: Timestamp,
     ) -> Option<Timestamp> {
         let limits = self.limits;
-        let here = self.planned.iter().filter(|(at, _)| *at == directory).map(|_| now);
-        let mut orders: Vec<Timestamp> = here.collect();
+        let mut orders = self.planned.get(directory).cloned().unwrap_or_default();
         orders.extend(account.iter().flat_map(|account| &account.orders));
         let patience = account.and_then(|account| account.not_before).filter(|at| *at > now);
-        let history = self.history(name);
-        let own = history.map(|history| {
-            limits.duplicates.room(&history.issued, now).max(limits.refusals.room(&history.refused, now))
-        });
-        let family = match history {
-            Some(_) => None,
-            None => limits.names.room(&self.family(name, now), now),
+        let own = match self.history(name) {
+            Some(history) => limits
+                .duplicates
+                .room(&history.issued, now)
+                .max(limits.refusals.room(&history.refused, now)),
+            // Only new names count against the registered domain; authorities exempt renewals.
+            None => self
+                .families
+                .get(registered(name))
+                .and_then(|family| limits.names.room(family, now)),
         };
-        patience.max(limits.orders.room(&orders, now)).max(own.flatten()).max(family)
+        patience.max(limits.orders.room(&orders, now)).max(own)
     }
 
     /// Counts an order that is planned.
-    pub fn plan(&mut self, directory: &'a str, name: &'a DomainName) {
-        self.planned.push((directory, name));
-    }
-
-    /// When the names below the same registered domain were first asked for.
-    fn family(&self, name: &DomainName, now: Timestamp) -> Vec<Timestamp> {
-        let family = registered(name);
-        let known = self.histories.iter().filter(|history| registered(&history.name) == family);
-        let planned = self.planned.iter().filter(|(_, other)| registered(other) == family);
-        known.map(|history| history.since).chain(planned.map(|_| now)).collect()
+    pub(super) fn plan(&mut self, directory: &'a str, name: &'a DomainName, now: Timestamp) {
+        self.planned.entry(directory).or_default().push(now);
+        if !self.histories.contains_key(name) {
+            self.families.entry(registered(name)).or_default().push(now);
+        }
     }
 }
 

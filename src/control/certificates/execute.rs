@@ -147,13 +147,7 @@ impl Executor {
     ) -> Result<(Order, Zeroizing<String>), Failure> {
         let name = attempt.job.name.clone();
         let way = way::choose(self, &name, &attempt.job.zones).await?;
-        let verdict = preflight::check(self, &name, &way).await;
-        let (now, about, pointing) = (clock::now(), name.clone(), verdict.pointing);
-        self.store
-            .transact(move |tx| records::checked(tx, &about, pointing, now))
-            .await
-            .map_err(Failure::from)?;
-        verdict.result?;
+        preflight::check(self, &name, &way).await?;
         let account = self.account(directory).await?;
         let key = pki::private_key()?;
         let sealed = self.sealing.seal(&certificate_context(&name), key.as_bytes());
@@ -207,11 +201,10 @@ impl Executor {
     }
 
     fn issued(&self, name: &DomainName, chain: String, key: &str) -> Result<Issued, Failure> {
-        let answer = |reason| {
-            Failure::acme(name, &crate::acme::AcmeError::Answer { reason })
-        };
+        let answer = |reason| Failure::acme(name, &crate::acme::AcmeError::Answer { reason });
         let read = Chain::read(&chain).map_err(|error| answer(error.to_string()))?;
-        proxy::Certificate::from_pem(&chain, key).map_err(|error| answer(telemetry::chain(&error)))?;
+        proxy::Certificate::from_pem(&chain, key)
+            .map_err(|error| answer(telemetry::chain(&error)))?;
         if !read.covers(name) {
             return Err(answer(format!("it issued for {}", read.names.join(", "))));
         }
@@ -250,7 +243,8 @@ impl Executor {
                 Err(error) => tracing::warn!(directory, %error, "an account is made anew"),
             }
         }
-        let (account, credentials) = Account::register(directory, settings).await.map_err(failed)?;
+        let (account, credentials) =
+            Account::register(directory, settings).await.map_err(failed)?;
         let sealed = self.sealing.seal(&context, credentials.as_bytes());
         let (at, now) = (directory.to_owned(), clock::now());
         self.store.transact(move |tx| records::registered(tx, &at, sealed, now)).await?;

@@ -12,20 +12,20 @@ use crate::{
 
 /// A failed attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(super) struct Failure {
     /// What kind.
-    pub kind: FailureKind,
+    pub(super) kind: FailureKind,
     /// What went wrong.
-    pub reason: String,
+    pub(super) reason: String,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub(super) hint: Option<String>,
     /// The wait that the authority asks for.
-    pub patience: Option<Duration>,
+    pub(super) patience: Option<Duration>,
 }
 
 /// What kind of failure, for what follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureKind {
+pub(super) enum FailureKind {
     /// The name does not lead here; nothing was spent.
     Preflight,
     /// The authority did not find the proof.
@@ -42,7 +42,7 @@ pub enum FailureKind {
 
 impl Failure {
     /// The name does not lead here.
-    pub fn preflight(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn preflight(reason: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             kind: FailureKind::Preflight,
             reason: reason.into(),
@@ -52,7 +52,7 @@ impl Failure {
     }
 
     /// What an authority said about this name.
-    pub fn acme(name: &DomainName, error: &AcmeError) -> Self {
+    pub(super) fn acme(name: &DomainName, error: &AcmeError) -> Self {
         let hint = match error {
             AcmeError::Proof { .. } => {
                 Some(format!("`paas domains check {name}` shows where it leads"))
@@ -72,7 +72,7 @@ impl Failure {
     }
 
     /// What an authority said about our account, or did not say.
-    pub fn authority(error: &AcmeError) -> Self {
+    pub(super) fn authority(error: &AcmeError) -> Self {
         let kind = match error {
             AcmeError::Proof { .. } => FailureKind::Proof,
             AcmeError::Account { .. } => FailureKind::Account,

@@ -24,7 +24,6 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use board::Texts;
 pub use budget::{Limits, Rate};
 use execute::Executor;
 pub use pass::{Certificates, Outlets, Settings};

@@ -7,15 +7,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-    time::sleep,
-};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use super::{
     backoff,
-    board::{Board, Texts},
+    board::Board,
     budget::Limits,
     execute::{Executor, Job},
     plan::{Situation, Step, plan},
@@ -28,6 +24,7 @@ use crate::{
     control::task::Task,
     model::{
         AcmeAccount, Certificate, CertificateHistory, CertificateSource, DomainName, Timestamp,
+        zone::Proofs,
     },
     pki,
     store::{SealingKey, Store, StoreError, View},
@@ -59,8 +56,12 @@ pub struct Outlets {
     /// For the edge.
     pub certificates: watch::Sender<Arc<proxy::Certificates>>,
     /// For the DNS server: TXT records by name.
-    pub texts: watch::Sender<Arc<Texts>>,
+    pub texts: watch::Sender<Arc<Proofs>>,
 }
+
+/// An order that was carried out: for which name, and whether what came of it is on record.
+type Order = (DomainName, Result<(), StoreError>);
+type Ended = Result<Order, tokio::task::JoinError>;
 
 /// The task.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ pub struct Certificates {
     executor: Arc<Executor>,
     commits: watch::Receiver<u64>,
     /// The orders being carried out. Dropped, they are cut off, which loses nothing.
-    orders: JoinSet<(DomainName, Result<(), StoreError>)>,
+    orders: JoinSet<Order>,
     busy: BTreeSet<DomainName>,
     asked: BTreeMap<DomainName, Timestamp>,
     /// Supplied certificates whose key does not open, said once.
@@ -112,9 +113,11 @@ impl Certificates {
                 keep.insert(host);
                 continue;
             }
-            let usable = self.executor.open(&certificate.name, &issued.key).ok().and_then(|key| {
-                proxy::Certificate::from_pem(&issued.chain, &key).ok()
-            });
+            let usable = self
+                .executor
+                .open(&certificate.name, &issued.key)
+                .ok()
+                .and_then(|key| proxy::Certificate::from_pem(&issued.chain, &key).ok());
             match usable {
                 Some(usable) => {
                     self.unusable.remove(&certificate.name);
@@ -196,7 +199,7 @@ impl Certificates {
         executor.store.transact(work).await
     }
 
-    fn ended(&mut self, ended: Option<Result<(DomainName, Result<(), StoreError>), tokio::task::JoinError>>) {
+    fn ended(&mut self, ended: Option<Ended>) {
         match ended {
             Some(Ok((name, result))) => {
                 self.busy.remove(&name);

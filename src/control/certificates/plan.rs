@@ -18,28 +18,28 @@ use crate::{
 
 /// Everything a plan is made of.
 #[derive(Debug)]
-pub struct Situation<'a> {
+pub(super) struct Situation<'a> {
     /// The certificates on record, by name.
-    pub certificates: &'a [Certificate],
+    pub(super) certificates: &'a [Certificate],
     /// What authorities were asked lately.
-    pub histories: &'a [CertificateHistory],
+    pub(super) histories: &'a [CertificateHistory],
     /// The accounts.
-    pub accounts: &'a [AcmeAccount],
+    pub(super) accounts: &'a [AcmeAccount],
     /// What shall be.
-    pub wanted: &'a Wanted,
+    pub(super) wanted: &'a Wanted,
     /// The authorities' directories, the preferred one first; none means that nobody is asked.
-    pub directories: &'a [String],
+    pub(super) directories: &'a [String],
     /// The budgets.
-    pub limits: &'a Limits,
+    pub(super) limits: &'a Limits,
     /// The names whose orders are being worked at.
-    pub busy: &'a BTreeSet<DomainName>,
+    pub(super) busy: &'a BTreeSet<DomainName>,
     /// When authorities were asked about a certificate's renewal.
-    pub asked: &'a BTreeMap<DomainName, Timestamp>,
+    pub(super) asked: &'a BTreeMap<DomainName, Timestamp>,
 }
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// A record for a name that has none.
     Want(DomainName),
     /// The record goes; nobody wants it.
@@ -77,15 +77,15 @@ pub enum Step {
 
 /// What to do now, and when to plan again at the latest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub(super) struct Plan {
     /// In this order.
-    pub steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     /// When something becomes due by itself.
-    pub wake: Option<Timestamp>,
+    pub(super) wake: Option<Timestamp>,
 }
 
 /// Plans.
-pub fn plan(situation: &Situation<'_>, now: Timestamp) -> Plan {
+pub(super) fn plan(situation: &Situation<'_>, now: Timestamp) -> Plan {
     let mut planner = Planner {
         situation,
         ledger: Ledger::new(situation.limits, situation.histories),
@@ -185,7 +185,7 @@ impl<'a> Planner<'a> {
             return self.wake(until);
         }
         self.under_way += 1;
-        self.ledger.plan(directory, name);
+        self.ledger.plan(directory, name, self.now);
         let (name, directory) = (name.clone(), directory.to_owned());
         self.plan.steps.push(Step::Order { name, directory, app: app.cloned() });
     }
@@ -212,7 +212,7 @@ impl<'a> Planner<'a> {
             if left <= before {
                 latest = Some(days);
             } else {
-                self.wake(self.now.plus(left - before));
+                self.wake(self.now.plus(left.saturating_sub(before)));
             }
         }
         if let Some(days) = latest {
@@ -234,7 +234,7 @@ impl<'a> Planner<'a> {
 /// How many failures of an authority's own make it the next one's turn.
 const FAULTS: u32 = 3;
 /// Days before the end of a certificate on which people are told.
-pub const ALARMS: [u16; 3] = [20, 7, 1];
+pub(super) const ALARMS: [u16; 3] = [20, 7, 1];
 const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 /// Between two questions about renewal.
 const ASK: std::time::Duration = DAY;

@@ -16,59 +16,48 @@ use super::{
     Executor,
     board::Exhibit,
     failure::Failure,
-    way::Way,
+    way::{Way, record_name},
     world::Unresolved,
 };
-use crate::model::{DomainName, Pointing};
-
-/// Where a name leads, and why it is of no use if it is not here.
-pub(super) struct Verdict {
-    /// For the record.
-    pub(super) pointing: Pointing,
-    /// What to tell its owner.
-    pub(super) result: Result<(), Failure>,
-}
+use crate::model::{DomainName, zone::RecordName};
 
 /// Tries out one way to prove a name.
-pub(super) async fn check(executor: &Executor, name: &DomainName, way: &Way) -> Verdict {
-    let verdict = |pointing, result| Verdict { pointing, result };
+pub(super) async fn check(
+    executor: &Executor,
+    name: &DomainName,
+    way: &Way,
+) -> Result<(), Failure> {
     if let Way::Dns { place } = way {
-        return match published(executor, place).await {
-            Ok(()) => verdict(Pointing::Here, Ok(())),
-            Err((reason, failure)) => verdict(Pointing::Unknown { reason }, Err(failure)),
-        };
+        return published(executor, place).await;
     }
     let here = executor.here();
     let addresses = match executor.world.addresses(name.as_str()).await {
         Ok(addresses) if !addresses.is_empty() => addresses,
         Ok(_) | Err(Unresolved::Nothing) => {
-            let failure = Failure::preflight(
+            return Err(Failure::preflight(
                 format!("{name} has no address in the DNS"),
                 format!("add a record at your DNS provider: {name} A {here}"),
-            );
-            return verdict(Pointing::Nowhere, Err(failure));
+            ));
         }
         Err(Unresolved::Failed(reason)) => {
-            let failure = Failure::preflight(
+            return Err(Failure::preflight(
                 format!("{name} could not be looked up: {reason}"),
                 format!("`paas domains check {name}` asks again"),
-            );
-            return verdict(Pointing::Unknown { reason }, Err(failure));
+            ));
         }
     };
     let strangers = strangers(executor, name, &addresses, way).await;
     if strangers.is_empty() {
-        return verdict(Pointing::Here, Ok(()));
+        return Ok(());
     }
     let list = strangers.join(", ");
-    let failure = Failure::preflight(
+    Err(Failure::preflight(
         format!("{name} leads to {list}, where this server does not answer"),
         format!(
             "let {name} lead to {here} at your DNS provider and nowhere else; if {list} is this \
              server's, add it to `addresses` in config.toml"
         ),
-    );
-    verdict(Pointing::Elsewhere { addresses: strangers }, Err(failure))
+    ))
 }
 
 /// Those of a name's addresses at which we are not found. An authority takes any of them.
@@ -123,29 +112,29 @@ async fn fetched(address: IpAddr, port: u16, name: &DomainName, path: &str, text
 
 /// Whether a TXT record that we publish beside this place is seen by the world. Each look uses a
 /// name of its own, since resolvers also remember that there was nothing.
-async fn published(executor: &Executor, place: &str) -> Result<(), (String, Failure)> {
-    let (deadline, zone) = (Instant::now() + PUBLISHED, place.trim_start_matches("_acme-challenge."));
+async fn published(executor: &Executor, place: &RecordName) -> Result<(), Failure> {
+    let deadline = Instant::now() + PUBLISHED;
+    let zone = place.as_str().trim_start_matches("_acme-challenge.");
     let mut seen = "nothing is there".to_owned();
     loop {
         let text = hex::encode(rand::random::<[u8; 16]>());
-        let name = format!("paas-preflight-{text}.{zone}");
+        let name = record_name(&format!("paas-preflight-{text}.{zone}"))?;
         let shown = executor.show(Exhibit::Text(name.clone(), text.clone())).await;
-        match executor.world.texts(&name).await {
+        match executor.world.texts(name.as_str()).await {
             Ok(texts) if texts.contains(&text) => return Ok(()),
             Ok(_) | Err(Unresolved::Nothing) => {}
             Err(Unresolved::Failed(reason)) => seen = reason,
         }
         drop(shown);
         if Instant::now() >= deadline {
-            let failure = Failure::preflight(
+            return Err(Failure::preflight(
                 format!("records of {zone} that this server publishes are not seen: {seen}"),
                 format!(
                     "let the NS records of the domain lead to this server ({}), and port 53 be open \
                      for UDP and TCP",
                     executor.here()
                 ),
-            );
-            return Err((seen, failure));
+            ));
         }
         sleep(AGAIN).await;
     }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     model::{
         AcmeAccount, Actor, AppName, Certificate, CertificateHistory, CertificateSource,
-        CertificateState, DomainCheck, DomainName, EventKind, Issued, Pointing, Sealed, Timestamp,
+        CertificateState, DomainName, EventKind, Issued, Sealed, Timestamp,
     },
     store::{StoreError, Transaction, View, diary},
 };
@@ -18,7 +18,7 @@ use crate::{
 type Tx<'a, 'b> = &'a mut Transaction<'b>;
 
 /// A record for a name that has none.
-pub fn want(tx: Tx<'_, '_>, name: &DomainName) -> Result<(), StoreError> {
+pub(super) fn want(tx: Tx<'_, '_>, name: &DomainName) -> Result<(), StoreError> {
     if find(tx, name)?.is_some() {
         return Ok(());
     }
@@ -32,10 +32,9 @@ pub fn want(tx: Tx<'_, '_>, name: &DomainName) -> Result<(), StoreError> {
 }
 
 /// The record goes, if it is ours.
-pub fn forget(tx: Tx<'_, '_>, name: &DomainName) -> Result<(), StoreError> {
+pub(super) fn forget(tx: Tx<'_, '_>, name: &DomainName) -> Result<(), StoreError> {
     match find(tx, name)? {
         Some(certificate) if certificate.source == CertificateSource::Acme => {
-            tx.delete::<DomainCheck>(&name.as_str().to_owned())?;
             tx.delete::<Certificate>(&name.as_str().to_owned())
         }
         _ => Ok(()),
@@ -43,7 +42,7 @@ pub fn forget(tx: Tx<'_, '_>, name: &DomainName) -> Result<(), StoreError> {
 }
 
 /// What was issued cannot be used any more: another one is wanted.
-pub fn reset(tx: Tx<'_, '_>, name: &DomainName) -> Result<(), StoreError> {
+pub(super) fn reset(tx: Tx<'_, '_>, name: &DomainName) -> Result<(), StoreError> {
     change(tx, name, |certificate| {
         certificate.issued = None;
         certificate.state = CertificateState::Wanted;
@@ -51,7 +50,7 @@ pub fn reset(tx: Tx<'_, '_>, name: &DomainName) -> Result<(), StoreError> {
 }
 
 /// An order is about to be placed: it counts from now on, whatever comes of it.
-pub fn begin(
+pub(super) fn begin(
     tx: Tx<'_, '_>,
     name: &DomainName,
     directory: &str,
@@ -70,7 +69,7 @@ pub fn begin(
 }
 
 /// An order was placed: from now on it is gone on with.
-pub fn ordered(
+pub(super) fn ordered(
     tx: Tx<'_, '_>,
     name: &DomainName,
     (directory, order, key): (String, String, Sealed),
@@ -86,7 +85,7 @@ pub fn ordered(
 }
 
 /// A certificate came.
-pub fn issued(
+pub(super) fn issued(
     tx: Tx<'_, '_>,
     name: &DomainName,
     issued: Issued,
@@ -122,7 +121,7 @@ pub fn issued(
 
 /// An attempt failed. `seen` is the state in which it went on last: if a user has changed it since,
 /// that wins.
-pub fn failed(
+pub(super) fn failed(
     tx: Tx<'_, '_>,
     name: &DomainName,
     seen: &CertificateState,
@@ -157,7 +156,7 @@ pub fn failed(
 }
 
 /// People are told that a certificate is about to end; alarms that are overtaken count as given.
-pub fn alarm(
+pub(super) fn alarm(
     tx: Tx<'_, '_>,
     name: &DomainName,
     days: u16,
@@ -175,7 +174,7 @@ pub fn alarm(
 }
 
 /// The authority wants the certificate with this serial number to be renewed then.
-pub fn renew_at(
+pub(super) fn renew_at(
     tx: Tx<'_, '_>,
     name: &DomainName,
     serial: &str,
@@ -189,7 +188,7 @@ pub fn renew_at(
 }
 
 /// Keeps an account's credentials.
-pub fn registered(
+pub(super) fn registered(
     tx: Tx<'_, '_>,
     directory: &str,
     credentials: Sealed,
@@ -197,20 +196,6 @@ pub fn registered(
 ) -> Result<(), StoreError> {
     let account = account(tx, directory, now)?;
     tx.put(&AcmeAccount { credentials, ..account })
-}
-
-/// Where a name was seen to lead.
-pub fn checked(
-    tx: Tx<'_, '_>,
-    name: &DomainName,
-    pointing: Pointing,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let before = tx.get::<DomainCheck>(&name.as_str().to_owned())?;
-    if before.is_some_and(|check| check.pointing == pointing) {
-        return Ok(());
-    }
-    tx.put(&DomainCheck { name: name.clone(), pointing, since: now })
 }
 
 /// What a failure means for budgets and for whom to ask next.
@@ -237,7 +222,7 @@ fn count(
 }
 
 /// Leaves an authority alone for as long as it asks; an account that it does not know is dropped.
-pub fn leave_alone(
+pub(super) fn leave_alone(
     tx: Tx<'_, '_>,
     directory: &str,
     failure: &Failure,

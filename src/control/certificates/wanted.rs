@@ -31,18 +31,22 @@ pub enum ZoneOf {
 
 /// The names that shall have a certificate, with the app that is told about each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub(super) struct Wanted {
     /// Name → app, where there is one.
-    pub names: BTreeMap<DomainName, Option<AppName>>,
+    pub(super) names: BTreeMap<DomainName, Option<AppName>>,
     /// The zones that this server answers for, the platform's among them.
-    pub zones: Vec<String>,
+    pub(super) zones: Vec<String>,
 }
 
 impl Wanted {
     /// What the records say.
-    pub fn of(view: &impl View, platform: &Platform, now: Timestamp) -> Result<Self, StoreError> {
-        let mut wanted = Self::default();
-        wanted.zones = view.scan::<Zone>(&())?.into_iter().map(|zone| zone.name.into()).collect();
+    pub(super) fn of(
+        view: &impl View,
+        platform: &Platform,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let zones = view.scan::<Zone>(&())?.into_iter().map(|zone| zone.name.into()).collect();
+        let mut wanted = Self { zones, ..Self::default() };
         wanted.add_platform(view, platform)?;
         for domain in view.scan::<Domain>(&())? {
             wanted.names.insert(domain.name, Some(domain.app));

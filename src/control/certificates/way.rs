@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     acme::{Proof, ProofKind},
-    model::DomainName,
+    model::{
+        DomainName, InvalidName,
+        zone::{RecordName, is_within},
+    },
     pki,
 };
 
@@ -30,7 +33,7 @@ pub(super) enum Way {
     /// A TXT record at this name, which is in a zone of ours.
     Dns {
         /// `_acme-challenge.<name>`, or what that is an alias of.
-        place: String,
+        place: RecordName,
     },
 }
 
@@ -67,10 +70,11 @@ async fn place(
     executor: &Executor,
     name: &DomainName,
     zones: &[String],
-) -> Result<String, Failure> {
+) -> Result<RecordName, Failure> {
     let base = name.base();
-    let place = format!("_acme-challenge.{base}");
-    if zones.iter().any(|zone| within(base, zone)) {
+    let own = format!("_acme-challenge.{base}");
+    let place = record_name(&own)?;
+    if zones.iter().any(|zone| is_within(base, zone)) {
         return Ok(place);
     }
     let domain = &executor.settings.platform.domain;
@@ -83,11 +87,13 @@ async fn place(
             ),
         ));
     }
-    let target = format!("{base}.acme.{domain}");
+    let target = record_name(&format!("{base}.acme.{domain}"))?;
     let hint = format!("add a record at your DNS provider: {place} CNAME {target}");
     let failure = |reason| Err(Failure::preflight(reason, hint.clone()));
-    match executor.world.alias(&place).await {
-        Ok(alias) if alias.trim_end_matches('.').eq_ignore_ascii_case(&target) => Ok(target),
+    match executor.world.alias(&own).await {
+        Ok(alias) if alias.trim_end_matches('.').eq_ignore_ascii_case(target.as_str()) => {
+            Ok(target)
+        }
         Ok(alias) => failure(format!("{place} is an alias of {alias}, not of {target}")),
         Err(Unresolved::Nothing) => failure(format!("{place} is not set")),
         Err(Unresolved::Failed(why)) => failure(format!("{place} could not be looked up: {why}")),
@@ -101,9 +107,11 @@ pub(super) async fn show(
     way: &Way,
     proof: &Proof,
 ) -> Result<Shown, Failure> {
-    let host = || Host::parse(name.base()).map_err(|_| {
-        Failure::preflight(format!("{name} is no host"), "remove the domain".to_owned())
-    });
+    let host = || {
+        Host::parse(name.base()).map_err(|_| {
+            Failure::preflight(format!("{name} is no host"), "remove the domain".to_owned())
+        })
+    };
     let exhibit = match way {
         Way::Http { .. } => {
             let path = format!("/.well-known/acme-challenge/{}", proof.token);
@@ -120,10 +128,10 @@ pub(super) async fn show(
 }
 
 /// Waits until resolvers have the record; they may remember an earlier one for its time to live.
-async fn seen(executor: &Executor, place: &str, record: &str) -> Result<(), Failure> {
+async fn seen(executor: &Executor, place: &RecordName, record: &str) -> Result<(), Failure> {
     let deadline = Instant::now() + SEEN;
     loop {
-        let texts = executor.world.texts(place).await;
+        let texts = executor.world.texts(place.as_str()).await;
         if texts.is_ok_and(|texts| texts.iter().any(|text| text == record)) {
             return Ok(());
         }
@@ -137,8 +145,11 @@ async fn seen(executor: &Executor, place: &str, record: &str) -> Result<(), Fail
     }
 }
 
-fn within(name: &str, zone: &str) -> bool {
-    name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+/// A name that is too long for a record cannot be proved.
+pub(super) fn record_name(name: &str) -> Result<RecordName, Failure> {
+    name.parse().map_err(|error: InvalidName| {
+        Failure::preflight(error.to_string(), "remove the domain, and add a shorter one")
+    })
 }
 
 /// Longer than any record of ours may be remembered (60 s).

@@ -10,6 +10,7 @@
 pub mod apps;
 pub mod backoff;
 pub mod builds;
+pub mod certificates;
 pub mod domains;
 pub mod names;
 pub mod routes;

@@ -51,7 +51,7 @@ pub enum InvalidCertificate {
     Key,
     /// The library cannot sign with the key, or it belongs to another certificate.
     #[error("the key cannot be used with the certificate")]
-    Mismatch(#[source] rustls::Error),
+    Mismatch(#[source] Error),
 }
 
 impl Certificate {

@@ -5,7 +5,8 @@
 //!
 //! A request's life: `listener` accepts and hands the socket to the least loaded `worker`;
 //! `admission` reads who is behind a load balancer (`preface`) and shakes hands (`tls`);
-//! `intake` finds heads for a `connection`; `request` validates one and writes what the upstream will get;
+//! `intake` finds heads for a `connection`, `http2` finds streams; `request` validates one and
+//! writes what the upstream will get; `rules` lead it to a `venue` and say whether it may go on;
 //! `forward` picks an upstream (`balance`), holds the request while there is none (`hold`) and
 //! retries where nothing was sent; `exchange` moves one request and one response over two `wire`s
 //! through two `pump`s; `tunnel` takes over after a 101; `pages` says what is wrong.
@@ -34,6 +35,7 @@ mod edge;
 mod exchange;
 mod fault;
 mod forward;
+pub mod handover;
 mod health;
 mod hold;
 mod intake;
@@ -44,11 +46,13 @@ mod place;
 mod pool;
 pub mod preface;
 mod retry;
+mod rules;
 mod shared;
 mod sticky;
 mod tls;
 mod tunnel;
 mod upstream;
+mod venue;
 mod view;
 mod watchdog;
 mod worker;
@@ -80,6 +84,10 @@ mod pages;
 mod refusal;
 mod request_id;
 mod traffic;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use access_log::{Abort, AccessLog, Record, Records, access_log};
 pub use certificates::{Certificate, Certificates, InvalidCertificate};

@@ -65,7 +65,7 @@ pub(crate) async fn accept(listener: tokio::net::TcpListener, door: Door, worker
         };
         match accepted {
             Ok((stream, peer)) => {
-                assign(&worker, stream, arrival(&worker, peer, door), door, permit)
+                assign(&worker, stream, arrival(&worker, peer, door), door, permit);
             }
             Err(error) => survive(&worker, &error).await,
         }

@@ -14,6 +14,8 @@ use tokio::sync::watch;
 use crate::figures::Figures;
 use crate::health::Health;
 use crate::limits::Limits;
+use crate::rules::queue::Queue;
+use crate::rules::rate::Buckets;
 use crate::table::{ServiceName, UpstreamId};
 use crate::tls::TlsMeter;
 
@@ -140,6 +142,10 @@ pub(crate) struct ServiceMeter {
     /// Requests that drew lots between the canary and the others.
     lots: AtomicU64,
     by_worker: Box<[Figures]>,
+    /// How often each client asked.
+    pub(crate) buckets: Buckets,
+    /// The seats of those it serves at once, if they are numbered.
+    pub(crate) queue: Arc<Queue>,
 }
 
 impl ServiceMeter {
@@ -149,6 +155,8 @@ impl ServiceMeter {
             held: AtomicUsize::new(0),
             lots: AtomicU64::new(0),
             by_worker: (0..workers.max(1)).map(|_| Figures::default()).collect(),
+            buckets: Buckets::default(),
+            queue: Arc::default(),
         }
     }
 

@@ -13,7 +13,11 @@ mod conformance;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod few_files;
+#[cfg(test)]
 mod forwarding;
+#[cfg(test)]
+mod handover;
 #[cfg(test)]
 mod hold;
 #[cfg(test)]
@@ -21,11 +25,17 @@ mod http2;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod preface;
 #[cfg(test)]
 mod retry;
+#[cfg(test)]
+mod routing;
+#[cfg(test)]
+mod rules;
 #[cfg(test)]
 mod secure;
 #[cfg(test)]

@@ -78,7 +78,7 @@ fn a_stranger_may_not_speak_for_others() {
     let stage = Stage::planned(&Plan { trusted: Vec::new(), ..plan() }, &[&origin]);
     let preface = "PROXY TCP4 198.51.100.7 127.0.0.1 5000 80\r\n";
     assert_eq!(stage.exchange([preface, GET].concat()), "");
-    assert_eq!(stage.edge.traffic().prefaces_refused, 1);
+    stage.await_traffic("a refusal", |traffic| traffic.prefaces_refused == 1);
 }
 
 #[test]

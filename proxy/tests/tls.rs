@@ -80,7 +80,7 @@ fn each_host_is_shown_its_own_certificate() {
     assert!(unknown.to_string().contains("UnrecognisedName"), "{unknown}");
     assert!(shown("too.deep.app.test").is_err());
     assert!(shown("127.0.0.1").is_err(), "who names nobody is shown nothing either");
-    assert_eq!(stage.edge.traffic().tls.failed.unknown_name, 3);
+    stage.await_traffic("three failures", |traffic| traffic.tls.failed.unknown_name == 3);
 
     set.generation = 2;
     set.fallback = Some(authority.issue(&["else.test", "127.0.0.1"]));
@@ -125,8 +125,8 @@ fn sessions_resume_without_being_remembered() {
             client.get("app.test", "/").unwrap();
             kinds.push(client.stream.conn.handshake_kind().unwrap());
         }
-        use HandshakeKind::{Full, Resumed};
-        assert_eq!(kinds, [Full, Resumed, Resumed], "{version:?}");
+        let [full, resumed] = [HandshakeKind::Full, HandshakeKind::Resumed];
+        assert_eq!(kinds, [full, resumed, resumed], "{version:?}");
     }
     assert_eq!(stage.edge.traffic().tls.resumed, 4);
 }
@@ -171,8 +171,8 @@ fn what_fails_is_counted_by_its_reason() {
     let failed = |what: &str, count: fn(&HandshakeFailures) -> u64| {
         stage.await_traffic(what, |traffic| count(&traffic.tls.failed) == 1);
     };
-    let mut plain = TcpStream::connect(stage.address()).unwrap();
-    plain.write_all(b"GET / HTTP/1.1\r\nHost: app.test\r\n\r\n").unwrap();
+    let mut http = TcpStream::connect(stage.address()).unwrap();
+    http.write_all(b"GET / HTTP/1.1\r\nHost: app.test\r\n\r\n").unwrap();
     failed("plain HTTP", |failed| failed.malformed);
 
     drop(TcpStream::connect(stage.address()).unwrap());

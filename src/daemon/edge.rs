@@ -9,7 +9,7 @@ use crate::{
     clock,
     config::Config,
     control::routes::{EdgeKey, Ground},
-    daemon::{folders::Folders, init::write_secret},
+    daemon::{dns, folders::Folders, init::write_secret},
     server::Reach,
 };
 
@@ -21,7 +21,11 @@ pub(super) fn bind(
 ) -> Result<Edge, proxy::BindError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let plain = config.http.iter().copied().map(Listen::http);
-    let listen = plain.chain(config.https.iter().copied().map(Listen::https)).collect();
+    let listen = plain.chain(config.https.iter().copied().map(Listen::https));
+    let listen = match config.proxy_protocol {
+        true => listen.map(Listen::behind_proxy).collect(),
+        false => listen.collect(),
+    };
     let settings = proxy::Settings {
         workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
         trusted: config
@@ -64,7 +68,7 @@ pub(super) fn reach(config: &Config, edge: &Edge) -> Reach {
         domain: config.domain.clone(),
         http: plain.first().map_or(80, SocketAddr::port),
         https: tls.first().map(SocketAddr::port),
-        addresses: config.addresses.clone(),
+        addresses: dns::public(config),
         dns: !config.dns.is_empty(),
     }
 }

@@ -1,7 +1,7 @@
 # The front door of the repository. Every target is one script; read those to see what happens.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop clean-demo test lint release bench-deploy
+.PHONY: help setup demo demo-stop clean-demo test lint release bench-deploy bench-proxy
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,3 +29,6 @@ release: ## one static binary for x86_64 Linux
 
 bench-deploy: ## warm redeploys of node-express: p50 and p95
 	@scripts/bench-deploy.sh
+
+bench-proxy: ## the edge beside nginx, haproxy and caddy, as ratios
+	@scripts/bench-proxy.sh

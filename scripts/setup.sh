@@ -2,8 +2,9 @@
 # Makes a Debian or Ubuntu machine that has only Rust ready for the other scripts.
 # Installs only what is missing, says each thing it does, and may be run at any time.
 #
-#   setup.sh         what paas needs to be built and run
-#   setup.sh tests   and what its tests need besides
+#   setup.sh           what paas needs to be built and run
+#   setup.sh tests     and what its tests need besides
+#   setup.sh benches   and what `make bench-proxy` compares the edge with
 set -euo pipefail
 # shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
@@ -45,10 +46,22 @@ NEEDED_BY_TESTS="
 NEEDED_FILES_BY_TESTS="
   /usr/share/doc/busybox-static/copyright:busybox-static
 "
-[ "${1:-}" != tests ] || {
-  NEEDED_COMMANDS+=$NEEDED_BY_TESTS
-  NEEDED_FILES+=$NEEDED_FILES_BY_TESTS
-}
+
+# Only the benches need these: other proxies, and load for HTTP/2.
+NEEDED_BY_BENCHES="
+  nginx:nginx-light         a proxy to be measured against
+  haproxy:haproxy           another
+  caddy:caddy               another
+  h2load:nghttp2-client     load over HTTP/2
+"
+
+case "${1:-}" in
+  tests)
+    NEEDED_COMMANDS+=$NEEDED_BY_TESTS
+    NEEDED_FILES+=$NEEDED_FILES_BY_TESTS
+    ;;
+  benches) NEEDED_COMMANDS+=$NEEDED_BY_BENCHES ;;
+esac
 
 missing_packages() {
   local entry
@@ -83,6 +96,19 @@ install_packages() {
   command -v docker >/dev/null || as_root apt-get install -y --no-install-recommends docker-cli >"$log" 2>&1 ||
     { tail -n 20 "$log" >&2; fail "apt-get could not install docker-cli (whole output: $log)"; }
   rm -f "$log"
+  stop_services "${packages[@]}"
+}
+
+# Debian starts what it installs. The proxies are here to be measured, not to serve this machine.
+stop_services() {
+  local package
+  [ -d /run/systemd/system ] || return 0
+  for package in "$@"; do
+    case "$package" in
+      nginx-light) as_root systemctl disable --quiet --now nginx ;;
+      haproxy | caddy) as_root systemctl disable --quiet --now "$package" ;;
+    esac
+  done
 }
 
 # As whoever runs this, or as root: a member of the group `docker` needs no sudo here.

@@ -4,9 +4,10 @@
 //! as records ([`store`]) of nouns ([`model`]). From then on nobody waits for anybody: [`control`]
 //! looks at what is wanted and at what is, plans the difference purely, and carries it out on an
 //! [`engine`], with [`build`] making images of source trees and the crate `proxy` bringing the
-//! requests. What instances write is kept by [`logs`], what is counted is told by [`metrics`]; [`node`] is what a daemon sees of its own
-//! machine. [`daemon`] puts the parts together and is the only one that knows them all. Whatever
-//! dies at whatever moment, the next pass sees the same two things again and goes on.
+//! requests. What instances write is kept by [`logs`], what is counted is told by [`metrics`];
+//! [`node`] is what a daemon sees of its own machine. [`daemon`] puts the parts together and is the
+//! only one that knows them all. Whatever dies at whatever moment, the next pass sees the same two
+//! things again and goes on.
 
 pub mod model;
 
@@ -25,6 +26,8 @@ pub mod build;
 pub mod logs;
 
 pub mod metrics;
+
+pub mod dns;
 
 pub mod node;
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use crate::field::Extra;
 use crate::health::Standing;
 use crate::meter::InFlight;
 use crate::table::UpstreamId;
@@ -18,8 +19,8 @@ use crate::upstream::Peer;
 pub(crate) struct Chosen {
     pub(crate) peer: Rc<Peer>,
     pub(crate) in_flight: InFlight,
-    /// Field lines for the answer, should it come from there.
-    pub(crate) added: Vec<u8>,
+    /// Fields for the answer, should it come from there.
+    pub(crate) added: Vec<Extra>,
 }
 
 impl Chosen {

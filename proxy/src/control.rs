@@ -8,11 +8,12 @@ use httparse::Header;
 use crate::field::Field;
 use crate::head::Malformed;
 
-/// The minor version of HTTP/1.
+/// The version of HTTP that a message came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Version {
     Http10,
     Http11,
+    Http2,
 }
 
 impl Version {
@@ -24,6 +25,7 @@ impl Version {
         match self {
             Self::Http10 => "HTTP/1.0",
             Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2.0",
         }
     }
 }
@@ -128,7 +130,7 @@ impl<'b> Tokens<'b> {
     fn persistence(&self, version: Version) -> Persistence {
         match version {
             _ if self.close => Persistence::Close,
-            Version::Http11 => Persistence::KeepAlive,
+            Version::Http11 | Version::Http2 => Persistence::KeepAlive,
             Version::Http10 if self.keep_alive => Persistence::KeepAlive,
             Version::Http10 => Persistence::Close,
         }

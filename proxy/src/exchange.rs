@@ -11,8 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::alarm::Alarm;
 use crate::control::Persistence;
+use crate::field::Extra;
 use crate::fault::{Answered, Fault};
 use crate::head::{self, Found, Malformed};
+use crate::party::Client;
 use crate::pump::{Leak, Pump, Waiting};
 use crate::request::Request;
 use crate::response::{self, Circumstances, Kind, Response, Uploading};
@@ -33,12 +35,12 @@ pub(crate) enum Upload {
 /// The parties and the state of one exchange.
 #[derive(Debug)]
 pub(crate) struct Exchange<'a, C, U> {
-    pub(crate) client: &'a mut Wire<C>,
+    pub(crate) client: &'a mut C,
     pub(crate) upstream: &'a mut Wire<U>,
     pub(crate) alarm: &'a mut Alarm,
     pub(crate) request: &'a Request,
     /// Field lines for the answer that are ours.
-    pub(crate) added: &'a [u8],
+    pub(crate) added: &'a [Extra],
     pub(crate) worker: &'a Worker,
     pub(crate) upload: Upload,
     pub(crate) progress: Progress,
@@ -69,7 +71,7 @@ impl Progress {
 
 impl<C, U> Exchange<'_, C, U>
 where
-    C: AsyncRead + AsyncWrite + Unpin,
+    C: Client,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     /// Sends the request as far as the upstream takes it, until a head arrives that is not interim.
@@ -91,7 +93,7 @@ where
                 Poll::Pending => break,
             }
         }
-        if !self.client.output.is_empty()
+        if !self.client.output().is_empty()
             && matches!(self.client.poll_flush(cx), Poll::Ready(Err(_)))
         {
             return Poll::Ready(Err(Fault::ClientGone));
@@ -243,8 +245,8 @@ where
                 at: (self.worker.shared.clock)(),
             };
             let head = bytes.get(..length).unwrap_or_default();
-            let kind = response::read(head, &around, &mut self.client.output)
-                .map_err(Fault::UpstreamMalformed)?;
+            let kind =
+                response::pass(head, &around, self.client).map_err(Fault::UpstreamMalformed)?;
             self.upstream.input.consume(length);
             self.progress.seen = 0;
             match kind {

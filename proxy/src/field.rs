@@ -88,6 +88,13 @@ pub(crate) fn put(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// A field of the edge's own for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extra {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,11 +19,13 @@ use crate::balance::Chosen;
 use crate::body::{Body, Extent};
 use crate::control::Persistence;
 use crate::exchange::{Exchange, Progress, Upload};
+use crate::field::Extra;
 use crate::fault::{Answered, Fault};
 use crate::figures::Figures;
 use crate::head::Malformed;
 use crate::hold::{self, Waited};
 use crate::meter::{Consequence, OpenTunnel, ServiceMeter};
+use crate::party::Client;
 use crate::pool::Search;
 use crate::pump::{Encoding, Pump, put_whole};
 use crate::refusal::Refusal;
@@ -51,7 +53,7 @@ pub(crate) enum After {
 #[derive(Debug)]
 pub(crate) struct Turn<'a, C> {
     pub(crate) worker: &'a Worker,
-    pub(crate) client: &'a mut Wire<C>,
+    pub(crate) client: &'a mut C,
     pub(crate) alarm: &'a mut Alarm,
     pub(crate) request: &'a Request,
     /// The head for the upstream.
@@ -70,7 +72,7 @@ enum Attempt {
     Again(Refusal),
 }
 
-impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
+impl<C: Client> Turn<'_, C> {
     /// Serves the request. The body, if it was here as a whole, is still in the client's input.
     pub(crate) async fn serve(&mut self) -> After {
         let after = self.route().await;
@@ -237,7 +239,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
         target: &Target,
         peer: &Peer,
         link: &mut Link,
-        added: &[u8],
+        added: &[Extra],
     ) -> Ended {
         let (upload, received) = match self.prepare(target, &mut link.wire) {
             Ok(upload) => upload,
@@ -284,7 +286,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     }
 
     async fn tunnel(&mut self, link: &mut Link) -> Ended {
-        if !self.client.input.is_empty() {
+        if !self.client.unread().is_empty() {
             // It was sent before the 101 could have been seen (RFC 9931): whoever did that may
             // have meant it for somebody else.
             return Ended::Faulty(Fault::ClientMalformed(Malformed::Optimistic));
@@ -305,12 +307,13 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
     ) -> Result<(Upload, u64), Malformed> {
         target.pool.put_head(self.head, &mut upstream.output);
         let encoding = match self.request.body {
-            Body::Chunked(_) => Encoding::Chunked,
-            Body::Sized(_) | Body::UntilClose => Encoding::Plain,
+            Body::Sized(_) => Encoding::Plain,
+            // Over HTTP/2 a body of unknown length ends with its stream.
+            Body::Chunked(_) | Body::UntilClose => Encoding::Chunked,
         };
         match self.extent {
             Extent::Whole(_) => {
-                let input = self.client.input.bytes();
+                let input = self.client.unread();
                 let moved = put_whole(self.request.body, encoding, input, &mut upstream.output)?;
                 Ok((Upload::Flushing, moved))
             }
@@ -325,7 +328,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Turn<'_, C> {
             return Attempt::Again(Refusal::UpstreamClosed);
         }
         // An interim response may be half written; a page behind it would be unreadable.
-        let committed = self.record.status.is_some() || !self.client.output.is_empty();
+        let committed = self.record.status.is_some() || self.client.is_committed();
         Attempt::Over(match fault.refusal() {
             Some(refusal) if !committed => After::Refuse(refusal),
             Some(_) | None => After::Cut(fault.abort()),
@@ -342,7 +345,7 @@ enum Ended {
 
 fn answered<C, U>(exchange: &Exchange<'_, C, U>, response: &Response) -> Ended
 where
-    C: AsyncRead + AsyncWrite + Unpin,
+    C: Client,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     let client = match exchange.uploading() {

@@ -9,11 +9,9 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
 use crate::alarm::Alarm;
+use crate::party::Party;
 use crate::view::Target;
-use crate::wire::Wire;
 use crate::worker::Worker;
 
 /// How a wait ended.
@@ -27,16 +25,13 @@ pub(crate) enum Waited {
 }
 
 /// Waits for another table, having `waited` already.
-pub(crate) async fn wait<S>(
-    client: &mut Wire<S>,
+pub(crate) async fn wait(
+    client: &mut impl Party,
     alarm: &mut Alarm,
     worker: &Worker,
     target: &Target,
     waited: Duration,
-) -> Waited
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+) -> Waited {
     let hold = target.service.hold;
     let Some(left) = hold.deadline.checked_sub(waited).filter(|left| !left.is_zero()) else {
         return Waited::InVain;

@@ -43,6 +43,8 @@ mod upstream;
 mod view;
 mod worker;
 
+mod http2;
+
 mod alarm;
 mod arrival;
 mod body;
@@ -52,6 +54,7 @@ mod field;
 mod forwarded;
 mod head;
 mod input;
+mod party;
 mod pump;
 mod request;
 mod response;

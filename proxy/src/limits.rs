@@ -42,6 +42,17 @@ pub struct Limits {
     pub linger_bytes: usize,
     /// Time for the same.
     pub linger: Duration,
+    /// Streams that one HTTP/2 connection may have open.
+    pub streams: u32,
+    /// Bytes of one body that an HTTP/2 client may send ahead of what the upstream took.
+    pub stream_window: u32,
+    /// The same for all bodies of a connection together.
+    pub connection_window: u32,
+    /// Streams a client may reset itself before it is asked whether it does little else.
+    pub stream_resets: u32,
+    /// Requests on one HTTP/2 connection; after that the client is asked to open another, so that
+    /// connections move to where there is room.
+    pub connection_requests: u64,
     /// Idle connections kept per upstream and worker.
     pub pool: usize,
     /// Time an idle upstream connection is kept. Below the 5 s after which Node closes its own.
@@ -82,6 +93,11 @@ impl Default for Limits {
             tunnel_idle: Duration::from_hours(1),
             linger_bytes: 256 * 1024,
             linger: Duration::from_secs(2),
+            streams: 128,
+            stream_window: 256 * 1024,
+            connection_window: 1024 * 1024,
+            stream_resets: 100,
+            connection_requests: 1_000_000,
             pool: 256,
             pool_idle: Duration::from_secs(4),
             pool_fresh: Duration::from_secs(1),

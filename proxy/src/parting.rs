@@ -10,19 +10,17 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::alarm::Alarm;
 use crate::limits::Limits;
+use crate::party::Party;
 use crate::wire::Wire;
 
 /// Writes all that is left to say.
-pub(crate) async fn flush<S>(
-    wire: &mut Wire<S>,
+pub(crate) async fn flush(
+    party: &mut impl Party,
     alarm: &mut Alarm,
     limits: &Limits,
-) -> io::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+) -> io::Result<()> {
     alarm.set(limits.write_stall);
-    poll_fn(|cx| match wire.poll_flush(cx) {
+    poll_fn(|cx| match party.poll_flush(cx) {
         Poll::Pending => alarm.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
         written @ Poll::Ready(_) => written,
     })

@@ -1,4 +1,4 @@
-//! A body on its way from one wire to another.
+//! A body on its way from one party to the other.
 //!
 //! It knows nothing of heads. It never reads more before what it has is written, so a slow reader
 //! slows the sender, and it never waits for more before what it has is sent, so that a stream is
@@ -7,11 +7,9 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
 use crate::body::{Body, Step, put_trailers};
 use crate::head::Malformed;
-use crate::wire::Wire;
+use crate::party::Party;
 
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,12 +72,12 @@ impl Pump {
     pub(crate) fn poll<S, T>(
         &mut self,
         cx: &mut Context<'_>,
-        source: &mut Wire<S>,
-        sink: &mut Wire<T>,
+        source: &mut S,
+        sink: &mut T,
     ) -> Poll<Result<(), Leak>>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
-        T: AsyncRead + AsyncWrite + Unpin,
+        S: Party,
+        T: Party,
     {
         loop {
             self.waiting = Waiting::ForSink;
@@ -87,22 +85,24 @@ impl Pump {
             if self.ended {
                 return sink.poll_flush(cx).map_err(Leak::Sink);
             }
-            match self.body.step(source.input.bytes())? {
-                Step::Skip(count) => source.input.consume(count),
+            match self.body.step(source.unread())? {
+                Step::Skip(count) => source.consume(count),
                 Step::Data(count) => self.take(count, source, sink),
                 Step::End { skip, trailers } => {
-                    let section = source.input.bytes().get(..trailers).unwrap_or_default();
+                    let section = source.unread().get(..trailers).unwrap_or_default();
                     self.finish(section, sink)?;
-                    source.input.consume(skip);
+                    source.consume(skip);
                 }
                 Step::More => {
                     ready!(sink.poll_flush(cx)).map_err(Leak::Sink)?;
                     self.waiting = Waiting::ForSource;
-                    if !source.input.has_room() {
+                    if !source.has_room() {
                         return Poll::Ready(Err(Leak::Malformed(Malformed::Chunk)));
                     }
                     match ready!(source.poll_fill(cx)) {
-                        Ok(0) if self.body == Body::UntilClose => self.finish(&[], sink)?,
+                        Ok(0) if self.body == Body::UntilClose => {
+                            self.finish(source.trailers(), sink)?;
+                        }
                         Ok(0) => return Poll::Ready(Err(Malformed::Truncated.into())),
                         Ok(_) => {}
                         Err(error) => return Poll::Ready(Err(Leak::Source(error))),
@@ -116,48 +116,41 @@ impl Pump {
     fn poll_in_place<S, T>(
         &mut self,
         cx: &mut Context<'_>,
-        source: &mut Wire<S>,
-        sink: &mut Wire<T>,
+        source: &mut S,
+        sink: &mut T,
     ) -> Poll<io::Result<()>>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
-        T: AsyncRead + AsyncWrite + Unpin,
+        S: Party,
+        T: Party,
     {
         while self.in_place > 0 {
-            let data = source.input.bytes().get(..self.in_place).unwrap_or_default();
+            let data = source.unread().get(..self.in_place).unwrap_or_default();
             let taken = ready!(sink.poll_write(cx, data))?;
-            source.input.consume(taken);
+            source.consume(taken);
             self.in_place -= taken;
             if self.in_place == 0 {
-                self.put_tail(&mut sink.output);
+                self.put_tail(sink.output());
             }
         }
         Poll::Ready(Ok(()))
     }
 
-    fn take<S, T>(&mut self, count: usize, source: &mut Wire<S>, sink: &mut Wire<T>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-        T: AsyncRead + AsyncWrite + Unpin,
-    {
+    fn take<S: Party, T: Party>(&mut self, count: usize, source: &mut S, sink: &mut T) {
         self.moved += count as u64;
-        put_size(self.encoding, count, &mut sink.output);
-        if count <= SMALL && sink.output.len() <= 2 * SMALL {
-            let data = source.input.bytes().get(..count).unwrap_or_default();
-            sink.output.extend_from_slice(data);
-            source.input.consume(count);
-            self.put_tail(&mut sink.output);
+        put_size(self.encoding, count, sink.output());
+        if count <= SMALL && sink.output().len() <= 2 * SMALL {
+            let data = source.unread().get(..count).unwrap_or_default();
+            sink.output().extend_from_slice(data);
+            source.consume(count);
+            self.put_tail(sink.output());
         } else {
             self.in_place = count;
         }
     }
 
-    fn finish<T>(&mut self, trailers: &[u8], sink: &mut Wire<T>) -> Result<(), Malformed>
-    where
-        T: AsyncRead + AsyncWrite + Unpin,
-    {
+    fn finish<T: Party>(&mut self, trailers: &[u8], sink: &mut T) -> Result<(), Malformed> {
         self.ended = true;
-        put_end(self.encoding, trailers, &mut sink.output)
+        sink.put_end(self.encoding, trailers)
     }
 
     fn put_tail(&self, out: &mut Vec<u8>) {
@@ -205,7 +198,12 @@ fn put_size(encoding: Encoding, count: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn put_end(encoding: Encoding, trailers: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+/// Appends the end of a body.
+pub(crate) fn put_end(
+    encoding: Encoding,
+    trailers: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Malformed> {
     if encoding == Encoding::Chunked {
         out.extend_from_slice(b"0\r\n");
         put_trailers(trailers, out)?;

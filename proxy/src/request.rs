@@ -79,8 +79,8 @@ impl Request {
         }
         let version = Version::of(parsed.version);
         let target = Target::parse(target, method).map_err(Refusal::Malformed)?;
-        let head = Head { method, target, version, fields: parsed.headers };
-        head.understand(arrival, at, out)
+        let (fields, frame) = (&*parsed.headers, Frame::Fields);
+        Head { method, target, version, frame, fields }.understand(arrival, at, out)
     }
 
     /// Whether doing it twice is doing it once (RFC 9110 section 9.2.2).
@@ -115,15 +115,32 @@ fn names_a_version(head: &[u8]) -> bool {
         if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
-struct Head<'h, 'b> {
-    method: &'b str,
-    target: Target<'b>,
-    version: Version,
-    fields: &'h [Header<'b>],
+/// A head that was taken apart, from whatever it was sent in.
+#[derive(Debug)]
+pub(crate) struct Head<'h, 'b> {
+    pub(crate) method: &'b str,
+    pub(crate) target: Target<'b>,
+    pub(crate) version: Version,
+    pub(crate) frame: Frame<'b>,
+    pub(crate) fields: &'h [Header<'b>],
+}
+
+/// How the end of the body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Frame<'b> {
+    /// By the fields of the head.
+    Fields,
+    /// The stream has ended with its head.
+    Ended,
+    /// The stream ends with the body.
+    Open,
+    /// There is no body: the stream becomes a tunnel for this protocol (RFC 8441).
+    Tunnel(&'b str),
 }
 
 impl Head<'_, '_> {
-    fn understand(
+    /// Checks it, and appends the head for the upstream to `out`.
+    pub(crate) fn understand(
         &self,
         arrival: &Arrival,
         at: SystemTime,
@@ -138,21 +155,23 @@ impl Head<'_, '_> {
         if arrival.trust == Trust::Stranger {
             known.distrust();
         }
-        let body = match control.length {
-            Length::Unsaid => Body::EMPTY,
-            Length::Sized(size) => Body::Sized(size),
-            Length::Chunked => Body::CHUNKED,
+        let (body, length) = self.body(control.length).map_err(Refusal::Malformed)?;
+        let upgrade = match self.frame {
+            Frame::Tunnel(protocol) => Some(protocol),
+            Frame::Fields => control.upgrade.filter(|token| self.may_upgrade(token, body)),
+            Frame::Ended | Frame::Open => None,
         };
-        let upgrade = control.upgrade.filter(|token| self.may_upgrade(token, body));
         let id = known.id.take().unwrap_or_else(RequestId::fresh);
 
         let path = [self.target.prefix, self.target.path].concat();
-        for part in [self.method, " ", &path, " HTTP/1.1\r\nHost: ", authority, "\r\n"] {
+        // A tunnel through HTTP/1.1 is asked for with GET (RFC 9110 section 7.8).
+        let method = if matches!(self.frame, Frame::Tunnel(_)) { "GET" } else { self.method };
+        for part in [method, " ", &path, " HTTP/1.1\r\nHost: ", authority, "\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
         self.put_fields(&control, out);
         let reach = self.put_reach(known.max_forwards, out);
-        put_length(control.length, out);
+        put_length(length, out);
         if let Some(token) = upgrade {
             put(out, "Connection", b"upgrade");
             put(out, "Upgrade", token.as_bytes());
@@ -160,7 +179,7 @@ impl Head<'_, '_> {
         let hops = known.hops();
         put_arrival(&known, &hops, arrival, at, authority, out);
         put(out, "X-Request-Id", id.as_str().as_bytes());
-        put(out, "Via", if self.version == Version::Http10 { b"1.0 edge" } else { b"1.1 edge" });
+        put(out, "Via", via(self.version));
         out.extend_from_slice(b"\r\n");
 
         Ok(Request {
@@ -177,6 +196,20 @@ impl Head<'_, '_> {
             secure: known.secure(arrival),
             reach,
         })
+    }
+
+    /// How the body is read, and what the upstream is told of its length.
+    fn body(&self, said: Length) -> Result<(Body, Length), Malformed> {
+        match (self.frame, said) {
+            (Frame::Tunnel(_), Length::Unsaid) => Ok((Body::EMPTY, said)),
+            (Frame::Tunnel(_), Length::Sized(_) | Length::Chunked) => Err(Malformed::Length),
+            (Frame::Fields | Frame::Ended, Length::Unsaid) => Ok((Body::EMPTY, said)),
+            (Frame::Ended, Length::Sized(1..)) => Err(Malformed::Length),
+            (Frame::Open, Length::Unsaid) => Ok((Body::UntilClose, Length::Chunked)),
+            (_, Length::Sized(size)) => Ok((Body::Sized(size), said)),
+            (Frame::Fields, Length::Chunked) => Ok((Body::CHUNKED, said)),
+            (Frame::Ended | Frame::Open, Length::Chunked) => Err(Malformed::Coding),
+        }
     }
 
     /// Only for the two methods that probe the way is the value ours to count down.
@@ -234,12 +267,20 @@ impl Head<'_, '_> {
                     put(out, field.name, field.value);
                 }
                 // An HTTP/1.0 client could not understand the 100 that this asks for.
-                Field::Expect if self.version == Version::Http11 => {
+                Field::Expect if self.version != Version::Http10 => {
                     put(out, field.name, field.value);
                 }
                 _ => {}
             }
         }
+    }
+}
+
+fn via(version: Version) -> &'static [u8] {
+    match version {
+        Version::Http10 => b"1.0 edge",
+        Version::Http11 => b"1.1 edge",
+        Version::Http2 => b"2.0 edge",
     }
 }
 

@@ -1,6 +1,7 @@
 //! A response head: checked as strictly as a request, and written anew for the client.
 //!
-//! It reads no body. The invariant: an upstream cannot make a client see two responses where it
+//! It reads no body. What every answer carries, whatever the client speaks, is said in one place:
+//! [`Head::each_field`]. The invariant: an upstream cannot make a client see two responses where it
 //! sent one, nor keep a connection in a state that either side reads differently.
 
 use std::time::SystemTime;
@@ -10,9 +11,10 @@ use httparse::{EMPTY_HEADER, Header, Status};
 use crate::body::Body;
 use crate::control::{Control, Length, Persistence, Version};
 use crate::date::http_date;
-use crate::field::{Field, put};
+use crate::field::{Extra, Field, put};
 use crate::head::Malformed;
 use crate::pages::Part;
+use crate::party::{Client, Told};
 use crate::pump::Encoding;
 use crate::request::{MOST_FIELDS, Request, put_length};
 
@@ -44,8 +46,8 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Circumstances<'a> {
     pub(crate) request: &'a Request,
-    /// Field lines that are ours to add to the final answer.
-    pub(crate) added: &'a [u8],
+    /// Fields that are ours to add to the final answer.
+    pub(crate) added: &'a [Extra],
     /// The client connection's end is already decided: the edge stops, or the client asked.
     pub(crate) persistence: Persistence,
     /// Part of the request's body has not been read yet.
@@ -60,11 +62,11 @@ pub(crate) enum Uploading {
     Underway,
 }
 
-/// Reads a whole head (with its empty line) and appends the head for the client to `out`.
-pub(crate) fn read(
+/// Reads a whole head (with its empty line) and puts what the client shall see of it.
+pub(crate) fn pass<C: Client>(
     head: &[u8],
     around: &Circumstances<'_>,
-    out: &mut Vec<u8>,
+    client: &mut C,
 ) -> Result<Kind, Malformed> {
     let mut fields = [EMPTY_HEADER; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut fields);
@@ -79,107 +81,72 @@ pub(crate) fn read(
     let status = status.ok_or(Malformed::FirstLine)?;
     let version = Version::of(parsed.version);
     let control = Control::read(version, parsed.headers)?;
-    let head =
-        Head { status, reason: parsed.reason.unwrap_or_default(), control, fields: parsed.headers };
+    let reason = parsed.reason.unwrap_or_default();
+    let head = Head { status, reason, control, fields: parsed.headers, around };
     match status {
-        101 => head.switched(around, out),
+        101 => {
+            client.put_switched(&head, head.protocol()?)?;
+            Ok(Kind::Switched)
+        }
         100..=199 => {
-            if around.request.version == Version::Http11 {
-                head.put_line(out);
-                head.put_fields(out);
-                out.extend_from_slice(b"\r\n");
-            }
+            client.put_interim(&head)?;
             Ok(Kind::Interim)
         }
-        _ => Ok(head.last(around, out)),
+        _ => head.pass_final(client),
     }
 }
 
-struct Head<'h, 'b> {
-    status: u16,
+/// A response head that was found valid.
+pub(crate) struct Head<'h, 'b> {
+    pub(crate) status: u16,
     reason: &'b str,
     control: Control<'b>,
     fields: &'h [Header<'b>],
+    around: &'h Circumstances<'h>,
 }
 
 impl Head<'_, '_> {
-    fn switched(&self, around: &Circumstances<'_>, out: &mut Vec<u8>) -> Result<Kind, Malformed> {
-        let asked = around.request.upgrade.as_deref().ok_or(Malformed::Switch)?;
+    /// The protocol that the upstream switched to: one of those it was asked for.
+    fn protocol(&self) -> Result<&str, Malformed> {
+        let asked = self.around.request.upgrade.as_deref().ok_or(Malformed::Switch)?;
         let given = self.control.upgrade.ok_or(Malformed::Switch)?;
-        if !asked.split(',').any(|token| token.trim().eq_ignore_ascii_case(given.trim())) {
-            return Err(Malformed::Switch);
-        }
-        self.put_line(out);
-        self.put_fields(out);
-        put(out, "Connection", b"upgrade");
-        put(out, "Upgrade", given.as_bytes());
-        put(out, "X-Request-Id", around.request.id.as_str().as_bytes());
-        out.extend_from_slice(around.added);
-        out.extend_from_slice(b"\r\n");
-        Ok(Kind::Switched)
+        let mut asked = asked.split(',');
+        let is_asked = asked.any(|token| token.trim().eq_ignore_ascii_case(given.trim()));
+        if is_asked { Ok(given) } else { Err(Malformed::Switch) }
     }
 
-    fn last(&self, around: &Circumstances<'_>, out: &mut Vec<u8>) -> Kind {
-        let request = around.request;
-        let length = self.control.length;
-        let bodiless = request.part() == Part::Head || matches!(self.status, 204 | 304);
-        let body = match length {
-            _ if bodiless => Body::EMPTY,
+    fn pass_final<C: Client>(&self, client: &mut C) -> Result<Kind, Malformed> {
+        let body = match self.control.length {
+            _ if self.is_bodiless() => Body::EMPTY,
             Length::Sized(size) => Body::Sized(size),
             Length::Chunked => Body::CHUNKED,
             Length::Unsaid => Body::UntilClose,
         };
-        // What the client is told: a body of unknown length is chunked for it, if it can read that.
-        let told = match length {
-            Length::Sized(size) if self.status != 204 => Length::Sized(size),
-            Length::Sized(_) => Length::Unsaid,
-            Length::Chunked | Length::Unsaid if bodiless => Length::Unsaid,
-            Length::Chunked | Length::Unsaid if request.version == Version::Http10 => {
-                Length::Unsaid
-            }
-            Length::Chunked | Length::Unsaid => Length::Chunked,
-        };
-        let ends_by_closing = told == Length::Unsaid && !bodiless;
-        // A refusal in the middle of an upload: the rest of the upload is of no use to anybody.
-        let cut_short = around.uploading == Uploading::Underway && self.status >= 400;
-        let client =
-            if ends_by_closing || cut_short { Persistence::Close } else { around.persistence };
-
-        self.put_line(out);
-        self.put_fields(out);
-        if !self.fields.iter().any(|field| Field::of(field.name) == Field::Date) {
-            put(out, "Date", http_date(around.at).as_bytes());
-        }
-        put_length(told, out);
-        put(out, "X-Request-Id", request.id.as_str().as_bytes());
-        out.extend_from_slice(around.added);
-        match (client, request.version) {
-            (Persistence::Close, _) => put(out, "Connection", b"close"),
-            (Persistence::KeepAlive, Version::Http10) => put(out, "Connection", b"keep-alive"),
-            (Persistence::KeepAlive, Version::Http11) => {}
-        }
-        out.extend_from_slice(b"\r\n");
-
+        let told = client.put_final(self, body)?;
         let upstream = match body {
             Body::UntilClose => Persistence::Close,
             Body::Sized(_) | Body::Chunked(_) => self.control.persistence,
         };
-        let encoding = match told {
-            Length::Chunked => Encoding::Chunked,
-            Length::Unsaid | Length::Sized(_) => Encoding::Plain,
-        };
-        Kind::Final(Response { status: self.status, body, encoding, upstream, client })
+        let (encoding, client) = (told.encoding, told.persistence);
+        Ok(Kind::Final(Response { status: self.status, body, encoding, upstream, client }))
     }
 
-    fn put_line(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(self.status.to_string().as_bytes());
-        out.push(b' ');
-        out.extend_from_slice(self.reason.as_bytes());
-        out.extend_from_slice(b"\r\n");
+    fn is_bodiless(&self) -> bool {
+        self.around.request.part() == Part::Head || matches!(self.status, 204 | 304)
     }
 
-    fn put_fields(&self, out: &mut Vec<u8>) {
+    /// The length that the client is told, if the upstream said one that it may be told.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match self.control.length {
+            Length::Sized(size) if self.status != 204 => Some(size),
+            Length::Sized(_) | Length::Chunked | Length::Unsaid => None,
+        }
+    }
+
+    /// Every field that the client gets, whatever it speaks: those of the upstream that may travel
+    /// on, and the edge's own. What is about the connection or the length is not among them.
+    pub(crate) fn each_field(&self, mut each: impl FnMut(&str, &[u8])) {
+        let mut dated = false;
         for field in self.fields {
             match Field::of(field.name) {
                 Field::Connection
@@ -189,8 +156,77 @@ impl Head<'_, '_> {
                 | Field::Hop
                 | Field::RequestId => {}
                 _ if self.control.lists(field.name) => {}
-                _ => put(out, field.name, field.value),
+                known => {
+                    dated |= known == Field::Date;
+                    each(field.name, field.value);
+                }
             }
         }
+        if self.status >= 200 && !dated {
+            each("Date", http_date(self.around.at).as_bytes());
+        }
+        if self.status >= 200 || self.status == 101 {
+            each("X-Request-Id", self.around.request.id.as_str().as_bytes());
+            for extra in self.around.added {
+                each(extra.name, extra.value.as_bytes());
+            }
+        }
+    }
+
+    /// Writes an interim head, unless the client knows nothing of such.
+    pub(crate) fn put_interim(&self, out: &mut Vec<u8>) {
+        if self.around.request.version == Version::Http11 {
+            self.put_line(out);
+            self.each_field(|name, value| put(out, name, value));
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Writes the head after which `protocol` is spoken.
+    pub(crate) fn put_switched(&self, protocol: &str, out: &mut Vec<u8>) {
+        self.put_line(out);
+        self.each_field(|name, value| put(out, name, value));
+        put(out, "Connection", b"upgrade");
+        put(out, "Upgrade", protocol.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes the head of an answer for an HTTP/1 client.
+    pub(crate) fn put_final(&self, body: Body, out: &mut Vec<u8>) -> Told {
+        let version = self.around.request.version;
+        // A body of unknown length is chunked for the client, if it can read that.
+        let told = match self.size() {
+            Some(size) => Length::Sized(size),
+            None if self.is_bodiless() || version == Version::Http10 => Length::Unsaid,
+            None => Length::Chunked,
+        };
+        let ends_by_closing = told == Length::Unsaid && body != Body::EMPTY;
+        // A refusal in the middle of an upload: the rest of the upload is of no use to anybody.
+        let cut_short = self.around.uploading == Uploading::Underway && self.status >= 400;
+        let persistence =
+            if ends_by_closing || cut_short { Persistence::Close } else { self.around.persistence };
+
+        self.put_line(out);
+        self.each_field(|name, value| put(out, name, value));
+        put_length(told, out);
+        match (persistence, version) {
+            (Persistence::Close, _) => put(out, "Connection", b"close"),
+            (Persistence::KeepAlive, Version::Http10) => put(out, "Connection", b"keep-alive"),
+            (Persistence::KeepAlive, Version::Http11 | Version::Http2) => {}
+        }
+        out.extend_from_slice(b"\r\n");
+        let encoding = match told {
+            Length::Chunked => Encoding::Chunked,
+            Length::Unsaid | Length::Sized(_) => Encoding::Plain,
+        };
+        Told { encoding, persistence }
+    }
+
+    fn put_line(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(self.status.to_string().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.reason.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
 }

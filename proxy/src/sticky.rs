@@ -12,6 +12,7 @@ use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::arrival::Secure;
+use crate::field::Extra;
 use crate::policy::{Key, Sticky};
 use crate::pool::Side;
 use crate::table::{ServiceName, UpstreamId};
@@ -86,7 +87,7 @@ impl Binding {
     }
 
     /// Appends the field that binds a client to this upstream.
-    pub(crate) fn put_set_cookie(&self, upstream: &UpstreamId, secure: Secure, out: &mut Vec<u8>) {
+    pub(crate) fn put_set_cookie(&self, upstream: &UpstreamId, secure: Secure, out: &mut Vec<Extra>) {
         let Some((tag, side, _)) = self.tags.iter().find(|(_, _, id)| id == upstream) else {
             return;
         };
@@ -97,10 +98,8 @@ impl Binding {
         }
         let secure = if secure == Secure::Yes { "; Secure" } else { "" };
         let cookie = &self.cookie;
-        out.extend_from_slice(
-            format!("Set-Cookie: {cookie}={value}; Path=/; HttpOnly; SameSite=Lax{secure}\r\n")
-                .as_bytes(),
-        );
+        let value = format!("{cookie}={value}; Path=/; HttpOnly; SameSite=Lax{secure}");
+        out.push(Extra { name: "Set-Cookie", value });
     }
 
     /// Appends a request's head without this cookie.
@@ -195,8 +194,8 @@ mod tests {
     fn value(binding: &Binding, id: &str) -> String {
         let mut out = Vec::new();
         binding.put_set_cookie(&UpstreamId::new(id), Secure::No, &mut out);
-        let line = String::from_utf8(out).unwrap();
-        line.strip_prefix("Set-Cookie: paas=").unwrap().split(';').next().unwrap().to_owned()
+        let [Extra { value, .. }] = &out[..] else { panic!("not one cookie: {out:?}") };
+        value.strip_prefix("paas=").unwrap().split(';').next().unwrap().to_owned()
     }
 
     fn read(binding: &Binding, cookies: &str) -> Bond {

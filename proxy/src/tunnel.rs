@@ -7,13 +7,11 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
 use crate::access_log::Abort;
 use crate::alarm::Alarm;
 use crate::body::Body;
+use crate::party::Party;
 use crate::pump::{Encoding, Leak, Pump};
-use crate::wire::Wire;
 
 /// What went through a tunnel and how it ended.
 #[derive(Debug)]
@@ -41,14 +39,14 @@ enum Stage {
 
 /// Joins the two until both directions have ended, one breaks, or both are silent for `idle`.
 pub(crate) async fn join<C, U>(
-    client: &mut Wire<C>,
-    upstream: &mut Wire<U>,
+    client: &mut C,
+    upstream: &mut U,
     alarm: &mut Alarm,
     idle: Duration,
 ) -> Passed
 where
-    C: AsyncRead + AsyncWrite + Unpin,
-    U: AsyncRead + AsyncWrite + Unpin,
+    C: Party,
+    U: Party,
 {
     let (mut up, mut down) = (Way::new(), Way::new());
     alarm.set(idle);
@@ -82,12 +80,12 @@ impl Way {
     fn poll<S, T>(
         &mut self,
         cx: &mut Context<'_>,
-        source: &mut Wire<S>,
-        sink: &mut Wire<T>,
+        source: &mut S,
+        sink: &mut T,
     ) -> Poll<Result<(), Leak>>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
-        T: AsyncRead + AsyncWrite + Unpin,
+        S: Party,
+        T: Party,
     {
         if self.stage == Stage::Flowing {
             std::task::ready!(self.pump.poll(cx, source, sink))?;

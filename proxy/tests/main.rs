@@ -17,6 +17,8 @@ mod forwarding;
 #[cfg(test)]
 mod hold;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod pages;

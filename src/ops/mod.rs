@@ -7,11 +7,16 @@
 pub mod configure;
 pub mod create;
 pub mod destroy;
+pub mod domain;
 pub mod grant;
+
+pub mod maintenance;
+pub mod record;
 pub mod refusal;
 pub mod restart;
 pub mod rollback;
 pub mod scale;
 pub mod upload;
+pub mod zone;
 
 pub use refusal::{Refusal, RefusalKind};

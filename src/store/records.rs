@@ -149,6 +149,6 @@ impl Record for DnsRecord {
 
     fn key(&self) -> (String, String, String) {
         let digest = hex::encode(Sha256::digest(self.data.to_string()));
-        (self.name.clone(), self.data.kind().to_owned(), digest)
+        (self.name.as_str().to_owned(), self.data.kind().to_owned(), digest)
     }
 }

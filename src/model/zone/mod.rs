@@ -1,10 +1,19 @@
 //! A zone: a domain whose DNS this server answers for, and the records that users add to it.
+//!
+//! What is generated (SOA, name servers, the edge's addresses, proofs for an authority) is not here:
+//! it follows from settings and from what is seen, and is never stored.
 
-use std::fmt;
+mod name;
+mod text;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Actor, DomainName, Timestamp};
+
+pub use name::{RecordGrammar, RecordName, is_within};
+pub use text::InvalidRecord;
 
 /// A domain delegated to this server. The platform's own is not stored: it is a setting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,11 +29,11 @@ pub struct Zone {
 /// One record that a user added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsRecord {
-    /// The name in full, without a final dot; `_` is allowed in labels and `*` as the first one.
-    pub name: String,
+    /// The name in full.
+    pub name: RecordName,
     /// What it says.
     pub data: DnsData,
-    /// How long others may keep it, in seconds.
+    /// How long others may keep it, in seconds: [`MIN_TTL`] to [`MAX_TTL`].
     pub ttl: u32,
     /// When it was added.
     pub created_at: Timestamp,
@@ -90,6 +99,10 @@ pub enum DnsData {
     },
 }
 
+/// What a certificate authority is to find in the DNS: names, and the texts at each. Not stored: an
+/// order that is taken up again has them anew.
+pub type Proofs = BTreeMap<RecordName, Vec<String>>;
+
 impl DnsData {
     /// The type as zone files write it.
     pub fn kind(&self) -> &'static str {
@@ -106,21 +119,17 @@ impl DnsData {
     }
 }
 
-impl fmt::Display for DnsData {
-    /// The data as zone files write it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::A { address } => address.fmt(f),
-            Self::Aaaa { address } => address.fmt(f),
-            Self::Cname { target } | Self::Ns { target } => f.write_str(target),
-            Self::Mx { preference, exchange } => write!(f, "{preference} {exchange}"),
-            Self::Txt { text } => {
-                write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-            }
-            Self::Srv { priority, weight, port, target } => {
-                write!(f, "{priority} {weight} {port} {target}")
-            }
-            Self::Caa { flags, tag, value } => write!(f, "{flags} {tag} \"{value}\""),
-        }
-    }
+/// The names under which this server is to be named as a zone's server, at the registrar and in the
+/// zone itself. Registries want two; both lead to all the addresses that there are.
+pub fn name_servers(platform: &str) -> [String; 2] {
+    [format!("ns1.{platform}"), format!("ns2.{platform}")]
 }
+
+/// The shortest time to live, in seconds; less makes the world ask for every request.
+pub const MIN_TTL: u32 = 30;
+/// The longest, a week: what was wrong for longer is wrong for good.
+pub const MAX_TTL: u32 = 604_800;
+/// What a record gets if its user does not say.
+pub const DEFAULT_TTL: u32 = 300;
+/// The longest TXT text in bytes; a proof or a key is a tenth of it.
+pub const MAX_TEXT: usize = 4096;

@@ -1,0 +1,123 @@
+//! A request as it came in an HTTP/2 stream, understood by the same rules as one in lines.
+//!
+//! The frames, the pseudo-header fields and what RFC 9113 section 8.2.2 forbids were checked by
+//! `h2`; what it lets pass is checked here. The invariant: nothing goes on to an upstream that the
+//! HTTP/1.1 parser would have refused.
+
+use std::time::SystemTime;
+
+use h2::ext::Protocol;
+use http::header::{COOKIE, SEC_WEBSOCKET_KEY};
+use http::request::Parts;
+use httparse::{EMPTY_HEADER, Header};
+
+use crate::arrival::Arrival;
+use crate::control::Version;
+use crate::head::Malformed;
+use crate::limits::Limits;
+use crate::refusal::Refusal;
+use crate::request::{Frame, Head, MOST_FIELDS, Request};
+use crate::target::Target;
+
+/// Whether the stream ended with its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    WithHead,
+    Later,
+}
+
+/// Reads the head of a stream and appends the head for the upstream to `out`.
+pub(crate) fn read(
+    parts: &Parts,
+    ending: Ending,
+    arrival: &Arrival,
+    at: SystemTime,
+    limits: &Limits,
+    out: &mut Vec<u8>,
+) -> Result<Request, Refusal> {
+    let method = parts.method.as_str();
+    let frame = match (parts.extensions.get::<Protocol>().map(Protocol::as_str), ending) {
+        (Some("websocket"), _) if method == "CONNECT" => Frame::Tunnel("websocket"),
+        (Some(_), _) => return Err(Refusal::Method),
+        (None, _) if method == "CONNECT" => return Err(Refusal::Method),
+        (None, Ending::WithHead) => Frame::Ended,
+        (None, Ending::Later) => Frame::Open,
+    };
+    let target = target(parts, method, limits)?;
+    let cookies = join_cookies(parts);
+    let key = websocket_key();
+    let mut fields = [EMPTY_HEADER; MOST_FIELDS];
+    let mut free = fields.iter_mut();
+    let mut count = 0;
+    let mut add = |name, value| {
+        let free = free.next().ok_or(Refusal::HeadTooLong)?;
+        *free = Header { name, value };
+        count += 1;
+        Ok(())
+    };
+    for (name, value) in &parts.headers {
+        let skipped = (name == COOKIE && cookies.is_some())
+            || (name == SEC_WEBSOCKET_KEY && matches!(frame, Frame::Tunnel(_)));
+        if !skipped {
+            add(name.as_str(), checked(value.as_bytes())?)?;
+        }
+    }
+    if let Some(cookies) = &cookies {
+        add("cookie", cookies)?;
+    }
+    if matches!(frame, Frame::Tunnel(_)) {
+        add("sec-websocket-key", key.as_bytes())?;
+    }
+    let fields = fields.get(..count).unwrap_or_default();
+    Head { method, target, version: Version::Http2, frame, fields }.understand(arrival, at, out)
+}
+
+/// `:path` and `:authority`. An absolute form has no place in a `:path`.
+fn target<'b>(parts: &'b Parts, method: &str, limits: &Limits) -> Result<Target<'b>, Refusal> {
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    if path.len() > limits.request_line {
+        return Err(Refusal::TargetTooLong);
+    }
+    if !path.starts_with('/') && path != "*" {
+        return Err(Refusal::Malformed(Malformed::Target));
+    }
+    let method = if method == "CONNECT" { "GET" } else { method };
+    let target = Target::parse(path, method).map_err(Refusal::Malformed)?;
+    Ok(Target { authority: parts.uri.authority().map(http::uri::Authority::as_str), ..target })
+}
+
+/// One field of all cookie crumbs (RFC 9113 section 8.2.3); `None` if there is nothing to join.
+fn join_cookies(parts: &Parts) -> Option<Vec<u8>> {
+    let mut crumbs = parts.headers.get_all(COOKIE).iter();
+    let (first, second) = (crumbs.next()?, crumbs.next()?);
+    let mut joined = first.as_bytes().to_vec();
+    for crumb in std::iter::once(second).chain(crumbs) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    Some(joined)
+}
+
+/// A value without blanks around it: HTTP/1.1 drops them, HTTP/2 forbids them (section 8.2.1), and
+/// `h2` knows of no control characters but these two.
+fn checked(value: &[u8]) -> Result<&[u8], Refusal> {
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    if blank(value.first()) || blank(value.last()) {
+        return Err(Refusal::Malformed(Malformed::Field));
+    }
+    Ok(value)
+}
+
+/// What a WebSocket server over HTTP/1.1 must be sent and nobody looks at: sixteen random bytes in
+/// base64 (RFC 6455 section 4.1). Over HTTP/2 there is no such thing (RFC 8441 section 5).
+fn websocket_key() -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letter = |among: &[u8]| {
+        let at = fastrand::usize(..among.len());
+        among.get(at).copied().map_or('A', char::from)
+    };
+    let mut key: String = (0..21).map(|_| letter(LETTERS)).collect();
+    key.push(letter(b"AQgw")); // Two bits are left for the last letter.
+    key.push_str("==");
+    key
+}

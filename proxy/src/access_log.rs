@@ -72,8 +72,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Of a request whose head is not understood yet.
-    pub(crate) fn begun(at: SystemTime, peer: SocketAddr) -> Self {
+    /// Of a request of which nothing is known but when it came and from where.
+    pub fn new(at: SystemTime, peer: SocketAddr) -> Self {
         Self {
             at,
             peer,
@@ -276,7 +276,7 @@ mod tests {
     use super::*;
 
     fn record(path: &str) -> Record {
-        let begun = Record::begun(UNIX_EPOCH, "192.0.2.1:1".parse().unwrap());
+        let begun = Record::new(UNIX_EPOCH, "192.0.2.1:1".parse().unwrap());
         Record { path: path.into(), status: Some(200), ..begun }
     }
 

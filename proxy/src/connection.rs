@@ -214,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     fn record(&self) -> Record {
-        Record::begun((self.worker.shared.clock)(), self.arrival.peer)
+        Record::new((self.worker.shared.clock)(), self.arrival.peer)
     }
 }
 

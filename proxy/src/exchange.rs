@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::alarm::Alarm;
 use crate::control::Persistence;
-use crate::field::Extra;
 use crate::fault::{Answered, Fault};
+use crate::field::Extra;
 use crate::head::{self, Found, Malformed};
 use crate::party::Client;
 use crate::pump::{Leak, Pump, Waiting};

@@ -87,7 +87,12 @@ impl Binding {
     }
 
     /// Appends the field that binds a client to this upstream.
-    pub(crate) fn put_set_cookie(&self, upstream: &UpstreamId, secure: Secure, out: &mut Vec<Extra>) {
+    pub(crate) fn put_set_cookie(
+        &self,
+        upstream: &UpstreamId,
+        secure: Secure,
+        out: &mut Vec<Extra>,
+    ) {
         let Some((tag, side, _)) = self.tags.iter().find(|(_, _, id)| id == upstream) else {
             return;
         };

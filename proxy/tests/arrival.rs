@@ -67,7 +67,7 @@ fn trace_contexts_pass_untouched() {
         ("b3", "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90"),
         ("X-B3-TraceId", "80f198ee56343ba864fe8b2a57d3eff7"),
     ];
-    let lines: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines = fields.map(|(name, value)| format!("{name}: {value}\r\n")).concat();
     let seen = seen(&Plan::default(), &lines);
     assert!(seen.head.contains(&lines), "{}", seen.head);
 }

@@ -25,6 +25,7 @@ use crate::parting;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::request_id::RequestId;
+use crate::rules::Passage;
 use crate::wire::Wire;
 use crate::worker::Worker;
 
@@ -97,14 +98,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         };
         record.understood(&request);
 
+        let mut passage = Passage::unknown();
         let (after, rest) = match extent(&request, self.wire.input.bytes()) {
             Err(why) => (After::Refuse(Refusal::Malformed(why)), Rest::Unclear),
             Ok(extent) => {
-                let after = self.turn(&request, extent, &mut record, started).await;
+                let after = self.turn(&request, extent, &mut record, &mut passage, started).await;
                 (after, self.rest_after(&request, extent))
             }
         };
-        let persistence = self.conclude(after, rest, &request, &mut record).await;
+        let persistence = self.conclude(after, rest, &request, &passage, &mut record).await;
         record.total = started.elapsed();
         record.request_id = request.id.into_text();
         self.worker.log.push(record);
@@ -116,6 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         request: &Request,
         extent: Extent,
         record: &mut Record,
+        passage: &mut Passage,
         started: Instant,
     ) -> After {
         let mut turn = Turn {
@@ -124,9 +127,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             alarm: &mut self.alarm,
             request,
             head: &self.head,
+            arrival: &self.arrival,
             extent,
             record,
             started,
+            passage,
             meter: None,
         };
         turn.serve().await
@@ -151,6 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         after: After,
         rest: Rest,
         request: &Request,
+        passage: &Passage,
         record: &mut Record,
     ) -> Persistence {
         match after {
@@ -173,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 };
                 let id = &request.id;
                 let (format, part) = (request.format, request.part());
-                let page = Page { refusal: &refusal, id, format, part, at: record.at };
+                let page = Page { refusal: &refusal, passage, id, format, part, at: record.at };
                 self.say(&page, persistence).await
             }
         }
@@ -185,6 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let id = RequestId::fresh();
         let page = Page {
             refusal: &refusal,
+            passage: &Passage::unknown(),
             id: &id,
             format: Format::Text,
             part: Part::Whole,

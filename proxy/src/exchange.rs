@@ -18,6 +18,7 @@ use crate::party::Client;
 use crate::pump::{Leak, Pump, Waiting};
 use crate::request::Request;
 use crate::response::{self, Circumstances, Kind, Response, Uploading};
+use crate::rules::Passage;
 use crate::wire::Wire;
 use crate::worker::Worker;
 
@@ -41,6 +42,7 @@ pub(crate) struct Exchange<'a, C, U> {
     pub(crate) request: &'a Request,
     /// Field lines for the answer that are ours.
     pub(crate) added: &'a [Extra],
+    pub(crate) passage: &'a Passage,
     pub(crate) worker: &'a Worker,
     pub(crate) upload: Upload,
     pub(crate) progress: Progress,
@@ -185,6 +187,9 @@ where
             Upload::Streaming(pump) => {
                 let sent = pump.poll(cx, self.client, self.upstream);
                 self.progress.received = pump.moved();
+                if let Some(most) = self.passage.most_body().filter(|most| pump.moved() > *most) {
+                    return Poll::Ready(Err(Fault::ClientTooLarge(most)));
+                }
                 sent
             }
         };
@@ -239,6 +244,7 @@ where
             let around = Circumstances {
                 request: self.request,
                 added: self.added,
+                passage: self.passage,
                 // Asked only now: the edge may have begun to stop while the app was thinking.
                 persistence: self.worker.persistence_after(self.request),
                 uploading: self.uploading(),

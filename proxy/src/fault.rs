@@ -11,6 +11,8 @@ use crate::refusal::Refusal;
 pub(crate) enum Fault {
     ClientGone,
     ClientMalformed(Malformed),
+    /// The client's body is larger than this many bytes, which are the most that the app takes.
+    ClientTooLarge(u64),
     /// The client sends its body too slowly.
     ClientSlow,
     /// The client does not take what we have for it.
@@ -34,6 +36,7 @@ impl Fault {
             Self::Closed(_) | Self::UpstreamMalformed(_) | Self::UpstreamSlow => true,
             Self::ClientGone
             | Self::ClientMalformed(_)
+            | Self::ClientTooLarge(_)
             | Self::ClientSlow
             | Self::ClientStalled => false,
         }
@@ -44,6 +47,7 @@ impl Fault {
         match self {
             Self::ClientGone | Self::ClientStalled => None,
             Self::ClientMalformed(why) => Some(Refusal::Malformed(why)),
+            Self::ClientTooLarge(most) => Some(Refusal::TooLarge(most)),
             Self::ClientSlow => Some(Refusal::UploadTimeout),
             Self::Closed(_) => Some(Refusal::UpstreamClosed),
             Self::UpstreamMalformed(why) => Some(Refusal::UpstreamMalformed(why)),
@@ -55,7 +59,7 @@ impl Fault {
     pub(crate) fn abort(self) -> Abort {
         match self {
             Self::ClientGone => Abort::ClientGone,
-            Self::ClientMalformed(_) => Abort::ClientMalformed,
+            Self::ClientMalformed(_) | Self::ClientTooLarge(_) => Abort::ClientMalformed,
             Self::ClientSlow | Self::ClientStalled => Abort::ClientStalled,
             Self::Closed(_) => Abort::UpstreamClosed,
             Self::UpstreamMalformed(_) => Abort::UpstreamMalformed,

@@ -5,16 +5,19 @@
 //! that is current at that moment and counted as in flight before anything else happens; a request
 //! is sent again only if nothing of it can have had an effect.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::access_log::{Abort, Record};
 use crate::alarm::Alarm;
+use crate::arrival::Arrival;
 use crate::balance::Chosen;
 use crate::body::{Body, Extent};
 use crate::control::Persistence;
@@ -32,8 +35,11 @@ use crate::refusal::Refusal;
 use crate::request::{Reach, Request};
 use crate::response::{Kind, Response, Uploading};
 use crate::retry::Counted;
+use crate::rules::queue::{Entry, Seat};
+use crate::rules::{self, Asked, Passage};
 use crate::tunnel;
 use crate::upstream::{self, Age, Link, Peer};
+use crate::venue::Way;
 use crate::view::Target;
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -58,10 +64,13 @@ pub(crate) struct Turn<'a, C> {
     pub(crate) request: &'a Request,
     /// The head for the upstream.
     pub(crate) head: &'a [u8],
+    pub(crate) arrival: &'a Arrival,
     pub(crate) extent: Extent,
     pub(crate) record: &'a mut Record,
     pub(crate) started: Instant,
-    /// The figures of the service it was routed to last.
+    /// The site and the service it was led to last.
+    pub(crate) passage: &'a mut Passage,
+    /// The figures of that service.
     pub(crate) meter: Option<Arc<ServiceMeter>>,
 }
 
@@ -72,7 +81,7 @@ enum Attempt {
     Again(Refusal),
 }
 
-impl<C: Client> Turn<'_, C> {
+impl<'a, C: Client> Turn<'a, C> {
     /// Serves the request. The body, if it was here as a whole, is still in the client's input.
     pub(crate) async fn serve(&mut self) -> After {
         let after = self.route().await;
@@ -99,40 +108,92 @@ impl<C: Client> Turn<'_, C> {
             let trace = &*self.request.method == "TRACE";
             return After::Refuse(if trace { Refusal::Trace } else { Refusal::Here });
         }
+        match self.admit() {
+            Ok(way) => match self.seat(&way.target).await {
+                Ok(_seat) => self.forward(way).await,
+                Err(after) => after,
+            },
+            Err(refusal) => After::Refuse(refusal),
+        }
+    }
+
+    /// Meets every rule that does not depend on an upstream.
+    fn admit(&mut self) -> Result<Rc<Way>, Refusal> {
+        rules::prove(&self.worker.presented(), &self.asked())?;
+        let view = self.worker.view();
+        let asked = self.asked();
+        self.passage.enter(&view, &asked).inspect_err(|refusal| self.count_unrouted(refusal))?;
+        let way = self.find()?;
+        rules::admit(&way.target, &asked, self.started)?;
+        Ok(way)
+    }
+
+    /// Who answers, by the table that is current now.
+    fn find(&mut self) -> Result<Rc<Way>, Refusal> {
+        let view = self.worker.view();
+        let asked = self.asked();
+        let way = self.passage.find(&view, &asked);
+        let way = way.inspect_err(|refusal| self.count_unrouted(refusal))?;
+        self.record.service = Some(way.target.name.clone());
+        self.meter = Some(Arc::clone(&way.target.meter));
+        Ok(way)
+    }
+
+    fn asked(&self) -> Asked<'a> {
+        Asked {
+            method: &self.request.method,
+            host: &self.request.host,
+            path: &self.request.path,
+            head: self.head,
+            body: self.request.body,
+            arrival: self.arrival,
+            trusted: &self.worker.shared.trusted,
+        }
+    }
+
+    fn count_unrouted(&self, refusal: &Refusal) {
+        if matches!(refusal, Refusal::UnknownHost(_)) {
+            self.worker.shared.ledger.unrouted.fetch_add(1, Relaxed);
+        }
+    }
+
+    async fn forward(&mut self, mut way: Rc<Way>) -> After {
         let mut budget = self.worker.shared.budget.begin();
         let mut search = Search::default();
         loop {
-            let Some(target) = self.worker.view().route(&self.request.host).map(Rc::clone) else {
-                self.worker.shared.ledger.unrouted.fetch_add(1, Relaxed);
-                return After::Refuse(Refusal::UnknownHost(self.request.host.clone()));
-            };
-            self.record.service = Some(target.name.clone());
-            self.meter = Some(Arc::clone(&target.meter));
+            let target = &way.target;
             let _underway = target.meter.begin();
             let secure = self.request.secure;
             let chosen = target.pool.choose(&mut search, &target.meter, self.head, secure);
-            let Some(chosen) = chosen else {
-                match self.hold(&target).await {
-                    None => continue,
-                    Some(after) => return after,
+            match chosen {
+                None => {
+                    if let Some(after) = self.hold(target).await {
+                        return after;
+                    }
                 }
-            };
-            let peer = Rc::clone(&chosen.peer);
-            let refusal = match self.attempt(&target, chosen).await {
-                Attempt::Over(after) => return after,
-                Attempt::Again(refusal) => refusal,
-            };
-            search.failed(&peer.id);
-            if !self.may_try_again(&refusal, &search, &mut budget) {
-                return After::Refuse(refusal);
+                Some(chosen) => {
+                    let peer = Rc::clone(&chosen.peer);
+                    let refusal = match self.attempt(&way, chosen).await {
+                        Attempt::Over(after) => return after,
+                        Attempt::Again(refusal) => refusal,
+                    };
+                    search.failed(&peer.id);
+                    if !self.may_try_again(&refusal, &search, &mut budget) {
+                        return After::Refuse(refusal);
+                    }
+                }
             }
+            way = match self.find() {
+                Ok(way) => way,
+                Err(refusal) => return After::Refuse(refusal),
+            };
         }
     }
 
     /// Whether there is somebody left to ask, and the request may be sent again.
     fn may_try_again(&mut self, refusal: &Refusal, search: &Search, budget: &mut Counted) -> bool {
-        let view = self.worker.view();
-        let Some(target) = view.route(&self.request.host) else { return false };
+        let Ok(way) = self.find() else { return false };
+        let target = &way.target;
         // Connecting again to whom we just could not reach only takes longer to say so. (With no
         // peers left, the request is held.)
         if target.pool.is_exhausted(search) && matches!(refusal, Refusal::Unreachable) {
@@ -159,6 +220,33 @@ impl<C: Client> Turn<'_, C> {
         }
     }
 
+    /// Takes a seat among the requests that the service takes at once, or waits for one.
+    async fn seat(&mut self, target: &Target) -> Result<Option<Seat>, After> {
+        let Some(most) = target.service.policy.most_in_flight else { return Ok(None) };
+        let hold = target.service.hold;
+        let mut ticket = match target.meter.queue.enter(most, hold.most) {
+            Entry::Seated(seat) => return Ok(Some(seat)),
+            Entry::Waiting(ticket) => ticket,
+        };
+        let Some(_held) = target.meter.hold(hold.most) else {
+            return Err(After::Refuse(Refusal::Crowded));
+        };
+        self.alarm.set(hold.deadline);
+        let began = Instant::now();
+        let seat = poll_fn(|cx| {
+            if let Poll::Ready(Ok(seat)) = Pin::new(&mut ticket).poll(cx) {
+                return Poll::Ready(Ok(Some(seat)));
+            }
+            if self.client.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(After::Cut(Abort::ClientGone)));
+            }
+            self.alarm.poll(cx).map(|()| Err(After::Refuse(Refusal::Crowded)))
+        })
+        .await;
+        self.record.held += began.elapsed();
+        seat
+    }
+
     /// Waits for an upstream to appear; `None` is to look again.
     async fn hold(&mut self, target: &Target) -> Option<After> {
         let began = Instant::now();
@@ -172,7 +260,7 @@ impl<C: Client> Turn<'_, C> {
         }
     }
 
-    async fn attempt(&mut self, target: &Target, chosen: Chosen) -> Attempt {
+    async fn attempt(&mut self, way: &Way, chosen: Chosen) -> Attempt {
         let limits = &self.worker.shared.limits;
         let Chosen { peer, in_flight: _in_flight, added } = chosen;
         self.record.upstream = Some(peer.id.clone());
@@ -191,7 +279,7 @@ impl<C: Client> Turn<'_, C> {
             },
         };
         self.record.connected = Some(self.started.elapsed());
-        let ended = self.exchange(target, &peer, &mut link, &added).await;
+        let ended = self.exchange(way, &peer, &mut link, &added).await;
         match ended {
             Ended::Answered { client, upstream } => {
                 if upstream == Persistence::KeepAlive {
@@ -236,21 +324,25 @@ impl<C: Client> Turn<'_, C> {
 
     async fn exchange(
         &mut self,
-        target: &Target,
+        way: &Way,
         peer: &Peer,
         link: &mut Link,
         added: &[Extra],
     ) -> Ended {
-        let (upload, received) = match self.prepare(target, &mut link.wire) {
+        let (upload, received) = match self.prepare(way, &mut link.wire) {
             Ok(upload) => upload,
             Err(why) => return Ended::Faulty(Fault::ClientMalformed(why)),
         };
+        if let Some(most) = self.passage.most_body().filter(|most| received > *most) {
+            return Ended::Faulty(Fault::ClientTooLarge(most));
+        }
         let mut exchange = Exchange {
             client: &mut *self.client,
             upstream: &mut link.wire,
             alarm: &mut *self.alarm,
             request: self.request,
             added,
+            passage: &*self.passage,
             worker: self.worker,
             upload,
             progress: Progress::with(received),
@@ -302,10 +394,10 @@ impl<C: Client> Turn<'_, C> {
     /// Writes the head, and the body if it is here as a whole, to the upstream's output.
     fn prepare(
         &self,
-        target: &Target,
+        way: &Way,
         upstream: &mut Wire<impl Sized>,
     ) -> Result<(Upload, u64), Malformed> {
-        target.pool.put_head(self.head, &mut upstream.output);
+        rules::put_head(way, self.head, &mut upstream.output);
         let encoding = match self.request.body {
             Body::Sized(_) => Encoding::Plain,
             // Over HTTP/2 a body of unknown length ends with its stream.

@@ -14,7 +14,10 @@ use tokio::sync::watch;
 use crate::figures::Figures;
 use crate::health::Health;
 use crate::limits::Limits;
+use crate::rules::queue::Queue;
+use crate::rules::rate::Buckets;
 use crate::table::{ServiceName, UpstreamId};
+use crate::tls::TlsMeter;
 
 /// The figures of one upstream.
 #[derive(Debug)]
@@ -139,6 +142,10 @@ pub(crate) struct ServiceMeter {
     /// Requests that drew lots between the canary and the others.
     lots: AtomicU64,
     by_worker: Box<[Figures]>,
+    /// How often each client asked.
+    pub(crate) buckets: Buckets,
+    /// The seats of those it serves at once, if they are numbered.
+    pub(crate) queue: Arc<Queue>,
 }
 
 impl ServiceMeter {
@@ -148,6 +155,8 @@ impl ServiceMeter {
             held: AtomicUsize::new(0),
             lots: AtomicU64::new(0),
             by_worker: (0..workers.max(1)).map(|_| Figures::default()).collect(),
+            buckets: Buckets::default(),
+            queue: Arc::default(),
         }
     }
 
@@ -211,6 +220,10 @@ pub(crate) struct Ledger {
     pub(crate) malformed: AtomicU64,
     pub(crate) accept_faults: AtomicU64,
     pub(crate) records_dropped: AtomicU64,
+    pub(crate) crowded: AtomicU64,
+    pub(crate) prefaces_refused: AtomicU64,
+    pub(crate) stalls: AtomicU64,
+    pub(crate) tls: TlsMeter,
 }
 
 impl Ledger {
@@ -225,6 +238,10 @@ impl Ledger {
             malformed: AtomicU64::new(0),
             accept_faults: AtomicU64::new(0),
             records_dropped: AtomicU64::new(0),
+            crowded: AtomicU64::new(0),
+            prefaces_refused: AtomicU64::new(0),
+            stalls: AtomicU64::new(0),
+            tls: TlsMeter::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::date::http_date;
 use crate::field::put;
 use crate::refusal::{Refusal, Words};
 use crate::request_id::RequestId;
+use crate::rules::Passage;
 
 /// What the client would rather read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,50 +55,90 @@ impl Format {
 #[derive(Debug)]
 pub(crate) struct Page<'a> {
     pub(crate) refusal: &'a Refusal,
+    /// The site and the service in whose place the edge answers, as far as they are known.
+    pub(crate) passage: &'a Passage,
     pub(crate) id: &'a RequestId,
     pub(crate) format: Format,
     pub(crate) part: Part,
     pub(crate) at: SystemTime,
 }
 
+/// An answer, ready for either protocol: only what is about a connection is missing.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// In the order in which they are sent, with a `Content-Length`.
+    pub(crate) fields: Vec<(&'static str, String)>,
+    /// Empty if only the head was asked for.
+    pub(crate) body: String,
+}
+
 impl Page<'_> {
-    /// Writes the whole response.
-    pub(crate) fn put(&self, persistence: Persistence, out: &mut Vec<u8>) {
-        let words = self.refusal.words();
-        let body = match self.format {
-            Format::Html => html(&words, self.id),
-            Format::Json => json(&words, self.id),
-            Format::Text => {
-                format!("{}\n{}\nRequest id: {}\n", words.title, words.explanation, self.id)
-            }
-        };
-        let line = format!("HTTP/1.1 {} {}\r\n", words.status, reason(words.status));
-        out.extend_from_slice(line.as_bytes());
-        put(out, "Date", http_date(self.at).as_bytes());
-        put(out, "Content-Type", self.format.media_type().as_bytes());
-        put(out, "Content-Length", body.len().to_string().as_bytes());
-        put(out, "Cache-Control", b"no-store");
-        put(out, "X-Request-Id", self.id.as_str().as_bytes());
-        if let Some(methods) = self.refusal.allow() {
-            put(out, "Allow", methods.as_bytes());
+    /// The whole answer.
+    pub(crate) fn answer(&self) -> Answer {
+        let status = self.refusal.status();
+        let (media_type, mut body) = self.body();
+        let mut fields = vec![
+            ("Date", http_date(self.at)),
+            ("Content-Type", media_type.into()),
+            ("Content-Length", body.len().to_string()),
+            ("Cache-Control", "no-store".into()),
+            ("X-Request-Id", self.id.as_str().into()),
+        ];
+        fields.extend(self.refusal.field());
+        fields.extend(self.passage.hsts().map(|hsts| (HSTS, hsts.into())));
+        if self.part == Part::Head {
+            body.clear();
         }
-        if let Some(after) = words.retry_after {
-            put(out, "Retry-After", after.as_secs().max(1).to_string().as_bytes());
+        Answer { status, fields, body }
+    }
+
+    /// Writes the whole answer as HTTP/1.1.
+    pub(crate) fn put(&self, persistence: Persistence, out: &mut Vec<u8>) {
+        let answer = self.answer();
+        let line = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
+        out.extend_from_slice(line.as_bytes());
+        for (name, value) in &answer.fields {
+            put(out, name, value.as_bytes());
         }
         match persistence {
             Persistence::Close => put(out, "Connection", b"close"),
             Persistence::KeepAlive => put(out, "Connection", b"keep-alive"),
         }
         out.extend_from_slice(b"\r\n");
-        if self.part == Part::Whole {
-            out.extend_from_slice(body.as_bytes());
+        out.extend_from_slice(answer.body.as_bytes());
+    }
+
+    fn body(&self) -> (&'static str, String) {
+        if let Refusal::Proof(text) = self.refusal {
+            return ("text/plain", text.to_string());
         }
+        let words = self.refusal.words();
+        let body = match self.format {
+            Format::Html => match (self.passage.page(words.status), self.refusal) {
+                (Some(own), _) => own.into(),
+                (None, Refusal::Moved { location, .. }) => html(&words, &link(location), self.id),
+                (None, _) => html(&words, &escape_html(&words.explanation), self.id),
+            },
+            Format::Json => json(&words, self.id),
+            Format::Text => {
+                format!("{}\n{}\nRequest id: {}\n", words.title, words.explanation, self.id)
+            }
+        };
+        (self.format.media_type(), body)
     }
 }
 
-fn html(words: &Words, id: &RequestId) -> String {
+/// The field that a site's wish for TLS is said in.
+pub(crate) const HSTS: &str = "Strict-Transport-Security";
+
+fn link(location: &str) -> String {
+    let location = escape_html(location);
+    format!("<a href=\"{location}\">{location}</a>")
+}
+
+fn html(words: &Words, explanation: &str, id: &RequestId) -> String {
     let title = escape_html(&words.title);
-    let explanation = escape_html(&words.explanation);
     format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
@@ -156,12 +197,19 @@ fn escape_json(text: &str) -> String {
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        301 => "Moved Permanently",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        413 => "Content Too Large",
         414 => "URI Too Long",
         417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         502 => "Bad Gateway",
@@ -188,7 +236,8 @@ mod tests {
         let hold = Hold { most: 0, deadline: Duration::ZERO };
         let refusal = Refusal::Absent(Arc::new(Service::new(vec![], hold, absent)));
         let id = RequestId::keep(b"id-1").unwrap();
-        let page = Page { refusal: &refusal, id: &id, format, part: Part::Whole, at: UNIX_EPOCH };
+        let (passage, part, at) = (Passage::unknown(), Part::Whole, UNIX_EPOCH);
+        let page = Page { refusal: &refusal, passage: &passage, id: &id, format, part, at };
         let mut out = Vec::new();
         page.put(Persistence::Close, &mut out);
         String::from_utf8(out).unwrap()

@@ -115,12 +115,9 @@ impl Pool {
         Some(chosen)
     }
 
-    /// Appends the head as the upstream shall see it.
-    pub(crate) fn put_head(&self, head: &[u8], out: &mut Vec<u8>) {
-        match &self.binding {
-            Some(binding) => binding.put_head(head, out),
-            None => out.extend_from_slice(head),
-        }
+    /// The cookie that binds clients, which no upstream shall see.
+    pub(crate) fn binding(&self) -> Option<&Binding> {
+        self.binding.as_ref()
     }
 
     fn bound(&self, id: &UpstreamId, search: &Search) -> Option<Chosen> {

@@ -1,14 +1,14 @@
-//! Why the edge itself answers a request, and with what status and words.
+//! Why the edge itself answers a request, and with what status, words and fields.
 //!
 //! Not how the answer looks (`pages`). Each variant says whose fault it is: the client's (4xx),
-//! the app's (502, 504) or nobody's (503).
+//! the app's (502, 504) or nobody's (2xx, 3xx, 503).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::head::Malformed;
 use crate::host::Host;
-use crate::table::Service;
+use crate::table::{Absence, Service};
 
 /// An answer of our own, in the order in which a request may meet it.
 #[derive(Debug, Clone)]
@@ -24,7 +24,31 @@ pub(crate) enum Refusal {
     Here,
     /// `TRACE` that goes no further: what came in is never shown again.
     Trace,
+    /// What a certificate authority asked for.
+    Proof(Arc<str>),
+    /// A path of the edge's own, asked for with a method that would change it.
+    OnlyRead,
     UnknownHost(Host),
+    Moved {
+        status: u16,
+        location: Box<str>,
+    },
+    AmbiguousPath,
+    UnknownPath(Host),
+    Denied,
+    TooOften {
+        /// Until the next request would be let in.
+        wait: Duration,
+    },
+    Password {
+        /// The value of `WWW-Authenticate`.
+        challenge: Box<str>,
+    },
+    Maintenance(Absence),
+    /// The body is larger than this many bytes.
+    TooLarge(u64),
+    /// Too many requests are in flight, and there was no room or no time to wait.
+    Crowded,
     /// Held until the deadline, or there was no room to hold it.
     Absent(Arc<Service>),
     Unreachable,
@@ -40,23 +64,27 @@ pub(crate) struct Words {
     pub(crate) status: u16,
     pub(crate) title: String,
     pub(crate) explanation: String,
-    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Refusal {
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::Here => 200,
-            Self::Malformed(_) => 400,
-            Self::UnknownHost(_) => 404,
-            Self::Trace => 405,
+            Self::Here | Self::Proof(_) => 200,
+            Self::Moved { status, .. } => *status,
+            Self::Malformed(_) | Self::AmbiguousPath => 400,
+            Self::Password { .. } => 401,
+            Self::Denied => 403,
+            Self::UnknownHost(_) | Self::UnknownPath(_) => 404,
+            Self::OnlyRead | Self::Trace => 405,
             Self::HeadTimeout | Self::UploadTimeout => 408,
+            Self::TooLarge(_) => 413,
             Self::TargetTooLong => 414,
             Self::Expectation => 417,
+            Self::TooOften { .. } => 429,
             Self::HeadTooLong => 431,
             Self::Method => 501,
             Self::Unreachable | Self::UpstreamClosed | Self::UpstreamMalformed(_) => 502,
-            Self::Absent(_) => 503,
+            Self::Absent(_) | Self::Maintenance(_) | Self::Crowded => 503,
             Self::UpstreamSlow => 504,
             Self::Version => 505,
         }
@@ -64,17 +92,29 @@ impl Refusal {
 
     pub(crate) fn words(&self) -> Words {
         let (title, explanation) = self.text();
-        let retry_after = match self {
-            Self::Absent(service) => Some(service.absent.retry_after),
-            _ => None,
-        };
-        Words { status: self.status(), title, explanation, retry_after }
+        Words { status: self.status(), title, explanation }
     }
 
-    /// The methods that would have been served instead (RFC 9110 section 10.2.1).
-    pub(crate) fn allow(&self) -> Option<&'static str> {
-        matches!(self, Self::Here | Self::Trace)
-            .then_some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+    /// The fields that belong to this answer and to no other.
+    pub(crate) fn field(&self) -> Option<(&'static str, String)> {
+        let seconds = |wait: Duration| {
+            // A part of a second counts whole: whoever asks again too early waits longer.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            Some(("Retry-After", seconds.max(1).to_string()))
+        };
+        match self {
+            Self::Absent(service) => seconds(service.absent.retry_after),
+            Self::Maintenance(absence) => seconds(absence.retry_after),
+            Self::TooOften { wait } => seconds(*wait),
+            Self::Crowded => seconds(Duration::from_secs(1)),
+            Self::Moved { location, .. } => Some(("Location", location.to_string())),
+            Self::Password { challenge } => Some(("WWW-Authenticate", challenge.to_string())),
+            Self::OnlyRead => Some(("Allow", "GET, HEAD".into())),
+            Self::Here | Self::Trace => {
+                Some(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into()))
+            }
+            _ => None,
+        }
     }
 
     fn text(&self) -> (String, String) {
@@ -104,6 +144,35 @@ impl Refusal {
                             the spelling, or add the domain to an app.";
                 return (title, text.into());
             }
+            Self::Proof(_) => ("A proof for a certificate authority", ""),
+            Self::OnlyRead => ("This can only be read", "Use GET or HEAD."),
+            Self::Moved { location, .. } => {
+                return ("This page is at another address".into(), location.to_string());
+            }
+            Self::AmbiguousPath => (
+                "This path could be read in two ways",
+                "It has `.` or `..`, an encoded slash, a backslash or a NUL in it, and parts of \
+                 this site are answered by different apps.",
+            ),
+            Self::UnknownPath(host) => {
+                let title = format!("There is nothing here at {host}");
+                return (title, "No app of this site answers for this path.".into());
+            }
+            Self::Denied => ("You may not ask this site", "Your address is not let in."),
+            Self::TooOften { .. } => {
+                ("You ask too often", "Too many requests came from your address. Wait a moment.")
+            }
+            Self::Password { .. } => {
+                ("A password is needed", "Give the name and the password of this site.")
+            }
+            Self::Maintenance(absence) => {
+                return (absence.title.clone(), absence.explanation.clone());
+            }
+            Self::TooLarge(most) => {
+                let text = format!("This app takes bodies of at most {most} bytes.");
+                return ("The request is too large".into(), text);
+            }
+            Self::Crowded => ("The app is busy", "Too many others ask it now. Try again soon."),
             Self::Absent(service) => {
                 return (service.absent.title.clone(), service.absent.explanation.clone());
             }

@@ -13,10 +13,11 @@ use crate::control::{Control, Length, Persistence, Version};
 use crate::date::http_date;
 use crate::field::{Extra, Field, put};
 use crate::head::Malformed;
-use crate::pages::Part;
+use crate::pages::{HSTS, Part};
 use crate::party::{Client, Told};
 use crate::pump::Encoding;
 use crate::request::{MOST_FIELDS, Request, put_length};
+use crate::rules::Passage;
 
 /// What the edge must know of a response after its head was written for the client.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) request: &'a Request,
     /// Fields that are ours to add to the final answer.
     pub(crate) added: &'a [Extra],
+    pub(crate) passage: &'a Passage,
     /// The client connection's end is already decided: the edge stops, or the client asked.
     pub(crate) persistence: Persistence,
     /// Part of the request's body has not been read yet.
@@ -147,6 +149,7 @@ impl Head<'_, '_> {
     /// on, and the edge's own. What is about the connection or the length is not among them.
     pub(crate) fn each_field(&self, mut each: impl FnMut(&str, &[u8])) {
         let mut dated = false;
+        let hsts = self.around.passage.hsts().filter(|_| self.status >= 200);
         for field in self.fields {
             match Field::of(field.name) {
                 Field::Connection
@@ -156,6 +159,8 @@ impl Head<'_, '_> {
                 | Field::Hop
                 | Field::RequestId => {}
                 _ if self.control.lists(field.name) => {}
+                // Said twice it would be void (RFC 6797 section 8.1), and the site wins.
+                _ if hsts.is_some() && field.name.eq_ignore_ascii_case(HSTS) => {}
                 known => {
                     dated |= known == Field::Date;
                     each(field.name, field.value);
@@ -164,6 +169,9 @@ impl Head<'_, '_> {
         }
         if self.status >= 200 && !dated {
             each("Date", http_date(self.around.at).as_bytes());
+        }
+        if let Some(hsts) = hsts {
+            each(HSTS, hsts.as_bytes());
         }
         if self.status >= 200 || self.status == 101 {
             each("X-Request-Id", self.around.request.id.as_str().as_bytes());

@@ -107,21 +107,19 @@ impl Binding {
         out.push(Extra { name: "Set-Cookie", value });
     }
 
-    /// Appends a request's head without this cookie.
-    pub(crate) fn put_head(&self, head: &[u8], out: &mut Vec<u8>) {
-        for line in head.split_inclusive(|byte| *byte == b'\n') {
-            let ours = |crumb: &&[u8]| value_of(crumb, &self.cookie).is_some();
-            match cookies(line) {
-                Some(value) if crumbs(value).any(|crumb| ours(&crumb)) => {
-                    let rest: Vec<&[u8]> = crumbs(value).filter(|crumb| !ours(crumb)).collect();
-                    if !rest.is_empty() {
-                        out.extend_from_slice(b"Cookie: ");
-                        out.extend_from_slice(&rest.join(&b"; "[..]));
-                        out.extend_from_slice(b"\r\n");
-                    }
+    /// Appends a line of a request's head without this cookie.
+    pub(crate) fn put_line(&self, line: &[u8], out: &mut Vec<u8>) {
+        let ours = |crumb: &&[u8]| value_of(crumb, &self.cookie).is_some();
+        match cookies(line) {
+            Some(value) if crumbs(value).any(|crumb| ours(&crumb)) => {
+                let rest: Vec<&[u8]> = crumbs(value).filter(|crumb| !ours(crumb)).collect();
+                if !rest.is_empty() {
+                    out.extend_from_slice(b"Cookie: ");
+                    out.extend_from_slice(&rest.join(&b"; "[..]));
+                    out.extend_from_slice(b"\r\n");
                 }
-                Some(_) | None => out.extend_from_slice(line),
             }
+            Some(_) | None => out.extend_from_slice(line),
         }
     }
 
@@ -246,7 +244,10 @@ mod tests {
         let mut out = Vec::new();
         let head =
             |cookies: &str| format!("GET /?Cookie: paas=1 HTTP/1.1\r\n{cookies}A: b\r\n\r\n");
-        binding(1, "app", &[], &[]).put_head(head(cookies).as_bytes(), &mut out);
+        let binding = binding(1, "app", &[], &[]);
+        for line in head(cookies).as_bytes().split_inclusive(|byte| *byte == b'\n') {
+            binding.put_line(line, &mut out);
+        }
         assert_eq!(String::from_utf8(out).unwrap(), head(expected));
     }
 

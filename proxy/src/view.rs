@@ -1,4 +1,5 @@
-//! A table as one worker uses it: hosts to services to upstreams, with figures and pools attached.
+//! A table as one worker uses it: hosts to venues to services to upstreams, with figures and pools
+//! attached.
 //!
 //! It is built when a table arrives, never while a request is served. The invariant: an upstream
 //! that stays keeps its idle connections; one that goes loses them at once.
@@ -12,14 +13,14 @@ use crate::host::Host;
 use crate::meter::{Ledger, Newcomer, ServiceMeter};
 use crate::pattern::ByHost;
 use crate::pool::Pool;
-use crate::site::Site;
 use crate::table::{Service, ServiceName, Table, Upstream, UpstreamId};
 use crate::upstream::Peer;
+use crate::venue::Venue;
 
 /// What one worker routes by.
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    sites: ByHost<Rc<Site>>,
+    venues: ByHost<Rc<Venue>>,
     targets: HashMap<ServiceName, Rc<Target>>,
     peers: HashMap<UpstreamId, Rc<Peer>>,
 }
@@ -46,7 +47,7 @@ impl View {
             next.targets.insert(name.clone(), Rc::new(Target { name, service, meter, pool }));
         }
         for (pattern, site) in &table.sites {
-            next.sites.insert(pattern.clone(), Rc::new(site.clone()));
+            next.venues.insert(pattern.clone(), Rc::new(Venue::new(site, &next.targets)));
         }
         for (id, peer) in &self.peers {
             if next.peers.get(id).is_none_or(|kept| !Rc::ptr_eq(kept, peer)) {
@@ -77,9 +78,9 @@ impl View {
         peer
     }
 
-    pub(crate) fn route(&self, host: &Host) -> Option<&Rc<Target>> {
-        let site = self.sites.get(host)?;
-        site.routes.iter().find_map(|route| self.targets.get(&route.to))
+    /// What the host answers with; the exact host wins over a wildcard.
+    pub(crate) fn venue(&self, host: &Host) -> Option<&Rc<Venue>> {
+        self.venues.get(host)
     }
 
     pub(crate) fn peers(&self) -> impl Iterator<Item = &Rc<Peer>> {

@@ -23,6 +23,7 @@ use crate::parting;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::request_id::RequestId;
+use crate::rules::Passage;
 
 use super::connection::{Ended, Session};
 use super::request::{self, Ending};
@@ -87,19 +88,22 @@ impl Visit<'_> {
         }
         // Bodies are not waited for: one that is not here yet is streamed.
         let whole = ending == Ending::WithHead || request.upgrade.is_some();
+        let mut passage = Passage::unknown();
         let mut turn = Turn {
             worker,
             client: &mut stream,
             alarm: &mut self.kit.alarm,
             request: &request,
             head: &self.kit.head,
+            arrival,
             extent: if whole { Extent::Whole(0) } else { Extent::Partial },
             record: &mut record,
             started,
+            passage: &mut passage,
             meter: None,
         };
         let after = turn.serve().await;
-        let how = self.conclude(after, &request, &mut stream, &mut record).await;
+        let how = self.conclude(after, &request, &passage, &mut stream, &mut record).await;
         record.total = started.elapsed();
         record.request_id = request.id.into_text();
         worker.log.push(record);
@@ -110,6 +114,7 @@ impl Visit<'_> {
         &mut self,
         after: After,
         request: &Request,
+        passage: &Passage,
         stream: &mut Stream,
         record: &mut Record,
     ) -> Ended {
@@ -129,7 +134,7 @@ impl Visit<'_> {
             After::Refuse(refusal) => {
                 record.refused(&refusal);
                 let (id, format, part) = (&request.id, request.format, request.part());
-                let page = Page { refusal: &refusal, id, format, part, at: record.at };
+                let page = Page { refusal: &refusal, passage, id, format, part, at: record.at };
                 self.say(&page, stream).await;
             }
         }
@@ -146,7 +151,8 @@ impl Visit<'_> {
             stream.reset(Reason::PROTOCOL_ERROR);
         } else {
             let (format, part) = (Format::Text, Part::Whole);
-            let page = Page { refusal, id: &id, format, part, at: record.at };
+            let passage = &Passage::unknown();
+            let page = Page { refusal, passage, id: &id, format, part, at: record.at };
             self.say(&page, stream).await;
         }
         record.refused(refusal);

@@ -1,0 +1,73 @@
+//! A request's way through a site: found once, kept for what the answer needs of it.
+//!
+//! It outlives the table that it was found in, because an answer must look as the site wanted it
+//! when the request was let in. Nothing here is known of upstreams.
+
+use std::rc::Rc;
+
+use crate::refusal::Refusal;
+use crate::rules::asked::Transport;
+use crate::rules::{Asked, redirect};
+use crate::venue::{Lead, Venue, Way};
+use crate::view::View;
+
+/// Where a request was led.
+#[derive(Debug)]
+pub(crate) struct Passage {
+    venue: Option<Rc<Venue>>,
+    way: Option<Rc<Way>>,
+    transport: Transport,
+}
+
+impl Passage {
+    /// Before anything is known.
+    pub(crate) fn unknown() -> Self {
+        Self { venue: None, way: None, transport: Transport::Plain }
+    }
+
+    /// Finds the site of a request, and whether it answers here at all.
+    pub(crate) fn enter(&mut self, view: &View, asked: &Asked<'_>) -> Result<(), Refusal> {
+        let venue = view.venue(asked.host).ok_or_else(|| unknown_host(asked))?;
+        self.venue = Some(Rc::clone(venue));
+        if venue.hsts.is_some() {
+            self.transport = asked.transport();
+        }
+        redirect::check(venue, asked)
+    }
+
+    /// Finds who answers. Asked again whenever another table may have been applied.
+    pub(crate) fn find(&mut self, view: &View, asked: &Asked<'_>) -> Result<Rc<Way>, Refusal> {
+        let venue = view.venue(asked.host).ok_or_else(|| unknown_host(asked))?;
+        match venue.lead(asked.path) {
+            Lead::To(way) => {
+                self.way = Some(Rc::clone(way));
+                Ok(Rc::clone(way))
+            }
+            Lead::Nowhere if venue.is_empty() => Err(unknown_host(asked)),
+            Lead::Nowhere => Err(Refusal::UnknownPath(asked.host.clone())),
+            Lead::Ambiguous => Err(Refusal::AmbiguousPath),
+        }
+    }
+
+    /// `Strict-Transport-Security`, if the site wants it on every response. It is never said over
+    /// plain HTTP, where anybody could have said it (RFC 6797 section 7.2).
+    pub(crate) fn hsts(&self) -> Option<&str> {
+        let venue = self.venue.as_ref().filter(|_| self.transport == Transport::Secure)?;
+        venue.hsts.as_deref()
+    }
+
+    /// The most bytes that the service takes of a body.
+    pub(crate) fn most_body(&self) -> Option<u64> {
+        self.way.as_ref()?.target.service.policy.most_body
+    }
+
+    /// The service's own HTML page for a status.
+    pub(crate) fn page(&self, status: u16) -> Option<&str> {
+        let pages = &self.way.as_ref()?.target.service.policy.pages;
+        pages.0.get(&status).map(|page| &**page)
+    }
+}
+
+fn unknown_host(asked: &Asked<'_>) -> Refusal {
+    Refusal::UnknownHost(asked.host.clone())
+}

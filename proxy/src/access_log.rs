@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, mpsc};
 
+use crate::arrival::Arrival;
 use crate::forwarded;
 use crate::meter::Ledger;
 use crate::network::Network;
@@ -99,6 +100,12 @@ impl Record {
             refusal: None,
             abort: None,
         }
+    }
+
+    /// Of a request on this connection whose head is not understood yet.
+    pub(crate) fn begun(at: SystemTime, arrival: &Arrival) -> Self {
+        let tls = arrival.tls.as_ref().map(|session| session.version);
+        Self { tls, ..Self::new(at, arrival.peer) }
     }
 
     /// Notes what was asked for.

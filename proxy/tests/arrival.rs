@@ -38,6 +38,7 @@ fn what_a_trusted_proxy_says_is_kept_and_added_to() {
         said.field("Forwarded"),
         Some("for=192.0.2.7;proto=https, for=10.0.0.1, for=127.0.0.1;host=app.test;proto=http")
     );
+    assert_eq!(said.field("X-Forwarded-For"), Some("192.0.2.7, 10.0.0.1, 127.0.0.1"));
     let translated = seen(&plan, "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n");
     assert_eq!(
         translated.field("Forwarded"),

@@ -9,6 +9,7 @@ pub(super) fn write(traffic: &Traffic, text: &mut Text) {
     figures(traffic, text);
     times(traffic, text);
     edge(traffic, text);
+    tls(traffic, text);
 }
 
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -141,8 +142,43 @@ fn edge(traffic: &Traffic, text: &mut Text) {
             "Access records dropped because the disk was too slow.",
             traffic.records_dropped,
         ),
+        (
+            "paas_edge_crowded_connections_total",
+            "Connections closed at once because their client had too many.",
+            traffic.crowded,
+        ),
+        (
+            "paas_edge_prefaces_refused_total",
+            "Connections whose PROXY protocol was missing, malformed or not to be believed.",
+            traffic.prefaces_refused,
+        ),
+        (
+            "paas_edge_stalls_total",
+            "Times that a thread of the edge was found stuck.",
+            traffic.stalls,
+        ),
     ];
     for (name, help, count) in counters {
         text.single(name, Kind::Counter, help, count);
+    }
+}
+
+fn tls(traffic: &Traffic, text: &mut Text) {
+    let tls = &traffic.tls;
+    let failed = &tls.failed;
+    let name = "paas_tls_handshakes_total";
+    text.family(name, Kind::Counter, "TLS handshakes, by how they ended.");
+    for (result, count) in [
+        ("full", tls.handshakes.saturating_sub(tls.resumed)),
+        ("resumed", tls.resumed),
+        ("challenge", tls.proofs),
+        ("unknown_name", failed.unknown_name),
+        ("incompatible", failed.incompatible),
+        ("refused", failed.refused),
+        ("malformed", failed.malformed),
+        ("slow", failed.slow),
+        ("gone", failed.gone),
+    ] {
+        text.sample(name, &[("result", result)], count);
     }
 }

@@ -4,10 +4,11 @@
 //! as records ([`store`]) of nouns ([`model`]). From then on nobody waits for anybody: [`control`]
 //! looks at what is wanted and at what is, plans the difference purely, and carries it out on an
 //! [`engine`], with [`build`] making images of source trees and the crate `proxy` bringing the
-//! requests. What instances write is kept by [`logs`], what is counted is told by [`metrics`];
-//! [`node`] is what a daemon sees of its own machine. [`daemon`] puts the parts together and is the
-//! only one that knows them all. Whatever dies at whatever moment, the next pass sees the same two
-//! things again and goes on.
+//! requests. Certificates come from authorities through [`acme`] and are read and made in [`pki`].
+//! What instances write is kept by [`logs`], what is counted is told by [`metrics`]; [`node`] is
+//! what a daemon sees of its own machine. [`daemon`] puts the parts together and is the only one
+//! that knows them all. Whatever dies at whatever moment, the next pass sees the same two things
+//! again and goes on.
 
 pub mod model;
 
@@ -20,6 +21,10 @@ pub mod server;
 pub mod control;
 
 pub mod engine;
+
+pub mod acme;
+
+pub mod pki;
 
 pub mod build;
 

@@ -27,6 +27,8 @@ mod limits;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod preface;

@@ -124,6 +124,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
     let (table, table_reader) = watch::channel(Arc::new(known));
     let (access_log, records) = proxy::access_log();
+    let access_log = access_log.sampled(config.access_log_sample);
     let feeds = Feeds { table: table_reader, certificates: certificates.clone() };
     let edge = Arc::new(edge::bind(&config, &feeds, &access_log)?);
     let reach = edge::reach(&config, &edge);
@@ -158,7 +159,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     // It ends when the edge has, since its records come from there.
     let mut followers = Tasks::new();
-    followers.spawn("access log", access::write_all(records));
+    let access = access::write_all(records, config.access_log, folders.access_log());
+    followers.spawn("access log", access);
     let domains = Domains::new(store.clone(), reach.addresses, to_look_up);
     tasks.spawn("domains", task::run(domains, tasks.stop()));
     if let Some(naming) = naming {

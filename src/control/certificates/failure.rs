@@ -132,4 +132,4 @@ const BUSY: Duration = Duration::from_mins(5);
 /// Before another account is tried: authorities count new accounts too.
 const ACCOUNT: Duration = Duration::from_mins(10);
 /// One that does not answer need not be asked by every name at once.
-const UNREACHABLE: Duration = Duration::from_secs(20);
+const UNREACHABLE: Duration = Duration::from_secs(5);

@@ -34,7 +34,9 @@ async fn two_hundred_names_go_through_steadily() {
     assert_eq!(pebble.orders(), NAMES);
     let last = stage.certificate(&format!("n{:03}.shop.test", NAMES - 1)).unwrap();
     assert_eq!(last.state, CertificateState::Issued);
-    assert_eq!(stage.presented.borrow().hosts.len(), NAMES);
+    let mut presented = stage.presented.clone();
+    let all = presented.wait_for(|shown| shown.hosts.len() == NAMES);
+    timeout(Duration::from_mins(1), all).await.expect("all are presented").unwrap();
 }
 
 const NAMES: usize = 200;

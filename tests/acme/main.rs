@@ -11,6 +11,7 @@
 )]
 
 mod crowd;
+mod front;
 mod interruption;
 mod issuance;
 mod pebble;

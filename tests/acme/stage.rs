@@ -24,7 +24,7 @@ use crate::pebble::{Behaviour, Pebble};
 /// The zone in which the tests' names are.
 pub(crate) const ZONE: &str = "shop.test";
 /// Longer than anything takes that works.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Stage {
     pub(crate) store: Store,
@@ -181,10 +181,8 @@ impl Stage {
                 changes.changed().await.unwrap();
             }
         };
-        match timeout(PATIENCE, wait).await {
-            Ok(found) => found,
-            Err(_) => panic!("{name} stays {:?}", self.certificate(name)),
-        }
+        let found = timeout(PATIENCE, wait).await;
+        found.unwrap_or_else(|_| panic!("{name} stays {:?}", self.certificate(name)))
     }
 
     /// Waits until a name has its certificate, in the record and at the edge.

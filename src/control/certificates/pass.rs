@@ -10,7 +10,6 @@ use std::{
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use super::{
-    backoff,
     board::Board,
     budget::Limits,
     execute::{Executor, Job},
@@ -70,6 +69,8 @@ pub struct Certificates {
     commits: watch::Receiver<u64>,
     /// The orders being carried out. Dropped, they are cut off, which loses nothing.
     orders: JoinSet<Order>,
+    /// The questions about renewal that are under way.
+    questions: JoinSet<()>,
     busy: BTreeSet<DomainName>,
     asked: BTreeMap<DomainName, Timestamp>,
     /// Supplied certificates whose key does not open, said once.
@@ -96,6 +97,7 @@ impl Certificates {
             executor: Arc::new(Executor { store, sealing, settings, world, board, accounts }),
             commits,
             orders: JoinSet::new(),
+            questions: JoinSet::new(),
             busy: BTreeSet::new(),
             asked: BTreeMap::new(),
             unusable: BTreeSet::new(),
@@ -169,7 +171,9 @@ impl Certificates {
             }
             Step::AskWindow(name) => {
                 self.asked.insert(name.clone(), now);
-                self.ask_window(&name).await
+                let executor = Arc::clone(&self.executor);
+                self.questions.spawn(async move { executor.ask_window(&name).await });
+                Ok(())
             }
         }
     }
@@ -178,25 +182,6 @@ impl Certificates {
         let (executor, name) = (Arc::clone(&self.executor), job.name.clone());
         self.busy.insert(name.clone());
         self.orders.spawn(async move { (name, executor.carry_out(job).await) });
-    }
-
-    /// An authority that does not answer costs nothing: two thirds of the life stand on record.
-    async fn ask_window(&self, name: &DomainName) -> Result<(), StoreError> {
-        let executor = &self.executor;
-        let key = name.as_str().to_owned();
-        let Some(issued) =
-            executor.store.snapshot().get::<Certificate>(&key)?.and_then(|found| found.issued)
-        else {
-            return Ok(());
-        };
-        let Some(directory) = executor.settings.directories.first() else { return Ok(()) };
-        let Ok(account) = executor.account(directory).await else { return Ok(()) };
-        let Ok(Some(window)) = account.window(&issued.chain).await else { return Ok(()) };
-        let (at, name) = (backoff::within(name, window), name.clone());
-        let work = move |tx: &mut crate::store::Transaction<'_>| {
-            records::renew_at(tx, &name, &issued.serial, at)
-        };
-        executor.store.transact(work).await
     }
 
     fn ended(&mut self, ended: Option<Ended>) {
@@ -228,6 +213,7 @@ impl Task for Certificates {
                 std::future::pending::<()>().await;
             },
             ended = self.orders.join_next(), if !self.orders.is_empty() => self.ended(ended),
+            _ = self.questions.join_next(), if !self.questions.is_empty() => {}
             () = sleep(due) => {}
         }
     }
@@ -237,6 +223,7 @@ impl Task for Certificates {
         while let Some(ended) = self.orders.try_join_next() {
             self.ended(Some(ended));
         }
+        while self.questions.try_join_next().is_some() {}
         let (snapshot, now) = (self.executor.store.snapshot(), clock::now());
         let certificates = snapshot.scan::<Certificate>(&())?;
         self.present(&certificates).await?;
@@ -251,6 +238,7 @@ impl Task for Certificates {
                 directories: &settings.directories,
                 limits: &settings.limits,
                 busy: &self.busy,
+                asking: self.questions.len(),
                 asked: &self.asked,
             },
             now,

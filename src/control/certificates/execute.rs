@@ -25,6 +25,7 @@ use crate::{
     acme::{Account, Order, Stage},
     clock,
     model::{AppName, Certificate, CertificateState, DomainName, Issued, Sealed},
+    node,
     pki::{self, Chain},
     store::{SealingKey, Store, StoreError, View, sealing::certificate_context},
     telemetry,
@@ -235,10 +236,17 @@ impl Executor {
         shown
     }
 
-    /// Our addresses, for people.
+    /// Our addresses: those of the settings, else the machine's own public ones.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        match self.settings.addresses.as_slice() {
+            [] => node::addresses::public(),
+            given => given.to_vec(),
+        }
+    }
+
+    /// The same for people.
     pub(super) fn here(&self) -> String {
-        let addresses: Vec<String> =
-            self.settings.addresses.iter().map(IpAddr::to_string).collect();
+        let addresses: Vec<String> = self.addresses().iter().map(IpAddr::to_string).collect();
         if addresses.is_empty() { "this server's address".to_owned() } else { addresses.join(", ") }
     }
 

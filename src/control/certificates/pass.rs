@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, task::JoinSet, time::sleep};
+use tokio::{
+    sync::watch,
+    task::{Id, JoinError, JoinSet},
+    time::sleep,
+};
 
 use super::{
     board::Board,
@@ -58,9 +62,8 @@ pub struct Outlets {
     pub texts: watch::Sender<Arc<Proofs>>,
 }
 
-/// An order that was carried out: for which name, and whether what came of it is on record.
-type Order = (DomainName, Result<(), StoreError>);
-type Ended = Result<Order, tokio::task::JoinError>;
+/// An order that was carried out, and whether what came of it is on record.
+type Ended = Result<(Id, Result<(), StoreError>), JoinError>;
 
 /// The task.
 #[derive(Debug)]
@@ -68,10 +71,12 @@ pub struct Certificates {
     executor: Arc<Executor>,
     commits: watch::Receiver<u64>,
     /// The orders being carried out. Dropped, they are cut off, which loses nothing.
-    orders: JoinSet<Order>,
+    orders: JoinSet<Result<(), StoreError>>,
     /// The questions about renewal that are under way.
     questions: JoinSet<()>,
-    busy: BTreeSet<DomainName>,
+    busy: BTreeMap<Id, DomainName>,
+    /// Names whose records could not be written, and until when they are left alone.
+    resting: BTreeMap<DomainName, Timestamp>,
     asked: BTreeMap<DomainName, Timestamp>,
     /// Supplied certificates whose key does not open, said once.
     unusable: BTreeSet<DomainName>,
@@ -98,7 +103,8 @@ impl Certificates {
             commits,
             orders: JoinSet::new(),
             questions: JoinSet::new(),
-            busy: BTreeSet::new(),
+            busy: BTreeMap::new(),
+            resting: BTreeMap::new(),
             asked: BTreeMap::new(),
             unusable: BTreeSet::new(),
             wake: None,
@@ -180,21 +186,20 @@ impl Certificates {
 
     fn start(&mut self, job: Job) {
         let (executor, name) = (Arc::clone(&self.executor), job.name.clone());
-        self.busy.insert(name.clone());
-        self.orders.spawn(async move { (name, executor.carry_out(job).await) });
+        let order = self.orders.spawn(async move { executor.carry_out(job).await });
+        self.busy.insert(order.id(), name);
     }
 
-    fn ended(&mut self, ended: Option<Ended>) {
-        match ended {
-            Some(Ok((name, result))) => {
-                self.busy.remove(&name);
-                if let Err(error) = result {
-                    tracing::warn!(%name, error = %chain(&error), "an order could not be recorded");
-                }
-            }
-            // Which one is not known; the others are found to be under way by their records.
-            Some(Err(error)) => tracing::error!(%error, "an order died"),
-            None => self.busy.clear(),
+    /// Without a record of what came of it an order would be begun again at once, and again.
+    fn ended(&mut self, ended: Ended) {
+        let (id, fault) = match ended {
+            Ok((id, Ok(()))) => (id, None),
+            Ok((id, Err(error))) => (id, Some(chain(&error))),
+            Err(error) => (error.id(), Some(error.to_string())),
+        };
+        if let (Some(name), Some(fault)) = (self.busy.remove(&id), fault) {
+            tracing::error!(%name, fault, "an order could not be recorded; resting");
+            self.resting.insert(name, clock::now().plus(REST));
         }
     }
 }
@@ -212,21 +217,23 @@ impl Task for Certificates {
             changed = self.commits.changed() => if changed.is_err() {
                 std::future::pending::<()>().await;
             },
-            ended = self.orders.join_next(), if !self.orders.is_empty() => self.ended(ended),
-            _ = self.questions.join_next(), if !self.questions.is_empty() => {}
+            Some(ended) = self.orders.join_next_with_id() => self.ended(ended),
+            Some(_) = self.questions.join_next() => {}
             () = sleep(due) => {}
         }
     }
 
     async fn pass(&mut self) -> Result<(), StoreError> {
         self.commits.mark_unchanged();
-        while let Some(ended) = self.orders.try_join_next() {
-            self.ended(Some(ended));
+        while let Some(ended) = self.orders.try_join_next_with_id() {
+            self.ended(ended);
         }
         while self.questions.try_join_next().is_some() {}
         let (snapshot, now) = (self.executor.store.snapshot(), clock::now());
         let certificates = snapshot.scan::<Certificate>(&())?;
         self.present(&certificates).await?;
+        self.resting.retain(|_, until| *until > now);
+        let busy = self.busy.values().chain(self.resting.keys()).cloned().collect();
         let settings = &self.executor.settings;
         let wanted = Wanted::of(&snapshot, &settings.platform, now)?;
         let plan = plan(
@@ -237,7 +244,7 @@ impl Task for Certificates {
                 wanted: &wanted,
                 directories: &settings.directories,
                 limits: &settings.limits,
-                busy: &self.busy,
+                busy: &busy,
                 asking: self.questions.len(),
                 asked: &self.asked,
             },
@@ -253,5 +260,7 @@ impl Task for Certificates {
 
 /// At least so often the records are looked at.
 const LOOK: Duration = Duration::from_mins(1);
+/// After a record that could not be written: the disk is full, most likely.
+const REST: Duration = Duration::from_mins(1);
 /// Between two passes that nothing but time asks for.
 const SOONEST: Duration = Duration::from_millis(100);

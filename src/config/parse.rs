@@ -24,7 +24,7 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 20] = [
+const SETTINGS: [&str; 21] = [
     "domain",
     "http",
     "https",
@@ -32,6 +32,7 @@ const SETTINGS: [&str; 20] = [
     "addresses",
     "trusted",
     "proxy_protocol",
+    "resolver",
     "acme",
     "acme_email",
     "acme_root",
@@ -69,6 +70,14 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
             text.parse().map_err(|error: InvalidName| error.to_string())
         }),
         proxy_protocol: reader.one("proxy_protocol", "no", yes_or_no),
+        resolver: reader.one("resolver", "", |text| match text {
+            "" => Ok(None),
+            _ => socket_address(text).map(Some),
+        }),
+        sealing_key: given
+            .environment
+            .get("CREDENTIALS_DIRECTORY")
+            .map(|folder| PathBuf::from(folder).join("paas-sealing-key")),
         acme: reader.acme(acme),
         api: reader.many("api", api, ApiAddress::from_str),
         docker: reader.one("docker", "/var/run/docker.sock", |text| Ok(PathBuf::from(text))),

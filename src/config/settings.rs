@@ -29,6 +29,10 @@ pub struct Config {
     pub trusted: Vec<Cidr>,
     /// Whether those proxies begin a connection with the PROXY protocol.
     pub proxy_protocol: bool,
+    /// Whom to ask where names lead; the machine's own resolvers if nobody.
+    pub resolver: Option<SocketAddr>,
+    /// A credential of systemd's with the key that secrets are sealed with.
+    pub sealing_key: Option<PathBuf>,
     /// How certificates are got; `None` is not at all.
     pub acme: Option<AcmeSettings>,
     /// Where the API listens besides the data folder's socket.

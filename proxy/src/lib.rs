@@ -40,6 +40,7 @@ mod health;
 mod hold;
 mod intake;
 mod listener;
+mod outgoing;
 mod parting;
 mod place;
 mod pool;

@@ -212,12 +212,8 @@ impl<'a, C: Client> Turn<'a, C> {
 
     /// Counts a failure against an upstream.
     fn blame(&self, peer: &Peer) {
-        let consequence = peer.meter.failed(&self.worker.shared.limits);
-        if consequence == Consequence::LeftOut
-            && let Some(figures) = self.figures()
-        {
-            tracing::warn!(upstream = %peer.id, "left out for a while");
-            figures.left_out();
+        if peer.meter.failed(&self.worker.shared.limits) == Consequence::LeftOut {
+            self.figures().inspect(|figures| figures.left_out());
         }
     }
 

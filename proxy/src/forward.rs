@@ -99,7 +99,6 @@ impl<'a, C: Client> Turn<'a, C> {
         after
     }
 
-    /// Where this worker counts for the service.
     fn figures(&self) -> Option<&Figures> {
         self.meter.as_ref()?.of(self.worker.index)
     }
@@ -212,12 +211,8 @@ impl<'a, C: Client> Turn<'a, C> {
 
     /// Counts a failure against an upstream.
     fn blame(&self, peer: &Peer) {
-        let consequence = peer.meter.failed(&self.worker.shared.limits);
-        if consequence == Consequence::LeftOut
-            && let Some(figures) = self.figures()
-        {
-            tracing::warn!(upstream = %peer.id, "left out for a while");
-            figures.left_out();
+        if peer.meter.failed(&self.worker.shared.limits) == Consequence::LeftOut {
+            self.figures().inspect(|figures| figures.left_out());
         }
     }
 
@@ -306,12 +301,11 @@ impl<'a, C: Client> Turn<'a, C> {
 
     /// Whether a fault says something about the upstream.
     fn judge(&self, peer: &Peer, fault: Fault, age: Age) {
-        let begun = self.record.status.is_some();
         match fault {
             // It closed what had rested: its right, and no sign that it is unwell.
             Fault::Closed(Answered::Nothing) if age == Age::Reused => {}
             // A stream may be silent for as long as its app likes.
-            Fault::UpstreamSlow if begun => drop(peer.meter.faults.fetch_add(1, Relaxed)),
+            Fault::UpstreamSlow if self.record.status.is_some() => {}
             fault if fault.is_the_upstreams() => self.blame(peer),
             _ => {}
         }

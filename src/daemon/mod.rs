@@ -13,5 +13,6 @@ mod renewal;
 mod run;
 mod signals;
 mod tasks;
+pub mod upgrade;
 
 pub use run::{RunError, explain, run};

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use proxy::{Certificates, Edge, Feeds};
+use proxy::{Certificates, Edge, Feeds, handover::Inheritance};
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::{Semaphore, mpsc, watch},
@@ -24,8 +24,9 @@ use crate::{
         init::token_key,
         plane::{self, Plane, PlaneEdge},
         renewal::Renewal,
-        signals::Signals,
+        signals::{Asked, Signals},
         tasks::Tasks,
+        upgrade::{self, From, Predecessor, Start, Successor, UpgradeError},
     },
     logs::{LogError, LogSettings, Logs},
     model::Observation,
@@ -73,6 +74,9 @@ pub enum RunError {
     /// The edge's addresses.
     #[error("the edge cannot be started")]
     Edge(#[from] proxy::BindError),
+    /// The predecessor.
+    #[error("the running daemon does not hand over")]
+    Upgrade(#[from] UpgradeError),
     /// Something that builds and apps need.
     #[error(transparent)]
     Plane(#[from] plane::PlaneError),
@@ -99,31 +103,62 @@ impl RunError {
             | Self::Authority(_)
             | Self::Plane(_)
             | Self::Signals(_) => None,
+            Self::Upgrade(_) => {
+                Some("`--take-over` is for upgrades: systemctl reload paas".to_owned())
+            }
         }
     }
 }
 
-/// Runs the daemon until it is told to end.
-pub async fn run(config: Config) -> Result<(), RunError> {
+/// Runs the daemon until it is told to end, or until a successor serves in its place.
+pub async fn run(config: Config, start: Start) -> Result<(), RunError> {
     let mut signals = Signals::take().map_err(RunError::Signals)?;
+    let mut former = match start.from {
+        From::Scratch => None,
+        From::Predecessor => Some(upgrade::meet().await?),
+    };
+    loop {
+        match life(&config, &start, &mut signals, former.take()).await? {
+            Ending::Over => return Ok(()),
+            Ending::Again(edge) => former = Some(upgrade::ourselves(edge)?),
+        }
+    }
+}
+
+/// How a life ended.
+enum Ending {
+    /// Nothing is left to do.
+    Over,
+    /// The successor failed, and the edge still serves.
+    Again(Edge),
+}
+
+/// From the store's opening to its closing.
+async fn life(
+    config: &Config,
+    start: &Start,
+    signals: &mut Signals,
+    former: Option<(Predecessor, Inheritance)>,
+) -> Result<Ending, RunError> {
+    let (predecessor, inheritance) = former.unzip();
     let folders = Folders::of(&config.data);
     folders.make().map_err(|source| RunError::Folder { path: config.data.clone(), source })?;
-    let _lock = DataDirLock::take(&config.data)?;
+    let lock = DataDirLock::take(&config.data)?;
     let options = StoreOptions { schema: store::records::schema(), now: clock::system() };
     let store = Store::open(&folders.store(), options)?;
     let logs = Logs::open(&folders.logs(), LogSettings::default())?;
 
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let (_presented, certificates) = watch::channel(Arc::<Certificates>::default());
-    let ground = edge::ground(&config, &folders, &certificates.borrow()).map_err(keys)?;
+    let ground = edge::ground(config, &folders, &certificates.borrow()).map_err(keys)?;
     let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
     let (table, table_reader) = watch::channel(Arc::new(known));
     let (access_log, records) = proxy::access_log();
     let feeds = Feeds { table: table_reader, certificates: certificates.clone() };
-    let edge = Arc::new(edge::bind(&config, &feeds, &access_log)?);
-    let reach = edge::reach(&config, &edge);
-    let incoming = bind_api(&config, &folders).await?;
-    announce(&config, &folders, &edge, &incoming);
+    let edge = Arc::new(edge::bind(config, &feeds, &access_log, inheritance)?);
+    let reach = edge::reach(config, &edge);
+    let incoming = bind_api(config, &folders).await?;
+    announce(config, &folders, &edge, &incoming);
 
     let (observation, observed) = watch::channel(Arc::new(Observation::default()));
     let (engine_status, engine_seen) = watch::channel(EngineStatus::default());
@@ -156,22 +191,79 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     tasks.spawn("domains", task::run(domains, tasks.stop()));
     let ground = Ground { https: reach.https, ..ground };
     let control = PlaneEdge { edge: edge.clone(), table, certificates, ground };
-    let plane = Plane::new(&config, &folders, &store, &logs, control, observation);
+    let plane = Plane::new(config, &folders, &store, &logs, control, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
 
-    let signal = signals.received().await;
-    tracing::info!(signal, "ending");
+    if let Some(former) = predecessor.map(Predecessor::relieve).transpose()?.flatten() {
+        tasks.spawn("former edge", upgrade::drain(former));
+    }
+    upgrade::announce(start.notify.as_deref());
+
+    let successor = successor(signals, start).await;
     drop(access_log);
-    wind_down(tasks, edge, followers, store).await;
-    Ok(())
+    let Some(successor) = successor else {
+        wind_down(tasks, edge, followers, store).await;
+        return Ok(Ending::Over);
+    };
+    end_tasks(tasks).await;
+    store.close().await;
+    drop(lock);
+    Ok(hand_over(successor, edge, followers, signals).await)
 }
 
-/// Listeners stop first, then passes end, then connections drain, then the store closes.
-async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) {
+/// Waits until the daemon is to end (`None`), or until a successor can run.
+async fn successor(signals: &mut Signals, start: &Start) -> Option<Successor> {
+    loop {
+        match signals.received().await {
+            Asked::End(signal) => {
+                tracing::info!(signal, "ending");
+                return None;
+            }
+            Asked::Upgrade => match Successor::start(start).await {
+                Ok(successor) => return Some(successor),
+                Err(error) => {
+                    let error = chain(&error);
+                    tracing::error!(%error, "no successor; this daemon goes on as it was");
+                }
+            },
+        }
+    }
+}
+
+/// Lets the successor serve and leaves, or stays if it does not.
+async fn hand_over(
+    successor: Successor,
+    edge: Arc<Edge>,
+    followers: Tasks,
+    signals: &mut Signals,
+) -> Ending {
+    // The tasks that had it have ended.
+    let Ok(edge) = Arc::try_unwrap(edge) else { return Ending::Over };
+    if let Err(error) = successor.install(&edge).await {
+        tracing::error!(error = %chain(&error), "the successor failed; this daemon begins again");
+        return Ending::Again(edge);
+    }
+    tracing::info!("a successor serves; answering what is left");
+    tokio::select! {
+        biased;
+        signal = signals.ended() => tracing::info!(signal, "ending at once"),
+        () = upgrade::drain(edge) => {}
+    }
+    followers.stop_all(FOLLOWERS_END).await;
+    tracing::info!("ended");
+    Ending::Over
+}
+
+async fn end_tasks(tasks: Tasks) {
     let cut = tasks.stop_all(TASKS_END).await;
     if !cut.is_empty() {
         tracing::warn!(?cut, "these tasks did not end in time and were cut");
     }
+}
+
+/// Listeners stop first, then passes end, then connections drain, then the store closes.
+async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) {
+    end_tasks(tasks).await;
     if let Ok(edge) = Arc::try_unwrap(edge) {
         let cut = edge.shutdown(EDGE_DRAINS).await;
         if cut.connections_cut > 0 {

@@ -14,6 +14,7 @@ use paas::{
         self,
         folders::Folders,
         init::{Setup, init},
+        upgrade::{From, Start},
     },
     telemetry,
 };
@@ -35,6 +36,11 @@ fn main() -> ExitCode {
 /// Runs the daemon until it is told to end.
 fn serve(arguments: ServerArgs) -> ExitCode {
     telemetry::start(arguments.log.as_deref());
+    let start = Start {
+        arguments: std::env::args_os().skip(1).collect(),
+        from: if arguments.take_over { From::Predecessor } else { From::Scratch },
+        notify: std::env::var_os("NOTIFY_SOCKET"),
+    };
     let config = match config::resolve(&given(arguments)) {
         Ok(config) => config,
         Err(faults) => {
@@ -42,7 +48,7 @@ fn serve(arguments: ServerArgs) -> ExitCode {
             return fail(&format!("error: the configuration is not valid:\n{}", faults.join("\n")));
         }
     };
-    match runtime().block_on(daemon::run(config)) {
+    match runtime().block_on(daemon::run(config, start)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&daemon::explain(&error)),
     }

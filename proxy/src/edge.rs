@@ -268,7 +268,9 @@ fn listen(
 ) -> Result<Vec<TcpListener>, BindError> {
     let mut one = |listen: &Listen| {
         let address = listen.address;
-        let same = |socket: &TcpListener| socket.local_addr().is_ok_and(|own| own == address);
+        let fits =
+            |own: SocketAddr| own == address || address.port() == 0 && own.ip() == address.ip();
+        let same = |socket: &TcpListener| socket.local_addr().is_ok_and(fits);
         let socket = match inherited.iter().position(same) {
             Some(index) => {
                 let socket = inherited.swap_remove(index);

@@ -26,8 +26,8 @@ pub struct Settings {
     pub trusted: Vec<Network>,
     /// The wall clock, for dates in headers and records.
     pub clock: fn() -> SystemTime,
-    /// Sockets of a predecessor ([`crate::handover`]): where one has an address of `listen`, it is
-    /// used; the others are closed.
+    /// Sockets of a predecessor ([`crate::handover`]): where one has an address of `listen` (or, for
+    /// port 0, any on that address), it is used; the others are closed.
     pub inherited: Vec<TcpListener>,
     /// The predecessor's ticket keys; `None` makes fresh ones.
     pub tickets: Option<TicketKeys>,

@@ -3,7 +3,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use proxy::{AccessLog, Certificates, Edge, Feeds, Listen, Stuck};
+use proxy::{AccessLog, Certificates, Edge, Feeds, Listen, Stuck, handover::Inheritance};
 
 use crate::{
     clock,
@@ -13,11 +13,12 @@ use crate::{
     server::Reach,
 };
 
-/// Binds every address of the settings, plain ones first.
+/// Binds every address of the settings, plain ones first, but for those that are inherited.
 pub(super) fn bind(
     config: &Config,
     feeds: &Feeds,
     access_log: &AccessLog,
+    inheritance: Option<Inheritance>,
 ) -> Result<Edge, proxy::BindError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let plain = config.http.iter().copied().map(Listen::http);
@@ -27,7 +28,15 @@ pub(super) fn bind(
     } else {
         listen.collect()
     };
+    let (inherited, tickets) = match inheritance {
+        Some(Inheritance { listeners, tickets }) => (listeners, Some(tickets)),
+        None => (Vec::new(), None),
+    };
     let settings = proxy::Settings {
+        inherited,
+        tickets,
+        // systemd starts it again, and a thread that hangs cannot be helped from within.
+        stuck: Stuck::Abort,
         workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
         trusted: config
             .trusted

@@ -186,6 +186,9 @@ fn unit(binary: &Path, data: &Path) -> String {
          After=network-online.target docker.service\n\
          Wants=network-online.target docker.service\n\n\
          [Service]\n\
+         Type=notify\n\
+         NotifyAccess=all\n\
+         ExecReload=/bin/kill -USR2 $MAINPID\n\
          ExecStart={} server --data {}\n\
          Restart=always\n\
          RestartSec=1\n\

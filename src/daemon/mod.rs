@@ -15,5 +15,6 @@ mod renewal;
 mod run;
 mod signals;
 mod tasks;
+pub mod upgrade;
 
 pub use run::{RunError, explain, run};

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use proxy::{Certificates, Edge, Feeds};
+use proxy::{Certificates, Edge, Feeds, handover::Inheritance};
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::{Semaphore, mpsc, watch},
@@ -25,8 +25,9 @@ use crate::{
         init::token_key,
         plane::{self, Plane, PlaneEdge},
         renewal::Renewal,
-        signals::Signals,
+        signals::{Asked, Signals},
         tasks::Tasks,
+        upgrade::{self, From, Predecessor, Start, Successor, UpgradeError},
     },
     dns::Server,
     logs::{LogError, LogSettings, Logs},
@@ -86,6 +87,9 @@ pub enum RunError {
     /// The key that secrets are sealed with.
     #[error(transparent)]
     Sealing(#[from] SealingKeyError),
+    /// The predecessor.
+    #[error("the running daemon does not hand over")]
+    Upgrade(#[from] UpgradeError),
     /// Something that builds and apps need.
     #[error(transparent)]
     Plane(#[from] plane::PlaneError),
@@ -117,35 +121,66 @@ impl RunError {
             | Self::Plane(_)
             | Self::Sealing(_)
             | Self::Signals(_) => None,
+            Self::Upgrade(_) => {
+                Some("`--take-over` is for upgrades: systemctl reload paas".to_owned())
+            }
         }
     }
 }
 
-/// Runs the daemon until it is told to end.
-pub async fn run(config: Config) -> Result<(), RunError> {
+/// Runs the daemon until it is told to end, or until a successor serves in its place.
+pub async fn run(config: Config, start: Start) -> Result<(), RunError> {
     let mut signals = Signals::take().map_err(RunError::Signals)?;
+    let mut former = match start.from {
+        From::Scratch => None,
+        From::Predecessor => Some(upgrade::meet().await?),
+    };
+    loop {
+        match life(&config, &start, &mut signals, former.take()).await? {
+            Ending::Over => return Ok(()),
+            Ending::Again(edge) => former = Some(upgrade::ourselves(edge)?),
+        }
+    }
+}
+
+/// How a life ended.
+enum Ending {
+    /// Nothing is left to do.
+    Over,
+    /// The successor failed, and the edge still serves.
+    Again(Edge),
+}
+
+/// From the store's opening to its closing.
+async fn life(
+    config: &Config,
+    start: &Start,
+    signals: &mut Signals,
+    former: Option<(Predecessor, Inheritance)>,
+) -> Result<Ending, RunError> {
+    let (predecessor, inheritance) = former.unzip();
     let folders = Folders::of(&config.data);
     folders.make().map_err(|source| RunError::Folder { path: config.data.clone(), source })?;
-    let _lock = DataDirLock::take(&config.data)?;
+    let lock = DataDirLock::take(&config.data)?;
     let options = StoreOptions { schema: store::records::schema(), now: clock::system() };
     let store = Store::open(&folders.store(), options)?;
     let logs = Logs::open(&folders.logs(), LogSettings::default())?;
 
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let (presented, shown) = watch::channel(Arc::<Certificates>::default());
-    let ground = edge::ground(&config, &folders, &shown.borrow()).map_err(keys)?;
+    let ground = edge::ground(config, &folders, &shown.borrow()).map_err(keys)?;
     let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
     let (table, table_reader) = watch::channel(Arc::new(known));
     let (access_log, records) = proxy::access_log();
     let access_log = access_log.sampled(config.access_log_sample);
     let feeds = Feeds { table: table_reader, certificates: shown.clone() };
-    let edge = Arc::new(edge::bind(&config, &feeds, &access_log)?);
-    let sealing = certificates::sealing_key(&config, &folders)?;
-    let reach = edge::reach(&config, &edge);
+    let edge = Arc::new(edge::bind(config, &feeds, &access_log, inheritance)?);
+    let sealing = certificates::sealing_key(config, &folders)?;
+    let reach = edge::reach(config, &edge);
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
-    let (names, naming) = dns::begin(&config, &store, proofs)?.unzip();
-    let incoming = bind_api(&config, &folders).await?;
-    announce(&config, &folders, &edge, names.as_ref(), &incoming);
+    let (names, naming) = dns::begin(config, &store, proofs)?.unzip();
+    let incoming = bind_api(config, &folders).await?;
+    announce(config, &folders, &edge, names.as_ref(), &incoming);
 
     let (observation, observed) = watch::channel(Arc::new(Observation::default()));
     let (engine_status, engine_seen) = watch::channel(EngineStatus::default());
@@ -177,9 +212,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let access = access::write_all(records, config.access_log, folders.access_log());
     followers.spawn("access log", access);
     let outlets = Outlets { certificates: presented, texts };
-    let proving = certificates::begin(&config, &store, sealing, &edge, &reach, outlets)?;
+    let proving = certificates::begin(config, &store, sealing, &edge, &reach, outlets)?;
     tasks.spawn("certificates", task::run(proving, tasks.stop()));
-    let lookup = certificates::lookup(&config)?;
+    let lookup = certificates::lookup(config)?;
     let domains = Domains::new(store.clone(), lookup, reach.addresses, to_look_up);
     tasks.spawn("domains", task::run(domains, tasks.stop()));
     if let Some(naming) = naming {
@@ -187,22 +222,80 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     let ground = Ground { https: reach.https, ..ground };
     let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
-    let plane = Plane::new(&config, &folders, &store, &logs, control, observation);
+    let plane = Plane::new(config, &folders, &store, &logs, control, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
 
-    let signal = signals.received().await;
-    tracing::info!(signal, "ending");
+    if let Some(former) = predecessor.map(Predecessor::relieve).transpose()?.flatten() {
+        tasks.spawn("former edge", upgrade::drain(former));
+    }
+    upgrade::announce(start.notify.as_deref());
+
+    let successor = successor(signals, start).await;
     drop(access_log);
-    wind_down(tasks, edge, followers, store).await;
-    Ok(())
+    let Some(successor) = successor else {
+        wind_down(tasks, edge, followers, store).await;
+        return Ok(Ending::Over);
+    };
+    end_tasks(tasks).await;
+    drop(names);
+    store.close().await;
+    drop(lock);
+    Ok(hand_over(successor, edge, followers, signals).await)
 }
 
-/// Listeners stop first, then passes end, then connections drain, then the store closes.
-async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) {
+/// Waits until the daemon is to end (`None`), or until a successor can run.
+async fn successor(signals: &mut Signals, start: &Start) -> Option<Successor> {
+    loop {
+        match signals.received().await {
+            Asked::End(signal) => {
+                tracing::info!(signal, "ending");
+                return None;
+            }
+            Asked::Upgrade => match Successor::start(start).await {
+                Ok(successor) => return Some(successor),
+                Err(error) => {
+                    let error = chain(&error);
+                    tracing::error!(%error, "no successor; this daemon goes on as it was");
+                }
+            },
+        }
+    }
+}
+
+/// Lets the successor serve and leaves, or stays if it does not.
+async fn hand_over(
+    successor: Successor,
+    edge: Arc<Edge>,
+    followers: Tasks,
+    signals: &mut Signals,
+) -> Ending {
+    // The tasks that had it have ended.
+    let Ok(edge) = Arc::try_unwrap(edge) else { return Ending::Over };
+    if let Err(error) = successor.install(&edge).await {
+        tracing::error!(error = %chain(&error), "the successor failed; this daemon begins again");
+        return Ending::Again(edge);
+    }
+    tracing::info!("a successor serves; answering what is left");
+    tokio::select! {
+        biased;
+        signal = signals.ended() => tracing::info!(signal, "ending at once"),
+        () = upgrade::drain(edge) => {}
+    }
+    followers.stop_all(FOLLOWERS_END).await;
+    tracing::info!("ended");
+    Ending::Over
+}
+
+async fn end_tasks(tasks: Tasks) {
     let cut = tasks.stop_all(TASKS_END).await;
     if !cut.is_empty() {
         tracing::warn!(?cut, "these tasks did not end in time and were cut");
     }
+}
+
+/// Listeners stop first, then passes end, then connections drain, then the store closes.
+async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) {
+    end_tasks(tasks).await;
     if let Ok(edge) = Arc::try_unwrap(edge) {
         let cut = edge.shutdown(EDGE_DRAINS).await;
         if cut.connections_cut > 0 {

@@ -35,3 +35,4 @@ mod hostile;
 mod daemon;
 mod full_disk;
 mod steady;
+mod upgrade;

@@ -26,6 +26,8 @@ pub(crate) struct Server {
     data: PathBuf,
     setup: Setup,
     process: Option<Child>,
+    /// A daemon that another one started, which is no child of ours.
+    successor: Option<u32>,
     edge: u16,
 }
 
@@ -105,7 +107,7 @@ impl Server {
         if !data.join("stack").exists() {
             kept::lend(&data);
         }
-        let mut server = Self { home, data, setup, process: None, edge: 0 };
+        let mut server = Self { home, data, setup, process: None, successor: None, edge: 0 };
         server.start_again(&[]);
         server
     }
@@ -276,7 +278,20 @@ impl Server {
 
     /// The daemon's process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.as_ref().unwrap().id()
+        self.successor.unwrap_or_else(|| self.process.as_ref().unwrap().id())
+    }
+
+    /// Has the daemon hand over to a successor, and waits until that one is all there is.
+    pub(crate) fn upgrade(&mut self) -> ExitStatus {
+        let before = self.pid().to_string();
+        assert!(Command::new("kill").args(["-USR2", &before]).status().unwrap().success());
+        let holder = || fs::read_to_string(self.data.join("lock")).unwrap_or_default();
+        let after = until("a successor has the data folder", || {
+            let holder = holder().trim().to_owned();
+            (!holder.is_empty() && holder != before).then_some(holder)
+        });
+        self.successor = Some(after.parse().unwrap());
+        self.ended()
     }
 
     /// Kills the daemon as a power cut would.
@@ -318,6 +333,9 @@ impl Drop for Server {
         }
         if self.process.is_some() {
             self.kill9();
+        }
+        if let Some(successor) = self.successor {
+            let _ = Command::new("kill").args(["-9", &successor.to_string()]).status();
         }
         let installation = self.installation();
         if !installation.is_empty() {

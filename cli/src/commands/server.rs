@@ -39,4 +39,7 @@ pub struct ServerArgs {
     /// What to log, for example `info` or `info,paas::control=debug`
     #[arg(long, value_name = "FILTER", env = "PAAS_LOG")]
     pub log: Option<String>,
+    /// Take over from the daemon at the other end of standard input (upgrades start it so)
+    #[arg(long, hide = true)]
+    pub take_over: bool,
 }

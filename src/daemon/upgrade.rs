@@ -1,0 +1,224 @@
+//! An upgrade that no visitor notices: asked to (SIGUSR2), the daemon starts the binary that stands
+//! in its own place now, and hands over to it.
+//!
+//! The successor says that it can run; this daemon ends control and API, closes the store and gives
+//! up the folder; the sockets and ticket keys go over, which tells the successor that all is its
+//! own; it opens the store, serves, and says so; this daemon's edge answers what it has, and ends.
+//! The invariants: two daemons never have the store at the same time, and some edge accepts at any
+//! time. If the successor fails in between, this process begins again, with the sockets it has.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    net::TcpListener,
+    os::{
+        fd::{AsFd, OwnedFd},
+        linux::net::SocketAddrExt,
+        unix::{
+            ffi::OsStrExt,
+            net::{SocketAddr, UnixDatagram, UnixStream},
+        },
+    },
+    path::PathBuf,
+    process::{Child, Command},
+    time::Duration,
+};
+
+use proxy::{
+    Edge, Limits,
+    handover::{self, HandoverError, Inheritance},
+};
+use tokio::{
+    task::{JoinError, spawn_blocking},
+    time::timeout,
+};
+
+/// How this process was started, as far as its successor is to be started alike.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// The command line, without the program's name.
+    pub arguments: Vec<OsString>,
+    /// Whether standard input is a socket to a predecessor.
+    pub from: From,
+    /// Where systemd wants to be told that the daemon is ready (`NOTIFY_SOCKET`).
+    pub notify: Option<OsString>,
+}
+
+/// What a daemon begins with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum From {
+    /// Nothing.
+    #[default]
+    Scratch,
+    /// What its predecessor hands over.
+    Predecessor,
+}
+
+/// Why a hand-over did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    /// The new binary does not start.
+    #[error("{} cannot be started", binary.display())]
+    Start {
+        /// The binary.
+        binary: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The other process is gone, too slow, or something else.
+    #[error("the hand-over broke off")]
+    Broken(#[from] HandoverError),
+    /// There is no socket to speak over.
+    #[error("there is no socket to the other process")]
+    Socket(#[from] io::Error),
+    /// The thread that spoke to it died.
+    #[error("the hand-over died")]
+    Died(#[from] JoinError),
+}
+
+/// Whom this daemon takes over from.
+#[derive(Debug)]
+pub(super) enum Predecessor {
+    /// A process that waits to hear that we serve.
+    Process(UnixStream),
+    /// This one, whose successor failed.
+    Ourselves(Edge),
+}
+
+/// Says that this process can run, and waits until its predecessor has given everything up.
+pub(super) async fn meet() -> Result<(Predecessor, Inheritance), UpgradeError> {
+    let met = spawn_blocking(|| {
+        let socket: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
+        let socket = UnixStream::from(socket);
+        handover::say_ready(&socket)?;
+        socket.set_read_timeout(Some(GIVES_UP))?;
+        let inheritance = handover::take(&socket, Limits::default().ticket_period)?;
+        Ok((Predecessor::Process(socket), inheritance))
+    });
+    met.await?
+}
+
+/// What this process begins again with after its successor failed.
+pub(super) fn ourselves(edge: Edge) -> Result<(Predecessor, Inheritance), UpgradeError> {
+    let (listeners, tickets) = edge.estate();
+    let listeners = listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?;
+    Ok((Predecessor::Ourselves(edge), Inheritance { listeners, tickets }))
+}
+
+impl Predecessor {
+    /// Tells it that it is not needed any more. What is left of it, if it is this process, is to
+    /// be drained.
+    pub(super) fn relieve(self) -> Result<Option<Edge>, UpgradeError> {
+        match self {
+            Self::Process(socket) => Ok(handover::say_ready(&socket).map(|()| None)?),
+            Self::Ourselves(edge) => Ok(Some(edge)),
+        }
+    }
+}
+
+/// A process that is to take over. It dies with this value, unless it does.
+#[derive(Debug)]
+pub(super) struct Successor {
+    process: Option<Child>,
+    socket: UnixStream,
+}
+
+impl Successor {
+    /// Starts it, and waits until it says that it can run: so far nothing has changed.
+    pub(super) async fn start(start: &Start) -> Result<Self, UpgradeError> {
+        let arguments = start.arguments.clone();
+        let started = spawn_blocking(move || {
+            let (socket, theirs) = UnixStream::pair()?;
+            let binary = binary()?;
+            let mut command = Command::new(&binary);
+            command.args(arguments.iter().filter(|word| *word != TAKE_OVER)).arg(TAKE_OVER);
+            command.stdin(OwnedFd::from(theirs));
+            let process = command.spawn();
+            let process = process.map_err(|source| UpgradeError::Start { binary, source })?;
+            // This end of the pair must be the only one, or its end would not be noticed.
+            drop(command);
+            socket.set_read_timeout(Some(BEGINS))?;
+            let successor = Self { process: Some(process), socket };
+            handover::await_ready(&successor.socket)?;
+            Ok(successor)
+        });
+        started.await?
+    }
+
+    /// Gives it the sockets of the edge and waits until it serves them. The data folder must be
+    /// free by now.
+    pub(super) async fn install(mut self, edge: &Edge) -> Result<(), UpgradeError> {
+        let (listeners, tickets) = edge.estate();
+        handover::give(&self.socket, listeners, &tickets)?;
+        let serves = spawn_blocking(move || {
+            self.socket.set_read_timeout(Some(SERVES))?;
+            handover::await_ready(&self.socket)?;
+            drop(self.process.take()); // It lives on.
+            Ok(())
+        });
+        serves.await?
+    }
+}
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            // It may have died already; either way nothing of it stays.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// Lets a former edge answer what it has. Clients are asked to leave with their next answer; those
+/// that say nothing are left alone for a moment, as a request may be on its way.
+pub(super) async fn drain(mut edge: Edge) {
+    edge.retire();
+    // Whether they left or not, what is idle now is closed.
+    let _ = timeout(IDLE_LEAVES, edge.emptied()).await;
+    let cut = edge.shutdown(TUNNELS_LEAVE).await;
+    if cut.connections_cut > 0 {
+        tracing::warn!(?cut, "connections of the former edge were still busy and were cut");
+    }
+}
+
+/// Tells systemd, if it asked to be told, that the daemon serves and which process it is now.
+pub(super) fn announce(notify: Option<&OsStr>) {
+    let Some(to) = notify else { return };
+    let told = || {
+        let address = match to.as_bytes().strip_prefix(b"@") {
+            Some(name) => SocketAddr::from_abstract_name(name)?,
+            None => SocketAddr::from_pathname(to)?,
+        };
+        let text = format!("READY=1\nMAINPID={}\n", std::process::id());
+        UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address)
+    };
+    if let Err(error) = told() {
+        tracing::warn!(%error, "systemd could not be told that the daemon is ready");
+    }
+}
+
+/// The binary that stands where this one stood: an upgrade replaces the file, and the kernel then
+/// says of the running one that it was deleted.
+fn binary() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    let name = path.as_os_str().as_bytes();
+    Ok(match name.strip_suffix(b" (deleted)") {
+        Some(name) => PathBuf::from(OsStr::from_bytes(name)),
+        None => path,
+    })
+}
+
+/// The flag of `paas server` that says where it begins.
+const TAKE_OVER: &str = "--take-over";
+/// Reading the configuration, on a busy machine.
+const BEGINS: Duration = Duration::from_secs(20);
+/// For the predecessor to end its passes, each with a deadline of its own.
+const GIVES_UP: Duration = Duration::from_mins(2);
+/// Opening the store and binding what was not inherited.
+const SERVES: Duration = Duration::from_mins(1);
+/// For clients to send the request that may be on its way.
+const IDLE_LEAVES: Duration = Duration::from_secs(10);
+/// For tunnels: their apps run on, and reconnecting a thousand at once is no kindness.
+const TUNNELS_LEAVE: Duration = Duration::from_mins(10);

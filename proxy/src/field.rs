@@ -34,35 +34,39 @@ pub(crate) enum Field {
     Other,
 }
 
-const KNOWN: &[(&str, Field)] = &[
-    ("host", Field::Host),
-    ("connection", Field::Connection),
-    ("content-length", Field::ContentLength),
-    ("transfer-encoding", Field::TransferEncoding),
-    ("upgrade", Field::Upgrade),
-    ("expect", Field::Expect),
-    ("accept", Field::Accept),
-    ("date", Field::Date),
-    ("via", Field::Via),
-    ("max-forwards", Field::MaxForwards),
-    ("te", Field::Hop),
-    ("keep-alive", Field::Hop),
-    ("proxy-connection", Field::Hop),
-    ("forwarded", Field::Forwarded),
-    ("x-forwarded-for", Field::ForwardedFor),
-    ("x-forwarded-proto", Field::ForwardedProto),
-    ("x-forwarded-host", Field::ForwardedHost),
-    ("x-forwarded-port", Field::ForwardedPort),
-    ("x-forwarded-prefix", Field::ForwardedPrefix),
-    ("x-real-ip", Field::RealIp),
-    ("x-request-start", Field::RequestStart),
-    ("x-request-id", Field::RequestId),
-    ("proxy", Field::Disguised),
-];
+/// The names that are this long. Every field of every message is looked up several times, and most
+/// names are told apart from all of these by their length alone.
+fn known(length: usize) -> &'static [(&'static str, Field)] {
+    match length {
+        2 => &[("te", Field::Hop)],
+        3 => &[("via", Field::Via)],
+        4 => &[("host", Field::Host), ("date", Field::Date)],
+        5 => &[("proxy", Field::Disguised)],
+        6 => &[("expect", Field::Expect), ("accept", Field::Accept)],
+        7 => &[("upgrade", Field::Upgrade)],
+        9 => &[("forwarded", Field::Forwarded), ("x-real-ip", Field::RealIp)],
+        10 => &[("connection", Field::Connection), ("keep-alive", Field::Hop)],
+        12 => &[("max-forwards", Field::MaxForwards), ("x-request-id", Field::RequestId)],
+        14 => &[("content-length", Field::ContentLength)],
+        15 => &[("x-forwarded-for", Field::ForwardedFor), ("x-request-start", Field::RequestStart)],
+        16 => &[
+            ("proxy-connection", Field::Hop),
+            ("x-forwarded-host", Field::ForwardedHost),
+            ("x-forwarded-port", Field::ForwardedPort),
+        ],
+        17 => &[
+            ("transfer-encoding", Field::TransferEncoding),
+            ("x-forwarded-proto", Field::ForwardedProto),
+        ],
+        18 => &[("x-forwarded-prefix", Field::ForwardedPrefix)],
+        _ => &[],
+    }
+}
 
 impl Field {
     pub(crate) fn of(name: &str) -> Self {
-        let Some((known, field)) = KNOWN.iter().find(|(known, _)| same(known, name)) else {
+        let same = |(known, _): &&(&str, Self)| same(known, name);
+        let Some((known, field)) = known(name.len()).iter().find(same) else {
             return Self::Other;
         };
         if known.eq_ignore_ascii_case(name) { *field } else { Self::Disguised }
@@ -74,12 +78,12 @@ impl Field {
     }
 }
 
-/// Equal but for case and `_` for `-`. Cheap to say no: lengths differ most of the time.
+/// Equal but for case and `_` for `-`, if they are equally long.
 fn same(known: &str, name: &str) -> bool {
-    known.len() == name.len()
-        && known.bytes().zip(name.bytes()).all(|(known, byte)| {
-            known == byte.to_ascii_lowercase() || (known == b'-' && byte == b'_')
-        })
+    known
+        .bytes()
+        .zip(name.bytes())
+        .all(|(known, byte)| known == byte.to_ascii_lowercase() || (known == b'-' && byte == b'_'))
 }
 
 /// Appends `name: value` and a line end.
@@ -109,5 +113,10 @@ mod tests {
         assert_eq!(Field::of("X_Forwarded_For"), Field::Disguised);
         assert_eq!(Field::of("Proxy"), Field::Disguised);
         assert_eq!(Field::of("X-Custom"), Field::Other);
+        assert_eq!(Field::of("TE"), Field::Hop);
+        assert_eq!(Field::of(""), Field::Other);
+        for length in 0..64 {
+            assert!(known(length).iter().all(|(name, _)| name.len() == length));
+        }
     }
 }

@@ -22,7 +22,14 @@ impl RequestId {
     }
 
     pub(crate) fn fresh() -> Self {
-        Self(format!("{:032x}", fastrand::u128(..)).into_boxed_str())
+        // One is made for nearly every request, and `{:032x}` takes ten times as long.
+        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+        let random = fastrand::u128(..).to_be_bytes();
+        let mut id = String::with_capacity(2 * random.len());
+        for byte in random {
+            id.extend([digit(byte >> 4), digit(byte & 15)]);
+        }
+        Self(id.into_boxed_str())
     }
 
     pub(crate) fn as_str(&self) -> &str {

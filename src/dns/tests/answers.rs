@@ -162,7 +162,7 @@ fn what_is_somebody_elses_is_referred_or_refused() {
 
 #[test]
 fn a_loop_of_aliases_ends() {
-    let answer: Message = ask(&zones(ZONES), &question("loop.example.com.", RecordType::A));
+    let answer: Message = ask(&zones(ZONES), &question("loop.example.com.", A));
     assert_eq!(answer.metadata.response_code, ResponseCode::NoError);
     assert!((2..=8).contains(&answer.answers.len()), "{answer:?}");
 }
@@ -170,7 +170,7 @@ fn a_loop_of_aliases_ends() {
 #[test]
 fn a_name_of_127_labels_is_answered_like_any_other() {
     let long = format!("{}example.com.", "a.".repeat(120));
-    assert!(shown(&long, RecordType::A).starts_with("NoError aa = a.a."));
+    assert!(shown(&long, A).starts_with("NoError aa = a.a."));
     let strange = format!("{}invalid.", "a.".repeat(120));
-    assert_eq!(shown(&strange, RecordType::A), "Refused");
+    assert_eq!(shown(&strange, A), "Refused");
 }

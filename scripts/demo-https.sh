@@ -90,6 +90,8 @@ start() {
     say "starting pebble, the certificate authority: https://localhost:$ACME_PORT/dir"
     export PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=20
     begin pebble pebble -config "$AUTHORITY/pebble.json" -dnsserver "127.0.0.1:$DNS_PORT"
+    await 20 curl -fsS --cacert "$AUTHORITY/root.pem" "https://localhost:$ACME_PORT/dir" ||
+      fail "pebble did not come up" "see $HOME_DIR/pebble.log"
   }
   running server >/dev/null || {
     [ -d "$DATA" ] || "$PAAS" init --data "$DATA" --domain "$PLATFORM" --email me@$ZONE \

@@ -1,7 +1,8 @@
 # The front door of the repository. Every target is one script; read those to see what happens.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop clean-demo test fuzz lint release bench-deploy bench-proxy bench-dns
+.PHONY: help setup demo demo-stop clean-demo demo-https clean-demo-https test fuzz lint release \
+	bench-deploy bench-proxy bench-dns
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +18,12 @@ demo-stop: ## stop the demo's daemon; its apps keep running
 
 clean-demo: ## destroy the demo's app, stop its daemon, delete its data
 	@scripts/demo.sh clean
+
+demo-https: ## a domain, its DNS and its certificate, all on this machine
+	@scripts/demo-https.sh
+
+clean-demo-https: ## destroy its app, stop its servers, delete its data
+	@scripts/demo-https.sh clean
 
 test: ## every test, against the real Docker
 	@scripts/test.sh

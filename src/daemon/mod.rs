@@ -10,6 +10,7 @@ mod dns;
 mod edge;
 pub mod folders;
 pub mod init;
+mod names;
 mod plane;
 mod renewal;
 mod run;

@@ -13,9 +13,7 @@ use crate::{
     config::{ApiAddress, Config},
     control::{
         certificates::Outlets,
-        domains::Domains,
         routes::{Ground, Routes},
-        task,
     },
     daemon::{
         access,
@@ -23,6 +21,7 @@ use crate::{
         certificates, dns, edge,
         folders::Folders,
         init::token_key,
+        names::Names,
         plane::{self, Plane, PlaneEdge},
         renewal::Renewal,
         signals::{Asked, Signals},
@@ -184,7 +183,7 @@ async fn life(
 
     let (observation, observed) = watch::channel(Arc::new(Observation::default()));
     let (engine_status, engine_seen) = watch::channel(EngineStatus::default());
-    let (lookups, to_look_up) = mpsc::channel(LOOKUPS);
+    let (lookups, requests) = mpsc::channel(LOOKUPS);
     let api = Api {
         store: store.clone(),
         observation: observed,
@@ -211,16 +210,19 @@ async fn life(
     let mut followers = Tasks::new();
     let access = access::write_all(records, config.access_log, folders.access_log());
     followers.spawn("access log", access);
-    let outlets = Outlets { certificates: presented, texts };
-    let proving = certificates::begin(config, &store, sealing, &edge, &reach, outlets)?;
-    tasks.spawn("certificates", task::run(proving, tasks.stop()));
-    let lookup = certificates::lookup(config)?;
-    let domains = Domains::new(store.clone(), lookup, reach.addresses, to_look_up);
-    tasks.spawn("domains", task::run(domains, tasks.stop()));
-    if let Some(naming) = naming {
-        tasks.spawn("zones", task::run(naming, tasks.stop()));
-    }
     let ground = Ground { https: reach.https, ..ground };
+    let outlets = Outlets { certificates: presented, texts };
+    Names {
+        config,
+        store: &store,
+        edge: &edge,
+        reach,
+        sealing,
+        outlets,
+        requests,
+        naming,
+    }
+    .tend(&mut tasks)?;
     let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
     let plane = Plane::new(config, &folders, &store, &logs, control, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));

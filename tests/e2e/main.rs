@@ -29,8 +29,10 @@ mod farewell;
 mod output;
 
 mod commands;
+mod domains;
 mod entry;
 mod hostile;
+mod https;
 
 mod daemon;
 mod full_disk;

@@ -38,6 +38,8 @@ pub(crate) struct Setup {
     pub(crate) data: Option<PathBuf>,
     /// Docker's socket; without it the usual one.
     pub(crate) docker: Option<PathBuf>,
+    /// Settings, as variables.
+    pub(crate) settings: Vec<(&'static str, String)>,
 }
 
 /// What a command came to.
@@ -135,6 +137,7 @@ impl Server {
         command.arg("--data").arg(&self.data);
         command.args(["--http", &format!("127.0.0.1:{}", self.edge)]);
         command.args(["--api", "https://127.0.0.1:0,http://127.0.0.1:0"]);
+        command.envs(self.setup.settings.iter().map(|(name, value)| (name, value)));
         if let Some(docker) = &self.setup.docker {
             command.env("PAAS_DOCKER", docker);
         }

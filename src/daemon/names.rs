@@ -1,0 +1,50 @@
+//! The tasks that care for names: certificates for them, where they lead, the zones they are in.
+
+use std::sync::Arc;
+
+use proxy::Edge;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    config::Config,
+    control::{certificates::Outlets, domains::Domains, task, zones::Naming},
+    daemon::{certificates, tasks::Tasks},
+    dns::LookupError,
+    model::DomainName,
+    server::Reach,
+    store::{SealingKey, Store},
+};
+
+/// What the tasks are made of.
+#[derive(Debug)]
+pub(super) struct Names<'a> {
+    pub(super) config: &'a Config,
+    pub(super) store: &'a Store,
+    pub(super) edge: &'a Arc<Edge>,
+    pub(super) reach: Reach,
+    pub(super) sealing: SealingKey,
+    /// Where certificates and proofs are published.
+    pub(super) outlets: Outlets,
+    /// Names that somebody wants looked up.
+    pub(super) requests: mpsc::Receiver<(DomainName, oneshot::Sender<()>)>,
+    /// The zones, if any are answered.
+    pub(super) naming: Option<Naming>,
+}
+
+impl Names<'_> {
+    /// Starts the tasks.
+    pub(super) fn tend(self, tasks: &mut Tasks) -> Result<(), LookupError> {
+        let (config, store, stop) = (self.config, self.store, tasks.stop());
+        let (edge, reach) = (self.edge, &self.reach);
+        let certificates =
+            certificates::begin(config, store, self.sealing, edge, reach, self.outlets)?;
+        tasks.spawn("certificates", task::run(certificates, stop.clone()));
+        let lookup = certificates::lookup(config)?;
+        let domains = Domains::new(store.clone(), lookup, self.reach.addresses, self.requests);
+        tasks.spawn("domains", task::run(domains, stop.clone()));
+        if let Some(naming) = self.naming {
+            tasks.spawn("zones", task::run(naming, stop));
+        }
+        Ok(())
+    }
+}

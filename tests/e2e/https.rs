@@ -1,0 +1,145 @@
+//! A certificate that gets itself, and one that a user brings, as `curl` sees them.
+
+use std::{
+    fs,
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::json;
+
+use crate::{
+    domains::{free_port, server},
+    server::{Output, Server, run, says, until},
+};
+
+/// A running pebble, a certificate authority for tests.
+struct Pebble {
+    child: Child,
+    port: u16,
+    roots: u16,
+}
+
+impl Pebble {
+    /// Starts one that asks for names at `dns` and for proofs at the edge.
+    fn start(folder: &Path, dns: u16, http: u16, tls: u16, port: u16) -> Self {
+        let roots = free_port();
+        let settings = json!({ "pebble": {
+            "listenAddress": format!("127.0.0.1:{port}"),
+            "managementListenAddress": format!("127.0.0.1:{roots}"),
+            "certificate": folder.join("server.pem"),
+            "privateKey": folder.join("server.key"),
+            "httpPort": http,
+            "tlsPort": tls,
+            "ocspResponderURL": "",
+        }});
+        fs::write(folder.join("pebble.json"), settings.to_string()).unwrap();
+        let log = fs::File::create(folder.join("pebble.log")).unwrap();
+        let mut command = Command::new("pebble");
+        command.arg("-config").arg(folder.join("pebble.json"));
+        command.args(["-dnsserver", &format!("127.0.0.1:{dns}")]);
+        command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "20");
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = command.spawn().expect("pebble is installed: scripts/setup.sh");
+        until("pebble listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        Self { child, port, roots }
+    }
+}
+
+impl Drop for Pebble {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// An authority's root and, under it, the certificate of `names`, as files.
+fn certificate(folder: &Path, names: &[&str]) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
+    fs::write(folder.join("root.pem"), authority.pem()).unwrap();
+    fs::write(folder.join("server.pem"), server.pem()).unwrap();
+    fs::write(folder.join("server.key"), key.serialize_pem()).unwrap();
+}
+
+fn curl(root: &Path, port: u16, host: &str) -> Output {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "--max-time", "10", "--http2", "-w", " over HTTP/%{http_version}"]);
+    command.arg("--cacert").arg(root);
+    command.args(["--resolve", &format!("{host}:{port}:127.0.0.1")]);
+    command.arg(format!("https://{host}:{port}/"));
+    run(&mut command)
+}
+
+/// The port that the server speaks TLS on.
+fn tls(server: &Server) -> u16 {
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("edge") && line.contains("at=https://"));
+    let at = line.unwrap().split("at=https://").nth(1).unwrap();
+    at.split([' ', '"']).next().unwrap().rsplit(':').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_domain_gets_its_certificate_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path(), &["localhost"]);
+    let port = free_port();
+    let (server, dns) = server(vec![
+        ("PAAS_ACME", format!("https://localhost:{port}/dir")),
+        ("PAAS_ACME_ROOT", folder.path().join("root.pem").display().to_string()),
+    ]);
+    let pebble = Pebble::start(folder.path(), dns, server.edge(), tls(&server), port);
+    server.paas(&["apps", "create", "shop"]).ok();
+    server.paas(&["dns", "zones", "add", "example.test"]).ok();
+    let added = server.paas(&["domains", "add", "shop.example.test", "-a", "shop", "--wait"]).ok();
+    says(&added, &["issued by", "works"]);
+
+    let roots = format!("https://localhost:{}/roots/0", pebble.roots);
+    let mut fetch = Command::new("curl");
+    fetch.args(["-sS", "--cacert"]).arg(folder.path().join("root.pem")).arg(roots);
+    let issued = folder.path().join("issued.pem");
+    fs::write(&issued, run(&mut fetch).stdout).unwrap();
+    until("HTTPS works", || {
+        let seen = curl(&issued, tls(&server), "shop.example.test");
+        let good = seen.stdout.contains("shop has nothing to show yet");
+        (good && seen.stdout.ends_with("over HTTP/2")).then_some(())
+    });
+    says(&server.paas(&["certs"]).ok(), &["shop.example.test", "issued", "renewed in"]);
+    says(&server.paas(&["apps"]).ok(), &["https://shop.apps.example.test"]);
+    assert!(pebble.port == port && !server.log().contains("PRIVATE KEY"));
+}
+
+#[test]
+fn a_user_brings_a_certificate_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path(), &["shop.example.test"]);
+    let (server, _) = server(Vec::new());
+    server.paas(&["apps", "create", "shop"]).ok();
+    server.paas(&["domains", "add", "shop.example.test", "-a", "shop"]).ok();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (cert, key) = (at("server.pem"), at("server.key"));
+    let wrong = ["certs", "add", "www.example.test", "--cert", &cert, "--key", &key];
+    says(&server.paas(&wrong).ended(1), &["it is for shop.example.test, not for"]);
+    let right = ["certs", "add", "shop.example.test", "--cert", &cert, "--key", &key];
+    says(&server.paas(&right).ok(), &["done, until"]);
+    until("HTTPS works", || {
+        let seen = curl(&folder.path().join("root.pem"), tls(&server), "shop.example.test");
+        seen.stdout.contains("shop has nothing to show yet").then_some(())
+    });
+    says(&server.paas(&["certs"]).ok(), &["shop.example.test", "yours to renew"]);
+    let secret = fs::read_to_string(&key).unwrap();
+    let line = secret.lines().nth(1).unwrap();
+    let export = server.paas(&["certs", "--json"]).ok() + &server.log();
+    assert!(!export.contains(line), "the key is shown");
+    server.paas(&["certs", "remove", "shop.example.test"]).ok();
+    until("it is not presented any more", || {
+        let seen = curl(&folder.path().join("root.pem"), tls(&server), "shop.example.test");
+        (seen.code != 0).then_some(())
+    });
+}

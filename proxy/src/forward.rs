@@ -313,9 +313,10 @@ impl<'a, C: Client> Turn<'a, C> {
         };
         self.record.first_byte = Some(self.started.elapsed());
         match kind {
-            Kind::Final(response) => {
+            Kind::Final(mut response) => {
                 self.record.status = Some(response.status);
-                let mut download = Pump::new(response.body, response.encoding);
+                let mut download =
+                    Pump::new(response.body, response.encoding).through(response.encoder.take());
                 let done = poll_fn(|cx| exchange.poll_body(cx, &mut download)).await;
                 self.record.sent = download.moved();
                 self.record.received = exchange.received();

@@ -5,6 +5,8 @@
 
 // `cfg(test)` is always true here; it tells clippy that helpers may panic like tests.
 #[cfg(test)]
+mod compression;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod drain;

@@ -17,6 +17,7 @@ mod password;
 pub(crate) mod queue;
 pub(crate) mod rate;
 
+pub(crate) mod compression;
 mod forwarding;
 
 pub(crate) use admit::admit;

@@ -6,8 +6,10 @@
 use std::rc::Rc;
 
 use crate::place::{Lead, Place, Way};
+use crate::policy::Compression;
 use crate::refusal::Refusal;
 use crate::rules::asked::Transport;
+use crate::rules::compression::Offer;
 use crate::rules::{Asked, redirect};
 use crate::view::View;
 
@@ -17,12 +19,13 @@ pub(crate) struct Passage {
     place: Option<Rc<Place>>,
     way: Option<Rc<Way>>,
     transport: Transport,
+    offer: Offer,
 }
 
 impl Passage {
     /// Before anything is known.
     pub(crate) fn unknown() -> Self {
-        Self { place: None, way: None, transport: Transport::Plain }
+        Self { place: None, way: None, transport: Transport::Plain, offer: Offer::Off }
     }
 
     /// Finds the site of a request, and whether it answers here at all.
@@ -41,6 +44,7 @@ impl Passage {
         match place.lead(asked.path) {
             Lead::To(way) => {
                 self.way = Some(Rc::clone(way));
+                self.offer = offer(way, asked);
                 Ok(Rc::clone(way))
             }
             Lead::Nowhere if place.is_empty() => Err(unknown_host(asked)),
@@ -56,6 +60,11 @@ impl Passage {
         place.hsts.as_deref()
     }
 
+    /// What compression there may be for the response.
+    pub(crate) fn offer(&self) -> Offer {
+        self.offer
+    }
+
     /// The most bytes that the service takes of a body.
     pub(crate) fn most_body(&self) -> Option<u64> {
         self.way.as_ref()?.target.service.policy.most_body
@@ -65,6 +74,13 @@ impl Passage {
     pub(crate) fn page(&self, status: u16) -> Option<&str> {
         let pages = &self.way.as_ref()?.target.service.policy.pages;
         pages.0.get(&status).map(|page| &**page)
+    }
+}
+
+fn offer(way: &Way, asked: &Asked<'_>) -> Offer {
+    match way.target.service.policy.compression {
+        Compression::Off => Offer::Off,
+        Compression::Text => Offer::read(asked.fields("accept-encoding")),
     }
 }
 

@@ -55,7 +55,13 @@ fn zone() -> ZoneData {
         records.push(record(&format!("team{n}"), "MX", &format!("10 mail.{APEX}")));
         records.push(record(&format!("team{n}"), "TXT", "v=spf1 mx -all"));
     }
-    ZoneData { apex: APEX.to_owned(), servers: vec![format!("ns1.{APEX}")], serial: 1, records }
+    ZoneData {
+        apex: APEX.to_owned(),
+        servers: vec![format!("ns1.{APEX}")],
+        serial: 1,
+        negative_ttl: 60,
+        records,
+    }
 }
 
 fn record(name: &str, kind: &str, data: &str) -> ZoneRecord {

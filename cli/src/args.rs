@@ -12,9 +12,10 @@ use crate::{
     colon,
     commands::{
         apps::Apps, builds::Builds, completion::Completion, config::Config, deploy::Deploy,
-        describe::Describe, destroy::Destroy, events::Events, init::InitArgs, launch::Launch,
-        login::Login, logs::Logs, open::Open, ps::Ps, releases::Releases, restart::Restart,
-        rollback::Rollback, scale::Scale, server::ServerArgs, status::Status,
+        describe::Describe, destroy::Destroy, domains::Domains, events::Events, init::InitArgs,
+        launch::Launch, login::Login, logs::Logs, maintenance::Maintenance, open::Open, ps::Ps,
+        releases::Releases, restart::Restart, rollback::Rollback, scale::Scale, server::ServerArgs,
+        status::Status,
     },
     target::AppName,
 };
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Releases(Releases),
     Rollback(Rollback),
     Config(Config),
+    Domains(Domains),
+    Maintenance(Maintenance),
     Restart(Restart),
     Open(Open),
     Events(Events),

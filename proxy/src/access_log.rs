@@ -1,18 +1,21 @@
 //! One record per request, handed over in batches.
 //!
-//! It writes no file and no format: that is the reader's business. Records wait in their worker and
+//! It writes no file and no format: that is the reader's business. Of ordinary requests a share can
+//! be recorded; those that failed always are. Records wait in their worker and
 //! cross threads a batch at a time, because waking another thread for every request costs more than
 //! the request. When the reader is too slow, records are dropped and counted; requests never wait.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, mpsc};
 
+use crate::forwarded;
 use crate::meter::Ledger;
+use crate::network::Network;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::table::{ServiceName, UpstreamId};
@@ -22,14 +25,24 @@ use crate::table::{ServiceName, UpstreamId};
 pub struct Record {
     /// When its head had arrived.
     pub at: SystemTime,
-    /// Who asked: the TCP peer.
-    pub client: SocketAddr,
+    /// Who is at the other end of the connection.
+    pub peer: SocketAddr,
+    /// Who asked: the peer, or whom trusted proxies name.
+    pub client: IpAddr,
+    /// `HTTP/1.1`, for example; empty if the head was not understood.
+    pub version: &'static str,
+    /// `TLSv1.3`, for example; `None` without TLS.
+    pub tls: Option<&'static str>,
     /// Empty if the head was not understood; so are `host` and `path`.
     pub method: Box<str>,
     /// The host in its canonical spelling.
     pub host: Box<str>,
     /// Path and query, as sent.
     pub path: Box<str>,
+    /// `User-Agent`, with what is not UTF-8 replaced; empty if there is none.
+    pub agent: Box<str>,
+    /// `Referer`, likewise.
+    pub referer: Box<str>,
     /// The id in `X-Request-Id`, on both sides.
     pub request_id: Box<str>,
     /// Who was routed to, if anybody.
@@ -60,13 +73,18 @@ pub struct Record {
 
 impl Record {
     /// Of a request whose head is not understood yet.
-    pub(crate) fn begun(at: SystemTime, client: SocketAddr) -> Self {
+    pub(crate) fn begun(at: SystemTime, peer: SocketAddr) -> Self {
         Self {
             at,
-            client,
+            peer,
+            client: peer.ip().to_canonical(),
+            version: "",
+            tls: None,
             method: Box::default(),
             host: Box::default(),
             path: Box::default(),
+            agent: Box::default(),
+            referer: Box::default(),
             request_id: Box::default(),
             service: None,
             upstream: None,
@@ -85,9 +103,22 @@ impl Record {
 
     /// Notes what was asked for.
     pub(crate) fn understood(&mut self, request: &Request) {
+        self.version = request.version.name();
         self.method.clone_from(&request.method);
         self.path.clone_from(&request.path);
         self.host = request.host.as_str().into();
+    }
+
+    /// Notes who asked and with what, from the head as it went to the upstream.
+    pub(crate) fn described(&mut self, request: &Request, head: &[u8], trusted: &[Network]) {
+        self.client = forwarded::client(self.client, &request.hops, trusted);
+        for line in head.split(|byte| *byte == b'\n').skip(1) {
+            if let Some(value) = value_of(line, b"User-Agent:") {
+                self.agent = value;
+            } else if let Some(value) = value_of(line, b"Referer:") {
+                self.referer = value;
+            }
+        }
     }
 
     /// Notes that the edge answered itself.
@@ -95,6 +126,17 @@ impl Record {
         self.status = Some(refusal.status());
         self.refusal = Some(refusal.words().title.into_boxed_str());
     }
+
+    /// Whether somebody will ask what happened here.
+    fn is_remarkable(&self) -> bool {
+        self.abort.is_some() || self.status.is_none_or(|status| status >= 500)
+    }
+}
+
+fn value_of(line: &[u8], name: &[u8]) -> Option<Box<str>> {
+    let (found, value) = line.split_at_checked(name.len())?;
+    let named = found.eq_ignore_ascii_case(name);
+    named.then(|| String::from_utf8_lossy(value.trim_ascii()).into())
 }
 
 /// Why an exchange ended before its end.
@@ -118,7 +160,10 @@ pub enum Abort {
 
 /// The writing end, given to [`crate::Edge::bind`].
 #[derive(Debug, Clone)]
-pub struct AccessLog(mpsc::Sender<Vec<Record>>);
+pub struct AccessLog {
+    batches: mpsc::Sender<Vec<Record>>,
+    sample: u32,
+}
 
 /// The reading end.
 #[derive(Debug)]
@@ -134,7 +179,19 @@ const LINGER: Duration = Duration::from_millis(100);
 /// A log and its reader. Dropping the reader turns the log off.
 pub fn access_log() -> (AccessLog, Records) {
     let (sender, receiver) = mpsc::channel(BATCHES);
-    (AccessLog(sender), Records(receiver))
+    (AccessLog { batches: sender, sample: ALL }, Records(receiver))
+}
+
+/// A sample of this many is everything.
+const ALL: u32 = 1_000_000;
+
+impl AccessLog {
+    /// The same log with so many of a million ordinary requests, chosen by chance. Requests that
+    /// failed (no answer, a broken one, or a status of 500 and above) are recorded all the same.
+    #[must_use]
+    pub fn sampled(self, of_a_million: u32) -> Self {
+        Self { sample: of_a_million, ..self }
+    }
 }
 
 impl Records {
@@ -159,7 +216,16 @@ impl Log {
         Self { out, waiting: RefCell::default(), most, ledger, first: Notify::new() }
     }
 
+    /// Whether anybody reads it.
+    pub(crate) fn is_read(&self) -> bool {
+        !self.out.batches.is_closed()
+    }
+
     pub(crate) fn push(&self, record: Record) {
+        let all = self.out.sample >= ALL;
+        if !all && !record.is_remarkable() && fastrand::u32(..ALL) >= self.out.sample {
+            return;
+        }
         let mut waiting = self.waiting.borrow_mut();
         if waiting.len() >= self.most {
             self.ledger.records_dropped.fetch_add(1, Relaxed);
@@ -182,7 +248,7 @@ impl Log {
         if waiting.is_empty() {
             return;
         }
-        match self.out.0.try_reserve() {
+        match self.out.batches.try_reserve() {
             Ok(place) => place.send(std::mem::take(&mut *waiting)),
             Err(mpsc::error::TrySendError::Closed(())) => waiting.clear(),
             Err(mpsc::error::TrySendError::Full(())) => {}
@@ -210,32 +276,36 @@ mod tests {
     use super::*;
 
     fn record(path: &str) -> Record {
-        Record {
-            at: UNIX_EPOCH,
-            client: "192.0.2.1:1".parse().unwrap(),
-            method: "GET".into(),
-            host: "a".into(),
-            path: path.into(),
-            request_id: "r".into(),
-            service: None,
-            upstream: None,
-            status: Some(200),
-            received: 0,
-            sent: 0,
-            held: Duration::ZERO,
-            connected: None,
-            first_byte: None,
-            total: Duration::ZERO,
-            retries: 0,
-            refusal: None,
-            abort: None,
+        let begun = Record::begun(UNIX_EPOCH, "192.0.2.1:1".parse().unwrap());
+        Record { path: path.into(), status: Some(200), ..begun }
+    }
+
+    #[tokio::test]
+    async fn of_ordinary_requests_a_sample_is_recorded_and_of_failed_ones_all() {
+        let (out, mut records) = access_log();
+        let ledger = Arc::new(Ledger::new(watch::Sender::new(()), 1));
+        let log = Log::new(out.sampled(100_000), 10_000, ledger);
+        for _ in 0..2_000 {
+            log.push(record("ordinary"));
         }
+        for _ in 0..50 {
+            log.push(Record { status: Some(503), ..record("failed") });
+            log.push(Record { abort: Some(Abort::ClientGone), ..record("failed") });
+        }
+        log.send();
+        let mut paths = Vec::new();
+        while let Ok(batch) = records.0.try_recv() {
+            paths.extend(batch.into_iter().map(|record| record.path));
+        }
+        let failed = paths.iter().filter(|path| &***path == "failed").count();
+        assert_eq!(failed, 100);
+        assert!((100..350).contains(&(paths.len() - failed)), "{} of 2000", paths.len() - failed);
     }
 
     #[tokio::test]
     async fn records_beyond_the_bound_are_dropped_and_counted() {
         let (out, mut records) = access_log();
-        let ledger = Arc::new(Ledger::new(watch::Sender::new(())));
+        let ledger = Arc::new(Ledger::new(watch::Sender::new(()), 1));
         let log = Log::new(out, 2, Arc::clone(&ledger));
         // The channel is full before the first of these two finds room to wait.
         for _ in 0..BATCHES {

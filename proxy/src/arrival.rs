@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use httparse::Header;
 
 use crate::field::{Field, put};
+use crate::forwarded::{self, Way};
 use crate::head::Malformed;
 use crate::request_id::RequestId;
 
@@ -32,6 +33,13 @@ pub(crate) struct Arrival {
     pub(crate) scheme: &'static str,
 }
 
+/// Whether the client speaks TLS, with us or with a trusted proxy in front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Secure {
+    Yes,
+    No,
+}
+
 /// The fields that say something to us, picked out in one pass.
 #[derive(Default)]
 pub(crate) struct Known<'b> {
@@ -39,6 +47,8 @@ pub(crate) struct Known<'b> {
     pub(crate) expect: Option<&'b [u8]>,
     pub(crate) accept: &'b [u8],
     pub(crate) id: Option<RequestId>,
+    pub(crate) max_forwards: Option<&'b [u8]>,
+    forwarded: Vec<&'b [u8]>,
     forwarded_for: Vec<&'b [u8]>,
     real_ip: Option<&'b [u8]>,
     proto: Option<&'b [u8]>,
@@ -59,6 +69,8 @@ impl<'b> Known<'b> {
                 Field::Expect => known.expect = Some(value),
                 Field::Accept => known.accept = value,
                 Field::RequestId => known.id = RequestId::keep(value),
+                Field::MaxForwards => known.max_forwards = Some(value),
+                Field::Forwarded => known.forwarded.push(value),
                 Field::ForwardedFor => known.forwarded_for.push(value),
                 Field::RealIp => known.real_ip = Some(value),
                 Field::ForwardedProto => known.proto = Some(value),
@@ -73,15 +85,27 @@ impl<'b> Known<'b> {
 
     /// Forgets what a stranger says about others.
     pub(crate) fn distrust(&mut self) {
+        self.forwarded.clear();
         self.forwarded_for.clear();
         (self.real_ip, self.proto, self.forwarded_host) = (None, None, None);
         (self.port, self.start) = (None, None);
+    }
+
+    /// The addresses the request came through before its peer, nearest first.
+    pub(crate) fn hops(&self) -> Box<[IpAddr]> {
+        forwarded::hops(&self.forwarded_for, &self.forwarded)
+    }
+
+    pub(crate) fn secure(&self, arrival: &Arrival) -> Secure {
+        let proto = self.proto.unwrap_or(arrival.scheme.as_bytes());
+        if proto.eq_ignore_ascii_case(b"https") { Secure::Yes } else { Secure::No }
     }
 }
 
 /// Who asked, by which way and when.
 pub(crate) fn put_arrival(
     known: &Known<'_>,
+    hops: &[IpAddr],
     arrival: &Arrival,
     at: SystemTime,
     authority: &str,
@@ -102,8 +126,11 @@ pub(crate) fn put_arrival(
             let _ = write!(out, "X-Real-IP: {peer}\r\n");
         }
     }
-    put(out, "X-Forwarded-Proto", known.proto.unwrap_or(arrival.scheme.as_bytes()));
-    put(out, "X-Forwarded-Host", known.forwarded_host.unwrap_or(authority.as_bytes()));
+    let host = known.forwarded_host.unwrap_or(authority.as_bytes());
+    let proto = known.proto.unwrap_or(arrival.scheme.as_bytes());
+    Way { said: &known.forwarded, hops, peer, host, proto }.put(out);
+    put(out, "X-Forwarded-Proto", proto);
+    put(out, "X-Forwarded-Host", host);
     match known.port {
         Some(value) => put(out, "X-Forwarded-Port", value),
         None => {

@@ -20,6 +20,14 @@ impl Version {
     pub(crate) fn of(minor: Option<u8>) -> Self {
         if minor == Some(0) { Self::Http10 } else { Self::Http11 }
     }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2.0",
+        }
+    }
 }
 
 /// What becomes of a connection after a message.

@@ -144,7 +144,7 @@ impl Edge {
             limits: settings.limits,
             trusted: settings.trusted,
             clock: settings.clock,
-            ledger: Arc::new(Ledger::new(tick)),
+            ledger: Arc::new(Ledger::new(tick, settings.workers.max(1))),
             budget: Arc::new(Budget::default()),
             desks: inboxes.into_iter().map(Desk::new).collect(),
             stopping: CancellationToken::new(),

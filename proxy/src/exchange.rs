@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::alarm::Alarm;
 use crate::control::Persistence;
 use crate::fault::{Answered, Fault};
+use crate::field::Extra;
 use crate::head::{self, Found, Malformed};
 use crate::party::Client;
 use crate::pump::{Leak, Pump, Waiting};
@@ -39,6 +40,8 @@ pub(crate) struct Exchange<'a, C, U> {
     pub(crate) upstream: &'a mut Wire<U>,
     pub(crate) alarm: &'a mut Alarm,
     pub(crate) request: &'a Request,
+    /// Field lines for the answer that are ours.
+    pub(crate) added: &'a [Extra],
     pub(crate) passage: &'a Passage,
     pub(crate) worker: &'a Worker,
     pub(crate) upload: Upload,
@@ -240,6 +243,7 @@ where
             };
             let around = Circumstances {
                 request: self.request,
+                added: self.added,
                 passage: self.passage,
                 // Asked only now: the edge may have begun to stop while the app was thinking.
                 persistence: self.worker.persistence_after(self.request),

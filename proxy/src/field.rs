@@ -15,6 +15,7 @@ pub(crate) enum Field {
     Accept,
     Date,
     Via,
+    MaxForwards,
     /// Meant for one hop only, whatever its value.
     Hop,
     /// About the client and the way here; only a trusted peer may set it.
@@ -43,6 +44,7 @@ const KNOWN: &[(&str, Field)] = &[
     ("accept", Field::Accept),
     ("date", Field::Date),
     ("via", Field::Via),
+    ("max-forwards", Field::MaxForwards),
     ("te", Field::Hop),
     ("keep-alive", Field::Hop),
     ("proxy-connection", Field::Hop),
@@ -86,6 +88,13 @@ pub(crate) fn put(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// A field of the edge's own for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extra {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
 }
 
 #[cfg(test)]

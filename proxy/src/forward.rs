@@ -5,12 +5,10 @@
 //! that is current at that moment and counted as in flight before anything else happens; a request
 //! is sent again only if nothing of it can have had an effect.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,26 +16,27 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::access_log::{Abort, Record};
 use crate::alarm::Alarm;
 use crate::arrival::Arrival;
-use crate::balance;
+use crate::balance::Chosen;
 use crate::body::{Body, Extent};
 use crate::control::Persistence;
 use crate::exchange::{Exchange, Progress, Upload};
 use crate::fault::{Answered, Fault};
+use crate::field::Extra;
+use crate::figures::Figures;
 use crate::head::Malformed;
 use crate::hold::{self, Waited};
-use crate::meter::{OpenTunnel, ServiceMeter};
+use crate::meter::{Consequence, OpenTunnel, ServiceMeter};
 use crate::party::Client;
 use crate::place::Way;
+use crate::pool::Search;
 use crate::pump::{Encoding, Pump, put_whole};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::response::{Kind, Response, Uploading};
 use crate::retry::Counted;
-use crate::rules::queue::{Entry, Seat};
-use crate::rules::{self, Asked, Passage};
-use crate::table::UpstreamId;
+use crate::rules::{self, Passage};
 use crate::tunnel;
-use crate::upstream::{Age, Link, Peer};
+use crate::upstream::{self, Age, Link, Peer};
 use crate::view::Target;
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -79,89 +78,51 @@ enum Attempt {
     Again(Refusal),
 }
 
-impl<'a, C: Client> Turn<'a, C> {
+impl<C: Client> Turn<'_, C> {
     /// Serves the request. The body, if it was here as a whole, is still in the client's input.
     pub(crate) async fn serve(&mut self) -> After {
         let after = self.route().await;
+        if self.worker.log.is_read() {
+            self.record.described(self.request, self.head, &self.worker.shared.trusted);
+        }
         let status = match &after {
             After::Answered(_) | After::Cut(_) => self.record.status,
             After::Refuse(refusal) => Some(refusal.status()),
         };
-        if let Some(meter) = &self.meter {
-            meter.finished(status);
+        if let Some(figures) = self.figures() {
+            figures.finished(status, self.started.elapsed(), self.record);
         }
         after
     }
 
-    async fn route(&mut self) -> After {
-        match self.admit() {
-            Ok(way) => match self.seat(&way.target).await {
-                Ok(_seat) => self.forward(way).await,
-                Err(after) => after,
-            },
-            Err(refusal) => After::Refuse(refusal),
-        }
+    /// Where this worker counts for the service.
+    fn figures(&self) -> Option<&Figures> {
+        self.meter.as_ref()?.of(self.worker.index)
     }
 
-    /// Meets every rule that does not depend on an upstream.
-    fn admit(&mut self) -> Result<Rc<Way>, Refusal> {
-        rules::prove(&self.worker.certificates(), &self.asked())?;
-        let view = self.worker.view();
-        let asked = self.asked();
-        self.passage.enter(&view, &asked).inspect_err(|refusal| self.count_unrouted(refusal))?;
-        let way = self.find()?;
-        rules::admit(&way.target, &asked, self.started)?;
-        Ok(way)
-    }
-
-    /// Who answers, by the table that is current now.
-    fn find(&mut self) -> Result<Rc<Way>, Refusal> {
-        let view = self.worker.view();
-        let asked = self.asked();
-        let way = self.passage.find(&view, &asked);
-        let way = way.inspect_err(|refusal| self.count_unrouted(refusal))?;
-        self.record.service = Some(way.target.name.clone());
-        self.meter = Some(Arc::clone(&way.target.meter));
-        Ok(way)
-    }
-
-    fn asked(&self) -> Asked<'a> {
-        Asked {
-            method: &self.request.method,
-            host: &self.request.host,
-            path: &self.request.path,
-            head: self.head,
-            body: self.request.body,
-            arrival: self.arrival,
-            trusted: &self.worker.shared.trusted,
-        }
-    }
-
-    fn count_unrouted(&self, refusal: &Refusal) {
-        if matches!(refusal, Refusal::UnknownHost(_)) {
-            self.worker.shared.ledger.unrouted.fetch_add(1, Relaxed);
-        }
-    }
-
-    async fn forward(&mut self, mut way: Rc<Way>) -> After {
+    /// Finds an upstream and has it answer, as often as it takes and is allowed.
+    pub(crate) async fn forward(&mut self, mut way: Rc<Way>) -> After {
         let mut budget = self.worker.shared.budget.begin();
-        let mut tried: Vec<UpstreamId> = Vec::new();
+        let mut search = Search::default();
         loop {
             let target = &way.target;
             let _underway = target.meter.begin();
-            match balance::choose(&target.peers, &tried).map(Rc::clone) {
+            let secure = self.request.secure;
+            let chosen = target.pool.choose(&mut search, &target.meter, self.head, secure);
+            match chosen {
                 None => {
                     if let Some(after) = self.hold(target).await {
                         return after;
                     }
                 }
-                Some(peer) => {
-                    let refusal = match self.attempt(&way, &peer).await {
+                Some(chosen) => {
+                    let peer = Rc::clone(&chosen.peer);
+                    let refusal = match self.attempt(&way, chosen).await {
                         Attempt::Over(after) => return after,
                         Attempt::Again(refusal) => refusal,
                     };
-                    tried.push(peer.id.clone());
-                    if !self.may_try_again(&refusal, &tried, &mut budget) {
+                    search.failed(&peer.id);
+                    if !self.may_try_again(&refusal, &search, &mut budget) {
                         return After::Refuse(refusal);
                     }
                 }
@@ -174,54 +135,33 @@ impl<'a, C: Client> Turn<'a, C> {
     }
 
     /// Whether there is somebody left to ask, and the request may be sent again.
-    fn may_try_again(
-        &mut self,
-        refusal: &Refusal,
-        tried: &[UpstreamId],
-        budget: &mut Counted,
-    ) -> bool {
+    fn may_try_again(&mut self, refusal: &Refusal, search: &Search, budget: &mut Counted) -> bool {
         let Ok(way) = self.find() else { return false };
         let target = &way.target;
         // Connecting again to whom we just could not reach only takes longer to say so. (With no
         // peers left, the request is held.)
-        let asked_all = target.peers.iter().all(|peer| tried.contains(&peer.id));
-        if asked_all && !target.peers.is_empty() && matches!(refusal, Refusal::Unreachable) {
+        if target.pool.is_exhausted(search) && matches!(refusal, Refusal::Unreachable) {
             return false;
         }
-        let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX);
-        if attempts >= self.worker.shared.limits.attempts || !budget.may_retry() {
+        if search.attempts() >= self.worker.shared.limits.attempts || !budget.may_retry() {
             return false;
         }
         self.record.retries += 1;
-        target.meter.retries.fetch_add(1, Relaxed);
+        if let Some(figures) = self.figures() {
+            figures.sent_again();
+        }
         true
     }
 
-    /// Takes a seat among the requests that the service takes at once, or waits for one.
-    async fn seat(&mut self, target: &Target) -> Result<Option<Seat>, After> {
-        let Some(most) = target.service.policy.most_in_flight else { return Ok(None) };
-        let hold = target.service.hold;
-        let mut ticket = match target.meter.queue.enter(most, hold.most) {
-            Entry::Seated(seat) => return Ok(Some(seat)),
-            Entry::Waiting(ticket) => ticket,
-        };
-        let Some(_held) = target.meter.hold(hold.most) else {
-            return Err(After::Refuse(Refusal::Crowded));
-        };
-        self.alarm.set(hold.deadline);
-        let began = Instant::now();
-        let seat = poll_fn(|cx| {
-            if let Poll::Ready(Ok(seat)) = Pin::new(&mut ticket).poll(cx) {
-                return Poll::Ready(Ok(Some(seat)));
-            }
-            if self.client.poll_gone(cx).is_ready() {
-                return Poll::Ready(Err(After::Cut(Abort::ClientGone)));
-            }
-            self.alarm.poll(cx).map(|()| Err(After::Refuse(Refusal::Crowded)))
-        })
-        .await;
-        self.record.held += began.elapsed();
-        seat
+    /// Counts a failure against an upstream.
+    fn blame(&self, peer: &Peer) {
+        let consequence = peer.meter.failed(&self.worker.shared.limits);
+        if consequence == Consequence::LeftOut
+            && let Some(figures) = self.figures()
+        {
+            tracing::warn!(upstream = %peer.id, "left out for a while");
+            figures.left_out();
+        }
     }
 
     /// Waits for an upstream to appear; `None` is to look again.
@@ -237,9 +177,9 @@ impl<'a, C: Client> Turn<'a, C> {
         }
     }
 
-    async fn attempt(&mut self, way: &Way, peer: &Rc<Peer>) -> Attempt {
+    async fn attempt(&mut self, way: &Way, chosen: Chosen) -> Attempt {
         let limits = &self.worker.shared.limits;
-        let _in_flight = peer.meter.begin();
+        let Chosen { peer, in_flight: _in_flight, added } = chosen;
         self.record.upstream = Some(peer.id.clone());
         let idle = if self.record.retries == 0 { peer.idle_link(self.oldest_link()) } else { None };
         let mut link = match idle {
@@ -248,12 +188,15 @@ impl<'a, C: Client> Turn<'a, C> {
                 Ok(link) => link,
                 Err(error) => {
                     tracing::debug!(upstream = %peer.id, %error, "cannot connect");
+                    if upstream::is_theirs(&error) {
+                        self.blame(&peer);
+                    }
                     return Attempt::Again(Refusal::Unreachable);
                 }
             },
         };
         self.record.connected = Some(self.started.elapsed());
-        let ended = self.exchange(way, peer, &mut link).await;
+        let ended = self.exchange(way, &peer, &mut link, &added).await;
         match ended {
             Ended::Answered { client, upstream } => {
                 if upstream == Persistence::KeepAlive {
@@ -266,11 +209,22 @@ impl<'a, C: Client> Turn<'a, C> {
                 Some(abort) => After::Cut(abort),
             }),
             Ended::Faulty(fault) => {
-                if fault.is_the_upstreams() {
-                    peer.meter.faults.fetch_add(1, Relaxed);
-                }
+                self.judge(&peer, fault, link.age);
                 self.failed(fault, link.age)
             }
+        }
+    }
+
+    /// Whether a fault says something about the upstream.
+    fn judge(&self, peer: &Peer, fault: Fault, age: Age) {
+        let begun = self.record.status.is_some();
+        match fault {
+            // It closed what had rested: its right, and no sign that it is unwell.
+            Fault::Closed(Answered::Nothing) if age == Age::Reused => {}
+            // A stream may be silent for as long as its app likes.
+            Fault::UpstreamSlow if begun => drop(peer.meter.faults.fetch_add(1, Relaxed)),
+            fault if fault.is_the_upstreams() => self.blame(peer),
+            _ => {}
         }
     }
 
@@ -285,7 +239,13 @@ impl<'a, C: Client> Turn<'a, C> {
         self.request.is_idempotent() && matches!(self.extent, Extent::Whole(_))
     }
 
-    async fn exchange(&mut self, way: &Way, peer: &Peer, link: &mut Link) -> Ended {
+    async fn exchange(
+        &mut self,
+        way: &Way,
+        peer: &Peer,
+        link: &mut Link,
+        added: &[Extra],
+    ) -> Ended {
         let (upload, received) = match self.prepare(way, &mut link.wire) {
             Ok(upload) => upload,
             Err(why) => return Ended::Faulty(Fault::ClientMalformed(why)),
@@ -298,6 +258,7 @@ impl<'a, C: Client> Turn<'a, C> {
             upstream: &mut link.wire,
             alarm: &mut *self.alarm,
             request: self.request,
+            added,
             passage: &*self.passage,
             worker: self.worker,
             upload,
@@ -311,6 +272,7 @@ impl<'a, C: Client> Turn<'a, C> {
                 return Ended::Faulty(fault);
             }
         };
+        peer.meter.health.succeeded();
         self.record.first_byte = Some(self.started.elapsed());
         match kind {
             Kind::Final(mut response) => {

@@ -5,7 +5,8 @@
 //!
 //! A request's life: `listener` accepts and hands the socket to the least loaded `worker`;
 //! `intake` finds heads for a `connection`; `request` validates one and writes what the upstream
-//! will get; `rules` lead it to a `place` and say whether it may go on; `forward` picks an upstream (`balance`), holds the request while there is none (`hold`) and
+//! will get; `admission` leads it to a `place`
+//! and past the `rules`; `forward` picks an upstream (`balance`), holds the request while there is none (`hold`) and
 //! retries where nothing was sent; `exchange` moves one request and one response over two `wire`s
 //! through two `pump`s; `tunnel` takes over after a 101; `pages` says what is wrong.
 //!
@@ -24,19 +25,23 @@ mod policy;
 mod site;
 mod table;
 
+mod admission;
 mod balance;
 mod connection;
 mod edge;
 mod exchange;
 mod fault;
 mod forward;
+mod health;
 mod hold;
 mod intake;
 mod listener;
 mod parting;
 mod place;
+mod pool;
 mod retry;
 mod rules;
+mod sticky;
 mod tunnel;
 mod upstream;
 mod view;
@@ -50,6 +55,7 @@ mod body;
 mod chunked;
 mod control;
 mod field;
+mod forwarded;
 mod head;
 mod input;
 mod party;
@@ -61,6 +67,8 @@ mod wire;
 
 mod access_log;
 mod date;
+mod figures;
+mod histogram;
 mod meter;
 mod pages;
 mod refusal;
@@ -70,6 +78,7 @@ mod traffic;
 pub use access_log::{Abort, AccessLog, Record, Records, access_log};
 pub use certificates::{Certificate, Certificates, InvalidCertificate};
 pub use edge::{BindError, Edge, Feeds, Listen, Settings, Shutdown, Speaks};
+pub use histogram::{BOUNDS, Histogram};
 pub use host::{Host, InvalidHost};
 pub use limits::Limits;
 pub use network::{InvalidNetwork, Network};

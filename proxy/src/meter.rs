@@ -5,12 +5,14 @@
 //! forgotten.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::watch;
 
+use crate::figures::Figures;
+use crate::health::Health;
 use crate::limits::Limits;
 use crate::rules::queue::Queue;
 use crate::rules::rate::Buckets;
@@ -25,75 +27,90 @@ pub(crate) struct UpstreamMeter {
     pub(crate) faults: AtomicU64,
     /// No longer in some worker's table: the control plane waits for it to become idle.
     pub(crate) retired: AtomicBool,
-    failures_in_row: AtomicU32,
-    ejections: AtomicU32,
-    /// Milliseconds after `epoch` until which it is left out; 0 is not at all.
-    out_until: AtomicU64,
-    epoch: Instant,
+    pub(crate) health: Health,
+    /// When it joined others that served already.
+    pub(crate) joined: Option<Instant>,
     tick: watch::Sender<()>,
 }
 
+/// What an upstream found when the edge first saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Newcomer {
+    /// Nobody who served before it: there is no share that it could grow into.
+    First,
+    /// Others, who are warm already.
+    Later,
+}
+
+/// Whether a failure had consequences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consequence {
+    None,
+    LeftOut,
+}
+
 impl UpstreamMeter {
-    fn new(epoch: Instant, tick: watch::Sender<()>) -> Self {
+    fn new(newcomer: Newcomer, tick: watch::Sender<()>) -> Self {
         Self {
             in_flight: AtomicUsize::new(0),
             tunnels: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             faults: AtomicU64::new(0),
             retired: AtomicBool::new(false),
-            failures_in_row: AtomicU32::new(0),
-            ejections: AtomicU32::new(0),
-            out_until: AtomicU64::new(0),
-            epoch,
+            health: Health::default(),
+            joined: (newcomer == Newcomer::Later).then(Instant::now),
             tick,
         }
     }
 
     /// Counts a request as in flight until the guard is dropped.
     pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
+        self.count(Errand::Ordinary)
+    }
+
+    /// The same for the one request that an upstream on probation gets, if it is free.
+    pub(crate) fn try_out(self: &Arc<Self>, now: Instant) -> Option<InFlight> {
+        self.health.try_out(now).then(|| self.count(Errand::Trial))
+    }
+
+    fn count(self: &Arc<Self>, errand: Errand) -> InFlight {
         self.requests.fetch_add(1, Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
-        InFlight(Arc::clone(self))
+        InFlight { meter: Arc::clone(self), errand }
     }
 
-    /// Whether it is left out for now because it could not be connected to.
-    pub(crate) fn is_out(&self) -> bool {
-        let until = self.out_until.load(Relaxed);
-        until != 0 && u128::from(until) > self.epoch.elapsed().as_millis()
-    }
-
-    pub(crate) fn connected(&self) {
-        if self.failures_in_row.load(Relaxed) != 0 {
-            self.failures_in_row.store(0, Relaxed);
-            self.ejections.store(0, Relaxed);
-            self.out_until.store(0, Relaxed);
-        }
-    }
-
-    /// Counts a connect failure; after enough of them in a row it is left out for a while, longer
-    /// each time.
-    pub(crate) fn failed_to_connect(&self, limits: &Limits) {
+    /// Counts a failure that says something about the upstream.
+    pub(crate) fn failed(&self, limits: &Limits) -> Consequence {
         self.faults.fetch_add(1, Relaxed);
-        let failures = self.failures_in_row.fetch_add(1, Relaxed) + 1;
-        if !failures.is_multiple_of(limits.eject_after.max(1)) {
-            return;
+        match self.health.failed(limits, Instant::now()) {
+            Some(_) => Consequence::LeftOut,
+            None => Consequence::None,
         }
-        let times = self.ejections.fetch_add(1, Relaxed).min(16);
-        let pause = limits.eject.saturating_mul(1 << times).min(limits.eject_longest);
-        let until = (self.epoch.elapsed() + pause).as_millis();
-        self.out_until.store(u64::try_from(until).unwrap_or(u64::MAX), Relaxed);
     }
+}
+
+/// What a request is besides a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Errand {
+    Ordinary,
+    Trial,
 }
 
 /// One request in flight at an upstream.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<UpstreamMeter>);
+pub(crate) struct InFlight {
+    meter: Arc<UpstreamMeter>,
+    errand: Errand,
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let left = self.0.in_flight.fetch_sub(1, Relaxed) - 1;
-        if left == 0 && self.0.retired.load(Relaxed) {
-            self.0.tick.send_replace(());
+        if self.errand == Errand::Trial {
+            self.meter.health.end_trial();
+        }
+        let left = self.meter.in_flight.fetch_sub(1, Relaxed) - 1;
+        if left == 0 && self.meter.retired.load(Relaxed) {
+            self.meter.tick.send_replace(());
         }
     }
 }
@@ -115,14 +132,15 @@ impl Drop for OpenTunnel {
     }
 }
 
-/// The figures of one service.
-#[derive(Debug, Default)]
+/// The figures of one service: those that reflect the moment are shared, those that only grow are
+/// kept by worker.
+#[derive(Debug)]
 pub(crate) struct ServiceMeter {
     pub(crate) in_flight: AtomicUsize,
     pub(crate) held: AtomicUsize,
-    pub(crate) retries: AtomicU64,
-    /// Requests by status class; the first is for those that got no answer.
-    pub(crate) classes: [AtomicU64; 6],
+    /// Requests that drew lots between the canary and the others.
+    lots: AtomicU64,
+    by_worker: Box<[Figures]>,
     /// How often each client asked.
     pub(crate) buckets: Buckets,
     /// The seats of those it serves at once, if they are numbered.
@@ -130,16 +148,36 @@ pub(crate) struct ServiceMeter {
 }
 
 impl ServiceMeter {
+    fn new(workers: usize) -> Self {
+        Self {
+            in_flight: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            lots: AtomicU64::new(0),
+            by_worker: (0..workers.max(1)).map(|_| Figures::default()).collect(),
+            buckets: Buckets::default(),
+            queue: Arc::default(),
+        }
+    }
+
     pub(crate) fn begin(self: &Arc<Self>) -> Underway {
         self.in_flight.fetch_add(1, Relaxed);
         Underway(Arc::clone(self))
     }
 
-    pub(crate) fn finished(&self, status: Option<u16>) {
-        let class = usize::from(status.unwrap_or(0) / 100);
-        if let Some(counter) = self.classes.get(class) {
-            counter.fetch_add(1, Relaxed);
-        }
+    /// The figures that this worker, and no other, may write.
+    pub(crate) fn of(&self, worker: usize) -> Option<&Figures> {
+        self.by_worker.get(worker)
+    }
+
+    pub(crate) fn by_worker(&self) -> impl Iterator<Item = &Figures> {
+        self.by_worker.iter()
+    }
+
+    /// Draws one of a thousand lots, `winners` of which win: of any thousand draws in a row,
+    /// whoever makes them, exactly so many do, and they are spread evenly.
+    pub(crate) fn draw(&self, winners: u16) -> bool {
+        let (lot, winners) = (self.lots.fetch_add(1, Relaxed) % 1000, u64::from(winners));
+        (lot + 1) * winners / 1000 != lot * winners / 1000
     }
 
     /// Takes one of `most` places to wait in.
@@ -175,7 +213,7 @@ impl Drop for Held {
 pub(crate) struct Ledger {
     upstreams: Mutex<BTreeMap<UpstreamId, Arc<UpstreamMeter>>>,
     services: Mutex<BTreeMap<ServiceName, Arc<ServiceMeter>>>,
-    epoch: Instant,
+    workers: usize,
     tick: watch::Sender<()>,
     pub(crate) unrouted: AtomicU64,
     pub(crate) malformed: AtomicU64,
@@ -184,11 +222,12 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(tick: watch::Sender<()>) -> Self {
+    /// Nothing yet, for this many workers.
+    pub(crate) fn new(tick: watch::Sender<()>, workers: usize) -> Self {
         Self {
             upstreams: Mutex::default(),
             services: Mutex::default(),
-            epoch: Instant::now(),
+            workers,
             tick,
             unrouted: AtomicU64::new(0),
             malformed: AtomicU64::new(0),
@@ -198,14 +237,15 @@ impl Ledger {
     }
 
     /// The meter of this upstream, the same one for as long as anybody uses it.
-    pub(crate) fn upstream(&self, id: &UpstreamId) -> Arc<UpstreamMeter> {
+    pub(crate) fn upstream(&self, id: &UpstreamId, newcomer: Newcomer) -> Arc<UpstreamMeter> {
         let mut upstreams = lock(&self.upstreams);
-        let fresh = || Arc::new(UpstreamMeter::new(self.epoch, self.tick.clone()));
+        let fresh = || Arc::new(UpstreamMeter::new(newcomer, self.tick.clone()));
         Arc::clone(upstreams.entry(id.clone()).or_insert_with(fresh))
     }
 
     pub(crate) fn service(&self, name: &ServiceName) -> Arc<ServiceMeter> {
-        Arc::clone(lock(&self.services).entry(name.clone()).or_default())
+        let fresh = || Arc::new(ServiceMeter::new(self.workers));
+        Arc::clone(lock(&self.services).entry(name.clone()).or_insert_with(fresh))
     }
 
     /// The meters in use. Those that only the ledger knows are forgotten here.
@@ -234,31 +274,35 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
-    fn an_upstream_that_cannot_be_reached_is_left_out_for_longer_each_time() {
-        let ledger = Ledger::new(watch::Sender::new(()));
-        let meter = ledger.upstream(&UpstreamId::new("a"));
-        let limits = Limits { eject: Duration::from_secs(10), ..Limits::default() };
-        for expected in [false, false, true] {
-            meter.failed_to_connect(&limits);
-            assert_eq!(meter.is_out(), expected);
-        }
-        meter.connected();
-        assert!(!meter.is_out());
-    }
-
-    #[test]
     fn an_idle_meter_is_forgotten_and_a_busy_one_is_not() {
-        let ledger = Ledger::new(watch::Sender::new(()));
-        let guard = ledger.upstream(&UpstreamId::new("busy")).begin();
-        drop(ledger.upstream(&UpstreamId::new("idle")));
+        let ledger = Ledger::new(watch::Sender::new(()), 1);
+        let guard = ledger.upstream(&UpstreamId::new("busy"), Newcomer::First).begin();
+        drop(ledger.upstream(&UpstreamId::new("idle"), Newcomer::First));
         let names: Vec<_> = ledger.upstreams().into_iter().map(|(id, _)| id).collect();
         assert_eq!(names, [UpstreamId::new("busy")]);
         drop(guard);
         assert!(ledger.upstreams().is_empty());
+    }
+
+    #[test]
+    fn of_a_thousand_lots_exactly_so_many_win() {
+        let meter = ServiceMeter::new(1);
+        for winners in [0, 1, 50, 333, 500, 999, 1000] {
+            let won = (0..1000).filter(|_| meter.draw(winners)).count();
+            assert_eq!(won, usize::from(winners));
+            // It does not matter where one begins to count.
+            meter.draw(winners);
+        }
+    }
+
+    #[test]
+    fn winning_lots_are_spread_evenly() {
+        let meter = ServiceMeter::new(1);
+        for _ in 0..50 {
+            assert_eq!((0..20).filter(|_| meter.draw(50)).count(), 1);
+        }
     }
 }

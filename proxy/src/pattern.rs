@@ -3,7 +3,7 @@
 //! A wildcard covers one label and never the name itself, as in certificates (RFC 6125 section
 //! 6.4.3) and in DNS zones of one level; so a route, a certificate and a name match alike.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -62,13 +62,13 @@ fn parent_of(host: &Host) -> Option<&str> {
 /// Values by pattern, found by host: the exact one, else the wildcard's.
 #[derive(Debug, Clone)]
 pub(crate) struct ByHost<V> {
-    exact: std::collections::HashMap<Host, V>,
-    below: std::collections::HashMap<Host, V>,
+    exact: HashMap<Host, V>,
+    below: HashMap<Host, V>,
 }
 
 impl<V> Default for ByHost<V> {
     fn default() -> Self {
-        Self { exact: Default::default(), below: Default::default() }
+        Self { exact: HashMap::default(), below: HashMap::default() }
     }
 }
 
@@ -103,7 +103,7 @@ mod tests {
     fn check(pattern: &str, host: &str, expected: bool) {
         let (pattern, host): (Pattern, _) = (pattern.parse().unwrap(), Host::parse(host).unwrap());
         assert_eq!(pattern.covers(&host), expected, "{pattern} {host}");
-        let map = BTreeMap::from([(pattern.clone(), ())]);
+        let map = BTreeMap::from([(pattern.clone(), 1)]);
         assert_eq!(ByHost::from(&map).get(&host).is_some(), expected, "{pattern} {host}");
     }
 

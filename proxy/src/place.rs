@@ -115,11 +115,12 @@ mod tests {
 
     use super::*;
     use crate::meter::Ledger;
+    use crate::pool::Pool;
     use crate::site::Route;
     use crate::table::{Absence, Hold, Service};
 
     fn place(prefixes: &[&str]) -> Place {
-        let ledger = Ledger::new(watch::Sender::new(()));
+        let ledger = Ledger::new(watch::Sender::new(()), 1);
         let absent = Absence {
             title: String::new(),
             explanation: String::new(),
@@ -132,7 +133,8 @@ mod tests {
         for prefix in prefixes {
             let name = ServiceName::new(*prefix);
             let (meter, service) = (ledger.service(&name), Arc::clone(&service));
-            let target = Target { name: name.clone(), service, meter, peers: Vec::new() };
+            let pool = Pool::new(&name, &service, |_| unreachable!("it has no upstreams"));
+            let target = Target { name: name.clone(), service, meter, pool };
             targets.insert(name.clone(), Rc::new(target));
             routes.push(Route { prefix: (*prefix).into(), ..Route::all(name) });
         }

@@ -20,6 +20,10 @@ pub(crate) enum Refusal {
     Version,
     Method,
     Expectation,
+    /// Not a refusal: the client wanted to know who we are (`OPTIONS` that goes no further).
+    Here,
+    /// `TRACE` that goes no further: what came in is never shown again.
+    Trace,
     /// What a certificate authority asked for.
     Proof(Arc<str>),
     /// A path of the edge's own, asked for with a method that would change it.
@@ -65,13 +69,13 @@ pub(crate) struct Words {
 impl Refusal {
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::Proof(_) => 200,
+            Self::Here | Self::Proof(_) => 200,
             Self::Moved { status, .. } => *status,
             Self::Malformed(_) | Self::AmbiguousPath => 400,
             Self::Password { .. } => 401,
             Self::Denied => 403,
             Self::UnknownHost(_) | Self::UnknownPath(_) => 404,
-            Self::OnlyRead => 405,
+            Self::OnlyRead | Self::Trace => 405,
             Self::HeadTimeout | Self::UploadTimeout => 408,
             Self::TooLarge(_) => 413,
             Self::TargetTooLong => 414,
@@ -106,6 +110,9 @@ impl Refusal {
             Self::Moved { location, .. } => Some(("Location", location.to_string())),
             Self::Password { challenge } => Some(("WWW-Authenticate", challenge.to_string())),
             Self::OnlyRead => Some(("Allow", "GET, HEAD".into())),
+            Self::Here | Self::Trace => {
+                Some(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into()))
+            }
             _ => None,
         }
     }
@@ -129,6 +136,8 @@ impl Refusal {
             Self::Expectation => {
                 ("This expectation is not served", "Only `Expect: 100-continue` is known.")
             }
+            Self::Here => ("This is the edge", "The request was not meant to go any further."),
+            Self::Trace => ("TRACE is not served", "What the edge receives is never shown again."),
             Self::UnknownHost(host) => {
                 let title = format!("There is no app at {host}");
                 let text = "The name leads to this server, but no app here answers for it. Check \
@@ -156,17 +165,13 @@ impl Refusal {
             Self::Password { .. } => {
                 ("A password is needed", "Give the name and the password of this site.")
             }
-            Self::Maintenance(absence) => {
-                return (absence.title.clone(), absence.explanation.clone());
-            }
+            Self::Maintenance(absence) => return said(absence),
             Self::TooLarge(most) => {
                 let text = format!("This app takes bodies of at most {most} bytes.");
                 return ("The request is too large".into(), text);
             }
             Self::Crowded => ("The app is busy", "Too many others ask it now. Try again soon."),
-            Self::Absent(service) => {
-                return (service.absent.title.clone(), service.absent.explanation.clone());
-            }
+            Self::Absent(service) => return said(&service.absent),
             Self::Unreachable => (
                 "The app cannot be reached",
                 "It is running, but does not accept connections. Try again in a moment.",
@@ -184,6 +189,10 @@ impl Refusal {
         };
         (title.into(), explanation.into())
     }
+}
+
+fn said(absence: &Absence) -> (String, String) {
+    (absence.title.clone(), absence.explanation.clone())
 }
 
 /// `the Host field …` → `The Host field ….`

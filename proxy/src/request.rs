@@ -3,11 +3,12 @@
 //! It opens no connection and reads no body. The invariant: what is written depends on the bytes
 //! only through the parsed form, so an upstream can read it in one way only, ours.
 
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
-use crate::arrival::{Arrival, Known, Trust, put_arrival};
+use crate::arrival::{Arrival, Known, Secure, Trust, put_arrival};
 use crate::body::Body;
 use crate::control::{Control, Length, Persistence, Version};
 use crate::field::{Field, put};
@@ -32,6 +33,19 @@ pub(crate) struct Request {
     pub(crate) upgrade: Option<Box<str>>,
     pub(crate) format: Format,
     pub(crate) id: RequestId,
+    /// The addresses it came through before the peer, nearest first; empty unless the peer is
+    /// trusted. [`crate::forwarded::client`] says whom to believe.
+    pub(crate) hops: Box<[IpAddr]>,
+    pub(crate) secure: Secure,
+    pub(crate) reach: Reach,
+}
+
+/// How far a request goes (`Max-Forwards`, RFC 9110 section 7.6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Upstream,
+    /// We are who it is meant for.
+    Edge,
 }
 
 /// The most header fields of one head.
@@ -156,12 +170,14 @@ impl Head<'_, '_> {
             out.extend_from_slice(part.as_bytes());
         }
         self.put_fields(&control, out);
+        let reach = self.put_reach(known.max_forwards, out);
         put_length(length, out);
         if let Some(token) = upgrade {
             put(out, "Connection", b"upgrade");
             put(out, "Upgrade", token.as_bytes());
         }
-        put_arrival(&known, arrival, at, authority, out);
+        let hops = known.hops();
+        put_arrival(&known, &hops, arrival, at, authority, out);
         put(out, "X-Request-Id", id.as_str().as_bytes());
         put(out, "Via", via(self.version));
         out.extend_from_slice(b"\r\n");
@@ -176,6 +192,9 @@ impl Head<'_, '_> {
             upgrade: upgrade.map(Box::from),
             format: Format::accepted(known.accept),
             id,
+            hops,
+            secure: known.secure(arrival),
+            reach,
         })
     }
 
@@ -191,6 +210,22 @@ impl Head<'_, '_> {
             (Frame::Fields, Length::Chunked) => Ok((Body::CHUNKED, said)),
             (Frame::Ended | Frame::Open, Length::Chunked) => Err(Malformed::Coding),
         }
+    }
+
+    /// Only for the two methods that probe the way is the value ours to count down.
+    fn put_reach(&self, value: Option<&[u8]>, out: &mut Vec<u8>) -> Reach {
+        let Some(value) = value else { return Reach::Upstream };
+        if !matches!(self.method, "TRACE" | "OPTIONS") {
+            put(out, "Max-Forwards", value);
+            return Reach::Upstream;
+        }
+        match std::str::from_utf8(value).ok().and_then(|digits| digits.parse::<u32>().ok()) {
+            Some(0) => return Reach::Edge,
+            Some(left) => put(out, "Max-Forwards", (left - 1).to_string().as_bytes()),
+            // Nobody could count it down.
+            None => {}
+        }
+        Reach::Upstream
     }
 
     /// The host, and the authority as the client wrote it.
@@ -283,7 +318,9 @@ mod tests {
         assert_eq!(
             out,
             "GET /a?b=%20 HTTP/1.1\r\nHost: A.example:8080\r\nCookie: c=1\r\n\
-             X-Forwarded-For: 192.0.2.9\r\nX-Real-IP: 192.0.2.9\r\nX-Forwarded-Proto: http\r\n\
+             X-Forwarded-For: 192.0.2.9\r\nX-Real-IP: 192.0.2.9\r\n\
+             Forwarded: for=192.0.2.9;host=\"A.example:8080\";proto=http\r\n\
+             X-Forwarded-Proto: http\r\n\
              X-Forwarded-Host: A.example:8080\r\nX-Forwarded-Port: 80\r\n\
              X-Request-Start: t=1500\r\nX-Request-Id: abc\r\nVia: 1.1 edge\r\n\r\n"
         );

@@ -11,7 +11,7 @@ use httparse::{EMPTY_HEADER, Header, Status};
 use crate::body::Body;
 use crate::control::{Control, Length, Persistence, Version};
 use crate::date::http_date;
-use crate::field::{Field, put};
+use crate::field::{Extra, Field, put};
 use crate::head::Malformed;
 use crate::pages::{HSTS, Part};
 use crate::party::{Client, Told};
@@ -50,6 +50,8 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Circumstances<'a> {
     pub(crate) request: &'a Request,
+    /// Fields that are ours to add to the final answer.
+    pub(crate) added: &'a [Extra],
     pub(crate) passage: &'a Passage,
     /// The client connection's end is already decided: the edge stops, or the client asked.
     pub(crate) persistence: Persistence,
@@ -220,6 +222,9 @@ impl Head<'_, '_> {
         }
         if self.status >= 200 || self.status == 101 {
             each("X-Request-Id", self.around.request.id.as_str().as_bytes());
+            for extra in self.around.added {
+                each(extra.name, extra.value.as_bytes());
+            }
         }
     }
 

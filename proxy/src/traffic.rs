@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
+use crate::health::Standing;
+use crate::histogram::Histogram;
 use crate::meter::{ServiceMeter, UpstreamMeter};
 use crate::table::{ServiceName, UpstreamId};
 
@@ -52,7 +55,7 @@ pub struct UpstreamTraffic {
     pub requests: u64,
     /// Connect failures, broken connections and timeouts.
     pub faults: u64,
-    /// Left out for now, after repeated connect failures.
+    /// Left out for now, after failures in a row.
     pub ejected: bool,
 }
 
@@ -67,6 +70,19 @@ pub struct ServiceTraffic {
     pub classes: [u64; 6],
     /// Requests sent again, to another upstream or on a new connection.
     pub retries: u64,
+    /// Times that one of its upstreams was left out after failures in a row.
+    pub ejections: u64,
+    /// Connections that switched to another protocol, WebSocket for example.
+    pub upgrades: u64,
+    /// Body bytes received from clients, without framing.
+    pub received: u64,
+    /// Body bytes sent by upstreams and passed on, without framing.
+    pub sent: u64,
+    /// From the head of a request to the head of its answer.
+    pub first_byte: Histogram,
+    /// From the head of a request to the last byte of its answer; upgraded connections are not
+    /// among them.
+    pub total: Histogram,
 }
 
 impl From<&UpstreamMeter> for UpstreamTraffic {
@@ -76,18 +92,21 @@ impl From<&UpstreamMeter> for UpstreamTraffic {
             tunnels: meter.tunnels.load(Relaxed),
             requests: meter.requests.load(Relaxed),
             faults: meter.faults.load(Relaxed),
-            ejected: meter.is_out(),
+            ejected: meter.health.standing(Instant::now()) != Standing::Fit,
         }
     }
 }
 
 impl From<&ServiceMeter> for ServiceTraffic {
     fn from(meter: &ServiceMeter) -> Self {
-        Self {
+        let mut traffic = Self {
             in_flight: meter.in_flight.load(Relaxed),
             held: meter.held.load(Relaxed),
-            classes: meter.classes.each_ref().map(|counter| counter.load(Relaxed)),
-            retries: meter.retries.load(Relaxed),
+            ..Self::default()
+        };
+        for figures in meter.by_worker() {
+            figures.add_to(&mut traffic);
         }
+        traffic
     }
 }

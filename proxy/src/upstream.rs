@@ -76,15 +76,9 @@ impl Peer {
         let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
             Ok(stream) => {
-                self.meter.connected();
                 Ok(Link { wire: Wire::new(stream, limits.buffer.max(limits.head)), age: Age::New })
             }
-            Err(error) => {
-                if is_theirs(&error) {
-                    self.meter.failed_to_connect(limits);
-                }
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 
@@ -115,7 +109,7 @@ impl Peer {
 
 /// Whether a connect failure says something about the upstream. Lack of file descriptors or ports
 /// is ours, and leaving upstreams out for it would turn a shortage into an outage.
-fn is_theirs(error: &io::Error) -> bool {
+pub(crate) fn is_theirs(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable,
         TimedOut,

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::host::Host;
-use crate::meter::{Ledger, ServiceMeter};
+use crate::meter::{Ledger, Newcomer, ServiceMeter};
 use crate::pattern::ByHost;
 use crate::place::Place;
+use crate::pool::Pool;
 use crate::table::{Service, ServiceName, Table, Upstream, UpstreamId};
 use crate::upstream::Peer;
 
@@ -20,6 +21,7 @@ use crate::upstream::Peer;
 #[derive(Debug, Default)]
 pub(crate) struct View {
     places: ByHost<Rc<Place>>,
+    targets: HashMap<ServiceName, Rc<Target>>,
     peers: HashMap<UpstreamId, Rc<Peer>>,
 }
 
@@ -29,22 +31,23 @@ pub(crate) struct Target {
     pub(crate) name: ServiceName,
     pub(crate) service: Arc<Service>,
     pub(crate) meter: Arc<ServiceMeter>,
-    pub(crate) peers: Vec<Rc<Peer>>,
+    pub(crate) pool: Pool,
 }
 
 impl View {
     /// The view of `table`; what persists is taken over from this one, what goes is retired.
     pub(crate) fn next(&self, table: &Table, ledger: &Ledger) -> Self {
         let mut next = Self::default();
-        let mut targets = HashMap::new();
         for (name, service) in &table.services {
-            let peers = service.upstreams.iter().map(|u| next.peer(u, self, ledger)).collect();
+            let served = self.targets.get(name).is_some_and(|target| !target.pool.is_empty());
+            let newcomer = if served { Newcomer::Later } else { Newcomer::First };
+            let pool = Pool::new(name, service, |u| next.peer(u, self, ledger, newcomer));
             let meter = ledger.service(name);
             let (name, service) = (name.clone(), Arc::clone(service));
-            targets.insert(name.clone(), Rc::new(Target { name, service, meter, peers }));
+            next.targets.insert(name.clone(), Rc::new(Target { name, service, meter, pool }));
         }
         for (pattern, site) in &table.sites {
-            next.places.insert(pattern.clone(), Rc::new(Place::new(site, &targets)));
+            next.places.insert(pattern.clone(), Rc::new(Place::new(site, &next.targets)));
         }
         for (id, peer) in &self.peers {
             if next.peers.get(id).is_none_or(|kept| !Rc::ptr_eq(kept, peer)) {
@@ -55,12 +58,18 @@ impl View {
         next
     }
 
-    fn peer(&mut self, upstream: &Upstream, before: &Self, ledger: &Ledger) -> Rc<Peer> {
+    fn peer(
+        &mut self,
+        upstream: &Upstream,
+        before: &Self,
+        ledger: &Ledger,
+        newcomer: Newcomer,
+    ) -> Rc<Peer> {
         let known = self.peers.get(&upstream.id).or_else(|| before.peers.get(&upstream.id));
         let peer = match known {
             Some(peer) if peer.address == upstream.address => Rc::clone(peer),
             Some(_) | None => {
-                let meter = ledger.upstream(&upstream.id);
+                let meter = ledger.upstream(&upstream.id, newcomer);
                 meter.retired.store(false, Relaxed);
                 Rc::new(Peer::new(upstream.id.clone(), upstream.address, meter))
             }

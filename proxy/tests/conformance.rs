@@ -7,6 +7,7 @@
 mod bodies;
 mod mutations;
 mod responses;
+mod semantics;
 
 use crate::stage::{Origin, Stage, status};
 

@@ -26,7 +26,8 @@ fn fields_of_one_hop_stop_here_and_ours_are_added() {
     assert_eq!(seen.field("X-Forwarded-Port"), Some(&*port));
     assert!(seen.field("X-Request-Start").unwrap().starts_with("t="));
     assert!(!seen.head.contains("6.6.6.6") && !seen.head.contains("evil"));
-    for gone in ["X-Hop", "Connection", "Keep-Alive", "Proxy", "Forwarded"] {
+    assert_eq!(seen.field("Forwarded"), Some("for=127.0.0.1;host=app.test;proto=http"));
+    for gone in ["X-Hop", "Connection", "Keep-Alive", "Proxy"] {
         assert_eq!(seen.field(gone), None, "{gone}");
     }
     assert_eq!(seen.field("X-Request-Id"), Some("abc-1"));
@@ -237,12 +238,15 @@ async fn every_request_is_recorded() {
     let origin = Origin::ok();
     let mut stage = Stage::new(&[&origin]);
     stage.exchange(
-        "POST /p?q HTTP/1.1\r\nHost: App.test\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc",
+        "POST /p?q HTTP/1.1\r\nHost: App.test\r\nConnection: close\r\nContent-Length: 3\r\n\
+         User-Agent: curl/8 \u{e9}\r\nreferer:\thttp://b.test/\r\n\r\nabc",
     );
     let records = tokio::time::timeout(PATIENCE, stage.records.next()).await.unwrap().unwrap();
     let record = &records[0];
     assert_eq!((&*record.method, &*record.host, &*record.path), ("POST", "app.test", "/p?q"));
     assert_eq!((record.status, record.received, record.sent), (Some(200), 3, 2));
+    assert_eq!((&*record.agent, &*record.referer), ("curl/8 \u{e9}", "http://b.test/"));
+    assert_eq!((record.version, record.client), ("HTTP/1.1", record.peer.ip()));
     assert_eq!(record.service, Some(app()));
     assert_eq!(record.upstream, Some(id(origin.address)));
     assert!(record.total >= record.first_byte.unwrap() && record.total > Duration::ZERO);

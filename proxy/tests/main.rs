@@ -5,6 +5,10 @@
 
 // `cfg(test)` is always true here; it tells clippy that helpers may panic like tests.
 #[cfg(test)]
+mod arrival;
+#[cfg(test)]
+mod balance;
+#[cfg(test)]
 mod compression;
 #[cfg(test)]
 mod conformance;
@@ -14,6 +18,8 @@ mod drain;
 mod forwarding;
 #[cfg(test)]
 mod hold;
+#[cfg(test)]
+mod http2;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
@@ -28,5 +34,7 @@ mod rules;
 mod shutdown;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod sticky;
 #[cfg(test)]
 mod upgrade;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromS
 
 use crate::{
     config::settings::{AcmeSettings, ApiAddress, Config, Given},
-    model::ByteSize,
+    model::{ByteSize, InvalidName},
 };
 
 /// One thing that is wrong with what was given.
@@ -63,7 +63,9 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         addresses: reader.many("addresses", "", |text| {
             text.parse().map_err(|_| format!("`{text}` is not an IP address"))
         }),
-        trusted: reader.many("trusted", "", network),
+        trusted: reader.many("trusted", "", |text| {
+            text.parse().map_err(|error: InvalidName| error.to_string())
+        }),
         proxy_protocol: reader.one("proxy_protocol", "no", yes_or_no),
         acme: reader.acme(acme),
         api: reader.many("api", api, ApiAddress::from_str),
@@ -249,19 +251,6 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
         "yes" | "true" => Ok(true),
         "no" | "false" => Ok(false),
         _ => Err(format!("`{text}` is neither `yes` nor `no`")),
-    }
-}
-
-fn network(text: &str) -> Result<String, String> {
-    let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
-    let width = match address.parse::<std::net::IpAddr>() {
-        Ok(std::net::IpAddr::V4(_)) => 32,
-        Ok(std::net::IpAddr::V6(_)) => 128,
-        Err(_) => 0,
-    };
-    match bits.parse::<u8>() {
-        Ok(bits) if width > 0 && bits <= width => Ok(text.to_owned()),
-        _ => Err(format!("`{text}` is not a network such as `10.0.0.0/8`")),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     str::FromStr,
 };
 
-use crate::model::ByteSize;
+use crate::model::{ByteSize, Cidr};
 
 /// A complete and valid configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Config {
     /// The addresses under which the world reaches the edge; the machine's own public ones if empty.
     pub addresses: Vec<IpAddr>,
     /// Networks of proxies in front of the edge whose word about a client is believed.
-    pub trusted: Vec<String>,
+    pub trusted: Vec<Cidr>,
     /// Whether those proxies begin a connection with the PROXY protocol.
     pub proxy_protocol: bool,
     /// How certificates are got; `None` is not at all.

@@ -10,6 +10,8 @@
 pub mod apps;
 pub mod backoff;
 pub mod builds;
+pub mod domains;
 pub mod routes;
 pub mod sweep;
 pub mod task;
+pub mod zones;

@@ -5,6 +5,7 @@
 
 mod access;
 pub mod authority;
+mod edge;
 pub mod folders;
 pub mod init;
 mod plane;

@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use proxy::{Edge, Table};
+use proxy::{Certificates, Edge, Table};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -26,6 +26,7 @@ use crate::{
             reconcile::{Apps, Memory, Ticks},
         },
         builds::Builds,
+        routes::Ground,
         sweep::Sweep,
         task,
     },
@@ -45,12 +46,22 @@ pub(super) struct Plane {
     workshop: Workshop,
     folders: BuildFolders,
     build_memory: ByteSize,
-    domain: String,
+    ground: Ground,
+    certificates: watch::Receiver<Arc<Certificates>>,
     store: Store,
     logs: Logs,
     edge: Arc<Edge>,
     table: watch::Sender<Arc<Table>>,
     observation: watch::Sender<Arc<Observation>>,
+}
+
+/// The edge, as the control plane has it.
+#[derive(Debug)]
+pub(super) struct PlaneEdge {
+    pub(super) edge: Arc<Edge>,
+    pub(super) table: watch::Sender<Arc<Table>>,
+    pub(super) certificates: watch::Receiver<Arc<Certificates>>,
+    pub(super) ground: Ground,
 }
 
 /// Why it cannot be put together.
@@ -83,8 +94,7 @@ impl Plane {
         folders: &Folders,
         store: &Store,
         logs: &Logs,
-        edge: Arc<Edge>,
-        table: watch::Sender<Arc<Table>>,
+        edge: PlaneEdge,
         observation: watch::Sender<Arc<Observation>>,
     ) -> Result<Self, PlaneError> {
         let installation = identity(folders)?;
@@ -113,11 +123,12 @@ impl Plane {
             },
             folders: BuildFolders::new(folders.root()),
             build_memory: config.build_memory,
-            domain: config.domain.clone(),
+            ground: edge.ground,
+            certificates: edge.certificates,
             store: store.clone(),
             logs: logs.clone(),
-            edge,
-            table,
+            edge: edge.edge,
+            table: edge.table,
             observation,
         })
     }
@@ -187,7 +198,8 @@ impl Plane {
             edge: self.edge,
             table: self.table,
             observation: self.observation,
-            domain: self.domain,
+            ground: self.ground,
+            certificates: self.certificates,
             memory: Memory::default(),
             ticks: Ticks::default(),
         }

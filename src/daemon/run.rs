@@ -2,22 +2,27 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use proxy::{AccessLog, Edge, Limits, Table};
+use proxy::{Certificates, Edge, Feeds};
 use tokio::{
     net::{TcpListener, UnixListener},
-    sync::{Semaphore, watch},
+    sync::{Semaphore, mpsc, watch},
 };
 
 use crate::{
     clock,
     config::{ApiAddress, Config},
-    control::routes::Routes,
+    control::{
+        domains::Domains,
+        routes::{Ground, Routes},
+        task,
+    },
     daemon::{
         access,
         authority::AuthorityError,
+        edge,
         folders::Folders,
         init::token_key,
-        plane::{self, Plane},
+        plane::{self, Plane, PlaneEdge},
         renewal::Renewal,
         signals::Signals,
         tasks::Tasks,
@@ -108,28 +113,33 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let store = Store::open(&folders.store(), options)?;
     let logs = Logs::open(&folders.logs(), LogSettings::default())?;
 
-    let known = Routes::on_record(&store.snapshot(), &config.domain)?.into_table(0);
+    let keys = |source| RunError::Folder { path: folders.keys(), source };
+    let (_presented, certificates) = watch::channel(Arc::<Certificates>::default());
+    let ground = edge::ground(&config, &folders, &certificates.borrow()).map_err(keys)?;
+    let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
     let (table, table_reader) = watch::channel(Arc::new(known));
     let (access_log, records) = proxy::access_log();
-    let edge = Arc::new(bind_edge(&config, &table_reader, &access_log)?);
+    let feeds = Feeds { table: table_reader, certificates: certificates.clone() };
+    let edge = Arc::new(edge::bind(&config, &feeds, &access_log)?);
+    let reach = edge::reach(&config, &edge);
     let incoming = bind_api(&config, &folders).await?;
     announce(&config, &folders, &edge, &incoming);
 
     let (observation, observed) = watch::channel(Arc::new(Observation::default()));
     let (engine_status, engine_seen) = watch::channel(EngineStatus::default());
+    let (lookups, to_look_up) = mpsc::channel(LOOKUPS);
     let api = Api {
         store: store.clone(),
         observation: observed,
         logs: logs.clone(),
-        token_key: token_key(&folders)
-            .map_err(|source| RunError::Folder { path: folders.keys(), source })?,
+        token_key: token_key(&folders).map_err(keys)?,
         attempts: Attempts::default(),
         data: config.data.clone(),
-        domain: config.domain.clone(),
-        edge_port: edge.addresses().first().map_or(80, SocketAddr::port),
+        reach: reach.clone(),
         node: config.node.clone(),
         engine: engine_seen,
         unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
+        lookups,
     };
     let mut tasks = Tasks::new();
     let router = server::router(api);
@@ -142,7 +152,11 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     // It ends when the edge has, since its records come from there.
     let mut followers = Tasks::new();
     followers.spawn("access log", access::write_all(records));
-    let plane = Plane::new(&config, &folders, &store, &logs, edge.clone(), table, observation);
+    let domains = Domains::new(store.clone(), reach.addresses, to_look_up);
+    tasks.spawn("domains", task::run(domains, tasks.stop()));
+    let ground = Ground { https: reach.https, ..ground };
+    let control = PlaneEdge { edge: edge.clone(), table, certificates, ground };
+    let plane = Plane::new(&config, &folders, &store, &logs, control, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
 
     let signal = signals.received().await;
@@ -167,22 +181,6 @@ async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store
     followers.stop_all(FOLLOWERS_END).await;
     store.close().await;
     tracing::info!("ended");
-}
-
-fn bind_edge(
-    config: &Config,
-    table: &watch::Receiver<Arc<Table>>,
-    access_log: &AccessLog,
-) -> Result<Edge, proxy::BindError> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let settings = proxy::Settings {
-        listen: config.http.iter().copied().map(proxy::Listen::http).collect(),
-        workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
-        limits: Limits::default(),
-        trusted: Vec::new(),
-        clock: clock::system,
-    };
-    Edge::bind(settings, &proxy::Feeds::plain(table.clone()), access_log)
 }
 
 /// A listener, and where it can be reached.
@@ -235,8 +233,11 @@ fn bind_socket(folders: &Folders) -> Result<Bound, RunError> {
 
 fn announce(config: &Config, folders: &Folders, edge: &Edge, incoming: &[Bound]) {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %folders.root().display(), "paas server");
-    for address in edge.addresses() {
-        tracing::info!(at = %format!("http://{address}"), apps = %format!("<app>.{}", config.domain), "edge");
+    let (plain, tls) = edge::addresses(config, edge);
+    let at = |scheme: &str, address: &SocketAddr| format!("{scheme}://{address}");
+    let plain = plain.iter().map(|address| at("http", address));
+    for at in plain.chain(tls.iter().map(|address| at("https", address))) {
+        tracing::info!(%at, apps = %format!("<app>.{}", config.domain), "edge");
     }
     for bound in incoming {
         tracing::info!(at = %bound.at, "api");
@@ -253,6 +254,8 @@ pub fn explain(error: &RunError) -> String {
 
 /// Uploads unpacked at the same time; more wait for their turn.
 const UPLOADS_AT_ONCE: usize = 2;
+/// Names that wait to be looked up; one more is looked up in its turn, and nobody waits for it.
+const LOOKUPS: usize = 64;
 /// For each task to end its pass; a build is cancelled and begins anew with the next daemon.
 const TASKS_END: Duration = Duration::from_secs(15);
 /// For the last lines of the access log.

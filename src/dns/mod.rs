@@ -9,7 +9,7 @@
 //! In reading order: a [`ZoneData`] says what a zone has; [`Zones`] finds it by name; `answer`
 //! follows the rules of RFC 1034, 2308, 4592 and 8482; `message` makes bytes of bytes; [`Server`]
 //! brings them from sockets, `rate` between; [`Names`] are the private names of containers, which
-//! [`Internal`] serves and `forward` passes everything else on; [`lookup`] asks the world.
+//! [`Internal`] serves while `forward` passes everything else on; [`Lookup`] asks the world.
 
 mod zones;
 
@@ -22,5 +22,17 @@ mod socket;
 mod tcp;
 mod udp;
 
+mod forward;
+mod internal;
+mod names;
+
+mod lookup;
+
+pub use internal::Internal;
+pub use lookup::{Lookup, LookupError, own_resolvers, system_resolvers};
+pub use names::{AppNames, Names};
 pub use server::{BindError, Limits, Server};
 pub use zones::{InvalidZone, ZoneData, ZoneRecord, Zones};
+
+#[cfg(test)]
+mod tests;

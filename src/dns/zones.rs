@@ -21,6 +21,8 @@ pub struct ZoneData {
     pub servers: Vec<String>,
     /// What others see a change by; it only grows.
     pub serial: u32,
+    /// How long others may keep a "no", in seconds.
+    pub negative_ttl: u32,
     /// What is said in it besides SOA and NS of the apex.
     pub records: Vec<ZoneRecord>,
 }
@@ -103,6 +105,20 @@ impl Zones {
         Ok(zones)
     }
 
+    /// Whether that text is answered for that name: a proof is told of to an authority once it is.
+    pub fn has_text(&self, name: &str, text: &str) -> bool {
+        let said = || {
+            let name = Name::from_ascii(format!("{name}.")).ok()?;
+            let (_, node) = self.find(&name)?.node(&name)?;
+            let whole = |data: &RData| match data {
+                RData::TXT(txt) => txt.txt_data.concat() == text.as_bytes(),
+                _ => false,
+            };
+            Some(node.set(RecordType::TXT)?.data.iter().any(whole))
+        };
+        said().unwrap_or(false)
+    }
+
     /// The innermost zone that a name is in.
     pub(super) fn find(&self, name: &Name) -> Option<&Zone> {
         up(name, self.deepest).find_map(|name| self.zones.get(&name))
@@ -124,9 +140,11 @@ impl Zone {
         let servers = data.servers.iter().map(|text| name(text)).collect::<Result<Vec<_>, _>>()?;
         let primary = servers.first().cloned().unwrap_or_else(|| apex.clone());
         let mailbox = apex.prepend_label("hostmaster").unwrap_or_else(|_| apex.clone());
-        let soa = SOA::new(primary, mailbox, data.serial, REFRESH, RETRY, EXPIRE, NEGATIVE_TTL);
+        let soa =
+            SOA::new(primary, mailbox, data.serial, REFRESH, RETRY, EXPIRE, data.negative_ttl);
         let soa = RData::SOA(soa);
-        let negative = RrSet { kind: RecordType::SOA, ttl: NEGATIVE_TTL, data: vec![soa.clone()] };
+        let negative =
+            RrSet { kind: RecordType::SOA, ttl: data.negative_ttl, data: vec![soa.clone()] };
         let mut zone = Self {
             apex: apex.clone(),
             nodes: HashMap::new(),
@@ -240,8 +258,6 @@ fn rdata(
 
 /// Of SOA and NS, in seconds.
 const SOA_TTL: u32 = 300;
-/// How long others may keep a "no", in seconds: an app that was just made shall be found.
-const NEGATIVE_TTL: u32 = 60;
 /// What is said to one who asks for everything does not change.
 const ANY_TTL: u32 = 3600;
 // For secondaries, of which there are none; values as RFC 1912 section 2.2 has them.

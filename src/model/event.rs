@@ -37,6 +37,8 @@ pub enum EventKind {
     Scale,
     /// An instance ended by itself, or was replaced.
     Instance,
+    /// Visitors are told that the app is being worked on, or are served again.
+    Maintenance,
     /// A domain was added or removed, or leads elsewhere.
     Domain,
     /// A certificate was issued, failed or is about to end.
@@ -55,6 +57,7 @@ impl EventKind {
             Self::Rollout => "rollout",
             Self::Scale => "scale",
             Self::Instance => "instance",
+            Self::Maintenance => "maintenance",
             Self::Domain => "domain",
             Self::Certificate => "certificate",
             Self::Destroyed => "destroyed",

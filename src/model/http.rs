@@ -1,10 +1,16 @@
 //! What an app asks of the edge: the section `[http]` of `paas.toml`, and the maintenance page.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ByteSize, EnvKey};
+use super::{
+    ByteSize, EnvKey,
+    name::{Grammar, Name},
+};
+
+/// Addresses in CIDR notation, `10.0.0.0/8` or `2001:db8::/32`; a bare address is itself alone.
+pub type Cidr = Name<CidrGrammar>;
 
 /// How the edge serves an app's web process. It is part of a release, so that it goes back with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +30,10 @@ pub struct HttpSettings {
     pub max_in_flight: Option<u32>,
     /// Bind a browser to an instance.
     pub sticky: bool,
-    /// Networks that may ask, in CIDR notation; all if empty.
-    pub allow: Vec<String>,
+    /// Networks that may ask; all if empty.
+    pub allow: Vec<Cidr>,
     /// Networks that may not.
-    pub deny: Vec<String>,
+    pub deny: Vec<Cidr>,
     /// How often one client may ask.
     pub rate: Option<RateLimit>,
     /// A password before everything.
@@ -67,6 +73,34 @@ pub struct PasswordGate {
     pub user: String,
     /// The variable; while it is not set, nobody is let in.
     pub password_from: EnvKey,
+}
+
+/// See [`Cidr`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CidrGrammar {}
+
+impl Grammar for CidrGrammar {
+    const KIND: &'static str = "network";
+
+    fn check(text: &str) -> Result<(), &'static str> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let most = match address.parse::<IpAddr>() {
+            Ok(IpAddr::V4(_)) => Some(32),
+            Ok(IpAddr::V6(_)) => Some(128),
+            Err(_) => None,
+        };
+        let digits = |bits: &str| bits.bytes().all(|byte| byte.is_ascii_digit());
+        let fits = |most: u8| match bits {
+            None => true,
+            Some(bits) => digits(bits) && bits.parse::<u8>().is_ok_and(|bits| bits <= most),
+        };
+        most.is_some_and(fits)
+            .then_some(())
+            .ok_or("an address or a range of addresses, such as `203.0.113.7` or `10.0.0.0/8`")
+    }
 }
 
 /// What visitors are told while an app is being worked on.

@@ -1,7 +1,9 @@
-//! What a daemon sees of its own machine: whether an instance answers, and where it listens.
+//! What a daemon sees of its own machine: its addresses, whether an instance answers, and where it
+//! listens.
 //!
 //! Nothing here decides what an answer means for an app.
 
+pub mod addresses;
 pub mod listening;
 pub mod probe;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{Actor, AppName, Build, BuildStatus, EventKind, Timestamp},
-    ops::{Refusal, create::existing},
+    ops::{Refusal, create::existing, domain},
     store::{Transaction, View, diary},
 };
 
@@ -29,6 +29,7 @@ pub fn destroy(
             tx.put(&build)?;
         }
     }
+    domain::remove_all(tx, name)?;
     app.destroyed_at = Some(now);
     app.generation += 1;
     tx.put(&app)?;

@@ -7,7 +7,10 @@
 pub mod configure;
 pub mod create;
 pub mod destroy;
+pub mod domain;
 pub mod grant;
+
+pub mod maintenance;
 pub mod record;
 pub mod refusal;
 pub mod restart;

@@ -1,7 +1,7 @@
 //! Take a domain's DNS over, or give it back.
 
 use crate::{
-    model::{Actor, DnsRecord, DomainName, Timestamp, Zone},
+    model::{Actor, DnsRecord, DomainName, Timestamp, Zone, zone::is_within},
     ops::Refusal,
     store::{Transaction, View},
 };
@@ -62,10 +62,7 @@ pub fn remove(tx: &mut Transaction<'_>, name: &DomainName) -> Result<Vec<DnsReco
 
 /// The zone that a name is in: of those it is within, the longest.
 pub fn innermost<'a>(apexes: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
-    let within = |apex: &&str| {
-        let before = name.strip_suffix(*apex);
-        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
-    };
+    let within = |apex: &&str| is_within(name, apex);
     apexes.filter(within).max_by_key(|apex| apex.len())
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::{
     clock,
-    model::{App, AppName, Event, Observed, ProcessName, Release, Rollout},
+    model::{App, AppName, Domain, Event, Observed, ProcessName, Release, Rollout},
     ops::{self, Refusal, create::existing, scale::Wish},
     server::{
         caller::Caller,
@@ -18,7 +18,7 @@ use crate::{
         state::Api,
         view::{self, AppView},
     },
-    store::{Snapshot, View},
+    store::{Snapshot, StoreError, View},
 };
 
 pub(super) async fn list(
@@ -122,6 +122,28 @@ pub(super) async fn restart(
     }))
 }
 
+pub(super) async fn maintenance(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Json(body): Json<api::SetMaintenance>,
+) -> Result<Json<api::App>, Failure> {
+    let name: AppName = name.parse()?;
+    let app = api
+        .store
+        .transact(move |tx| {
+            let (by, now) = (&caller.actor, clock::now());
+            if body.on {
+                let message = body.message.unwrap_or_default();
+                ops::maintenance::on(tx, &name, &message, by, now)
+            } else {
+                ops::maintenance::off(tx, &name, by, now)
+            }
+        })
+        .await?;
+    Ok(Json(describe(&api, &api.store.snapshot(), &app)?))
+}
+
 pub(super) async fn instances(
     _: Caller,
     State(api): State<Api>,
@@ -190,8 +212,24 @@ fn describe(api: &Api, snapshot: &Snapshot, app: &App) -> Result<api::App, Failu
         last_rollout: last_rollout.as_ref(),
         seen: observation.apps.get(&app.name).map_or(&[][..], Vec::as_slice),
         engine_fault: observation.engine_fault.as_deref(),
+        urls: urls(api, snapshot, &app.name)?,
     };
-    Ok(view.to_api(api))
+    Ok(view.to_api())
+}
+
+/// Where an app answers: by its name, and by the names that it was given.
+pub(super) fn urls(
+    api: &Api,
+    snapshot: &Snapshot,
+    app: &AppName,
+) -> Result<Vec<String>, StoreError> {
+    let mut urls = vec![view::domain::app_url(snapshot, &api.reach, app)?];
+    for domain in snapshot.scan::<Domain>(&())? {
+        if domain.app == *app && domain.moved_to.is_none() && !domain.name.is_wildcard() {
+            urls.push(view::domain::domain_url(snapshot, &api.reach, &domain)?);
+        }
+    }
+    Ok(urls)
 }
 
 /// A path segment or a query that should have been a number.

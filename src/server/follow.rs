@@ -22,6 +22,7 @@ use crate::{
         RolloutNumber, Timestamp,
     },
     server::{
+        apps,
         caller::Caller,
         fault::Failure,
         state::Api,
@@ -45,7 +46,7 @@ pub(super) async fn follow(
 ) -> Result<Response<Body>, Failure> {
     let app: AppName = name.parse()?;
     let snapshot = api.store.snapshot();
-    let record = super::apps::on_record(&snapshot, &app)?;
+    let record = apps::on_record(&snapshot, &app)?;
     let missing = |what: String| {
         Failure::new(api::FaultCode::NotFound, format!("{app} has no {what}"))
             .hint(format!("`paas releases -a {app}` shows what happened"))
@@ -228,9 +229,10 @@ impl Teller {
 
     async fn done(&self, rollout: &Rollout, began: Timestamp) -> Result<(), Broken> {
         let took = clock::now().since(began).as_millis();
+        let urls = apps::urls(&self.api, &self.api.store.snapshot(), &self.app)?;
         self.say(Frame::Done {
             release: rollout.to.release.to_string(),
-            urls: vec![self.api.url(&self.app)],
+            urls,
             took_ms: u64::try_from(took).unwrap_or(u64::MAX),
         })
         .await

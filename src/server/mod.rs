@@ -7,6 +7,7 @@ mod apps;
 mod builds;
 mod caller;
 mod config;
+mod domains;
 mod fault;
 mod follow;
 mod listener;
@@ -21,12 +22,12 @@ mod view;
 
 use axum::{
     Router,
-    routing::{get, patch, post},
+    routing::{get, patch, post, put},
 };
 
 pub use caller::{Attempts, Transport};
 pub use listener::{Incoming, serve};
-pub use state::{Api, EngineStatus};
+pub use state::{Api, EngineStatus, Reach};
 
 /// All routes of the API.
 pub fn router(api: Api) -> Router {
@@ -38,6 +39,11 @@ pub fn router(api: Api) -> Router {
         .route("/v1/apps/{app}/instances", get(apps::instances))
         .route("/v1/apps/{app}/formation", patch(apps::scale))
         .route("/v1/apps/{app}/restart", post(apps::restart))
+        .route("/v1/apps/{app}/maintenance", put(apps::maintenance))
+        .route("/v1/apps/{app}/domains", post(domains::add))
+        .route("/v1/domains", get(domains::list))
+        .route("/v1/domains/{name}", get(domains::show).delete(domains::remove))
+        .route("/v1/domains/{name}/check", post(domains::check))
         .route("/v1/apps/{app}/events", get(apps::events))
         .route("/v1/apps/{app}/builds", get(builds::list).post(uploads::upload))
         .route("/v1/apps/{app}/builds/{number}/log", get(builds::log))

@@ -1,11 +1,15 @@
 //! What handlers work with: handles to the store, the published observation, logs and uploads.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::{
-    logs::Logs, model::Observation, ops::grant::TokenKey, server::caller::Attempts, store::Store,
+    logs::Logs,
+    model::{Certificate, DomainName, Observation},
+    ops::grant::TokenKey,
+    server::caller::Attempts,
+    store::Store,
 };
 
 /// The API's handles. Cheap to clone.
@@ -23,16 +27,31 @@ pub struct Api {
     pub attempts: Attempts,
     /// The data folder.
     pub data: PathBuf,
-    /// Apps are `<app>.<domain>`.
-    pub domain: String,
-    /// The port in apps' URLs, where it is not 80.
-    pub edge_port: u16,
+    /// Where the world finds apps.
+    pub reach: Reach,
     /// This machine's name.
     pub node: String,
     /// Of the container engine and the base images.
     pub engine: watch::Receiver<EngineStatus>,
     /// Uploads unpacked at the same time; more wait.
     pub unpacking: Arc<Semaphore>,
+    /// Names to look up now; each is answered when it is on record where it leads.
+    pub lookups: mpsc::Sender<(DomainName, oneshot::Sender<()>)>,
+}
+
+/// Where the world finds apps.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// Apps are `<app>.<domain>`.
+    pub domain: String,
+    /// The port of plain HTTP.
+    pub http: u16,
+    /// The port of TLS, if it is spoken.
+    pub https: Option<u16>,
+    /// The addresses of the edge.
+    pub addresses: Vec<IpAddr>,
+    /// Whether this server answers for zones.
+    pub dns: bool,
 }
 
 /// How the container engine and the base images are.
@@ -44,12 +63,19 @@ pub struct EngineStatus {
     pub stack: String,
 }
 
-impl Api {
-    /// Where an app answers.
-    pub(super) fn url(&self, app: &crate::model::AppName) -> String {
-        match self.edge_port {
-            80 => format!("http://{app}.{}", self.domain),
-            port => format!("http://{app}.{}:{port}", self.domain),
+impl Reach {
+    /// The URL of a host: over TLS if it is spoken and there is something to prove the host with.
+    /// Ports that the scheme implies are left out.
+    pub(super) fn url(&self, host: &str, proof: Option<&Certificate>) -> String {
+        let proved = proof.is_some_and(|certificate| certificate.issued.is_some());
+        match (self.https.filter(|_| proved), self.http) {
+            (Some(443), _) => format!("https://{host}"),
+            (Some(port), _) => format!("https://{host}:{port}"),
+            (None, 80) => format!("http://{host}"),
+            (None, port) => format!("http://{host}:{port}"),
         }
     }
 }
+
+/// The longest that a request waits for a lookup.
+pub(super) const LOOKUP: Duration = Duration::from_secs(8);

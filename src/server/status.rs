@@ -10,16 +10,12 @@ pub(super) async fn server(
 ) -> Result<Json<api::Server>, Failure> {
     let engine = api.engine.borrow().clone();
     let space = rustix::fs::statvfs(&api.data).ok();
-    let edge_url = match api.edge_port {
-        80 => format!("http://{}", api.domain),
-        port => format!("http://{}:{port}", api.domain),
-    };
     Ok(Json(api::Server {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         node: api.node.clone(),
         user: caller.actor.to_string(),
-        domain: api.domain.clone(),
-        edge_url,
+        domain: api.reach.domain.clone(),
+        edge_url: api.reach.url(&api.reach.domain, None),
         engine_fault: api.observation.borrow().engine_fault.clone(),
         engine_version: engine.version,
         stack: engine.stack,

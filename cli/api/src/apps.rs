@@ -19,6 +19,9 @@ pub struct App {
     pub state: String,
     /// Why it is so, in a sentence, where that needs saying.
     pub reason: Option<String>,
+    /// What visitors are told instead of being served, while it is being worked on.
+    #[serde(default)]
+    pub maintenance: Option<String>,
     /// What serves, for example `v12`.
     pub release: Option<String>,
     /// Instances wanted, per process.
@@ -100,7 +103,8 @@ pub struct Instance {
 pub struct Event {
     /// When.
     pub at: String,
-    /// One word: `created`, `build`, `release`, `rollout`, `scale`, `instance`, `destroyed`.
+    /// One word: `created`, `build`, `release`, `rollout`, `scale`, `instance`,
+    /// `maintenance`, `domain`, `certificate`, `destroyed`.
     pub kind: String,
     /// The story in a sentence.
     pub text: String,

@@ -23,6 +23,12 @@
 //! | `PATCH /v1/apps/{app}/formation` | [`Scale`] → [`Change`] |
 //! | `GET /v1/apps/{app}/config` | → [`Config`] |
 //! | `PATCH /v1/apps/{app}/config` | [`ConfigPatch`] → [`Change`] |
+//! | `PUT /v1/apps/{app}/maintenance` | [`SetMaintenance`] → [`App`] |
+//! | `POST /v1/apps/{app}/domains` | [`AddDomain`] → [`Domain`] |
+//! | `GET /v1/domains?app={app}` | → list of [`Domain`] |
+//! | `GET /v1/domains/{name}` | → list of [`Domain`], one a path |
+//! | `DELETE /v1/domains/{name}?path={path}` | → list of [`Domain`]: those that were removed |
+//! | `POST /v1/domains/{name}/check` | looks where it leads → list of [`Domain`] |
 //! | `GET /v1/apps/{app}/events?limit={n}` | → list of [`Event`], newest first |
 //! | `GET /v1/apps/{app}/logs` with [`LogQuery`] | → stream of [`LogLine`] |
 //!
@@ -30,6 +36,8 @@
 
 mod apps;
 mod builds;
+mod certificates;
+mod domains;
 mod fault;
 mod follow;
 mod logs;
@@ -38,6 +46,8 @@ mod server;
 
 pub use apps::{App, Change, CreateApp, Event, Instance, Scale};
 pub use builds::Build;
+pub use certificates::Certificate;
+pub use domains::{AddDomain, DnsSetting, Domain, Pointing, SetMaintenance};
 pub use fault::{Fault, FaultCode};
 pub use follow::{Frame, InstanceProgress};
 pub use logs::{LogLine, LogQuery};

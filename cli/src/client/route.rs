@@ -4,12 +4,15 @@ use std::fmt::Write;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::target::AppName;
+use crate::target::{AppName, DomainName};
 
 /// The server itself.
 pub(crate) const SERVER: &str = "/v1/server";
 /// All apps.
 pub(crate) const APPS: &str = "/v1/apps";
+
+/// All domains.
+pub(crate) const DOMAINS: &str = "/v1/domains";
 
 /// One app.
 pub(crate) fn app(app: &AppName) -> String {
@@ -19,6 +22,16 @@ pub(crate) fn app(app: &AppName) -> String {
 /// What belongs to an app, for example `releases`.
 pub(crate) fn of(app: &AppName, rest: &str) -> String {
     format!("{APPS}/{app}/{rest}")
+}
+
+/// One domain.
+pub(crate) fn domain(name: &DomainName) -> String {
+    format!("{DOMAINS}/{name}")
+}
+
+/// What belongs to a domain, for example `check`.
+pub(crate) fn domain_of(name: &DomainName, rest: &str) -> String {
+    format!("{DOMAINS}/{name}/{rest}")
 }
 
 /// `path` with those query parameters that have a value.

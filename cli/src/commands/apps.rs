@@ -70,6 +70,9 @@ pub(crate) fn overview(apps: &[App]) -> Table {
         if let Some(reason) = &app.reason {
             table.note(reason);
         }
+        if let Some(message) = &app.maintenance {
+            table.note(&format!("visitors see the maintenance page: {message}"));
+        }
     }
     table
 }

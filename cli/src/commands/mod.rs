@@ -10,12 +10,14 @@ pub(crate) mod config;
 pub(crate) mod deploy;
 pub(crate) mod describe;
 pub(crate) mod destroy;
+pub(crate) mod domains;
 pub(crate) mod events;
 pub(crate) mod follow;
 pub(crate) mod init;
 pub(crate) mod launch;
 pub(crate) mod login;
 pub(crate) mod logs;
+pub(crate) mod maintenance;
 pub(crate) mod open;
 pub(crate) mod ps;
 pub(crate) mod releases;
@@ -45,6 +47,8 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Releases(releases) => releases.run(session).await,
         Command::Rollback(rollback) => rollback.run(session).await,
         Command::Config(config) => config.run(session).await,
+        Command::Domains(domains) => domains.run(session).await,
+        Command::Maintenance(maintenance) => maintenance.run(session).await,
         Command::Restart(restart) => restart.run(session).await,
         Command::Open(open) => open.run(session).await,
         Command::Events(events) => events.run(session).await,

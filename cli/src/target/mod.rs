@@ -2,6 +2,7 @@
 
 mod address;
 mod contexts;
+mod domain;
 mod git;
 mod manifest;
 mod name;
@@ -11,6 +12,7 @@ mod which;
 
 pub(crate) use address::{Address, HostPort};
 pub(crate) use contexts::{Context, Contexts};
+pub(crate) use domain::DomainName;
 pub(crate) use manifest::{MANIFEST, write as write_manifest};
 pub(crate) use name::AppName;
 pub(crate) use server::{Server, server};

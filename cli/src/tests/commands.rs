@@ -7,13 +7,14 @@ use api::{App, Change, Config, FaultCode, Frame, Instance, LogLine};
 use super::{User, server::Server};
 use crate::ui::Ui;
 
-fn app(name: &str) -> App {
+pub(super) fn app(name: &str) -> App {
     App {
         name: name.to_owned(),
         created_at: "2026-01-01T00:00:00Z".to_owned(),
         urls: vec![format!("http://{name}.localhost:8080")],
         state: "running".to_owned(),
         reason: None,
+        maintenance: None,
         release: Some("v9".to_owned()),
         formation: BTreeMap::from([("web".to_owned(), 2), ("worker".to_owned(), 1)]),
         ready: BTreeMap::from([("web".to_owned(), 2), ("worker".to_owned(), 0)]),

@@ -20,6 +20,7 @@ fn app() -> App {
         urls: Vec::new(),
         state: "new".to_owned(),
         reason: None,
+        maintenance: None,
         release: None,
         formation: std::collections::BTreeMap::new(),
         ready: std::collections::BTreeMap::new(),

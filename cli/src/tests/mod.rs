@@ -2,6 +2,7 @@
 
 mod commands;
 mod deploy;
+mod domains;
 mod logins;
 mod server;
 

@@ -47,9 +47,22 @@ pub(crate) fn seconds(duration: Duration) -> String {
 pub(crate) fn age(at: &str, now: Timestamp) -> String {
     let Ok(at) = at.parse::<Timestamp>() else { return at.to_owned() };
     // Another machine's clock may be a little ahead.
-    let seconds = now.as_second().saturating_sub(at.as_second()).max(0);
+    largest(now.as_second().saturating_sub(at.as_second()).max(0))
+}
+
+/// How far ahead `at` is: `in 4m`, or `now`. What is no time stays as it is.
+pub(crate) fn ahead(at: &str, now: Timestamp) -> String {
+    let Ok(at) = at.parse::<Timestamp>() else { return at.to_owned() };
+    match at.as_second().saturating_sub(now.as_second()) {
+        ..1 => "now".to_owned(),
+        seconds => format!("in {}", largest(seconds)),
+    }
+}
+
+/// Seconds in their largest unit.
+fn largest(seconds: i64) -> String {
     match seconds {
-        0..120 => format!("{seconds}s"),
+        ..120 => format!("{seconds}s"),
         120..7_200 => format!("{}m", seconds / 60),
         7_200..172_800 => format!("{}h", seconds / 3_600),
         _ => format!("{}d", seconds / 86_400),
@@ -93,5 +106,7 @@ mod tests {
         ] {
             assert_eq!(age(at, now), expected, "{at}");
         }
+        assert_eq!(ahead("2026-01-10T00:04:00Z", now), "in 4m");
+        assert_eq!(ahead("2026-01-09T00:04:00Z", now), "now");
     }
 }

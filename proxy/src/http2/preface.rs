@@ -18,8 +18,14 @@ use crate::wire::Wire;
 /// RFC 9113 section 3.4.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// An empty SETTINGS frame, which is how a server begins, and GOAWAY with PROTOCOL_ERROR.
-const FAREWELL: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0\x01";
+/// Where a frame says of what kind it is.
+const KIND: usize = 3;
+const SETTINGS_KIND: u8 = 4;
+
+/// An empty SETTINGS frame, which is how a server begins.
+const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+/// GOAWAY: no stream was served, PROTOCOL_ERROR.
+const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 /// A stream whose first bytes were read and are read again.
 #[derive(Debug)]
@@ -43,7 +49,9 @@ where
                 return Poll::Ready(Some(false));
             }
             if length == PREFACE.len() {
-                return Poll::Ready(Some(true));
+                // What follows must be SETTINGS; a client may wait for ours before it sends them.
+                let kind = bytes.get(PREFACE.len() + KIND).copied();
+                return Poll::Ready(Some(matches!(kind, None | Some(SETTINGS_KIND))));
             }
             match wire.poll_fill(cx) {
                 Poll::Ready(Ok(1..)) => {}
@@ -57,7 +65,8 @@ where
         let first = wire.input.bytes().to_vec();
         return Some(Begun { stream: wire.stream, first, at: 0 });
     }
-    wire.output.extend_from_slice(FAREWELL);
+    wire.output.extend_from_slice(&SETTINGS);
+    wire.output.extend_from_slice(&GOAWAY);
     if parting::flush(&mut wire, alarm, limits).await.is_ok() {
         parting::part(&mut wire, alarm, limits).await;
     }

@@ -1,4 +1,5 @@
-//! The last changes to a head before it goes to an upstream: what a way and a password take away.
+//! The last changes to a head before it goes to an upstream: what a way, a password and a
+//! cookie of the edge take away.
 //!
 //! The head is one of ours, so its lines are well formed. Most heads are passed on untouched.
 
@@ -14,7 +15,8 @@ pub(crate) fn put_head(way: &Way, head: &[u8], out: &mut Vec<u8>) {
         Forwarded::Stripped | Forwarded::Whole => None,
     };
     let password = way.target.service.policy.password.is_some();
-    if stripped.is_none() && !password {
+    let binding = way.target.pool.binding();
+    if stripped.is_none() && !password && binding.is_none() {
         out.extend_from_slice(head);
         return;
     }
@@ -23,7 +25,10 @@ pub(crate) fn put_head(way: &Way, head: &[u8], out: &mut Vec<u8>) {
             Some(prefix) if number == 0 => put_line(prefix, line, out),
             // The name and password are the edge's: an app that saw them could leak them.
             _ if password && value(line, "authorization").is_some() => {}
-            _ => out.extend_from_slice(line),
+            _ => match binding {
+                Some(binding) => binding.put_line(line, out),
+                None => out.extend_from_slice(line),
+            },
         }
     }
     if let Some(prefix) = stripped {

@@ -5,10 +5,10 @@
 
 use std::rc::Rc;
 
+use crate::arrival::Secure;
 use crate::place::{Lead, Place, Way};
 use crate::policy::Compression;
 use crate::refusal::Refusal;
-use crate::rules::asked::Transport;
 use crate::rules::compression::Offer;
 use crate::rules::{Asked, redirect};
 use crate::view::View;
@@ -18,23 +18,21 @@ use crate::view::View;
 pub(crate) struct Passage {
     place: Option<Rc<Place>>,
     way: Option<Rc<Way>>,
-    transport: Transport,
+    secure: Secure,
     offer: Offer,
 }
 
 impl Passage {
     /// Before anything is known.
     pub(crate) fn unknown() -> Self {
-        Self { place: None, way: None, transport: Transport::Plain, offer: Offer::Off }
+        Self { place: None, way: None, secure: Secure::No, offer: Offer::Off }
     }
 
     /// Finds the site of a request, and whether it answers here at all.
     pub(crate) fn enter(&mut self, view: &View, asked: &Asked<'_>) -> Result<(), Refusal> {
         let place = view.place(asked.host).ok_or_else(|| unknown_host(asked))?;
         self.place = Some(Rc::clone(place));
-        if place.hsts.is_some() {
-            self.transport = asked.transport();
-        }
+        self.secure = asked.secure;
         redirect::check(place, asked)
     }
 
@@ -56,7 +54,7 @@ impl Passage {
     /// `Strict-Transport-Security`, if the site wants it on every response. It is never said over
     /// plain HTTP, where anybody could have said it (RFC 6797 section 7.2).
     pub(crate) fn hsts(&self) -> Option<&str> {
-        let place = self.place.as_ref().filter(|_| self.transport == Transport::Secure)?;
+        let place = self.place.as_ref().filter(|_| self.secure == Secure::Yes)?;
         place.hsts.as_deref()
     }
 

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::BoxStream};
-use proxy::{Edge, Table, Traffic};
+use proxy::{Certificates, Edge, Table, Traffic};
 use tokio::{
     sync::{Notify, watch},
     time::sleep,
@@ -23,7 +23,7 @@ use crate::{
             state::{self, AppState},
             unrouted::Unrouted,
         },
-        routes::{self, Routes},
+        routes::{self, Ground, Routes},
         task::Task,
     },
     engine::Engine,
@@ -49,8 +49,10 @@ pub struct Apps<E: Engine> {
     pub table: watch::Sender<Arc<Table>>,
     /// Where the observation is published.
     pub observation: watch::Sender<Arc<Observation>>,
-    /// Apps are `<app>.<domain>`.
-    pub domain: String,
+    /// What routes are made of besides the apps.
+    pub ground: Ground,
+    /// What the edge presents: where that changes, so does what is sent to TLS.
+    pub certificates: watch::Receiver<Arc<Certificates>>,
     /// What a pass remembers for the next one; all of it could be observed again.
     pub memory: Memory,
     /// Ticks of the engine.
@@ -105,6 +107,7 @@ impl<E: Engine> Task for Apps<E> {
             _ = self.commits.changed() => {}
             () = health.notified() => {}
             _ = self.edge_changes.changed() => {}
+            _ = self.certificates.changed() => {}
             () = self.ticks.next() => {}
             () = sleep(timer) => {}
         }
@@ -135,7 +138,8 @@ impl<E: Engine> Task for Apps<E> {
         self.memory.usage.measure(&self.executor.engine, &by_app, now).await;
         let by_app = self.without_orphans(by_app, &states).await;
         let seen = self.observe(by_app, &traffic);
-        self.publish_routes(Routes::of(&snapshot, &states, &seen, &self.domain)?);
+        self.ground.certificates = self.certificates.borrow_and_update().clone();
+        self.publish_routes(Routes::of(&snapshot, &states, &seen, &self.ground)?);
         self.publish(seen.clone(), slots::waiting(&states, &seen, now), now);
         self.act(states, &seen, now).await;
         Ok(())
@@ -221,7 +225,7 @@ impl<E: Engine> Apps<E> {
                 let target = Target {
                     address: SocketAddr::new(address, port),
                     pid: instance.pid,
-                    host: format!("{name}.{}", self.domain),
+                    host: format!("{name}.{}", self.ground.domain),
                     check: process.health.clone(),
                 };
                 targets.insert(instance.id.clone(), target);

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    model::{App, AppName, Incarnation, Instance, Process, Release, ReleaseVersion, Rollout, Slot},
+    model::{
+        App, AppName, HttpSettings, Incarnation, Instance, Process, Release, ReleaseVersion,
+        Rollout, Slot,
+    },
     store::{StoreError, View},
 };
 
@@ -57,6 +60,12 @@ impl AppState {
             states.insert(name, Self::load(view, app, releases)?);
         }
         Ok(states)
+    }
+
+    /// What the release that serves asks of the edge.
+    pub fn http(&self) -> Option<&HttpSettings> {
+        let current = self.app.current?;
+        self.releases.get(&current.release).map(|release| &release.deploy.http)
     }
 
     /// What is to become current, while a rollout is under way.

@@ -6,11 +6,13 @@
 mod name;
 mod text;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Actor, DomainName, Timestamp};
 
-pub use name::{RecordGrammar, RecordName};
+pub use name::{RecordGrammar, RecordName, is_within};
 pub use text::InvalidRecord;
 
 /// A domain delegated to this server. The platform's own is not stored: it is a setting.
@@ -96,6 +98,10 @@ pub enum DnsData {
         target: String,
     },
 }
+
+/// What a certificate authority is to find in the DNS: names, and the texts at each. Not stored: an
+/// order that is taken up again has them anew.
+pub type Proofs = BTreeMap<RecordName, Vec<String>>;
 
 impl DnsData {
     /// The type as zone files write it.

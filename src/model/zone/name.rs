@@ -14,7 +14,7 @@ impl RecordName {
 }
 
 /// Whether `name` is `apex` or below it; both in lower case without a final dot.
-pub(super) fn is_within(name: &str, apex: &str) -> bool {
+pub fn is_within(name: &str, apex: &str) -> bool {
     let before = name.strip_suffix(apex);
     before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }

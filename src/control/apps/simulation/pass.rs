@@ -1,6 +1,9 @@
 //! The daemon: a pass as `reconcile` makes it, under the eyes of the laws.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     laws,
@@ -13,7 +16,7 @@ use crate::{
             state::{self, AppState},
             step::Step,
         },
-        routes::Routes,
+        routes::{EdgeKey, Ground, Routes},
     },
     engine::Engine,
     model::{AppName, ContainerId, Health, Instance, InstanceState, Observed, RolloutNumber},
@@ -42,7 +45,13 @@ impl World {
         for name in seen.keys() {
             assert!(states.contains_key(name), "{name} has instances and no record");
         }
-        self.edge.publish(Routes::of(&snapshot, &states, &seen, "test").unwrap());
+        let ground = Ground {
+            domain: "test".to_owned(),
+            https: None,
+            certificates: Arc::default(),
+            key: EdgeKey::new([0; 32]),
+        };
+        self.edge.publish(Routes::of(&snapshot, &states, &seen, &ground).unwrap());
         laws::routes_are_single(&self.edge, &seen);
         (self.look_again, self.busy) = (None, false);
         for (name, state) in states {

@@ -1,13 +1,12 @@
 //! From the model to the wire contract.
 
+pub(super) mod domain;
+
 use std::collections::BTreeMap;
 
-use crate::{
-    model::{
-        App, Build, BuildStatus, Event, Health, InstanceState, Observed, Phase, Release, Rollout,
-        Timestamp, observation::Usage,
-    },
-    server::state::Api,
+use crate::model::{
+    App, Build, BuildStatus, Event, Health, InstanceState, Observed, Phase, Release, Rollout,
+    Timestamp, observation::Usage,
 };
 
 /// What an app's state is derived from.
@@ -18,19 +17,22 @@ pub(super) struct AppView<'a> {
     pub(super) last_rollout: Option<&'a Rollout>,
     pub(super) seen: &'a [Observed],
     pub(super) engine_fault: Option<&'a str>,
+    /// Where it answers, its name below the platform's domain first.
+    pub(super) urls: Vec<String>,
 }
 
 impl AppView<'_> {
-    pub(super) fn to_api(&self, api: &Api) -> api::App {
+    pub(super) fn to_api(&self) -> api::App {
         let formation = self.formation();
         let ready = self.ready();
         let (state, reason) = self.state(&formation, &ready);
         api::App {
             name: self.app.name.to_string(),
             created_at: self.app.created_at.to_string(),
-            urls: vec![api.url(&self.app.name)],
+            urls: self.urls.clone(),
             state: state.to_owned(),
             reason,
+            maintenance: self.app.maintenance.as_ref().map(|said| said.message.clone()),
             release: self.app.current.map(|current| current.release.to_string()),
             formation,
             ready,

@@ -1,92 +1,27 @@
-//! From apps and their instances to the edge's table. Pure.
-//!
-//! Only instances of what serves are routed to: during a rollout the old ones until the record says
-//! that the new serve, then the new ones. An instance that is told to end, or that is more than
-//! wanted, is not in the table; the edge forgets it before anything happens to it.
+//! What the edge does for one app: who answers, how requests wait, what a visitor is told. Pure.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
-use proxy::{Absence, Hold, Pattern, Service, ServiceName, Site, Table, Upstream, UpstreamId};
+use proxy::{Absence, Hold, Protocol, Service, Upstream};
 
 use crate::{
-    control::apps::{slots, state::AppState},
-    model::{AppName, ContainerId, Health, InstanceState, Observed, Phase, ProcessName, Rollout},
-    store::{StoreError, View},
+    control::{
+        apps::{slots, state::AppState},
+        routes::{
+            policy::{EdgeKey, policy},
+            upstream_id,
+        },
+    },
+    model::{Health, HttpProtocol, InstanceState, Observed, Phase, ProcessName, Rollout},
 };
 
-/// The services and hosts of all apps.
-#[derive(Debug, Default)]
-pub struct Routes {
-    services: BTreeMap<ServiceName, Arc<Service>>,
-    sites: BTreeMap<Pattern, Site>,
-}
-
-impl Routes {
-    /// Those of all these apps, each under `<app>.<domain>`.
-    pub fn of(
-        view: &impl View,
-        states: &BTreeMap<AppName, AppState>,
-        seen: &BTreeMap<AppName, Vec<Observed>>,
-        domain: &str,
-    ) -> Result<Self, StoreError> {
-        let mut routes = Self::default();
-        for (name, state) in states {
-            let Ok(host) = format!("{name}.{domain}").parse() else { continue };
-            let key = (name.as_str().to_owned(), u64::from(state.app.last_rollout.0));
-            let last = view.get::<Rollout>(&key)?;
-            let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
-            routes.add(host, state, last.as_ref(), seen);
-        }
-        Ok(routes)
-    }
-
-    /// Those of all apps on record before any instance was seen. A daemon that has just started
-    /// holds requests by them; with no table it would call every host unknown until it has looked.
-    pub fn on_record(view: &impl View, domain: &str) -> Result<Self, StoreError> {
-        let states = AppState::load_all(view, &BTreeMap::new())?;
-        Self::of(view, &states, &BTreeMap::new(), domain)
-    }
-
-    fn add(&mut self, host: Pattern, state: &AppState, last: Option<&Rollout>, seen: &[Observed]) {
-        let name = service_name(&state.app.name);
-        self.services.insert(name.clone(), Arc::new(service(state, last, seen)));
-        self.sites.insert(host, Site::of(name));
-    }
-
-    /// Whether the edge would do the same by `table`.
-    pub fn equals(&self, table: &Table) -> bool {
-        self.sites == table.sites && self.services == table.services
-    }
-
-    /// The table of that generation.
-    pub fn into_table(self, generation: u64) -> Table {
-        let (services, sites) = (self.services, self.sites);
-        Table { generation, services, sites }
-    }
-}
-
-/// The containers that a table sends requests to.
-pub fn routed(table: &Table) -> BTreeSet<ContainerId> {
-    let upstreams = table.services.values().flat_map(|service| &service.upstreams);
-    upstreams.map(|upstream| ContainerId(upstream.id.as_str().to_owned())).collect()
-}
-
-/// The edge's name of a container.
-pub fn upstream_id(id: &ContainerId) -> UpstreamId {
-    UpstreamId::new(id.0.as_str())
-}
-
-/// The edge's name of an app.
-pub fn service_name(app: &AppName) -> ServiceName {
-    ServiceName::new(app.as_str())
-}
-
-fn service(state: &AppState, last: Option<&Rollout>, seen: &[Observed]) -> Service {
+/// The service of an app. `last` is its newest rollout.
+pub(super) fn service(
+    state: &AppState,
+    last: Option<&Rollout>,
+    seen: &[Observed],
+    key: &EdgeKey,
+) -> Service {
     let upstreams = upstreams(state, seen);
     let expected = web_instances(state) > 0;
     let hold = if expected {
@@ -94,7 +29,12 @@ fn service(state: &AppState, last: Option<&Rollout>, seen: &[Observed]) -> Servi
     } else {
         Hold { most: 0, deadline: Duration::ZERO }
     };
-    Service::new(upstreams, hold, absence(state, last, seen))
+    let protocol = match state.http().map(|http| http.protocol).unwrap_or_default() {
+        HttpProtocol::Http1 => Protocol::Http1,
+        HttpProtocol::H2c => Protocol::H2c,
+    };
+    let plain = Service::new(upstreams, hold, absence(state, last, seen));
+    Service { protocol, policy: policy(state, key), ..plain }
 }
 
 fn upstreams(state: &AppState, seen: &[Observed]) -> Vec<Upstream> {

@@ -1,11 +1,13 @@
 //! The OpenAPI document: schemas come from the wire contract, paths from the table below, which a
 //! test holds against the router.
 
+mod operations;
+
 use axum::Json;
 use utoipa::{
     OpenApi,
     openapi::{
-        HttpMethod, OpenApi as Document, PathItem, Ref, RefOr, Required, ResponseBuilder, Schema,
+        OpenApi as Document, PathItem, Ref, RefOr, Required, ResponseBuilder, Schema,
         content::ContentBuilder,
         path::{OperationBuilder, ParameterBuilder, ParameterIn, PathsBuilder},
         request_body::RequestBodyBuilder,
@@ -13,6 +15,8 @@ use utoipa::{
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
+
+use operations::{OPERATIONS, Operation, Shape};
 
 /// Serves the document; it needs no token.
 pub(super) async fn document() -> Json<Document> {
@@ -23,12 +27,16 @@ pub(super) async fn document() -> Json<Document> {
 #[openapi(
     info(title = "paas", description = "Deploy, run, scale and watch apps on your own server."),
     components(schemas(
+        api::AddDomain,
         api::App,
         api::Build,
+        api::Certificate,
         api::Change,
         api::Config,
         api::ConfigPatch,
         api::CreateApp,
+        api::DnsSetting,
+        api::Domain,
         api::Event,
         api::Fault,
         api::FaultCode,
@@ -36,158 +44,15 @@ pub(super) async fn document() -> Json<Document> {
         api::Instance,
         api::InstanceProgress,
         api::LogLine,
+        api::Pointing,
         api::Release,
         api::Rollback,
         api::Scale,
         api::Server,
+        api::SetMaintenance,
     ))
 )]
 struct Schemas;
-
-/// What a body is.
-#[derive(Debug, Clone, Copy)]
-enum Shape {
-    None,
-    One(&'static str),
-    Many(&'static str),
-    Lines(&'static str),
-    Text,
-    Tar,
-}
-
-struct Operation {
-    method: HttpMethod,
-    path: &'static str,
-    id: &'static str,
-    summary: &'static str,
-    query: &'static [&'static str],
-    takes: Shape,
-    gives: Shape,
-}
-
-const fn operation(
-    method: HttpMethod,
-    path: &'static str,
-    (id, summary): (&'static str, &'static str),
-    query: &'static [&'static str],
-    (takes, gives): (Shape, Shape),
-) -> Operation {
-    Operation { method, path, id, summary, query, takes, gives }
-}
-
-use HttpMethod::{Delete, Get, Patch, Post};
-use Shape::{Lines, Many, One, Tar, Text};
-
-const OPERATIONS: [Operation; 18] = [
-    operation(
-        Get,
-        "/v1/server",
-        ("server", "The server itself"),
-        &[],
-        (Shape::None, One("Server")),
-    ),
-    operation(Get, "/v1/apps", ("listApps", "All apps"), &[], (Shape::None, Many("App"))),
-    operation(Post, "/v1/apps", ("createApp", "Make an app"), &[], (One("CreateApp"), One("App"))),
-    operation(Get, "/v1/apps/{app}", ("app", "One app"), &[], (Shape::None, One("App"))),
-    operation(
-        Delete,
-        "/v1/apps/{app}",
-        ("destroyApp", "Destroy an app"),
-        &["confirm"],
-        (Shape::None, One("Change")),
-    ),
-    operation(
-        Get,
-        "/v1/apps/{app}/instances",
-        ("instances", "What runs of an app"),
-        &[],
-        (Shape::None, Many("Instance")),
-    ),
-    operation(
-        Patch,
-        "/v1/apps/{app}/formation",
-        ("scale", "Change how many instances there are"),
-        &[],
-        (One("Scale"), One("Change")),
-    ),
-    operation(
-        Post,
-        "/v1/apps/{app}/restart",
-        ("restart", "Fresh instances of what serves"),
-        &[],
-        (Shape::None, One("Change")),
-    ),
-    operation(
-        Get,
-        "/v1/apps/{app}/events",
-        ("events", "What happened, newest first"),
-        &["limit"],
-        (Shape::None, Many("Event")),
-    ),
-    operation(
-        Get,
-        "/v1/apps/{app}/builds",
-        ("builds", "Builds, newest first"),
-        &[],
-        (Shape::None, Many("Build")),
-    ),
-    operation(
-        Post,
-        "/v1/apps/{app}/builds",
-        ("deploy", "Upload a source tree, build it and roll it out"),
-        &[],
-        (Tar, One("Change")),
-    ),
-    operation(
-        Get,
-        "/v1/apps/{app}/builds/{number}/log",
-        ("buildLog", "What a build wrote"),
-        &[],
-        (Shape::None, Text),
-    ),
-    operation(
-        Get,
-        "/v1/apps/{app}/follow",
-        ("follow", "A build or a rollout as it happens"),
-        &["build", "rollout"],
-        (Shape::None, Lines("Frame")),
-    ),
-    operation(
-        Get,
-        "/v1/apps/{app}/releases",
-        ("releases", "Releases, newest first"),
-        &[],
-        (Shape::None, Many("Release")),
-    ),
-    operation(
-        Post,
-        "/v1/apps/{app}/rollback",
-        ("rollback", "Go back to an earlier release, code and config"),
-        &[],
-        (One("Rollback"), One("Change")),
-    ),
-    operation(
-        Get,
-        "/v1/apps/{app}/config",
-        ("config", "An app's config"),
-        &[],
-        (Shape::None, One("Config")),
-    ),
-    operation(
-        Patch,
-        "/v1/apps/{app}/config",
-        ("configure", "Change the config, which makes a release"),
-        &[],
-        (One("ConfigPatch"), One("Change")),
-    ),
-    operation(
-        Get,
-        "/v1/apps/{app}/logs",
-        ("logs", "What instances wrote"),
-        &["lines", "follow", "process", "since", "until", "grep", "release"],
-        (Shape::None, Lines("LogLine")),
-    ),
-];
 
 fn describe() -> Document {
     let mut document = Schemas::openapi();
@@ -240,6 +105,8 @@ fn response(description: &str, shape: Shape) -> utoipa::openapi::Response {
     }
 }
 
+use Shape::{Lines, Many, One, Tar, Text};
+
 fn body(shape: Shape) -> Option<(&'static str, Option<RefOr<Schema>>)> {
     let named = |name: &str| RefOr::Ref(Ref::from_schema_name(name));
     match shape {
@@ -268,6 +135,6 @@ mod tests {
             let name: String = reference.chars().take_while(char::is_ascii_alphanumeric).collect();
             assert!(known.contains_key(&name), "{name} is referred to and not described");
         }
-        assert_eq!(document["paths"].as_object().unwrap().len(), 14);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 18);
     }
 }

@@ -1,0 +1,101 @@
+//! From apps, their domains and their instances to the edge's table. Pure.
+//!
+//! Only instances of what serves are routed to: during a rollout the old ones until the record says
+//! that the new serve, then the new ones. An instance that is told to end, or that is more than
+//! wanted, is not in the table; the edge forgets it before anything happens to it.
+
+mod policy;
+mod service;
+mod site;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use proxy::{Certificates, Pattern, Service, ServiceName, Site, Table, UpstreamId};
+
+pub use policy::EdgeKey;
+
+use crate::{
+    control::apps::state::AppState,
+    model::{AppName, ContainerId, Domain, Observed, Rollout},
+    store::{StoreError, View},
+};
+
+/// What routes are made of besides the apps.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// Apps are `<app>.<domain>`.
+    pub domain: String,
+    /// The port that TLS is reached on, if it is spoken.
+    pub https: Option<u16>,
+    /// What the edge presents there. Visitors are sent to TLS only where it can prove the host.
+    pub certificates: Arc<Certificates>,
+    /// What cookies are signed and passwords are kept with.
+    pub key: EdgeKey,
+}
+
+/// The services and hosts of all apps.
+#[derive(Debug, Default)]
+pub struct Routes {
+    services: BTreeMap<ServiceName, Arc<Service>>,
+    sites: BTreeMap<Pattern, Site>,
+}
+
+impl Routes {
+    /// Those of all these apps, each under `<app>.<domain>` and the domains that it was given.
+    pub fn of(
+        view: &impl View,
+        states: &BTreeMap<AppName, AppState>,
+        seen: &BTreeMap<AppName, Vec<Observed>>,
+        ground: &Ground,
+    ) -> Result<Self, StoreError> {
+        let mut services = BTreeMap::new();
+        for (name, state) in states {
+            let key = (name.as_str().to_owned(), u64::from(state.app.last_rollout.0));
+            let last = view.get::<Rollout>(&key)?;
+            let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
+            let service = service::service(state, last.as_ref(), seen, &ground.key);
+            services.insert(service_name(name), Arc::new(service));
+        }
+        let domains = view.scan::<Domain>(&())?;
+        Ok(Self { services, sites: site::sites(states, &domains, ground) })
+    }
+
+    /// Those of all apps on record before any instance was seen. A daemon that has just started
+    /// holds requests by them; with no table it would call every host unknown until it has looked.
+    pub fn on_record(view: &impl View, ground: &Ground) -> Result<Self, StoreError> {
+        let states = AppState::load_all(view, &BTreeMap::new())?;
+        Self::of(view, &states, &BTreeMap::new(), ground)
+    }
+
+    /// Whether the edge would do the same by `table`.
+    pub fn equals(&self, table: &Table) -> bool {
+        self.sites == table.sites && self.services == table.services
+    }
+
+    /// The table of that generation.
+    pub fn into_table(self, generation: u64) -> Table {
+        let (services, sites) = (self.services, self.sites);
+        Table { generation, services, sites }
+    }
+}
+
+/// The containers that a table sends requests to.
+pub fn routed(table: &Table) -> BTreeSet<ContainerId> {
+    let upstreams = table.services.values().flat_map(|service| &service.upstreams);
+    upstreams.map(|upstream| ContainerId(upstream.id.as_str().to_owned())).collect()
+}
+
+/// The edge's name of a container.
+pub fn upstream_id(id: &ContainerId) -> UpstreamId {
+    UpstreamId::new(id.0.as_str())
+}
+
+/// The edge's name of an app.
+pub fn service_name(app: &AppName) -> ServiceName {
+    ServiceName::new(app.as_str())
+}

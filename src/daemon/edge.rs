@@ -1,0 +1,82 @@
+//! The edge, put together from the settings: where it listens, whom it believes, and how the world
+//! finds it.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use proxy::{AccessLog, Certificates, Edge, Feeds, Limits, Listen};
+
+use crate::{
+    clock,
+    config::Config,
+    control::routes::{EdgeKey, Ground},
+    daemon::{folders::Folders, init::write_secret},
+    server::Reach,
+};
+
+/// Binds every address of the settings, plain ones first.
+pub(super) fn bind(
+    config: &Config,
+    feeds: &Feeds,
+    access_log: &AccessLog,
+) -> Result<Edge, proxy::BindError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let plain = config.http.iter().copied().map(Listen::http);
+    let settings = proxy::Settings {
+        listen: plain.chain(config.https.iter().copied().map(Listen::https)).collect(),
+        workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
+        limits: Limits::default(),
+        trusted: config
+            .trusted
+            .iter()
+            .filter_map(|network| network.as_str().parse().ok())
+            .collect(),
+        clock: clock::system,
+    };
+    Edge::bind(settings, feeds, access_log)
+}
+
+/// The edge's addresses, by what is spoken there.
+pub(super) fn addresses<'a>(
+    config: &Config,
+    edge: &'a Edge,
+) -> (&'a [SocketAddr], &'a [SocketAddr]) {
+    let all = edge.addresses();
+    all.split_at(config.http.len().min(all.len()))
+}
+
+/// What routes are made of besides the apps, before anything is bound: TLS is not sent to yet.
+pub(super) fn ground(
+    config: &Config,
+    folders: &Folders,
+    certificates: &Arc<Certificates>,
+) -> io::Result<Ground> {
+    Ok(Ground {
+        domain: config.domain.clone(),
+        https: None,
+        certificates: certificates.clone(),
+        key: key(folders)?,
+    })
+}
+
+/// Where the world finds apps once the edge is bound.
+pub(super) fn reach(config: &Config, edge: &Edge) -> Reach {
+    let (plain, tls) = addresses(config, edge);
+    Reach {
+        domain: config.domain.clone(),
+        http: plain.first().map_or(80, SocketAddr::port),
+        https: tls.first().map(SocketAddr::port),
+        addresses: config.addresses.clone(),
+        dns: !config.dns.is_empty(),
+    }
+}
+
+/// The edge's secret: 32 random bytes, made once, so that cookies outlive the daemon.
+fn key(folders: &Folders) -> io::Result<EdgeKey> {
+    let path = folders.keys().join("edge.key");
+    if !path.exists() {
+        write_secret(&path, &rand::random::<[u8; 32]>())?;
+    }
+    let bytes = std::fs::read(&path)?;
+    let bytes = bytes.try_into().map_err(|_| io::Error::other("edge.key is not 32 bytes long"))?;
+    Ok(EdgeKey::new(bytes))
+}

@@ -1,0 +1,91 @@
+//! The private names of apps: `<app>.internal` and `<process>.<app>.internal`.
+//!
+//! What a container may look up depends on where it asks from: names of its own app and no others,
+//! because no packet of it reaches another app's network.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+
+use super::zones::{InvalidZone, ZoneData, ZoneRecord, Zones};
+use crate::model::{AppName, DnsData, ProcessName};
+
+/// One app's instances, as far as names are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppNames {
+    /// The app.
+    pub app: AppName,
+    /// Addresses of any of its instances: who asks from the same networks is one of them.
+    pub networks: BTreeSet<Ipv4Addr>,
+    /// The instances of what serves that are ready, by process.
+    pub ready: BTreeMap<ProcessName, BTreeSet<Ipv4Addr>>,
+}
+
+/// The private names of all apps.
+#[derive(Debug, Default)]
+pub struct Names {
+    by_network: HashMap<u32, Arc<Zones>>,
+    nobody: Zones,
+}
+
+impl Names {
+    /// Of all these apps.
+    pub fn new(apps: &[AppNames]) -> Result<Self, InvalidZone> {
+        let mut by_network = HashMap::new();
+        for app in apps {
+            let zones = Arc::new(Zones::new(&[zone(app)])?);
+            for address in &app.networks {
+                by_network.insert(network(*address), zones.clone());
+            }
+        }
+        Ok(Self { by_network, nobody: Zones::new(&[bare(Vec::new())])? })
+    }
+
+    /// What a container at that address may look up.
+    pub(super) fn seen_from(&self, asker: IpAddr) -> &Zones {
+        let IpAddr::V4(asker) = asker.to_canonical() else { return &self.nobody };
+        self.by_network.get(&network(asker)).map_or(&self.nobody, AsRef::as_ref)
+    }
+}
+
+fn zone(app: &AppNames) -> ZoneData {
+    let mut records = Vec::new();
+    for (process, addresses) in &app.ready {
+        let own = format!("{process}.{}.{INTERNAL}", app.app);
+        let mut names = BTreeSet::from([own.replace('_', "-"), own]);
+        if process.is_web() {
+            names.insert(format!("{}.{INTERNAL}", app.app));
+        }
+        for (name, address) in
+            names.iter().flat_map(|name| addresses.iter().map(move |a| (name, a)))
+        {
+            let data = DnsData::A { address: *address };
+            records.push(ZoneRecord { name: name.clone(), ttl: TTL, data });
+        }
+    }
+    bare(records)
+}
+
+fn bare(records: Vec<ZoneRecord>) -> ZoneData {
+    ZoneData {
+        apex: INTERNAL.to_owned(),
+        servers: vec![INTERNAL.to_owned()],
+        serial: 1,
+        negative_ttl: TTL,
+        records,
+    }
+}
+
+/// The part of an address that all of one app's containers share; the engine cuts networks of this
+/// size.
+fn network(address: Ipv4Addr) -> u32 {
+    address.to_bits() >> (32 - NETWORK_BITS)
+}
+
+/// Reserved for private use (ICANN, 2024).
+pub(super) const INTERNAL: &str = "internal";
+const NETWORK_BITS: u32 = 26;
+/// In seconds: an instance that is gone shall be forgotten.
+const TTL: u32 = 2;

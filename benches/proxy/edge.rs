@@ -25,13 +25,14 @@ pub(crate) fn serve(origin: &str, plain: &str, tls: &str, folder: &str, swaps: &
     let (_certificates, certificates) = watch::channel(Arc::new(certificates(Path::new(folder))));
     let (log, records) = access_log();
     drop(records); // no access log, like the others
-    let settings = Settings {
-        listen: vec![Listen::http(address(plain)), Listen::https(address(tls))],
-        workers: 1,
-        limits: Limits { connections: 50_000, ..Limits::default() },
-        trusted: Vec::new(),
-        clock: SystemTime::now,
+    let listen = vec![Listen::http(address(plain)), Listen::https(address(tls))];
+    let limits = Limits {
+        connections: 50_000,
+        // All load comes from one address.
+        connections_per_client: 50_000,
+        ..Limits::default()
     };
+    let settings = Settings { limits, ..Settings::new(listen, SystemTime::now) };
     let _edge = Edge::bind(settings, &Feeds { table, certificates }, &log).unwrap();
     for generation in 2.. {
         if swaps == 0 {

@@ -39,11 +39,9 @@ fn main() {
     let (log, _records) = access_log();
     let (_table, receiver) = watch::channel(Arc::new(table(origin)));
     let settings = Settings {
-        listen: vec![Listen::http("127.0.0.1:0".parse().unwrap())],
         workers: thread::available_parallelism().map_or(1, usize::from),
-        limits: Limits::default(),
-        trusted: Vec::new(),
-        clock: SystemTime::now,
+        limits: Limits { connections_per_client: usize::MAX, ..Limits::default() },
+        ..Settings::new(vec![Listen::http("127.0.0.1:0".parse().unwrap())], SystemTime::now)
     };
     let edge = Edge::bind(settings, &Feeds::plain(receiver), &log).unwrap();
     let through = *edge.addresses().first().unwrap();

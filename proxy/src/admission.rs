@@ -1,108 +1,89 @@
-//! A request before anybody is asked to answer it: led to a service, past every rule of it, to a
-//! seat among those that the service takes at once.
+//! What happens to an accepted connection before HTTP: the PROXY protocol, then TLS.
 //!
-//! It decides nothing itself (`rules` does) and knows no upstream. The invariant: whatever protocol
-//! a request came by, it comes through here.
+//! Each step has its time and its place; what fails is closed without a word, as there is nobody
+//! yet to say it to. Memory that only these steps need is given back before the first request.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::Pin;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
-use std::time::Instant;
 
-use crate::access_log::Abort;
-use crate::forward::{After, Turn};
-use crate::party::Client;
-use crate::place::Way;
-use crate::refusal::Refusal;
-use crate::request::Reach;
-use crate::rules::queue::{Entry, Seat};
-use crate::rules::{self, Asked};
-use crate::view::Target;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-impl<'a, C: Client> Turn<'a, C> {
-    /// Admits the request and has it answered.
-    pub(crate) async fn route(&mut self) -> After {
-        if self.request.reach == Reach::Edge {
-            let trace = &*self.request.method == "TRACE";
-            return After::Refuse(if trace { Refusal::Trace } else { Refusal::Here });
-        }
-        match self.admit() {
-            Ok(way) => match self.seat(&way.target).await {
-                Ok(_seat) => self.forward(way).await,
-                Err(after) => after,
-            },
-            Err(refusal) => After::Refuse(refusal),
-        }
-    }
+use crate::connection;
+use crate::http2;
+use crate::place::Tenancy;
+use crate::preface::{self, InvalidPreface, Origin, Progress};
+use crate::settings::{Preface, Speaks};
+use crate::tls::{self, Inside, Shaken};
+use crate::worker::Worker;
 
-    /// Meets every rule that does not depend on an upstream.
-    fn admit(&mut self) -> Result<Rc<Way>, Refusal> {
-        let asked = self.asked();
-        rules::prove(&self.worker.certificates(), &asked)?;
-        let view = self.worker.view();
-        self.passage.enter(&view, &asked).inspect_err(|refusal| self.count_unrouted(refusal))?;
-        let way = self.find()?;
-        rules::admit(&way.target, &asked, self.started)?;
-        Ok(way)
-    }
-
-    /// Who answers, by the table that is current now.
-    pub(crate) fn find(&mut self) -> Result<Rc<Way>, Refusal> {
-        let view = self.worker.view();
-        let way = self.passage.find(&view, &self.asked());
-        let way = way.inspect_err(|refusal| self.count_unrouted(refusal))?;
-        self.record.service = Some(way.target.name.clone());
-        self.meter = Some(Arc::clone(&way.target.meter));
-        Ok(way)
-    }
-
-    fn asked(&self) -> Asked<'a> {
-        Asked {
-            method: &self.request.method,
-            host: &self.request.host,
-            path: &self.request.path,
-            head: self.head,
-            body: self.request.body,
-            secure: self.request.secure,
-            peer: self.arrival.peer.ip(),
-            hops: &self.request.hops,
-            trusted: &self.worker.shared.trusted,
-        }
-    }
-
-    fn count_unrouted(&self, refusal: &Refusal) {
-        if matches!(refusal, Refusal::UnknownHost(_)) {
-            self.worker.shared.ledger.unrouted.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// Takes a seat, or waits for one as long and in such a line as the service holds requests.
-    async fn seat(&mut self, target: &Target) -> Result<Option<Seat>, After> {
-        let Some(most) = target.service.policy.most_in_flight else { return Ok(None) };
-        let hold = target.service.hold;
-        let mut ticket = match target.meter.queue.enter(most, hold.most) {
-            Entry::Seated(seat) => return Ok(Some(seat)),
-            Entry::Waiting(ticket) => ticket,
-        };
-        let Some(_held) = target.meter.hold(hold.most) else {
-            return Err(After::Refuse(Refusal::Crowded));
-        };
-        self.alarm.set(hold.deadline);
-        let began = Instant::now();
-        let seat = poll_fn(|cx| {
-            if let Poll::Ready(Ok(seat)) = Pin::new(&mut ticket).poll(cx) {
-                return Poll::Ready(Ok(Some(seat)));
+/// Brings a connection to where HTTP begins.
+pub(crate) async fn admit(tenancy: Tenancy<TcpStream>, worker: Rc<Worker>) {
+    let Tenancy { mut stream, mut arrival, door, mut place } = tenancy;
+    if door.preface == Preface::ProxyProtocol {
+        let patience = worker.shared.limits.handshake;
+        match timeout(patience, origin(&mut stream)).await {
+            Ok(Ok(Origin::Sender)) => {}
+            Ok(Ok(Origin::Client(client))) => {
+                arrival.peer = client;
+                arrival.trust = worker.trust(client.ip());
+                if !place.seat(client.ip(), arrival.trust) {
+                    return;
+                }
             }
-            if self.client.poll_gone(cx).is_ready() {
-                return Poll::Ready(Err(After::Cut(Abort::ClientGone)));
+            failed => {
+                tracing::debug!(sender = %arrival.peer, ?failed, "no PROXY protocol");
+                worker.shared.ledger.prefaces_refused.fetch_add(1, Relaxed);
+                return;
             }
-            self.alarm.poll(cx).map(|()| Err(After::Refuse(Refusal::Crowded)))
-        })
-        .await;
-        self.record.held += began.elapsed();
-        seat
+        }
     }
+    match door.speaks {
+        Speaks::Http => worker.keep(place, connection::serve(stream, arrival, Rc::clone(&worker))),
+        Speaks::Https => {
+            let Some(Shaken { stream, session }) = tls::shake(stream, &worker).await else {
+                return;
+            };
+            let inside = session.inside;
+            arrival.scheme = "https";
+            arrival.tls = Some(Arc::new(session));
+            // A session is large, and futures that are moved are stored twice.
+            let stream = Box::new(stream);
+            match inside {
+                Inside::Http1 => {
+                    worker.keep(place, connection::serve(stream, arrival, Rc::clone(&worker)));
+                }
+                Inside::Http2 => {
+                    worker.keep(place, http2::serve(stream, arrival, Rc::clone(&worker)));
+                }
+            }
+        }
+    }
+}
+
+/// Reads a preface and not a byte more.
+async fn origin(stream: &mut TcpStream) -> Result<Origin, Unknown> {
+    let mut bytes = Vec::new();
+    loop {
+        match preface::look(&bytes)? {
+            Progress::Whole(origin) => return Ok(origin),
+            Progress::Partial(more) => {
+                let here = bytes.len();
+                bytes.resize(here + more, 0);
+                stream.read_exact(bytes.get_mut(here..).unwrap_or_default()).await?;
+            }
+        }
+    }
+}
+
+/// Why the origin of a connection is not known.
+#[derive(Debug, thiserror::Error)]
+enum Unknown {
+    #[error(transparent)]
+    Invalid(#[from] InvalidPreface),
+    #[error("the sender is gone")]
+    Gone(#[from] io::Error),
 }

@@ -5,6 +5,7 @@
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use httparse::Header;
@@ -13,6 +14,7 @@ use crate::field::{Field, put};
 use crate::forwarded::{self, Way};
 use crate::head::Malformed;
 use crate::request_id::RequestId;
+use crate::tls::Session;
 
 /// What may be believed of what a peer says about others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(crate) struct Arrival {
     pub(crate) trust: Trust,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
+    /// What the handshake ended with, on TLS listeners.
+    pub(crate) tls: Option<Arc<Session>>,
 }
 
 /// Whether the client speaks TLS, with us or with a trusted proxy in front.

@@ -12,6 +12,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys};
 
 use crate::host::Host;
 use crate::pattern::Pattern;
@@ -50,7 +51,7 @@ pub enum InvalidCertificate {
     Key,
     /// The library cannot sign with the key, or it belongs to another certificate.
     #[error("the key cannot be used with the certificate")]
-    Mismatch(#[source] rustls::Error),
+    Mismatch(#[source] Error),
 }
 
 impl Certificate {
@@ -64,10 +65,33 @@ impl Certificate {
         }
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
         let key = key.map_err(|_| InvalidCertificate::Key)?;
-        CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
-            .map(|key| Self(Arc::new(key)))
-            .map_err(InvalidCertificate::Mismatch)
+        let provider = aws_lc_rs::default_provider().key_provider;
+        let key = provider.load_private_key(key).map_err(InvalidCertificate::Mismatch)?;
+        let whole = CertifiedKey::new(chain, key);
+        match whole.keys_match() {
+            Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            // Proofs (RFC 8737) have a critical extension that nobody but their reader knows.
+            Err(Error::InvalidCertificate(_)) if has_key(&whole) => {}
+            Err(other) => return Err(InvalidCertificate::Mismatch(other)),
+        }
+        Ok(Self(Arc::new(whole)))
     }
+
+    /// The same certificate with its issuer's word that it is not revoked (OCSP, DER), which is
+    /// sent along to clients that ask for it. Keeping it fresh is the owner's affair.
+    #[must_use]
+    pub fn with_ocsp(self, response: Vec<u8>) -> Self {
+        Self(Arc::new(CertifiedKey { ocsp: Some(response), ..CertifiedKey::clone(&self.0) }))
+    }
+}
+
+/// Whether the certificate has the public key, found without understanding anything else of it.
+fn has_key(whole: &CertifiedKey) -> bool {
+    whole
+        .key
+        .public_key()
+        .zip(whole.cert.first())
+        .is_some_and(|(key, certificate)| memchr::memmem::find(certificate, &key).is_some())
 }
 
 impl fmt::Debug for Certificate {

@@ -7,84 +7,26 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
-use crate::certificates::Certificates;
-use crate::limits::Limits;
+use crate::crowd::Crowd;
 use crate::listener;
 use crate::meter::Ledger;
-use crate::network::Network;
+use crate::place::Door;
 use crate::retry::Budget;
-use crate::table::{Table, UpstreamId};
+use crate::settings::{Feeds, Listen, Settings, Stuck};
+use crate::shared::{Desk, Shared};
+use crate::table::UpstreamId;
+use crate::tls::{NoRandomness, TicketKeys};
 use crate::traffic::Traffic;
-use crate::worker::{self, Beginning, Desk, Shared};
-
-/// How an edge is set up.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where to listen. Port 0 takes any free one; see [`Edge::addresses`].
-    pub listen: Vec<Listen>,
-    /// Threads, each with its own connections; one per core is best. 0 is taken as 1.
-    pub workers: usize,
-    /// Bounds and timeouts.
-    pub limits: Limits,
-    /// Peers whose `X-Forwarded-*` fields are believed: proxies in front of this one.
-    pub trusted: Vec<Network>,
-    /// The wall clock, for dates in headers and records.
-    pub clock: fn() -> SystemTime,
-}
-
-/// One address, and what is spoken there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listen {
-    /// The address.
-    pub address: SocketAddr,
-    /// What clients speak there.
-    pub speaks: Speaks,
-}
-
-impl Listen {
-    /// Plain HTTP on this address.
-    pub fn http(address: SocketAddr) -> Self {
-        Self { address, speaks: Speaks::Http }
-    }
-
-    /// TLS on this address, HTTP/1.1 or HTTP/2 by ALPN.
-    pub fn https(address: SocketAddr) -> Self {
-        Self { address, speaks: Speaks::Https }
-    }
-}
-
-/// What clients speak on a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speaks {
-    /// Plain HTTP/1.1.
-    Http,
-    /// TLS 1.2 or 1.3 with HTTP/1.1 or HTTP/2 inside.
-    Https,
-}
-
-/// What an edge is told while it runs. The senders' owner decides when; nothing is polled.
-#[derive(Debug, Clone)]
-pub struct Feeds {
-    /// What to serve.
-    pub table: watch::Receiver<Arc<Table>>,
-    /// What to present on TLS listeners.
-    pub certificates: watch::Receiver<Arc<Certificates>>,
-}
-
-impl Feeds {
-    /// A table that may change, and no certificates.
-    pub fn plain(table: watch::Receiver<Arc<Table>>) -> Self {
-        let (_, certificates) = watch::channel(Arc::default());
-        Self { table, certificates }
-    }
-}
+use crate::watchdog;
+use crate::worker::{self, Beginning};
 
 /// Why an edge could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +42,9 @@ pub enum BindError {
     /// A thread or its runtime could not be created.
     #[error("cannot start a worker thread")]
     Worker(#[source] io::Error),
+    /// There are no keys for session tickets.
+    #[error(transparent)]
+    Tickets(#[from] NoRandomness),
 }
 
 /// What a shutdown had to cut.
@@ -115,9 +60,13 @@ pub struct Shutdown {
 #[derive(Debug)]
 pub struct Edge {
     addresses: Vec<SocketAddr>,
+    /// For a successor. Every copy of a socket keeps it open.
+    listeners: Vec<TcpListener>,
     shared: Arc<Shared>,
     changes: watch::Receiver<()>,
     threads: Vec<Thread>,
+    /// Dropping it ends the watchdog.
+    _watchdog: Sender<()>,
 }
 
 #[derive(Debug)]
@@ -134,33 +83,50 @@ impl Edge {
         feeds: &Feeds,
         access_log: &AccessLog,
     ) -> Result<Self, BindError> {
-        let listeners = listen(&settings.listen)?;
+        let listeners = listen(&settings.listen, settings.inherited)?;
         let addresses = listeners.iter().filter_map(|socket| socket.local_addr().ok()).collect();
         let (tick, changes) = watch::channel(());
         let (inboxes, receivers): (Vec<_>, Vec<_>) =
             (0..settings.workers.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
+        let period = settings.limits.ticket_period;
+        let tickets = match settings.tickets {
+            Some(inherited) => inherited.every(period),
+            None => TicketKeys::fresh(period)?,
+        };
+        let stopping = CancellationToken::new();
         let shared = Arc::new(Shared {
             places: Arc::new(Semaphore::new(settings.limits.connections)),
+            crowd: Arc::new(Crowd::default()),
             limits: settings.limits,
             trusted: settings.trusted,
             clock: settings.clock,
             ledger: Arc::new(Ledger::new(tick, settings.workers.max(1))),
             budget: Arc::new(Budget::default()),
             desks: inboxes.into_iter().map(Desk::new).collect(),
-            stopping: CancellationToken::new(),
+            tickets: watch::Sender::new(tickets),
+            retiring: stopping.child_token(),
+            stopping,
             cutting: CancellationToken::new(),
         });
-        let mut edge = Self { addresses, shared, changes, threads: Vec::new() };
+        let doors = settings.listen.iter().zip(&listeners).map(|(listen, socket)| Door {
+            port: socket.local_addr().map_or(0, |address| address.port()),
+            speaks: listen.speaks,
+            preface: listen.preface,
+        });
+        let doors: Vec<Door> = doors.collect();
+        let watchdog = watch_over(&shared, settings.stuck).map_err(BindError::Worker)?;
+        let threads = Vec::new();
+        let mut edge = Self { addresses, listeners, shared, changes, threads, _watchdog: watchdog };
         let (ready, readiness) = std::sync::mpsc::channel();
         for (index, inbox) in receivers.into_iter().enumerate() {
-            let listeners = listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>();
+            let sockets = edge.listeners.iter().map(TcpListener::try_clone);
+            let sockets = sockets.collect::<Result<Vec<_>, _>>().map_err(BindError::Worker)?;
             let beginning = Beginning {
                 index,
                 shared: Arc::clone(&edge.shared),
-                listeners: listeners.map_err(BindError::Worker)?,
+                listeners: sockets.into_iter().zip(doors.iter().copied()).collect(),
                 inbox,
-                table: feeds.table.clone(),
-                certificates: feeds.certificates.clone(),
+                feeds: feeds.clone(),
                 access_log: access_log.clone(),
                 ready: ready.clone(),
             };
@@ -186,9 +152,10 @@ impl Edge {
         let desks = &self.shared.desks;
         // First of all: what is read after it is at least as new.
         let applied = desks.iter().map(Desk::applied).min().flatten();
+        let presented = desks.iter().map(Desk::presented).min().flatten();
         Traffic {
             applied,
-            presented: None,
+            presented,
             upstreams: ledger
                 .upstreams()
                 .into_iter()
@@ -204,11 +171,16 @@ impl Edge {
             malformed: ledger.malformed.load(Relaxed),
             accept_faults: ledger.accept_faults.load(Relaxed),
             records_dropped: ledger.records_dropped.load(Relaxed),
+            crowded: ledger.crowded.load(Relaxed),
+            prefaces_refused: ledger.prefaces_refused.load(Relaxed),
+            stalls: ledger.stalls.load(Relaxed),
+            tls: (&ledger.tls).into(),
         }
     }
 
-    /// Changes whenever a worker applies a table, an upstream that left the table becomes idle, or
-    /// a request begins to be held. Look at [`Edge::traffic`] after each.
+    /// Changes whenever a worker applies a table or certificates, an upstream that left the table
+    /// becomes idle, a worker's last connection ends, or a request begins to be held. Look at
+    /// [`Edge::traffic`] after each.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.clone()
     }
@@ -224,8 +196,32 @@ impl Edge {
         }
     }
 
+    /// What a successor needs to serve the same addresses and clients: see [`crate::handover`].
+    pub fn estate(&self) -> (&[TcpListener], TicketKeys) {
+        (&self.listeners, self.shared.tickets.borrow().clone())
+    }
+
+    /// Leaves new connections to a successor that has the same sockets. Requests go on being
+    /// answered, each as the last one of its connection; nothing that is idle is closed, because
+    /// its next request may be on its way. [`Edge::shutdown`] ends it.
+    pub fn retire(&mut self) {
+        self.listeners.clear();
+        self.shared.retiring.cancel();
+    }
+
+    /// Waits until no client connection is open. It may be dropped at any time.
+    pub async fn emptied(&self) {
+        let mut changes = self.changes();
+        while self.traffic().connections > 0 {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Accepts no more, lets requests and tunnels finish, and cuts what is left at the deadline.
     pub async fn shutdown(mut self, deadline: Duration) -> Shutdown {
+        self.listeners.clear();
         self.shared.stopping.cancel();
         let threads = std::mem::take(&mut self.threads);
         let (handles, ends): (Vec<_>, Vec<_>) =
@@ -265,12 +261,32 @@ impl Drop for Edge {
     }
 }
 
-fn listen(listeners: &[Listen]) -> Result<Vec<TcpListener>, BindError> {
-    let one = |listen: &Listen| {
+/// Binds what was not inherited.
+fn listen(
+    listeners: &[Listen],
+    mut inherited: Vec<TcpListener>,
+) -> Result<Vec<TcpListener>, BindError> {
+    let mut one = |listen: &Listen| {
         let address = listen.address;
-        listener::bind(address).map_err(|source| BindError::Listen { address, source })
+        let same = |socket: &TcpListener| socket.local_addr().is_ok_and(|own| own == address);
+        let socket = match inherited.iter().position(same) {
+            Some(index) => {
+                let socket = inherited.swap_remove(index);
+                socket.set_nonblocking(true).map(|()| socket)
+            }
+            None => listener::bind(address),
+        };
+        socket.map_err(|source| BindError::Listen { address, source })
     };
-    listeners.iter().map(one).collect()
+    listeners.iter().map(&mut one).collect()
+}
+
+fn watch_over(shared: &Arc<Shared>, stuck: Stuck) -> io::Result<Sender<()>> {
+    let (end, ended) = std::sync::mpsc::channel();
+    let shared = Arc::clone(shared);
+    let watch = move || watchdog::watch(&shared, stuck, &ended);
+    thread::Builder::new().name("edge-watchdog".into()).spawn(watch)?;
+    Ok(end)
 }
 
 fn start(beginning: Beginning) -> io::Result<Thread> {

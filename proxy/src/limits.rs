@@ -10,6 +10,15 @@ use std::time::Duration;
 pub struct Limits {
     /// Client connections open at once; beyond it nothing is accepted until one closes.
     pub connections: usize,
+    /// The same per client address (IPv6: per /64); further ones are closed at once. Generous, as
+    /// whole companies come from one address. Trusted peers have no such bound.
+    pub connections_per_client: usize,
+    /// Time for the PROXY protocol, and again for the TLS handshake.
+    pub handshake: Duration,
+    /// How long a key seals session tickets; it opens them for as long again.
+    pub ticket_period: Duration,
+    /// Time without a worker running after which it is called stuck.
+    pub stuck: Duration,
     /// Bytes of a request or response head. 32 KiB: more than any browser sends.
     pub head: usize,
     /// Bytes of a request line. 8 KiB, the least that RFC 9112 section 3 recommends.
@@ -78,6 +87,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_client: 1024,
+            handshake: Duration::from_secs(10),
+            ticket_period: Duration::from_hours(12),
+            stuck: Duration::from_secs(10),
             head: 32 * 1024,
             request_line: 8 * 1024,
             buffer: 64 * 1024,

@@ -17,8 +17,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::arrival::Arrival;
-use crate::worker::{Tenancy, Worker};
+use crate::arrival::{Arrival, Trust};
+use crate::place::{Door, Place, Tenancy};
+use crate::settings::Preface;
+use crate::worker::Worker;
 
 /// A connection on its way to another worker.
 pub(crate) type Incoming = Tenancy<std::net::TcpStream>;
@@ -45,83 +47,87 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts until the edge stops, then takes what already waits in the socket: closing it would
-/// reset connections whose request is on its way.
-pub(crate) async fn accept(listener: tokio::net::TcpListener, worker: Rc<Worker>) {
-    let port = listener.local_addr().map_or(0, |address| address.port());
+/// reset connections whose request is on its way. If there is a successor, it has the same socket
+/// and all that waits in it.
+pub(crate) async fn accept(listener: tokio::net::TcpListener, door: Door, worker: Rc<Worker>) {
     let shared = Arc::clone(&worker.shared);
     loop {
-        let place = tokio::select! {
+        let permit = tokio::select! {
             biased;
-            () = shared.stopping.cancelled() => break,
-            place = Arc::clone(&shared.places).acquire_owned() => place,
+            () = shared.retiring.cancelled() => break,
+            permit = Arc::clone(&shared.places).acquire_owned() => permit,
         };
-        let Ok(place) = place else { break };
+        let Ok(permit) = permit else { break };
         let accepted = tokio::select! {
             biased;
-            () = shared.stopping.cancelled() => break,
+            () = shared.retiring.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => assign(&worker, stream, arrival(&worker, peer, port), place),
+            Ok((stream, peer)) => {
+                assign(&worker, stream, arrival(&worker, peer, door), door, permit);
+            }
             Err(error) => survive(&worker, &error).await,
         }
     }
+    if !shared.stopping.is_cancelled() {
+        return;
+    }
     let waiting = || poll_fn(|cx| Poll::Ready(listener.poll_accept(cx)));
     while let Poll::Ready(Ok((stream, peer))) = waiting().await {
-        let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() else { break };
-        keep(&worker, Tenancy { stream, arrival: arrival(&worker, peer, port), place });
+        let Ok(permit) = Arc::clone(&shared.places).try_acquire_owned() else { break };
+        let place = Place::take(&shared, worker.index, permit);
+        let arrival = arrival(&worker, peer, door);
+        worker.serve(Tenancy { stream, arrival, door, place });
     }
 }
 
-fn arrival(worker: &Worker, peer: SocketAddr, local_port: u16) -> Arrival {
-    Arrival { peer, local_port, trust: worker.trust(peer.ip()), scheme: "http" }
+fn arrival(worker: &Worker, peer: SocketAddr, door: Door) -> Arrival {
+    let trust = worker.trust(peer.ip());
+    Arrival { peer, local_port: door.port, trust, scheme: "http", tls: None }
 }
 
 /// Serves what other workers accepted for this one.
 pub(crate) async fn receive(mut inbox: mpsc::UnboundedReceiver<Incoming>, worker: Rc<Worker>) {
-    while let Some(Tenancy { stream, arrival, place }) = inbox.recv().await {
+    while let Some(Tenancy { stream, arrival, door, place }) = inbox.recv().await {
         match TcpStream::from_std(stream) {
-            Ok(stream) => worker.serve(Tenancy { stream, arrival, place }),
-            Err(error) => {
-                tracing::warn!(%error, "cannot take over a connection");
-                release(&worker, worker.index);
-            }
+            Ok(stream) => worker.serve(Tenancy { stream, arrival, door, place }),
+            Err(error) => tracing::warn!(%error, "cannot take over a connection"),
         }
     }
 }
 
-/// Gives a connection to the worker with the fewest; to this one, if it is no worse.
-fn assign(worker: &Rc<Worker>, stream: TcpStream, arrival: Arrival, place: OwnedSemaphorePermit) {
-    let desks = &worker.shared.desks;
-    let open = |index: usize| desks.get(index).map_or(0, |desk| desk.open.load(Relaxed));
-    let fewest = (0..desks.len()).min_by_key(|index| open(*index)).unwrap_or(worker.index);
-    if open(fewest) < open(worker.index)
-        && let Some(desk) = desks.get(fewest)
-    {
-        match stream.into_std() {
-            Ok(stream) => {
-                desk.open.fetch_add(1, Relaxed);
-                if desk.inbox.send(Tenancy { stream, arrival, place }).is_err() {
-                    release(worker, fewest);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "cannot hand a connection over"),
-        }
+/// Gives a connection to the worker with the fewest; to this one, if it is no worse. Who may not
+/// come in at all is turned away here, before it costs anything.
+fn assign(
+    worker: &Rc<Worker>,
+    stream: TcpStream,
+    arrival: Arrival,
+    door: Door,
+    permit: OwnedSemaphorePermit,
+) {
+    let shared = &worker.shared;
+    if door.preface == Preface::ProxyProtocol && arrival.trust == Trust::Stranger {
+        shared.ledger.prefaces_refused.fetch_add(1, Relaxed);
         return;
     }
-    keep(worker, Tenancy { stream, arrival, place });
-}
-
-fn keep(worker: &Rc<Worker>, tenancy: Tenancy<TcpStream>) {
-    if let Some(desk) = worker.shared.desks.get(worker.index) {
-        desk.open.fetch_add(1, Relaxed);
+    let open = |index: usize| shared.desks.get(index).map_or(0, |desk| desk.open.load(Relaxed));
+    let fewest = (0..shared.desks.len()).min_by_key(|index| open(*index)).unwrap_or(worker.index);
+    let elsewhere = open(fewest) < open(worker.index);
+    let index = if elsewhere { fewest } else { worker.index };
+    let mut place = Place::take(shared, index, permit);
+    if !place.seat(arrival.peer.ip(), arrival.trust) {
+        return;
     }
-    worker.serve(tenancy);
-}
-
-fn release(worker: &Worker, index: usize) {
-    if let Some(desk) = worker.shared.desks.get(index) {
-        desk.open.fetch_sub(1, Relaxed);
+    match shared.desks.get(index) {
+        Some(desk) if elsewhere => match stream.into_std() {
+            Ok(stream) => {
+                // If that worker is gone, so is the edge: the connection ends here.
+                let _ = desk.inbox.send(Tenancy { stream, arrival, door, place });
+            }
+            Err(error) => tracing::warn!(%error, "cannot hand a connection over"),
+        },
+        _ => worker.serve(Tenancy { stream, arrival, door, place }),
     }
 }
 
@@ -138,7 +144,7 @@ async fn survive(worker: &Worker, error: &io::Error) {
     }
     tokio::select! {
         biased;
-        () = worker.shared.stopping.cancelled() => {}
+        () = worker.shared.retiring.cancelled() => {}
         () = tokio::time::sleep(PAUSE) => {}
     }
 }

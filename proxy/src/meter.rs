@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::rules::queue::Queue;
 use crate::rules::rate::Buckets;
 use crate::table::{ServiceName, UpstreamId};
+use crate::tls::TlsMeter;
 
 /// The figures of one upstream.
 #[derive(Debug)]
@@ -219,6 +220,10 @@ pub(crate) struct Ledger {
     pub(crate) malformed: AtomicU64,
     pub(crate) accept_faults: AtomicU64,
     pub(crate) records_dropped: AtomicU64,
+    pub(crate) crowded: AtomicU64,
+    pub(crate) prefaces_refused: AtomicU64,
+    pub(crate) stalls: AtomicU64,
+    pub(crate) tls: TlsMeter,
 }
 
 impl Ledger {
@@ -233,6 +238,10 @@ impl Ledger {
             malformed: AtomicU64::new(0),
             accept_faults: AtomicU64::new(0),
             records_dropped: AtomicU64::new(0),
+            crowded: AtomicU64::new(0),
+            prefaces_refused: AtomicU64::new(0),
+            stalls: AtomicU64::new(0),
+            tls: TlsMeter::default(),
         }
     }
 

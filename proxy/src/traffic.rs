@@ -11,6 +11,7 @@ use crate::health::Standing;
 use crate::histogram::Histogram;
 use crate::meter::{ServiceMeter, UpstreamMeter};
 use crate::table::{ServiceName, UpstreamId};
+use crate::tls::TlsTraffic;
 
 /// A snapshot of all figures.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +34,14 @@ pub struct Traffic {
     pub accept_faults: u64,
     /// Access records dropped because their reader was too slow.
     pub records_dropped: u64,
+    /// Connections closed at once because their client had too many.
+    pub crowded: u64,
+    /// Connections closed because the PROXY protocol was missing, malformed or not to be believed.
+    pub prefaces_refused: u64,
+    /// How often a worker was found stuck.
+    pub stalls: u64,
+    /// Figures of the TLS listeners.
+    pub tls: TlsTraffic,
 }
 
 impl Traffic {

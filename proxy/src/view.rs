@@ -1,4 +1,4 @@
-//! A table as one worker uses it: hosts to places to services to upstreams, with figures and pools
+//! A table as one worker uses it: hosts to venues to services to upstreams, with figures and pools
 //! attached.
 //!
 //! It is built when a table arrives, never while a request is served. The invariant: an upstream
@@ -12,15 +12,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::host::Host;
 use crate::meter::{Ledger, Newcomer, ServiceMeter};
 use crate::pattern::ByHost;
-use crate::place::Place;
 use crate::pool::Pool;
 use crate::table::{Service, ServiceName, Table, Upstream, UpstreamId};
 use crate::upstream::Peer;
+use crate::venue::Venue;
 
 /// What one worker routes by.
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    places: ByHost<Rc<Place>>,
+    venues: ByHost<Rc<Venue>>,
     targets: HashMap<ServiceName, Rc<Target>>,
     peers: HashMap<UpstreamId, Rc<Peer>>,
 }
@@ -47,7 +47,7 @@ impl View {
             next.targets.insert(name.clone(), Rc::new(Target { name, service, meter, pool }));
         }
         for (pattern, site) in &table.sites {
-            next.places.insert(pattern.clone(), Rc::new(Place::new(site, &next.targets)));
+            next.venues.insert(pattern.clone(), Rc::new(Venue::new(site, &next.targets)));
         }
         for (id, peer) in &self.peers {
             if next.peers.get(id).is_none_or(|kept| !Rc::ptr_eq(kept, peer)) {
@@ -79,8 +79,8 @@ impl View {
     }
 
     /// What the host answers with; the exact host wins over a wildcard.
-    pub(crate) fn place(&self, host: &Host) -> Option<&Rc<Place>> {
-        self.places.get(host)
+    pub(crate) fn venue(&self, host: &Host) -> Option<&Rc<Venue>> {
+        self.venues.get(host)
     }
 
     pub(crate) fn peers(&self) -> impl Iterator<Item = &Rc<Peer>> {

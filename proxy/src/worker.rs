@@ -10,77 +10,39 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::futures::OwnedNotified;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::{AccessLog, Log};
-use crate::arrival::{Arrival, Trust};
+use crate::admission;
+use crate::arrival::Trust;
 use crate::certificates::Certificates;
 use crate::connection;
 use crate::control::Persistence;
-use crate::limits::Limits;
 use crate::listener::{self, Incoming};
-use crate::meter::Ledger;
-use crate::network::Network;
+use crate::place::{Door, Place, Tenancy};
 use crate::request::Request;
-use crate::retry::Budget;
+use crate::settings::{Feeds, Preface, Speaks};
+use crate::shared::{Desk, Shared};
 use crate::table::Table;
+use crate::tls::{Presented, Terms, TicketKeys};
 use crate::view::View;
-
-/// What all workers of an edge share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) limits: Limits,
-    pub(crate) trusted: Vec<Network>,
-    pub(crate) clock: fn() -> SystemTime,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) budget: Arc<Budget>,
-    /// One permit per client connection.
-    pub(crate) places: Arc<Semaphore>,
-    pub(crate) desks: Vec<Desk>,
-    /// No more connections and no more requests.
-    pub(crate) stopping: CancellationToken,
-    /// The deadline has passed.
-    pub(crate) cutting: CancellationToken,
-}
-
-/// What other threads may see of a worker.
-#[derive(Debug)]
-pub(crate) struct Desk {
-    /// Client connections, counted from the moment they are assigned.
-    pub(crate) open: AtomicUsize,
-    /// One more than the generation routed by; 0 before the first.
-    applied: AtomicU64,
-    /// Connections accepted elsewhere. Bounded by `places`.
-    pub(crate) inbox: mpsc::UnboundedSender<Incoming>,
-}
-
-impl Desk {
-    pub(crate) fn new(inbox: mpsc::UnboundedSender<Incoming>) -> Self {
-        Self { open: AtomicUsize::new(0), applied: AtomicU64::new(0), inbox }
-    }
-
-    pub(crate) fn applied(&self) -> Option<u64> {
-        self.applied.load(SeqCst).checked_sub(1)
-    }
-}
+use crate::watchdog;
 
 /// What one worker needs to begin.
 #[derive(Debug)]
 pub(crate) struct Beginning {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) listeners: Vec<(TcpListener, Door)>,
     pub(crate) inbox: mpsc::UnboundedReceiver<Incoming>,
-    pub(crate) table: watch::Receiver<Arc<Table>>,
-    pub(crate) certificates: watch::Receiver<Arc<Certificates>>,
+    pub(crate) feeds: Feeds,
     pub(crate) access_log: AccessLog,
     /// Where it says, once, that it serves.
     pub(crate) ready: std::sync::mpsc::Sender<io::Result<()>>,
@@ -95,10 +57,13 @@ pub(crate) struct Worker {
     /// Wakes held requests when another table was applied.
     pub(crate) changed: Notify,
     view: RefCell<Rc<View>>,
-    certificates: watch::Receiver<Arc<Certificates>>,
+    terms: RefCell<Rc<Terms>>,
+    /// Whose turn it is to begin a handshake.
+    turns: Semaphore,
     tasks: TaskTracker,
     stop: Arc<Notify>,
     stopping: Cell<bool>,
+    retiring: Cell<bool>,
 }
 
 /// Runs a worker on the current thread until the edge stops. Returns how many connections it cut.
@@ -114,30 +79,38 @@ pub(crate) fn run(beginning: Beginning) -> usize {
 }
 
 async fn live(beginning: Beginning) -> io::Result<usize> {
-    let Beginning { index, shared, listeners, inbox, mut table, certificates, access_log, ready } =
-        beginning;
+    let Beginning { index, shared, listeners, inbox, feeds, access_log, ready } = beginning;
+    let Feeds { mut table, mut certificates } = feeds;
     let log = Log::new(access_log, shared.limits.records, Arc::clone(&shared.ledger));
+    let mut tickets = shared.tickets.subscribe();
+    let terms = Terms::new(Arc::default(), &tickets.borrow_and_update());
     let worker = Rc::new(Worker {
         index,
         log,
         changed: Notify::new(),
         view: RefCell::default(),
-        certificates,
+        terms: RefCell::new(Rc::new(terms)),
+        turns: Semaphore::new(1),
         tasks: TaskTracker::new(),
         stop: Arc::new(Notify::new()),
         stopping: Cell::new(false),
+        retiring: Cell::new(false),
         shared,
     });
     // Before anything is accepted: an early request must not find an empty table.
     worker.apply(&table.borrow_and_update());
+    worker.present(&certificates.borrow_and_update());
     let accepting = TaskTracker::new();
-    for listener in listeners {
+    for (listener, door) in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.spawn_local(listener::accept(listener, Rc::clone(&worker)));
+        accepting.spawn_local(listener::accept(listener, door, Rc::clone(&worker)));
     }
     accepting.close();
     let upkeep = [
         tokio::task::spawn_local(Rc::clone(&worker).follow(table)),
+        tokio::task::spawn_local(Rc::clone(&worker).follow_terms(certificates, tickets)),
+        tokio::task::spawn_local(Rc::clone(&worker).rotate_tickets()),
+        tokio::task::spawn_local(Rc::clone(&worker).beat()),
         tokio::task::spawn_local(listener::receive(inbox, Rc::clone(&worker))),
         tokio::task::spawn_local(Rc::clone(&worker).sweep()),
         tokio::task::spawn_local({
@@ -147,6 +120,8 @@ async fn live(beginning: Beginning) -> io::Result<usize> {
     ];
     // The receiver is gone only if another worker could not begin; then all of them stop.
     let _ = ready.send(Ok(()));
+    worker.shared.retiring.cancelled().await;
+    worker.retiring.set(true);
     worker.shared.stopping.cancelled().await;
     worker.stopping.set(true);
     accepting.wait().await;
@@ -162,6 +137,7 @@ async fn live(beginning: Beginning) -> io::Result<usize> {
         task.abort();
     }
     worker.log.send();
+    worker.desk(Desk::ended);
     Ok(cut)
 }
 
@@ -171,18 +147,42 @@ impl Worker {
         Rc::clone(&self.view.borrow())
     }
 
-    /// What to present and to prove now.
-    pub(crate) fn certificates(&self) -> Arc<Certificates> {
-        Arc::clone(&self.certificates.borrow())
+    /// The certificates and the answers to challenges that are current. Not to be kept across an
+    /// await.
+    pub(crate) fn presented(&self) -> Arc<Presented> {
+        Arc::clone(&self.terms.borrow().presented)
+    }
+
+    /// The terms of new handshakes.
+    pub(crate) fn terms(&self) -> Rc<Terms> {
+        Rc::clone(&self.terms.borrow())
+    }
+
+    /// Waits until no other handshake is being begun. Turns are given in order; `None` never comes.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
     }
 
     /// Begins to serve a connection that was assigned to this worker.
     pub(crate) fn serve(self: &Rc<Self>, incoming: Tenancy<TcpStream>) {
         let worker = Rc::clone(self);
+        match incoming.door {
+            Door { speaks: Speaks::Http, preface: Preface::None, .. } => {
+                let Tenancy { stream, arrival, place, .. } = incoming;
+                self.keep(place, connection::serve(stream, arrival, worker));
+            }
+            _ => {
+                self.tasks.spawn_local(Box::pin(admission::admit(incoming, worker)));
+            }
+        }
+    }
+
+    /// Runs what serves a connection, for as long as it keeps its place.
+    pub(crate) fn keep(&self, place: Place, service: impl Future<Output = ()> + 'static) {
+        // In a box of its own: a future that another one owns and awaits is stored twice.
+        let service = Box::pin(service);
         self.tasks.spawn_local(async move {
-            let Tenancy { stream, arrival, place } = incoming;
-            connection::serve(stream, arrival, Rc::clone(&worker)).await;
-            worker.desk(|desk| desk.open.fetch_sub(1, Relaxed));
+            service.await;
             drop(place);
         });
     }
@@ -190,6 +190,11 @@ impl Worker {
     pub(crate) fn trust(&self, peer: std::net::IpAddr) -> Trust {
         let trusted = self.shared.trusted.iter().any(|network| network.contains(peer));
         if trusted { Trust::Trusted } else { Trust::Stranger }
+    }
+
+    /// Whether there is a successor, or none is needed: what is answered now is answered last.
+    pub(crate) fn is_retiring(&self) -> bool {
+        self.retiring.get()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -203,7 +208,7 @@ impl Worker {
 
     /// Whether the client connection may live on after this request.
     pub(crate) fn persistence_after(&self, request: &Request) -> Persistence {
-        if self.is_stopping() { Persistence::Close } else { request.persistence }
+        if self.is_retiring() { Persistence::Close } else { request.persistence }
     }
 
     fn desk<T>(&self, look: impl FnOnce(&Desk) -> T) -> Option<T> {
@@ -227,6 +232,61 @@ impl Worker {
         self.changed.notify_waiters();
     }
 
+    /// Presents every set of certificates that is published, under the ticket keys of the time.
+    async fn follow_terms(
+        self: Rc<Self>,
+        mut certificates: watch::Receiver<Arc<Certificates>>,
+        mut tickets: watch::Receiver<TicketKeys>,
+    ) {
+        loop {
+            // When nobody can publish any more, the last set stays.
+            tokio::select! {
+                Ok(()) = certificates.changed() => {
+                    let next = Arc::clone(&certificates.borrow_and_update());
+                    self.present(&next);
+                }
+                Ok(()) = tickets.changed() => {
+                    let terms = Terms::new(self.presented(), &tickets.borrow_and_update());
+                    self.terms.replace(Rc::new(terms));
+                }
+                else => return,
+            }
+        }
+    }
+
+    fn present(&self, certificates: &Certificates) {
+        let presented = Arc::new(Presented::from(certificates));
+        let terms = Terms::new(presented, &self.shared.tickets.borrow());
+        self.terms.replace(Rc::new(terms));
+        self.desk(|desk| desk.presented.store(certificates.generation.saturating_add(1), SeqCst));
+        self.shared.ledger.tick();
+    }
+
+    /// Replaces the ticket keys of all workers when their time has come. One worker does it.
+    async fn rotate_tickets(self: Rc<Self>) {
+        if self.index != 0 {
+            return;
+        }
+        loop {
+            let until = self.shared.tickets.borrow().until();
+            tokio::time::sleep_until(until.into()).await;
+            let next = self.shared.tickets.borrow().rotated();
+            match next {
+                Ok(keys) => drop(self.shared.tickets.send_replace(keys)),
+                Err(error) => tracing::warn!(%error, "the ticket keys stay as they are"),
+            }
+            tokio::time::sleep(SHORTEST_PERIOD).await;
+        }
+    }
+
+    /// Shows the watchdog that this worker runs.
+    async fn beat(self: Rc<Self>) {
+        loop {
+            self.desk(|desk| desk.beat.fetch_add(1, Relaxed));
+            tokio::time::sleep(watchdog::pause(self.shared.limits.stuck)).await;
+        }
+    }
+
     /// Closes idle upstream connections that are old or were closed by the upstream.
     async fn sweep(self: Rc<Self>) {
         let limits = &self.shared.limits;
@@ -239,13 +299,6 @@ impl Worker {
     }
 }
 
-/// A connection with the place it takes up.
-#[derive(Debug)]
-pub(crate) struct Tenancy<S> {
-    pub(crate) stream: S,
-    pub(crate) arrival: Arrival,
-    pub(crate) place: OwnedSemaphorePermit,
-}
-
 /// A limit of zero must not keep a thread busy.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
+const SHORTEST_PERIOD: Duration = Duration::from_secs(1);

@@ -15,7 +15,11 @@ mod conformance;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod few_files;
+#[cfg(test)]
 mod forwarding;
+#[cfg(test)]
+mod handover;
 #[cfg(test)]
 mod hold;
 #[cfg(test)]
@@ -25,16 +29,22 @@ mod limits;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod preface;
+#[cfg(test)]
 mod retry;
 #[cfg(test)]
 mod routing;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod secure;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod sticky;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod upgrade;

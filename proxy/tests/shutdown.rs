@@ -84,13 +84,8 @@ fn an_address_in_use_is_named() {
     let address = taken.local_addr().unwrap();
     let (_table, receiver) = tokio::sync::watch::channel(std::sync::Arc::default());
     let (log, _records) = proxy::access_log();
-    let settings = proxy::Settings {
-        listen: vec![proxy::Listen::http(address)],
-        workers: 1,
-        limits: proxy::Limits::default(),
-        trusted: vec![],
-        clock: || std::time::UNIX_EPOCH,
-    };
+    let listen = vec![proxy::Listen::http(address)];
+    let settings = proxy::Settings::new(listen, || std::time::UNIX_EPOCH);
     let error = proxy::Edge::bind(settings, &proxy::Feeds::plain(receiver), &log).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot listen on {address}"));
 }

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use proxy::{
-    Absence, Certificates, Edge, Feeds, Hold, Limits, Listen, Policy, Protocol, Records, Service,
-    ServiceName, Settings, Site, Speaks, Table, Traffic, Upstream, UpstreamId, access_log,
+    Absence, Certificates, Edge, Feeds, Hold, Limits, Listen, Policy, Preface, Protocol, Records,
+    Service, ServiceName, Settings, Site, Speaks, Table, Traffic, Upstream, UpstreamId, access_log,
 };
 use tokio::sync::watch;
 
@@ -251,6 +251,7 @@ pub(crate) struct Plan {
     pub(crate) hold: Hold,
     pub(crate) trusted: Vec<proxy::Network>,
     pub(crate) speaks: Speaks,
+    pub(crate) preface: Preface,
     pub(crate) certificates: Certificates,
     pub(crate) protocol: Protocol,
     pub(crate) policy: Policy,
@@ -264,6 +265,7 @@ impl Default for Plan {
             hold: Hold { most: 100, deadline: PATIENCE },
             trusted: Vec::new(),
             speaks: Speaks::Http,
+            preface: Preface::None,
             certificates: Certificates::default(),
             protocol: Protocol::default(),
             policy: Policy::default(),
@@ -287,11 +289,10 @@ impl Stage {
         let (log, records) = access_log();
         let address = "127.0.0.1:0".parse().unwrap();
         let settings = Settings {
-            listen: vec![Listen { address, speaks: plan.speaks }],
             workers: plan.workers,
             limits: plan.limits.clone(),
             trusted: plan.trusted.clone(),
-            clock,
+            ..Settings::new(vec![plan.listen(address)], clock)
         };
         let feeds = Feeds { table: tables, certificates: presented };
         let edge = Edge::bind(settings, &feeds, &log).unwrap();
@@ -344,6 +345,11 @@ pub(crate) fn app() -> ServiceName {
 }
 
 impl Plan {
+    /// A listener as planned.
+    pub(crate) fn listen(&self, address: SocketAddr) -> Listen {
+        Listen { address, speaks: self.speaks, preface: self.preface }
+    }
+
     /// A table with one app, at `app.test` and `[::1]`, that has these upstreams.
     pub(crate) fn table(&self, generation: u64, addresses: &[SocketAddr]) -> Arc<Table> {
         let upstream = |address: &SocketAddr| Upstream { id: id(*address), address: *address };
@@ -367,7 +373,7 @@ impl Plan {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the clock of the tests is the real one")]
-fn clock() -> SystemTime {
+pub(crate) fn clock() -> SystemTime {
     SystemTime::now()
 }
 

@@ -3,7 +3,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use proxy::{AccessLog, Certificates, Edge, Feeds, Limits, Listen};
+use proxy::{AccessLog, Certificates, Edge, Feeds, Listen};
 
 use crate::{
     clock,
@@ -21,16 +21,19 @@ pub(super) fn bind(
 ) -> Result<Edge, proxy::BindError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let plain = config.http.iter().copied().map(Listen::http);
+    let listen = plain.chain(config.https.iter().copied().map(Listen::https));
+    let listen = match config.proxy_protocol {
+        true => listen.map(Listen::behind_proxy).collect(),
+        false => listen.collect(),
+    };
     let settings = proxy::Settings {
-        listen: plain.chain(config.https.iter().copied().map(Listen::https)).collect(),
         workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
-        limits: Limits::default(),
         trusted: config
             .trusted
             .iter()
             .filter_map(|network| network.as_str().parse().ok())
             .collect(),
-        clock: clock::system,
+        ..proxy::Settings::new(listen, clock::system)
     };
     Edge::bind(settings, feeds, access_log)
 }

@@ -4,9 +4,9 @@
 //! The head is one of ours, so its lines are well formed. Most heads are passed on untouched.
 
 use crate::field::put;
-use crate::place::Way;
 use crate::rules::asked::{lines, value};
 use crate::site::Forwarded;
+use crate::venue::Way;
 
 /// Appends the head for the upstream, as `way` wants it.
 pub(crate) fn put_head(way: &Way, head: &[u8], out: &mut Vec<u8>) {

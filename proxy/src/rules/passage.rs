@@ -6,17 +6,17 @@
 use std::rc::Rc;
 
 use crate::arrival::Secure;
-use crate::place::{Lead, Place, Way};
 use crate::policy::Compression;
 use crate::refusal::Refusal;
 use crate::rules::compression::Offer;
 use crate::rules::{Asked, redirect};
+use crate::venue::{Lead, Venue, Way};
 use crate::view::View;
 
 /// Where a request was led.
 #[derive(Debug)]
 pub(crate) struct Passage {
-    place: Option<Rc<Place>>,
+    venue: Option<Rc<Venue>>,
     way: Option<Rc<Way>>,
     secure: Secure,
     offer: Offer,
@@ -25,27 +25,27 @@ pub(crate) struct Passage {
 impl Passage {
     /// Before anything is known.
     pub(crate) fn unknown() -> Self {
-        Self { place: None, way: None, secure: Secure::No, offer: Offer::Off }
+        Self { venue: None, way: None, secure: Secure::No, offer: Offer::Off }
     }
 
     /// Finds the site of a request, and whether it answers here at all.
     pub(crate) fn enter(&mut self, view: &View, asked: &Asked<'_>) -> Result<(), Refusal> {
-        let place = view.place(asked.host).ok_or_else(|| unknown_host(asked))?;
-        self.place = Some(Rc::clone(place));
+        let venue = view.venue(asked.host).ok_or_else(|| unknown_host(asked))?;
+        self.venue = Some(Rc::clone(venue));
         self.secure = asked.secure;
-        redirect::check(place, asked)
+        redirect::check(venue, asked)
     }
 
     /// Finds who answers. Asked again whenever another table may have been applied.
     pub(crate) fn find(&mut self, view: &View, asked: &Asked<'_>) -> Result<Rc<Way>, Refusal> {
-        let place = view.place(asked.host).ok_or_else(|| unknown_host(asked))?;
-        match place.lead(asked.path) {
+        let venue = view.venue(asked.host).ok_or_else(|| unknown_host(asked))?;
+        match venue.lead(asked.path) {
             Lead::To(way) => {
                 self.way = Some(Rc::clone(way));
                 self.offer = offer(way, asked);
                 Ok(Rc::clone(way))
             }
-            Lead::Nowhere if place.is_empty() => Err(unknown_host(asked)),
+            Lead::Nowhere if venue.is_empty() => Err(unknown_host(asked)),
             Lead::Nowhere => Err(Refusal::UnknownPath(asked.host.clone())),
             Lead::Ambiguous => Err(Refusal::AmbiguousPath),
         }
@@ -54,8 +54,8 @@ impl Passage {
     /// `Strict-Transport-Security`, if the site wants it on every response. It is never said over
     /// plain HTTP, where anybody could have said it (RFC 6797 section 7.2).
     pub(crate) fn hsts(&self) -> Option<&str> {
-        let place = self.place.as_ref().filter(|_| self.secure == Secure::Yes)?;
-        place.hsts.as_deref()
+        let venue = self.venue.as_ref().filter(|_| self.secure == Secure::Yes)?;
+        venue.hsts.as_deref()
     }
 
     /// What compression there may be for the response.

@@ -7,20 +7,20 @@
 
 use crate::arrival::Secure;
 use crate::host::Host;
-use crate::place::Place;
 use crate::refusal::Refusal;
 use crate::rules::Asked;
 use crate::site::Plain;
+use crate::venue::Venue;
 
 /// Where else to go, if not here.
-pub(crate) fn check(place: &Place, asked: &Asked<'_>) -> Result<(), Refusal> {
-    if let Plain::Redirected { port } = place.plain
+pub(crate) fn check(venue: &Venue, asked: &Asked<'_>) -> Result<(), Refusal> {
+    if let Plain::Redirected { port } = venue.plain
         && asked.secure == Secure::No
     {
         let port = Some(port).filter(|port| *port != HTTPS);
         return Err(moved("https", asked.host, port, asked));
     }
-    match &place.moved_to {
+    match &venue.moved_to {
         Some(host) if host != asked.host => {
             let scheme = match asked.secure {
                 Secure::Yes => "https",

@@ -53,6 +53,8 @@ pub(crate) struct Circumstances<'a> {
     /// Fields that are ours to add to the final answer.
     pub(crate) added: &'a [Extra],
     pub(crate) passage: &'a Passage,
+    /// How many responses a worker compresses at once.
+    pub(crate) encoders: usize,
     /// The client connection's end is already decided: the edge stops, or the client asked.
     pub(crate) persistence: Persistence,
     /// Part of the request's body has not been read yet.
@@ -132,7 +134,7 @@ fn treatment(
     match treatment {
         // What HEAD is told is what GET would be, but there is nothing to compress.
         Treatment::Coded(coding) if around.request.part() == Part::Whole => {
-            match Encoder::begin(coding) {
+            match Encoder::begin(coding, around.encoders) {
                 Some(encoder) => (treatment, Some(encoder)),
                 None => (Treatment::Varies, None),
             }

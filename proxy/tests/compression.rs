@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
-use proxy::{Compression, Policy};
+use proxy::{Compression, Limits, Policy};
 
 use crate::stage::{Answer, Client, Origin, Plan, Seen, Stage, Then, app};
 
@@ -258,10 +258,10 @@ fn chunk(client: &mut Client) -> Vec<u8> {
 #[test]
 fn encoders_are_given_back_when_clients_leave() {
     let (origin, pieces) = streaming();
-    let stage = Stage::planned(&Plan { workers: 1, ..plan() }, &[&origin]);
+    let limits = Limits { encoders: 2, ..Limits::default() };
+    let stage = Stage::planned(&Plan { workers: 1, limits, ..plan() }, &[&origin]);
     pieces.send("<h1>begun</h1>").unwrap();
-    // More than a worker has encoders.
-    for number in 0..300 {
+    for number in 0..10 {
         let mut client = stage.client();
         client.send(request("GET", "1.1", "gzip"));
         let head = client.head().unwrap();
@@ -269,5 +269,19 @@ fn encoders_are_given_back_when_clients_leave() {
         drop(client);
         stage
             .await_traffic("the request to end", |traffic| traffic.services[&app()].in_flight == 0);
+    }
+}
+
+#[test]
+fn beyond_the_bound_responses_pass_as_they_are() {
+    let (origin, _pieces) = streaming();
+    let limits = Limits { encoders: 1, ..Limits::default() };
+    let stage = Stage::planned(&Plan { workers: 1, limits, ..plan() }, &[&origin]);
+    let (mut first, mut second) = (stage.client(), stage.client());
+    for (client, coding) in [(&mut first, Some("gzip")), (&mut second, None)] {
+        client.send(request("GET", "1.1", "gzip"));
+        let head = client.head().unwrap();
+        assert_eq!(field(&head, "Content-Encoding"), coding, "{head}");
+        assert_eq!(field(&head, "Vary"), Some("Accept-Encoding"), "{head}");
     }
 }

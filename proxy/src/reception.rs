@@ -45,8 +45,8 @@ impl<'a, C: Client> Turn<'a, C> {
         rules::prove(&presented, &asked)?;
         rules::keep_apart(self.arrival.tls.as_deref(), &presented, &asked)?;
         let view = self.worker.view();
-        self.passage.enter(&view, &asked).inspect_err(|refusal| self.count_unrouted(refusal))?;
-        let way = self.find()?;
+        let way = self.passage.enter(&view, &asked);
+        let way = self.led(way)?;
         rules::admit(&way.target, &asked, self.started)?;
         Ok(way)
     }
@@ -55,10 +55,22 @@ impl<'a, C: Client> Turn<'a, C> {
     pub(crate) fn find(&mut self) -> Result<Rc<Way>, Refusal> {
         let view = self.worker.view();
         let way = self.passage.find(&view, &self.asked());
-        let way = way.inspect_err(|refusal| self.count_unrouted(refusal))?;
-        self.record.service = Some(way.target.name.clone());
-        self.meter = Some(Arc::clone(&way.target.meter));
-        Ok(way)
+        self.led(way)
+    }
+
+    /// Notes where the request was led.
+    fn led(&mut self, way: Result<Rc<Way>, Refusal>) -> Result<Rc<Way>, Refusal> {
+        match &way {
+            Ok(way) => {
+                self.record.service = Some(way.target.name.clone());
+                self.meter = Some(Arc::clone(&way.target.meter));
+            }
+            Err(Refusal::UnknownHost(_)) => {
+                self.worker.shared.ledger.unrouted.fetch_add(1, Relaxed);
+            }
+            Err(_) => {}
+        }
+        way
     }
 
     fn asked(&self) -> Asked<'a> {
@@ -72,12 +84,6 @@ impl<'a, C: Client> Turn<'a, C> {
             peer: self.arrival.peer.ip(),
             hops: &self.request.hops,
             trusted: &self.worker.shared.trusted,
-        }
-    }
-
-    fn count_unrouted(&self, refusal: &Refusal) {
-        if matches!(refusal, Refusal::UnknownHost(_)) {
-            self.worker.shared.ledger.unrouted.fetch_add(1, Relaxed);
         }
     }
 

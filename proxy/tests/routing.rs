@@ -243,7 +243,7 @@ fn proofs_are_answered_before_everything_else() {
 #[test]
 fn a_connection_of_one_site_is_not_one_of_another() {
     let (authority, origin) = (Authority::new(), Origin::ok());
-    let hsts = Hsts { max_age: Duration::from_secs(60), subdomains: Subdomains::Excluded };
+    let hsts = Hsts { max_age: Duration::from_mins(1), subdomains: Subdomains::Excluded };
     let one = Site { hsts: Some(hsts), plain: Plain::Redirected { port: 443 }, ..Site::of(app()) };
     let certificates = authority.set(1, &["one.test", "two.test"]);
     let plan = Plan { speaks: Speaks::Https, certificates, ..Plan::default() };

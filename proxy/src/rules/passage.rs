@@ -28,17 +28,23 @@ impl Passage {
         Self { venue: None, way: None, secure: Secure::No, offer: Offer::Off }
     }
 
-    /// Finds the site of a request, and whether it answers here at all.
-    pub(crate) fn enter(&mut self, view: &View, asked: &Asked<'_>) -> Result<(), Refusal> {
+    /// Finds the site of a request, and who answers if nobody else is to be asked instead.
+    pub(crate) fn enter(&mut self, view: &View, asked: &Asked<'_>) -> Result<Rc<Way>, Refusal> {
         let venue = view.venue(asked.host).ok_or_else(|| unknown_host(asked))?;
         self.venue = Some(Rc::clone(venue));
         self.secure = asked.secure;
-        redirect::check(venue, asked)
+        redirect::check(venue, asked)?;
+        self.lead(venue, asked)
     }
 
-    /// Finds who answers. Asked again whenever another table may have been applied.
+    /// Finds who answers, again, because another table may have been applied. The rules that let
+    /// the request in are not asked again: it has waited long enough.
     pub(crate) fn find(&mut self, view: &View, asked: &Asked<'_>) -> Result<Rc<Way>, Refusal> {
         let venue = view.venue(asked.host).ok_or_else(|| unknown_host(asked))?;
+        self.lead(venue, asked)
+    }
+
+    fn lead(&mut self, venue: &Venue, asked: &Asked<'_>) -> Result<Rc<Way>, Refusal> {
         match venue.lead(asked.path) {
             Lead::To(way) => {
                 self.way = Some(Rc::clone(way));

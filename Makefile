@@ -1,7 +1,7 @@
 # The front door of the repository. Every target is one script; read those to see what happens.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop clean-demo test lint release bench-deploy bench-proxy
+.PHONY: help setup demo demo-stop clean-demo test lint release bench-deploy bench-proxy bench-dns
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,3 +32,6 @@ bench-deploy: ## warm redeploys of node-express: p50 and p95
 
 bench-proxy: ## the edge beside nginx, haproxy and caddy, as ratios
 	@scripts/bench-proxy.sh
+
+bench-dns: ## our DNS server beside knot and bind, one core each
+	@scripts/bench-dns.sh

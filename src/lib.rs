@@ -4,7 +4,8 @@
 //! as records ([`store`]) of nouns ([`model`]). From then on nobody waits for anybody: [`control`]
 //! looks at what is wanted and at what is, plans the difference purely, and carries it out on an
 //! [`engine`], with [`build`] making images of source trees and the crate `proxy` bringing the
-//! requests. What instances write is kept by [`logs`]; [`node`] is what a daemon sees of its own
+//! requests. Certificates come from authorities through [`acme`] and are read and made in [`pki`].
+//! What instances write is kept by [`logs`]; [`node`] is what a daemon sees of its own
 //! machine. [`daemon`] puts the parts together and is the only one that knows them all. Whatever
 //! dies at whatever moment, the next pass sees the same two things again and goes on.
 
@@ -19,6 +20,10 @@ pub mod server;
 pub mod control;
 
 pub mod engine;
+
+pub mod acme;
+
+pub mod pki;
 
 pub mod build;
 

@@ -54,11 +54,13 @@ fn prepare(arguments: InitArgs) -> ExitCode {
     let setup = Setup {
         data: arguments.data.clone(),
         restore: arguments.restore,
-        settings: arguments
-            .domain
-            .map(|domain| ("domain".to_owned(), domain))
-            .into_iter()
-            .collect(),
+        settings: settings([
+            ("domain", arguments.domain),
+            ("dns", arguments.dns),
+            ("acme", arguments.acme),
+            ("acme_email", arguments.email),
+        ])
+        .collect(),
         unit: arguments.systemd.then(|| (PathBuf::from(UNIT), binary)),
     };
     match runtime().block_on(init(&setup)) {
@@ -94,6 +96,8 @@ fn given(arguments: ServerArgs) -> Given {
     let file = std::fs::read_to_string(&path).ok().map(|text| (path, text));
     let flags = [
         ("http", arguments.http),
+        ("https", arguments.https),
+        ("dns", arguments.dns),
         ("api", arguments.api),
         ("domain", arguments.domain),
         ("node", arguments.node),
@@ -101,13 +105,17 @@ fn given(arguments: ServerArgs) -> Given {
     Given {
         file,
         environment: std::env::vars().collect::<BTreeMap<_, _>>(),
-        flags: flags
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect(),
+        flags: settings(flags).collect(),
         host_name: host_name(),
         data: arguments.data,
     }
+}
+
+/// Those settings that were given, by name.
+fn settings<const N: usize>(
+    given: [(&str, Option<String>); N],
+) -> impl Iterator<Item = (String, String)> {
+    given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)))
 }
 
 /// Where the API will be found, as far as this machine can tell.

@@ -34,6 +34,7 @@ use crate::request::Request;
 use crate::response::{Kind, Response, Uploading};
 use crate::retry::Counted;
 use crate::rules::{self, Passage};
+use crate::table::Protocol;
 use crate::tunnel;
 use crate::upstream::{self, Age, Link, Peer};
 use crate::venue::Way;
@@ -181,10 +182,15 @@ impl<C: Client> Turn<'_, C> {
         let limits = &self.worker.shared.limits;
         let Chosen { peer, in_flight: _in_flight, added } = chosen;
         self.record.upstream = Some(peer.id.clone());
-        let idle = if self.record.retries == 0 { peer.idle_link(self.oldest_link()) } else { None };
+        let protocol = way.target.service.protocol;
+        let idle = match protocol {
+            _ if self.record.retries > 0 => None,
+            Protocol::Http1 => peer.idle_link(self.oldest_link()),
+            Protocol::H2c => peer.shared_link(limits),
+        };
         let mut link = match idle {
             Some(link) => link,
-            None => match peer.connect(limits).await {
+            None => match peer.connect(protocol, limits).await {
                 Ok(link) => link,
                 Err(error) => {
                     tracing::debug!(upstream = %peer.id, %error, "cannot connect");
@@ -210,7 +216,7 @@ impl<C: Client> Turn<'_, C> {
             }),
             Ended::Faulty(fault) => {
                 self.judge(&peer, fault, link.age);
-                self.failed(fault, link.age)
+                self.failed(fault, &link)
             }
         }
     }
@@ -332,9 +338,11 @@ impl<C: Client> Turn<'_, C> {
     }
 
     /// What a fault means for the client: another attempt, a page, or the end.
-    fn failed(&mut self, fault: Fault, age: Age) -> Attempt {
-        let untouched = fault == Fault::Closed(Answered::Nothing) && age == Age::Reused;
-        if untouched && self.is_repeatable() {
+    fn failed(&mut self, fault: Fault, link: &Link) -> Attempt {
+        let unanswered = fault == Fault::Closed(Answered::Nothing);
+        let likely_stale = link.age == Age::Reused && self.is_repeatable();
+        let refused = link.was_refused() && matches!(self.extent, Extent::Whole(_));
+        if unanswered && (likely_stale || refused) {
             return Attempt::Again(Refusal::UpstreamClosed);
         }
         // An interim response may be half written; a page behind it would be unreadable.

@@ -27,6 +27,8 @@ mod http2;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod preface;

@@ -19,6 +19,7 @@ use super::{
     error::BuildError,
     export::{self, Assembled, Context, Origin, Places, Shared},
     folder::Folder,
+    pages,
     processes::processes,
     progress::Stage,
     request::{BuildRequest, Settings},
@@ -235,7 +236,11 @@ fn read_manifest(source: &Path) -> Result<Manifest, BuildError> {
         Ok(count) if count as u64 > MAX_MANIFEST => {
             Err(BuildError::ManifestFile(io::ErrorKind::FileTooLarge.into()))
         }
-        Ok(_) => Manifest::parse(&text).map_err(BuildError::Manifest),
+        Ok(_) => {
+            let mut manifest = Manifest::parse(&text).map_err(BuildError::Manifest)?;
+            pages::read(&folder, &mut manifest)?;
+            Ok(manifest)
+        }
         Err(error) => Err(BuildError::ManifestFile(error)),
     }
 }

@@ -28,6 +28,21 @@ pub enum BuildError {
     /// `paas.toml` is wrong.
     #[error("{0}")]
     Manifest(ManifestError),
+    /// A page of `[http.pages]` cannot be read, for instance because it is a link.
+    #[error("cannot read the page {path}, which paas.toml names")]
+    Page {
+        /// Its path in the app's folder.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The pages are too large.
+    #[error("the pages and [env] of paas.toml are larger than {limit} bytes together")]
+    Pages {
+        /// What they may be.
+        limit: usize,
+    },
     /// The daemon's own end of the connection.
     #[error("cannot listen for the build container")]
     Socket(#[source] io::Error),
@@ -111,6 +126,8 @@ impl BuildError {
                 return Some(format!("allow more in paas.toml: [build] timeout = \"{twice}m\""));
             }
             Self::ManifestFile(_) => "paas.toml must be a plain text file of at most 256 KiB",
+            Self::Page { .. } => "a page is a plain text file in the folder that is deployed",
+            Self::Pages { .. } => "a page is one small file: put images and styles elsewhere",
             Self::DiskFull => "see what takes the space with `df -h` on the server",
             Self::Engine(_) => "see that Docker runs: `docker info`",
             Self::Died { .. } | Self::Silent | Self::Gibberish => "deploy again: `paas deploy`",

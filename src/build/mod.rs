@@ -20,6 +20,7 @@ mod container;
 mod error;
 mod export;
 mod folder;
+mod pages;
 mod processes;
 mod progress;
 mod request;

@@ -12,12 +12,13 @@ use std::{
 use futures_util::{StreamExt, stream};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use crate::{
     clock,
     control::task::Task,
+    dns::{Lookup, LookupError},
     model::{Actor, Domain, DomainCheck, DomainName, EventKind, Pointing, Timestamp},
     store::{Store, StoreError, Transaction, View, diary},
 };
@@ -157,21 +158,18 @@ fn note(
 }
 
 /// What looking a name up came to.
-type Found = Result<Vec<IpAddr>, Pointing>;
+type Found = Result<Vec<IpAddr>, LookupError>;
 
-/// Asks the machine's resolver, as any program here would.
+/// Asks the machine's resolvers, and believes nothing that they or we remember.
 async fn addresses(name: &DomainName) -> Found {
     let host = if name.is_wildcard() {
         format!("{BELOW}.{}", name.base())
     } else {
         name.as_str().to_owned()
     };
-    let unknown = |reason: &str| Pointing::Unknown { reason: reason.to_owned() };
-    match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, 0))).await {
-        Ok(Ok(found)) => Ok(found.map(|address| address.ip()).collect()),
-        Ok(Err(error)) => Err(unknown(&error.to_string())),
-        Err(_) => Err(unknown("the resolver of this server does not answer")),
-    }
+    let asked = async { Lookup::system()?.addresses(&host).await };
+    let late = |_| Err(LookupError::Failed("no resolver answered in time".to_owned()));
+    timeout(PATIENCE, asked).await.unwrap_or_else(late)
 }
 
 /// What was found, seen from a server with those addresses. A name with several addresses leads
@@ -179,7 +177,8 @@ async fn addresses(name: &DomainName) -> Found {
 fn pointing(found: Found, own: &[IpAddr]) -> Pointing {
     let mut found: Vec<IpAddr> = match found {
         Ok(found) => found.iter().map(IpAddr::to_canonical).collect(),
-        Err(pointing) => return pointing,
+        Err(LookupError::NoSuchName | LookupError::NoData) => return Pointing::Nowhere,
+        Err(LookupError::Failed(reason)) => return Pointing::Unknown { reason },
     };
     found.sort_unstable();
     found.dedup();

@@ -10,7 +10,9 @@
 pub mod apps;
 pub mod backoff;
 pub mod builds;
+pub mod certificates;
 pub mod domains;
+pub mod names;
 pub mod routes;
 pub mod sweep;
 pub mod task;

@@ -9,7 +9,7 @@ use crate::{
     clock,
     config::Config,
     control::routes::{EdgeKey, Ground},
-    daemon::{folders::Folders, init::write_secret},
+    daemon::{dns, folders::Folders, init::write_secret},
     server::Reach,
 };
 
@@ -68,7 +68,7 @@ pub(super) fn reach(config: &Config, edge: &Edge) -> Reach {
         domain: config.domain.clone(),
         http: plain.first().map_or(80, SocketAddr::port),
         https: tls.first().map(SocketAddr::port),
-        addresses: config.addresses.clone(),
+        addresses: dns::public(config),
         dns: !config.dns.is_empty(),
     }
 }

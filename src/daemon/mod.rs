@@ -5,6 +5,7 @@
 
 mod access;
 pub mod authority;
+mod dns;
 mod edge;
 pub mod folders;
 pub mod init;

@@ -19,7 +19,7 @@ use crate::{
     daemon::{
         access,
         authority::AuthorityError,
-        edge,
+        dns, edge,
         folders::Folders,
         init::token_key,
         plane::{self, Plane, PlaneEdge},
@@ -27,8 +27,9 @@ use crate::{
         signals::Signals,
         tasks::Tasks,
     },
+    dns::Server,
     logs::{LogError, LogSettings, Logs},
-    model::Observation,
+    model::{Observation, zone::Proofs},
     server::{self, Api, Attempts, EngineStatus, Incoming},
     store::{self, DataDirLock, LockError, OpenError, Store, StoreError, StoreOptions},
     telemetry::chain,
@@ -73,6 +74,9 @@ pub enum RunError {
     /// The edge's addresses.
     #[error("the edge cannot be started")]
     Edge(#[from] proxy::BindError),
+    /// The DNS server's addresses.
+    #[error(transparent)]
+    Dns(#[from] crate::dns::BindError),
     /// Something that builds and apps need.
     #[error(transparent)]
     Plane(#[from] plane::PlaneError),
@@ -87,6 +91,7 @@ impl RunError {
         match self {
             Self::Locked(error) => error.hint(),
             Self::Store(error) => error.hint(),
+            Self::Dns(error) => error.hint(),
             Self::Listen { .. } | Self::Edge(_) => Some(
                 "`ss -ltnp` shows who listens; choose another address with --http or --api"
                     .to_owned(),
@@ -122,8 +127,10 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let feeds = Feeds { table: table_reader, certificates: certificates.clone() };
     let edge = Arc::new(edge::bind(&config, &feeds, &access_log)?);
     let reach = edge::reach(&config, &edge);
+    let (_proofs, proofs) = watch::channel(Arc::<Proofs>::default());
+    let (names, naming) = dns::begin(&config, &store, proofs)?.unzip();
     let incoming = bind_api(&config, &folders).await?;
-    announce(&config, &folders, &edge, &incoming);
+    announce(&config, &folders, &edge, names.as_ref(), &incoming);
 
     let (observation, observed) = watch::channel(Arc::new(Observation::default()));
     let (engine_status, engine_seen) = watch::channel(EngineStatus::default());
@@ -154,6 +161,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     followers.spawn("access log", access::write_all(records));
     let domains = Domains::new(store.clone(), reach.addresses, to_look_up);
     tasks.spawn("domains", task::run(domains, tasks.stop()));
+    if let Some(naming) = naming {
+        tasks.spawn("zones", task::run(naming, tasks.stop()));
+    }
     let ground = Ground { https: reach.https, ..ground };
     let control = PlaneEdge { edge: edge.clone(), table, certificates, ground };
     let plane = Plane::new(&config, &folders, &store, &logs, control, observation);
@@ -231,13 +241,22 @@ fn bind_socket(folders: &Folders) -> Result<Bound, RunError> {
     Ok(Bound { at: at.clone(), incoming: Incoming::Socket(listener), renewal: None })
 }
 
-fn announce(config: &Config, folders: &Folders, edge: &Edge, incoming: &[Bound]) {
+fn announce(
+    config: &Config,
+    folders: &Folders,
+    edge: &Edge,
+    names: Option<&Server>,
+    incoming: &[Bound],
+) {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %folders.root().display(), "paas server");
     let (plain, tls) = edge::addresses(config, edge);
     let at = |scheme: &str, address: &SocketAddr| format!("{scheme}://{address}");
     let plain = plain.iter().map(|address| at("http", address));
     for at in plain.chain(tls.iter().map(|address| at("https", address))) {
         tracing::info!(%at, apps = %format!("<app>.{}", config.domain), "edge");
+    }
+    for at in names.map_or(&[][..], Server::addresses) {
+        tracing::info!(%at, "dns");
     }
     for bound in incoming {
         tracing::info!(at = %bound.at, "api");

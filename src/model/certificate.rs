@@ -43,6 +43,8 @@ pub enum CertificateState {
         directory: String,
         /// The order's URL, by which a daemon that starts again goes on.
         order: String,
+        /// The private key it is for, sealed with the name as its context.
+        key: Sealed,
         /// Since when.
         since: Timestamp,
     },
@@ -54,6 +56,8 @@ pub enum CertificateState {
         directory: String,
         /// See `Ordering`.
         order: String,
+        /// See `Ordering`.
+        key: Sealed,
         /// See `Ordering`.
         since: Timestamp,
     },
@@ -104,6 +108,25 @@ pub struct AcmeAccount {
     pub orders: Vec<Timestamp>,
     /// Not to be asked before this: it said so (`Retry-After`).
     pub not_before: Option<Timestamp>,
+}
+
+/// What authorities were asked for one name lately: what budgets are counted by. It outlives the
+/// certificate, since an authority does not forget what was asked when a user takes a domain back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateHistory {
+    /// The name.
+    pub name: DomainName,
+    /// When it was first asked for.
+    pub since: Timestamp,
+    /// When certificates were issued in the last week, oldest first.
+    pub issued: Vec<Timestamp>,
+    /// When a proof was refused in the last hour, oldest first.
+    pub refused: Vec<Timestamp>,
+    /// How many attempts in a row had failed when the last order was placed.
+    pub attempts: u32,
+    /// How many attempts in a row failed by the authority's fault; every few of them the next
+    /// authority is asked.
+    pub faults: u32,
 }
 
 /// Something secret in a form that may be stored: encrypted and bound to its context, in base64.

@@ -38,7 +38,8 @@ pub mod zone;
 pub use app::App;
 pub use build::{Artifact, Build, BuildNumber, BuildStatus};
 pub use certificate::{
-    AcmeAccount, Certificate, CertificateSource, CertificateState, Issued, Sealed,
+    AcmeAccount, Certificate, CertificateHistory, CertificateSource, CertificateState, Issued,
+    Sealed,
 };
 pub use domain::{Domain, DomainCheck, DomainName, PathPrefix, Pointing};
 pub use event::{Event, EventKind};

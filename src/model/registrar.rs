@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use super::{AppName, DnsData, DomainName};
+use super::{AppName, DnsData, DomainName, zone::is_within};
 
 /// What of this server the world can be pointed to.
 #[derive(Debug, Clone, Copy)]
@@ -86,11 +86,6 @@ impl Setting {
     fn cname(name: &str, target: String) -> Self {
         Self { name: name.to_owned(), data: DnsData::Cname { target } }
     }
-}
-
-/// Whether `name` is `zone` or below it.
-pub fn is_within(name: &str, zone: &str) -> bool {
-    name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Such a name is surely the top of its zone.

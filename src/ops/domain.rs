@@ -4,7 +4,9 @@
 //! control's work; here it is only written down that the name is wanted.
 
 use crate::{
-    model::{Actor, AppName, Domain, DomainName, EventKind, PathPrefix, Timestamp, registrar},
+    model::{
+        Actor, AppName, Domain, DomainName, EventKind, PathPrefix, Timestamp, zone::is_within,
+    },
     ops::{Refusal, create::existing},
     store::{StoreError, Transaction, View, diary},
 };
@@ -108,7 +110,7 @@ pub(super) fn remove_all(tx: &mut Transaction<'_>, app: &AppName) -> Result<(), 
 
 /// The names below the platform's domain are the apps' by themselves: `<app>.<domain>`.
 fn check_platform(name: &DomainName, app: &AppName, platform: &str) -> Result<(), Refusal> {
-    if !registrar::is_within(name.base(), platform) {
+    if !is_within(name.base(), platform) {
         return Ok(());
     }
     let own = format!("{app}.{platform}");

@@ -7,6 +7,7 @@ mod apps;
 mod builds;
 mod caller;
 mod config;
+mod dns;
 mod domains;
 mod fault;
 mod follow;
@@ -44,6 +45,9 @@ pub fn router(api: Api) -> Router {
         .route("/v1/domains", get(domains::list))
         .route("/v1/domains/{name}", get(domains::show).delete(domains::remove))
         .route("/v1/domains/{name}/check", post(domains::check))
+        .route("/v1/zones", get(dns::zones))
+        .route("/v1/zones/{name}", put(dns::add_zone).delete(dns::remove_zone))
+        .route("/v1/records", get(dns::records).post(dns::add_record).delete(dns::remove_record))
         .route("/v1/apps/{app}/events", get(apps::events))
         .route("/v1/apps/{app}/builds", get(builds::list).post(uploads::upload))
         .route("/v1/apps/{app}/builds/{number}/log", get(builds::log))

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     model::{
-        AcmeAccount, App, Build, Certificate, DnsRecord, Domain, DomainCheck, Event, Release,
-        Rollout, Token, Zone,
+        AcmeAccount, App, Build, Certificate, CertificateHistory, DnsRecord, Domain, DomainCheck,
+        Event, Release, Rollout, Token, Zone,
     },
     store::{Record, Schema},
 };
@@ -25,6 +25,7 @@ pub fn schema() -> Schema {
         .with::<Domain>()
         .with::<DomainCheck>()
         .with::<Certificate>()
+        .with::<CertificateHistory>()
         .with::<AcmeAccount>()
         .with::<Zone>()
         .with::<DnsRecord>()
@@ -112,6 +113,16 @@ impl Record for DomainCheck {
 
 impl Record for Certificate {
     const TABLE: &'static str = "certificates";
+    const VERSION: u32 = 1;
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.name.as_str().to_owned()
+    }
+}
+
+impl Record for CertificateHistory {
+    const TABLE: &'static str = "certificate_histories";
     const VERSION: u32 = 1;
     type Key = String;
 

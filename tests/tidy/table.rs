@@ -42,12 +42,13 @@ pub(crate) const ROOMS: &[Room] = &[
             "node",
             "clock",
             "limits",
+            "pki",
             "proxy",
             "faults",
             "telemetry",
         ],
     ),
-    room("ops", &["model", "store", "clock", "telemetry"]),
+    room("ops", &["model", "store", "pki", "clock", "telemetry"]),
     room(
         "server",
         &[
@@ -63,6 +64,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "limits",
             "git",
             "registry",
+            "pki",
             "api",
         ],
     ),
@@ -70,6 +72,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("registry", &["model", "limits", "clock"]),
     room("git", &["ops", "model", "store"]),
     room("acme", &["model", "limits", "clock"]),
+    room("pki", &["model", "proxy"]),
     room("dns", &["model", "limits", "clock"]),
     room("node", &["model", "engine", "logs", "limits"]),
     room("logs", &["model", "engine", "clock", "limits"]),
@@ -89,6 +92,7 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("buildpacks/Cargo.toml", &[]),
     ("cli/Cargo.toml", &["api"]),
     ("cli/api/Cargo.toml", &[]),
+    ("fuzz/Cargo.toml", &["proxy"]),
 ];
 
 /// All our library crates, as they are named in code and manifests.
@@ -102,6 +106,8 @@ pub(crate) const DOORS: &[(&str, &[&str])] = &[
     ("hickory_proto", &["src/dns/"]),
     ("hickory_resolver", &["src/dns/"]),
     ("instant_acme", &["src/acme/"]),
+    ("hyper_rustls", &["src/acme/"]),
+    ("rustls_platform_verifier", &["src/acme/"]),
 ];
 
 /// Code that has no place in some part of the tree, and why. Comments and strings do not count.

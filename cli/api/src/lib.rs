@@ -29,6 +29,12 @@
 //! | `GET /v1/domains/{name}` | → list of [`Domain`], one a path |
 //! | `DELETE /v1/domains/{name}?path={path}` | → list of [`Domain`]: those that were removed |
 //! | `POST /v1/domains/{name}/check` | looks where it leads → list of [`Domain`] |
+//! | `GET /v1/zones` | → list of [`Zone`] |
+//! | `PUT /v1/zones/{name}` | → [`Zone`] |
+//! | `DELETE /v1/zones/{name}` | → list of [`Record`]: those that went with it |
+//! | `GET /v1/records` | → list of [`Record`] |
+//! | `POST /v1/records` | [`AddRecord`] → [`Record`] |
+//! | `DELETE /v1/records?name={name}&kind={kind}&value={value}` | → list of [`Record`] that were removed |
 //! | `GET /v1/apps/{app}/events?limit={n}` | → list of [`Event`], newest first |
 //! | `GET /v1/apps/{app}/logs` with [`LogQuery`] | → stream of [`LogLine`] |
 //!
@@ -37,6 +43,7 @@
 mod apps;
 mod builds;
 mod certificates;
+mod dns;
 mod domains;
 mod fault;
 mod follow;
@@ -47,6 +54,7 @@ mod server;
 pub use apps::{App, Change, CreateApp, Event, Instance, Scale};
 pub use builds::Build;
 pub use certificates::Certificate;
+pub use dns::{AddRecord, Record, Zone};
 pub use domains::{AddDomain, DnsSetting, Domain, Pointing, SetMaintenance};
 pub use fault::{Fault, FaultCode};
 pub use follow::{Frame, InstanceProgress};

@@ -13,6 +13,10 @@ pub(crate) const APPS: &str = "/v1/apps";
 
 /// All domains.
 pub(crate) const DOMAINS: &str = "/v1/domains";
+/// All zones.
+pub(crate) const ZONES: &str = "/v1/zones";
+/// All records.
+pub(crate) const RECORDS: &str = "/v1/records";
 
 /// One app.
 pub(crate) fn app(app: &AppName) -> String {
@@ -32,6 +36,11 @@ pub(crate) fn domain(name: &DomainName) -> String {
 /// What belongs to a domain, for example `check`.
 pub(crate) fn domain_of(name: &DomainName, rest: &str) -> String {
     format!("{DOMAINS}/{name}/{rest}")
+}
+
+/// One zone.
+pub(crate) fn zone(name: &DomainName) -> String {
+    format!("{ZONES}/{name}")
 }
 
 /// `path` with those query parameters that have a value.

@@ -10,6 +10,7 @@ pub(crate) mod config;
 pub(crate) mod deploy;
 pub(crate) mod describe;
 pub(crate) mod destroy;
+pub(crate) mod dns;
 pub(crate) mod domains;
 pub(crate) mod events;
 pub(crate) mod follow;
@@ -48,6 +49,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Rollback(rollback) => rollback.run(session).await,
         Command::Config(config) => config.run(session).await,
         Command::Domains(domains) => domains.run(session).await,
+        Command::Dns(dns) => dns.run(session).await,
         Command::Maintenance(maintenance) => maintenance.run(session).await,
         Command::Restart(restart) => restart.run(session).await,
         Command::Open(open) => open.run(session).await,

@@ -21,6 +21,12 @@ pub struct ServerArgs {
     /// Where the edge takes the apps' HTTP traffic
     #[arg(long, value_name = "ADDRESS:PORT", env = "PAAS_HTTP")]
     pub http: Option<String>,
+    /// Where the edge takes their HTTPS traffic
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PAAS_HTTPS")]
+    pub https: Option<String>,
+    /// Where the DNS server answers, on UDP and TCP, for example `0.0.0.0:53`
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PAAS_DNS")]
+    pub dns: Option<String>,
     /// Where the API listens: TLS, except on this machine's own addresses
     #[arg(long, value_name = "ADDRESS:PORT", env = "PAAS_API")]
     pub api: Option<String>,

@@ -168,3 +168,52 @@ async fn maintenance_is_turned_on_and_off() {
     server.on("GET /v1/apps/shop", &super::commands::app("shop"));
     user.types("paas maintenance").await.succeeded("off\n", "");
 }
+
+#[tokio::test]
+async fn dns_reads_like_a_zone_file() {
+    let server = Server::default();
+    let zone = |name: &str, platform| api::Zone {
+        name: name.to_owned(),
+        platform,
+        delegation: vec![DnsSetting {
+            name: name.to_owned(),
+            kind: "NS".to_owned(),
+            value: "ns1.apps.example.net".to_owned(),
+        }],
+        created_at: None,
+        by: None,
+    };
+    let record = api::Record {
+        name: "example.com".to_owned(),
+        kind: "MX".to_owned(),
+        value: "10 mail.example.com".to_owned(),
+        ttl: 300,
+        created_at: "2026-01-10T11:00:00Z".to_owned(),
+        by: "admin".to_owned(),
+    };
+    server
+        .on("GET /v1/zones", &[zone("apps.example.net", true), zone("example.com", false)])
+        .on("GET /v1/records", &[record.clone()])
+        .on("POST /v1/records", &record)
+        .on("DELETE /v1/records?name=example%2Ecom&kind=MX", &[record])
+        .on("PUT /v1/zones/example.com", &zone("example.com", false));
+    let user = user(&server).await;
+    user.types("paas dns").await.succeeded(
+        "; zone apps.example.net, the platform's own\n; zone example.com\nexample.com.  300  IN  \
+         MX  10 mail.example.com.\n",
+        "",
+    );
+    let line = "example.com.  300  IN  MX  10 mail.example.com.\n";
+    user.types("paas dns add Example.com. MX 10 mail.example.com")
+        .await
+        .succeeded(line, "Adding a record... done\n");
+    let sent = r#"{"name":"example.com","kind":"MX","value":"10 mail.example.com","ttl":null}"#;
+    assert_eq!(server.requests()[2].body, sent);
+    user.types("paas dns remove example.com MX").await.succeeded(line, "Removing... done\n");
+    user.types("paas dns zones add example.com").await.succeeded(
+        "NAME         TYPE  VALUE\nexample.com  NS    ns1.apps.example.net\n",
+        "Answering for example.com... done\nSet these name servers at the registrar of \
+         example.com:\nhint: what else the zone needs, such as mail, comes first: `paas dns add \
+         NAME TYPE VALUE`\n",
+    );
+}

@@ -70,7 +70,7 @@ impl Visit<'_> {
         let arrival = &self.session.arrival;
         let mut record = Record::begun((worker.shared.clock)(), arrival.peer);
         let (parts, incoming) = received.into_parts();
-        let ending = if incoming.is_end_stream() { Ending::WithHead } else { Ending::Later };
+        let ending = Ending::of(&incoming);
         let mut stream = Stream::new(incoming, answer);
         let limits = &worker.shared.limits;
         let read = request::read(&parts, ending, arrival, record.at, limits, &mut self.kit.head);

@@ -6,7 +6,7 @@ use super::frames::{
     POST, PREFACE, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WHOLE, WINDOW_UPDATE,
     WITH_PRIORITY, block, frame, open, request, setting,
 };
-use super::plan;
+use super::link::plan;
 use crate::stage::{Origin, Stage};
 
 const PROTOCOL_ERROR: u32 = 1;

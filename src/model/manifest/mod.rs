@@ -5,6 +5,7 @@
 //! [`Manifest`] holds only values that the rest of the house accepts.
 
 mod error;
+mod http;
 mod read;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -32,8 +33,10 @@ pub struct Manifest {
     pub deploy: ManifestDeploy,
     /// What a build may use.
     pub build: ManifestBuild,
-    /// What is asked of the edge.
+    /// What is asked of the edge; a build puts the pages in.
     pub http: HttpSettings,
+    /// The files that the pages are in, by status, as paths in the app's folder.
+    pub pages: BTreeMap<u16, String>,
 }
 
 /// `[process.NAME]`; what is absent is left as it would be without a manifest.
@@ -111,6 +114,9 @@ impl Manifest {
             manifest.build.memory = build.memory("memory")?;
             manifest.build.timeout = build.duration("timeout")?;
             build.finish()?;
+        }
+        if let Some(section) = top.section("http")? {
+            (manifest.http, manifest.pages) = http::http(section)?;
         }
         top.finish()?;
         Ok(manifest)

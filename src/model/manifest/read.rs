@@ -154,20 +154,61 @@ impl<'a> Section<'a> {
         self.number(key, 0, most)
     }
 
-    fn number(
+    /// A number within bounds.
+    pub(super) fn number<N>(
         &mut self,
         key: &'static str,
-        least: u16,
-        most: u16,
-    ) -> Result<Option<u16>, ManifestError> {
+        least: N,
+        most: N,
+    ) -> Result<Option<N>, ManifestError>
+    where
+        N: FromStr + PartialOrd + Display + Copy,
+    {
         let Some(value) = self.take(key) else { return Ok(None) };
-        let number = value.get_ref().as_integer().and_then(|it| it.as_str().parse().ok());
+        let number = value.get_ref().as_integer().and_then(|it| it.as_str().parse::<N>().ok());
         match number.filter(|number| (least..=most).contains(number)) {
             Some(number) => Ok(Some(number)),
             None => {
                 Err(self.wrong(value, &format!("`{key}` is not a number from {least} to {most}")))
             }
         }
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, ManifestError> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        match value.get_ref() {
+            DeValue::Boolean(flag) => Ok(Some(*flag)),
+            _ => Err(self.wrong(value, &format!("`{key}` is neither true nor false"))),
+        }
+    }
+
+    /// A list of texts that have a grammar.
+    pub(super) fn list<T>(&mut self, key: &'static str) -> Result<Vec<T>, ManifestError>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let Some(value) = self.take(key) else { return Ok(Vec::new()) };
+        let Some(entries) = value.get_ref().as_array() else {
+            let hint = format!("{key} = [\"…\"]");
+            return Err(self.wrong(value, &format!("`{key}` is not a list")).hint(hint));
+        };
+        if entries.len() > MAX_ENTRIES {
+            let fault = format!("`{key}` has more than {MAX_ENTRIES} entries");
+            return Err(self.wrong(value, &fault));
+        }
+        let read = |entry: &Spanned<DeValue<'_>>| match entry.get_ref().as_str() {
+            Some(text) => text.parse().map_err(|e: T::Err| self.wrong(entry, &e.to_string())),
+            None => Err(self.wrong(entry, &format!("an entry of `{key}` is not text"))),
+        };
+        entries.iter().map(read).collect()
+    }
+
+    /// All entries, each with its place and its text, if it is one.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, Range<usize>, Option<&str>)> {
+        self.table
+            .iter()
+            .map(|(key, value)| (key.get_ref().as_ref(), key.span(), value.get_ref().as_str()))
     }
 
     /// Cores as `2` or `0.5`, in thousandths.
@@ -209,6 +250,11 @@ impl<'a> Section<'a> {
         Ok(())
     }
 
+    /// A fault at a place of the text.
+    pub(super) fn at(&self, span: &Range<usize>, fault: String) -> ManifestError {
+        ManifestError::at(self.text, span, fault)
+    }
+
     /// A fault of the section as a whole.
     pub(super) fn fault(&self, fault: String) -> ManifestError {
         ManifestError::at(self.text, &self.span, fault)
@@ -223,7 +269,8 @@ impl<'a> Section<'a> {
         ManifestError::at(self.text, &value.span(), fault.to_owned())
     }
 
-    fn wrong_at(&self, key: &str, fault: &str) -> ManifestError {
+    /// A fault of one key.
+    pub(super) fn wrong_at(&self, key: &str, fault: &str) -> ManifestError {
         let span = self.table.get(key).map_or(self.span.clone(), Spanned::span);
         ManifestError::at(self.text, &span, fault.to_owned())
     }
@@ -234,7 +281,8 @@ fn is_own(key: &str) -> bool {
     key.starts_with("x-")
 }
 
-fn duration(text: &str) -> Option<Duration> {
+/// A duration such as `30s`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let count: u64 = digits.parse().ok()?;
     let millis = match text.strip_prefix(digits)? {
@@ -260,5 +308,7 @@ fn millis(text: &str) -> Option<u32> {
     (10..=1_000_000).contains(&millis).then_some(millis)
 }
 
+/// Networks and the like that one list may have.
+const MAX_ENTRIES: usize = 100;
 const MIN_MEMORY: ByteSize = ByteSize::mib(16);
 const MAX_DURATION: Duration = Duration::from_hours(24);

@@ -30,6 +30,22 @@ fn everything_can_be_said() {
         [build]
         memory = "2g"
         timeout = "1h"
+        [http]
+        protocol = "h2c"
+        redirect = false
+        hsts = "365d"
+        compress = true
+        max_body = "10m"
+        max_in_flight = 200
+        sticky = true
+        allow = ["10.0.0.0/8", "2001:db8::1"]
+        deny = ["10.1.0.0/16"]
+        rate = "100/1m"
+        burst = 20
+        password = { user = "me", password_from = "GATE" }
+        slow_start = "10s"
+        [http.pages]
+        503 = "pages/503.html"
         [x-mine]
         anything = 1
         "#,
@@ -43,6 +59,14 @@ fn everything_can_be_said() {
     assert_eq!(web.stop_timeout, Some(Duration::from_millis(250)));
     assert_eq!(web.health.grace, Some(Duration::from_mins(5)));
     assert_eq!(manifest.build.timeout, Some(Duration::from_hours(1)));
+    let http = &manifest.http;
+    assert_eq!((http.redirect, http.hsts), (Some(false), Some(Duration::from_hours(24 * 365))));
+    assert_eq!((http.max_body, http.max_in_flight), (Some(ByteSize::mib(10)), Some(200)));
+    assert_eq!(http.rate.map(|rate| (rate.requests, rate.burst)), Some((100, 20)));
+    assert_eq!((http.allow.len(), http.deny.len()), (2, 1));
+    assert!(http.compress && http.sticky && http.protocol == crate::model::HttpProtocol::H2c);
+    assert_eq!(http.password.as_ref().unwrap().password_from.as_str(), "GATE");
+    assert_eq!(manifest.pages[&503], "pages/503.html");
     assert_eq!(Manifest::parse("").unwrap(), Manifest::default());
 }
 
@@ -96,6 +120,47 @@ fn mistakes_are_named_with_their_line() {
             "[process.Web]",
             "paas.toml line 1: `Web` is not a valid process name: 1 to 30 characters: lower-case \
              letters, digits, `-` and `_`, starting with a letter",
+        ),
+        (
+            "[http]\nprotocol = \"http2\"",
+            "paas.toml line 2: `http2` is not a protocol hint: protocol = \"http1\", or \"h2c\" \
+             for gRPC",
+        ),
+        (
+            "[http]\nhsts = \"9999d\"",
+            "paas.toml line 2: `9999d` is not a duration of up to two years hint: hsts = \
+             \"365d\", once HTTPS works; \"0s\" takes it back",
+        ),
+        (
+            "[http]\nallow = [\"10.0.0.0/99\"]",
+            "paas.toml line 2: `10.0.0.0/99` is not a valid network: an address or a range of \
+             addresses, such as `203.0.113.7` or `10.0.0.0/8`",
+        ),
+        (
+            "[http]\nrate = \"fast\"",
+            "paas.toml line 2: `fast` is not a number of requests per time hint: rate = \
+             \"100/1m\" is a hundred requests a minute from one client",
+        ),
+        ("[http]\nburst = 5", "paas.toml line 2: `burst` stands without a `rate`"),
+        ("[http]\ncompress = 1", "paas.toml line 2: `compress` is neither true nor false"),
+        (
+            "[http]\ncompres = true",
+            "paas.toml line 2: unknown key `compres` in [http] hint: did you mean `compress`?",
+        ),
+        (
+            "[http]\npassword = { user = \"me\" }",
+            "paas.toml line 2: `password` needs a `user` and the variable that holds the password \
+             hint: password = { user = \"me\", password_from = \"SITE_PASSWORD\" }",
+        ),
+        (
+            "[http.pages]\n200 = \"a.html\"",
+            "paas.toml line 2: `200` is not a status from 400 to 599 hint: 503 = \
+             \"pages/503.html\"",
+        ),
+        (
+            "[http.pages]\n503 = \"../secret\"",
+            "paas.toml line 2: the page of 503 is not a file of the app's folder hint: 503 = \
+             \"pages/503.html\"",
         ),
         (
             "process = 1",

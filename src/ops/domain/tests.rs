@@ -70,7 +70,7 @@ async fn a_name_and_path_has_one_app() {
         ("shop www.example.com", "added"),
         ("blog www.example.com", "domain www.example.com: the app shop has it"),
         ("blog www.example.com/blog strip", "added"),
-        ("shop www.example.com/blog", "domain www.example.com: the app blog has it"),
+        ("shop www.example.com/blog", "domain www.example.com/blog: the app blog has it"),
         ("blog *.example.com", "added"),
         ("blog example.com", "added"),
         ("nobody example.org", "app nobody: there is no such app"),

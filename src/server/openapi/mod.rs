@@ -28,6 +28,7 @@ pub(super) async fn document() -> Json<Document> {
     info(title = "paas", description = "Deploy, run, scale and watch apps on your own server."),
     components(schemas(
         api::AddDomain,
+        api::AddRecord,
         api::App,
         api::Build,
         api::Certificate,
@@ -45,11 +46,13 @@ pub(super) async fn document() -> Json<Document> {
         api::InstanceProgress,
         api::LogLine,
         api::Pointing,
+        api::Record,
         api::Release,
         api::Rollback,
         api::Scale,
         api::Server,
         api::SetMaintenance,
+        api::Zone,
     ))
 )]
 struct Schemas;
@@ -135,6 +138,6 @@ mod tests {
             let name: String = reference.chars().take_while(char::is_ascii_alphanumeric).collect();
             assert!(known.contains_key(&name), "{name} is referred to and not described");
         }
-        assert_eq!(document["paths"].as_object().unwrap().len(), 18);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 22);
     }
 }

@@ -35,7 +35,7 @@ const fn operation(
     Operation { method, path, id, summary, query, takes, gives }
 }
 
-pub(super) const OPERATIONS: [Operation; 24] = [
+pub(super) const OPERATIONS: [Operation; 30] = [
     operation(
         Get,
         "/v1/server",
@@ -185,5 +185,47 @@ pub(super) const OPERATIONS: [Operation; 24] = [
         ("checkDomain", "Look where a domain leads now"),
         &[],
         (Shape::None, Many("Domain")),
+    ),
+    operation(
+        Get,
+        "/v1/zones",
+        ("zones", "The zones that this server answers for"),
+        &[],
+        (Shape::None, Many("Zone")),
+    ),
+    operation(
+        Put,
+        "/v1/zones/{name}",
+        ("addZone", "Answer for a zone"),
+        &[],
+        (Shape::None, One("Zone")),
+    ),
+    operation(
+        Delete,
+        "/v1/zones/{name}",
+        ("removeZone", "Answer for a zone no more, and forget its records"),
+        &[],
+        (Shape::None, Many("Record")),
+    ),
+    operation(
+        Get,
+        "/v1/records",
+        ("records", "The DNS records that users added"),
+        &[],
+        (Shape::None, Many("Record")),
+    ),
+    operation(
+        Post,
+        "/v1/records",
+        ("addRecord", "Add a DNS record"),
+        &[],
+        (One("AddRecord"), One("Record")),
+    ),
+    operation(
+        Delete,
+        "/v1/records",
+        ("removeRecord", "Remove DNS records"),
+        &["name", "kind", "value"],
+        (Shape::None, Many("Record")),
     ),
 ];

@@ -79,7 +79,11 @@ fn pointing(check: Option<&DomainCheck>, reach: &Reach) -> api::Pointing {
     };
     let own = || {
         let own: Vec<String> = reach.addresses.iter().map(ToString::to_string).collect();
-        if own.is_empty() { String::new() } else { format!(", not to {}", own.join(", ")) }
+        if own.is_empty() {
+            "; if that is this server, its setting `addresses` should say so".to_owned()
+        } else {
+            format!(", not to {}", own.join(", "))
+        }
     };
     let (state, detail) = match &check.pointing {
         Pointing::Here => ("here", None),

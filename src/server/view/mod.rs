@@ -1,5 +1,6 @@
 //! From the model to the wire contract.
 
+pub(super) mod dns;
 pub(super) mod domain;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,269 @@
+//! The task: waits, presents, plans, and has orders carried out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{sync::watch, task::JoinSet, time::sleep};
+
+use super::{
+    backoff,
+    board::Board,
+    budget::Limits,
+    execute::{Executor, Job},
+    plan::{Situation, Step, plan},
+    records,
+    wanted::{Platform, Wanted},
+    world::World,
+};
+use crate::{
+    acme, clock,
+    control::task::Task,
+    model::{
+        AcmeAccount, Certificate, CertificateHistory, CertificateSource, DomainName, Timestamp,
+        zone::Proofs,
+    },
+    pki,
+    store::{SealingKey, Store, StoreError, View},
+    telemetry::chain,
+};
+
+/// How certificates are got.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The platform's own domain.
+    pub platform: Platform,
+    /// The authorities' directories, the preferred one first; none asks nobody.
+    pub directories: Vec<String>,
+    /// How they are asked.
+    pub acme: acme::Settings,
+    /// The port on which authorities reach the edge by plain HTTP, if they do: 80 in the world.
+    pub http_port: Option<u16>,
+    /// The port on which they reach it by TLS: 443 in the world.
+    pub tls_port: Option<u16>,
+    /// The addresses under which the world reaches this server.
+    pub addresses: Vec<IpAddr>,
+    /// The budgets.
+    pub limits: Limits,
+}
+
+/// Where it publishes.
+#[derive(Debug)]
+pub struct Outlets {
+    /// For the edge.
+    pub certificates: watch::Sender<Arc<proxy::Certificates>>,
+    /// For the DNS server: TXT records by name.
+    pub texts: watch::Sender<Arc<Proofs>>,
+}
+
+/// An order that was carried out: for which name, and whether what came of it is on record.
+type Order = (DomainName, Result<(), StoreError>);
+type Ended = Result<Order, tokio::task::JoinError>;
+
+/// The task.
+#[derive(Debug)]
+pub struct Certificates {
+    executor: Arc<Executor>,
+    commits: watch::Receiver<u64>,
+    /// The orders being carried out. Dropped, they are cut off, which loses nothing.
+    orders: JoinSet<Order>,
+    busy: BTreeSet<DomainName>,
+    asked: BTreeMap<DomainName, Timestamp>,
+    /// Supplied certificates whose key does not open, said once.
+    unusable: BTreeSet<DomainName>,
+    wake: Option<Timestamp>,
+}
+
+impl Certificates {
+    /// Puts it together. The first pass presents what is on record.
+    pub fn new(
+        store: Store,
+        sealing: SealingKey,
+        settings: Settings,
+        world: World,
+        outlets: Outlets,
+    ) -> Self {
+        let fallback = pki::fallback().inspect_err(|error| {
+            tracing::error!(error = %chain(error), "the edge refuses TLS for unknown hosts");
+        });
+        let board = Board::new(outlets.certificates, outlets.texts, fallback.ok());
+        let commits = store.changes();
+        let accounts = Mutex::default();
+        Self {
+            executor: Arc::new(Executor { store, sealing, settings, world, board, accounts }),
+            commits,
+            orders: JoinSet::new(),
+            busy: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            unusable: BTreeSet::new(),
+            wake: None,
+        }
+    }
+
+    /// Presents every certificate that is issued; those whose key does not open are wanted anew.
+    async fn present(&mut self, certificates: &[Certificate]) -> Result<(), StoreError> {
+        let (mut new, mut keep, mut lost) = (Vec::new(), BTreeSet::new(), Vec::new());
+        for certificate in certificates {
+            let Some(issued) = &certificate.issued else { continue };
+            let Ok(host) = certificate.name.as_str().parse::<proxy::Pattern>() else { continue };
+            if self.executor.board.presents(&host, &issued.key.0) {
+                keep.insert(host);
+                continue;
+            }
+            let usable = self
+                .executor
+                .open(&certificate.name, &issued.key)
+                .ok()
+                .and_then(|key| proxy::Certificate::from_pem(&issued.chain, &key).ok());
+            match usable {
+                Some(usable) => {
+                    self.unusable.remove(&certificate.name);
+                    keep.insert(host.clone());
+                    new.push((host, issued.key.0.clone(), usable));
+                }
+                None if certificate.source == CertificateSource::Acme => lost.push(certificate),
+                None => self.unusable(&certificate.name),
+            }
+        }
+        self.executor.board.present(new, &keep);
+        for certificate in lost {
+            tracing::error!(name = %certificate.name, "its key does not open; another is asked for");
+            let name = certificate.name.clone();
+            self.executor.store.transact(move |tx| records::reset(tx, &name)).await?;
+        }
+        Ok(())
+    }
+
+    fn unusable(&mut self, name: &DomainName) {
+        if self.unusable.insert(name.clone()) {
+            tracing::error!(%name, "its key does not open; supply it again: `paas certs add {name}`");
+        }
+    }
+
+    async fn carry_out(&mut self, step: Step, zones: &[String]) -> Result<(), StoreError> {
+        let (store, now) = (self.executor.store.clone(), clock::now());
+        match step {
+            Step::Want(name) => store.transact(move |tx| records::want(tx, &name)).await,
+            Step::Forget(name) => store.transact(move |tx| records::forget(tx, &name)).await,
+            Step::ForgetHistory(name) => {
+                let key = name.as_str().to_owned();
+                store.transact(move |tx| tx.delete::<CertificateHistory>(&key)).await
+            }
+            Step::Alarm { name, days, app } => {
+                let work = move |tx: &mut crate::store::Transaction<'_>| {
+                    records::alarm(tx, &name, days, app.as_ref(), now)
+                };
+                store.transact(work).await
+            }
+            Step::Order { name, directory, app } => {
+                let directory = Some(directory);
+                self.start(Job { name, directory, app, zones: zones.to_vec() });
+                Ok(())
+            }
+            Step::Continue { name, app } => {
+                self.start(Job { name, directory: None, app, zones: zones.to_vec() });
+                Ok(())
+            }
+            Step::AskWindow(name) => {
+                self.asked.insert(name.clone(), now);
+                self.ask_window(&name).await
+            }
+        }
+    }
+
+    fn start(&mut self, job: Job) {
+        let (executor, name) = (Arc::clone(&self.executor), job.name.clone());
+        self.busy.insert(name.clone());
+        self.orders.spawn(async move { (name, executor.carry_out(job).await) });
+    }
+
+    /// An authority that does not answer costs nothing: two thirds of the life stand on record.
+    async fn ask_window(&self, name: &DomainName) -> Result<(), StoreError> {
+        let executor = &self.executor;
+        let key = name.as_str().to_owned();
+        let Some(issued) =
+            executor.store.snapshot().get::<Certificate>(&key)?.and_then(|found| found.issued)
+        else {
+            return Ok(());
+        };
+        let Some(directory) = executor.settings.directories.first() else { return Ok(()) };
+        let Ok(account) = executor.account(directory).await else { return Ok(()) };
+        let Ok(Some(window)) = account.window(&issued.chain).await else { return Ok(()) };
+        let (at, name) = (backoff::within(name, window), name.clone());
+        let work = move |tx: &mut crate::store::Transaction<'_>| {
+            records::renew_at(tx, &name, &issued.serial, at)
+        };
+        executor.store.transact(work).await
+    }
+
+    fn ended(&mut self, ended: Option<Ended>) {
+        match ended {
+            Some(Ok((name, result))) => {
+                self.busy.remove(&name);
+                if let Err(error) = result {
+                    tracing::warn!(%name, error = %chain(&error), "an order could not be recorded");
+                }
+            }
+            // Which one is not known; the others are found to be under way by their records.
+            Some(Err(error)) => tracing::error!(%error, "an order died"),
+            None => self.busy.clear(),
+        }
+    }
+}
+
+impl Task for Certificates {
+    const NAME: &'static str = "certificates";
+    type Error = StoreError;
+
+    async fn wait(&mut self) {
+        let now = clock::now();
+        // The clock may jump, so nothing is waited for longer than a minute at a time.
+        let due = self.wake.map_or(LOOK, |wake| wake.since(now)).clamp(SOONEST, LOOK);
+        tokio::select! {
+            biased;
+            changed = self.commits.changed() => if changed.is_err() {
+                std::future::pending::<()>().await;
+            },
+            ended = self.orders.join_next(), if !self.orders.is_empty() => self.ended(ended),
+            () = sleep(due) => {}
+        }
+    }
+
+    async fn pass(&mut self) -> Result<(), StoreError> {
+        self.commits.mark_unchanged();
+        while let Some(ended) = self.orders.try_join_next() {
+            self.ended(Some(ended));
+        }
+        let (snapshot, now) = (self.executor.store.snapshot(), clock::now());
+        let certificates = snapshot.scan::<Certificate>(&())?;
+        self.present(&certificates).await?;
+        let settings = &self.executor.settings;
+        let wanted = Wanted::of(&snapshot, &settings.platform, now)?;
+        let plan = plan(
+            &Situation {
+                certificates: &certificates,
+                histories: &snapshot.scan::<CertificateHistory>(&())?,
+                accounts: &snapshot.scan::<AcmeAccount>(&())?,
+                wanted: &wanted,
+                directories: &settings.directories,
+                limits: &settings.limits,
+                busy: &self.busy,
+                asked: &self.asked,
+            },
+            now,
+        );
+        self.wake = plan.wake;
+        for step in plan.steps {
+            self.carry_out(step, &wanted.zones).await?;
+        }
+        Ok(())
+    }
+}
+
+/// At least so often the records are looked at.
+const LOOK: Duration = Duration::from_mins(1);
+/// Between two passes that nothing but time asks for.
+const SOONEST: Duration = Duration::from_millis(100);

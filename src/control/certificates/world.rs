@@ -1,0 +1,72 @@
+//! What control must ask of the outside before it asks an authority: what the world's DNS says, and
+//! how far the edge is.
+
+use std::{net::IpAddr, sync::Weak};
+
+use proxy::Edge;
+
+use crate::dns::{Lookup, LookupError};
+
+/// The world's DNS, and the edge.
+#[derive(Clone)]
+pub struct World {
+    /// Asks the world's resolvers.
+    pub lookup: Lookup,
+    /// The edge. Not held: whoever ends it must be its only owner then.
+    pub edge: Weak<Edge>,
+}
+
+/// Why a name has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unresolved {
+    /// There is no such name, or nothing of the kind at it.
+    Nothing,
+    /// It could not be asked for: why, in words.
+    Failed(String),
+}
+
+impl World {
+    /// The addresses of a name.
+    pub(super) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Unresolved> {
+        self.lookup.addresses(name).await.map_err(Unresolved::from)
+    }
+
+    /// What a name is an alias of.
+    pub(super) async fn alias(&self, name: &str) -> Result<String, Unresolved> {
+        self.lookup.alias(name).await.map_err(Unresolved::from)
+    }
+
+    /// The TXT records of a name, each in one piece.
+    pub(super) async fn texts(&self, name: &str) -> Result<Vec<String>, Unresolved> {
+        self.lookup.texts(name).await.map_err(Unresolved::from)
+    }
+
+    /// Waits until every worker of the edge presents at least this generation of certificates.
+    pub(super) async fn presented(&self, generation: u64) {
+        let Some(mut changes) = self.edge.upgrade().map(|edge| edge.changes()) else { return };
+        while let Some(edge) = self.edge.upgrade() {
+            let presented = edge.traffic().presented;
+            drop(edge);
+            if presented.is_some_and(|presented| presented >= generation)
+                || changes.changed().await.is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+impl From<LookupError> for Unresolved {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::NoSuchName | LookupError::NoData => Self::Nothing,
+            LookupError::Failed(why) => Self::Failed(why),
+        }
+    }
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("World")
+    }
+}

@@ -1,0 +1,12 @@
+//! Certificates as documents: read, checked, made. Pure but for the randomness of keys.
+//!
+//! Absent on purpose: any authority (`acme`), any record (`store`), any decision about when. Two
+//! rooms need it: control for what authorities issue, ops for what users bring.
+
+mod chain;
+mod made;
+mod supplied;
+
+pub use chain::{Chain, InvalidChain, covers};
+pub use made::{MadeError, fallback, private_key, proof, request};
+pub use supplied::{Supplied, Unusable};

@@ -1,0 +1,234 @@
+//! A server without containers: the store, the DNS server, the door for proofs, and the task that gets
+//! certificates, which can be killed and started again.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use paas::{
+    acme, clock,
+    control::{
+        certificates::{Certificates, Limits, Outlets, Platform, Settings, World, ZoneOf},
+        task,
+        zones::{Naming, Published},
+    },
+    dns::{self, Lookup, Zones},
+    model::{Actor, Certificate, CertificateState, Domain, DomainName, Zone, zone::Proofs},
+    store::{self, SealingKey, Store, StoreOptions, View},
+};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    pebble::{Behaviour, Pebble},
+    responder::respond,
+};
+
+/// The zone in which the tests' names are.
+pub(crate) const ZONE: &str = "shop.test";
+/// Longer than anything takes that works.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Stage {
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    pub(crate) presented: watch::Receiver<Arc<proxy::Certificates>>,
+    pub(crate) lookup: Lookup,
+    pub(crate) dns: SocketAddr,
+    pub(crate) http: u16,
+    certificates: watch::Sender<Arc<proxy::Certificates>>,
+    proofs: watch::Sender<Arc<Proofs>>,
+    sealing: SealingKey,
+    running: Option<JoinHandle<()>>,
+    _folder: TempDir,
+    _server: dns::Server,
+}
+
+impl Stage {
+    /// Everything but the authority and the task.
+    pub(crate) async fn set() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions { schema: store::records::schema(), now: clock::system() };
+        let store = Store::open(folder.path(), options).unwrap();
+        let now = clock::now();
+        let zone = Zone { name: ZONE.parse().unwrap(), created_at: now, by: Actor::platform() };
+        store.transact::<_, store::StoreError, _>(move |tx| tx.put(&zone)).await.unwrap();
+        let (certificates, presented) = watch::channel(Arc::default());
+        let (proofs, proofs_seen) = watch::channel(Arc::default());
+        let (zones, zones_seen) = watch::channel(Arc::new(Zones::default()));
+        let local = ["127.0.0.1:0".parse().unwrap()];
+        let limits = dns::Limits { threads: 1, answers_per_second: None, ..Default::default() };
+        let server = dns::Server::bind(&local, &zones_seen, limits).unwrap();
+        let dns = server.addresses()[0];
+        let naming = Naming {
+            store: store.clone(),
+            commits: store.changes(),
+            proofs: proofs_seen,
+            platform: "paas.test".to_owned(),
+            addresses: vec!["127.0.0.1".parse().unwrap()],
+            zones,
+            published: Published::default(),
+        };
+        tokio::spawn(task::run(naming, CancellationToken::new()));
+        let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let http = door.local_addr().unwrap().port();
+        tokio::spawn(respond(door, presented.clone()));
+        Self {
+            store,
+            settings: Settings {
+                platform: Platform { domain: "paas.test".to_owned(), zone: ZoneOf::Others },
+                directories: Vec::new(),
+                acme: acme::Settings::default(),
+                http_port: Some(http),
+                tls_port: None,
+                addresses: Vec::new(),
+                limits: Limits::default(),
+            },
+            presented,
+            lookup: Lookup::at(dns).unwrap(),
+            dns,
+            http,
+            certificates,
+            proofs,
+            sealing: SealingKey::new([7; 32]),
+            running: None,
+            _folder: folder,
+            _server: server,
+        }
+    }
+
+    /// The same with a pebble, and the task running.
+    pub(crate) async fn with_pebble(change: impl FnOnce(&mut Behaviour)) -> (Self, Pebble) {
+        let mut stage = Self::set().await;
+        let mut behaviour = Behaviour::new(stage.dns, stage.http, stage.http);
+        change(&mut behaviour);
+        let pebble = Pebble::start(&behaviour).await;
+        stage.settings.directories = vec![pebble.directory()];
+        stage.settings.acme.root = Some(pebble.root());
+        stage.start();
+        (stage, pebble)
+    }
+
+    /// Starts the task.
+    pub(crate) fn start(&mut self) {
+        let world = World { lookup: self.lookup.clone(), edge: std::sync::Weak::new() };
+        let outlets =
+            Outlets { certificates: self.certificates.clone(), texts: self.proofs.clone() };
+        let task = Certificates::new(
+            self.store.clone(),
+            self.sealing.clone(),
+            self.settings.clone(),
+            world,
+            outlets,
+        );
+        self.running = Some(tokio::spawn(task::run(task, CancellationToken::new())));
+    }
+
+    /// Cuts the task off in the middle of whatever it does.
+    pub(crate) async fn kill(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.abort();
+            running.await.ok();
+        }
+    }
+
+    /// Registers a name.
+    pub(crate) async fn add(&self, name: &str) {
+        let domain = Domain {
+            name: name.parse().unwrap(),
+            path: "/".parse().unwrap(),
+            strip: false,
+            app: "blog".parse().unwrap(),
+            moved_to: None,
+            created_at: clock::now(),
+            by: Actor::platform(),
+        };
+        self.store.transact::<_, store::StoreError, _>(move |tx| tx.put(&domain)).await.unwrap();
+    }
+
+    /// Takes a name back.
+    pub(crate) async fn remove(&self, name: &str) {
+        let key = (name.to_owned(), "/".to_owned());
+        self.store
+            .transact::<_, store::StoreError, _>(move |tx| tx.delete::<Domain>(&key))
+            .await
+            .unwrap();
+    }
+
+    /// The record of a name.
+    pub(crate) fn certificate(&self, name: &str) -> Option<Certificate> {
+        self.store.snapshot().get::<Certificate>(&name.to_owned()).unwrap()
+    }
+
+    /// Waits until the record of a name is as it should be.
+    pub(crate) async fn until(
+        &self,
+        name: &str,
+        what: impl Fn(&Certificate) -> bool,
+    ) -> Certificate {
+        let mut changes = self.store.changes();
+        let wait = async {
+            loop {
+                changes.mark_unchanged();
+                if let Some(found) = self.certificate(name).filter(|found| what(found)) {
+                    return found;
+                }
+                changes.changed().await.unwrap();
+            }
+        };
+        match timeout(PATIENCE, wait).await {
+            Ok(found) => found,
+            Err(_) => panic!("{name} stays {:?}", self.certificate(name)),
+        }
+    }
+
+    /// Waits until a name has its certificate, in the record and at the edge.
+    pub(crate) async fn until_issued(&self, name: &str) -> Certificate {
+        let found = self.until(name, |found| found.state == CertificateState::Issued).await;
+        let host: proxy::Pattern = name.parse().unwrap();
+        let mut presented = self.presented.clone();
+        let shown = presented.wait_for(|shown| shown.hosts.contains_key(&host));
+        timeout(PATIENCE, shown).await.unwrap().unwrap();
+        found
+    }
+
+    /// What went wrong, once something has.
+    pub(crate) async fn until_failing(&self, name: &str) -> (u32, String, Option<String>) {
+        let failing = |found: &Certificate| matches!(found.state, CertificateState::Failing { .. });
+        match self.until(name, failing).await.state {
+            CertificateState::Failing { attempts, reason, hint, .. } => (attempts, reason, hint),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a user does who has put right what was wrong.
+    pub(crate) async fn retry(&self, name: &str) {
+        let key = name.to_owned();
+        self.store
+            .transact::<_, store::StoreError, _>(move |tx| {
+                let certificate = tx.get::<Certificate>(&key)?.unwrap();
+                tx.put(&Certificate { state: CertificateState::Wanted, ..certificate })
+            })
+            .await
+            .unwrap();
+    }
+
+    /// The diary of the app that has all names.
+    pub(crate) fn diary(&self) -> Vec<String> {
+        let events = self.store.snapshot().scan::<paas::model::Event>("blog").unwrap();
+        events.into_iter().map(|event| event.text).collect()
+    }
+
+    /// How many certificates are in which state.
+    pub(crate) fn states(&self) -> BTreeMap<&'static str, usize> {
+        let mut states = BTreeMap::new();
+        for certificate in self.store.snapshot().scan::<Certificate>(&()).unwrap() {
+            *states.entry(certificate.state.word()).or_default() += 1;
+        }
+        states
+    }
+
+    /// A name's own type.
+    pub(crate) fn name(text: &str) -> DomainName {
+        text.parse().unwrap()
+    }
+}

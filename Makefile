@@ -1,7 +1,7 @@
 # The front door of the repository. Every target is one script; read those to see what happens.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop clean-demo test lint release bench-deploy bench-proxy bench-dns
+.PHONY: help setup demo demo-stop clean-demo test fuzz lint release bench-deploy bench-proxy bench-dns
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ clean-demo: ## destroy the demo's app, stop its daemon, delete its data
 
 test: ## every test, against the real Docker
 	@scripts/test.sh
+
+fuzz: ## what the edge parses itself, a minute per parser
+	@scripts/fuzz.sh
 
 lint: ## formatting, clippy, dependencies
 	@scripts/lint.sh

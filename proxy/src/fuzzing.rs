@@ -11,10 +11,15 @@ use crate::control::Persistence;
 use crate::head::{self, Found};
 use crate::host::Host;
 use crate::limits::Limits;
+use crate::policy::{Key, Sticky};
+use crate::pool::Side;
+use crate::preface::{self, Progress};
 use crate::pump::{Encoding, put_whole};
 use crate::request::Request;
 use crate::response::{self, Circumstances, Uploading};
 use crate::rules::Passage;
+use crate::sticky::{Binding, Bond};
+use crate::table::{ServiceName, UpstreamId};
 use crate::wire::Wire;
 
 /// The head an upstream gets for the head that these bytes begin with; `None` if it is refused.
@@ -28,6 +33,7 @@ fn read(bytes: &[u8]) -> Option<(Request, Vec<u8>)> {
         local_port: 80,
         trust: Trust::Trusted,
         scheme: "http",
+        tls: None,
     };
     let mut out = Vec::new();
     let request =
@@ -91,4 +97,32 @@ pub fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
 /// The host in the value of a `Host` field.
 pub fn host(text: &str) -> Option<String> {
     Host::with_port(text).ok().map(|(host, _)| host.as_str().to_owned())
+}
+
+/// How long a PROXY protocol preface is that a connection begins with, read as the listener reads
+/// it: only as many bytes as were asked for.
+pub fn preface(bytes: &[u8]) -> Option<usize> {
+    let mut taken = 0;
+    loop {
+        match preface::look(bytes.get(..taken)?).ok()? {
+            Progress::Partial(0) => unreachable!("a look that asks for nothing would never end"),
+            Progress::Partial(count) => taken += count,
+            Progress::Whole(_) => return Some(taken),
+        }
+    }
+}
+
+/// Whether the cookies in a head bind the client to the one upstream there is, and the head
+/// without the cookie that does so.
+pub fn sticky(head: &[u8]) -> (bool, Vec<u8>) {
+    let cookie = Sticky { cookie: "bound".into(), key: Key::new([7; 32]) };
+    let Some(mut binding) = Binding::new(&cookie, &ServiceName::new("app")) else {
+        return (false, Vec::new());
+    };
+    binding.know(&UpstreamId::new("one"), Side::Main);
+    let mut rest = Vec::new();
+    for line in head.split_inclusive(|byte| *byte == b'\n') {
+        binding.put_line(line, &mut rest);
+    }
+    (binding.read(head) != Bond::None, rest)
 }

@@ -6,5 +6,6 @@ mod downstream;
 mod frames;
 mod hostile;
 mod link;
+mod messages;
 mod rules;
 mod upstream;

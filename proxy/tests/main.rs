@@ -27,6 +27,8 @@ mod http2;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod pages;

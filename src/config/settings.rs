@@ -29,6 +29,10 @@ pub struct Config {
     pub trusted: Vec<Cidr>,
     /// Whether those proxies begin a connection with the PROXY protocol.
     pub proxy_protocol: bool,
+    /// Whom to ask where names lead; the machine's own resolvers if nobody.
+    pub resolver: Option<SocketAddr>,
+    /// A credential of systemd's with the key that secrets are sealed with.
+    pub sealing_key: Option<PathBuf>,
     /// How certificates are got; `None` is not at all.
     pub acme: Option<AcmeSettings>,
     /// Where the API listens besides the data folder's socket.
@@ -45,6 +49,35 @@ pub struct Config {
     pub build_memory: ByteSize,
     /// Threads of the edge; 0 means one a core.
     pub edge_threads: usize,
+    /// How the edge's requests are written down.
+    pub access_log: AccessLogFormat,
+    /// Of a million requests that went well, how many are; of failed ones all.
+    pub access_log_sample: u32,
+}
+
+/// How a request is written down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// Not at all.
+    #[default]
+    Off,
+    /// One JSON object a line, with all that is known.
+    Json,
+    /// The Combined Log Format of Apache and nginx, which many tools read.
+    Common,
+}
+
+impl FromStr for AccessLogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            "json" => Ok(Self::Json),
+            "common" => Ok(Self::Common),
+            _ => Err(format!("`{text}` is none of `off`, `json` and `common`")),
+        }
+    }
 }
 
 /// How certificates are got.

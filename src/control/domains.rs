@@ -27,6 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Domains {
     store: Store,
+    lookup: Lookup,
     addresses: Vec<IpAddr>,
     requests: mpsc::Receiver<(DomainName, oneshot::Sender<()>)>,
     commits: watch::Receiver<u64>,
@@ -39,12 +40,13 @@ impl Domains {
     /// of which is answered when it is on record where the name leads.
     pub fn new(
         store: Store,
+        lookup: Lookup,
         addresses: Vec<IpAddr>,
         requests: mpsc::Receiver<(DomainName, oneshot::Sender<()>)>,
     ) -> Self {
         let commits = store.changes();
         let (asked, looked) = (Vec::new(), BTreeMap::new());
-        Self { store, addresses, requests, commits, asked, looked }
+        Self { store, lookup, addresses, requests, commits, asked, looked }
     }
 
     /// The names that are due, those that somebody waits for first.
@@ -104,9 +106,9 @@ impl Task for Domains {
         self.forget().await?;
         let now = clock::now();
         let due = self.due(&self.store.snapshot(), now)?;
-        let own = &self.addresses;
+        let (lookup, own) = (&self.lookup, &self.addresses);
         let look = |name: DomainName| async move {
-            let found = addresses(&name).await;
+            let found = addresses(lookup, &name).await;
             let seen = pointing(found, own);
             (name, seen)
         };
@@ -160,16 +162,15 @@ fn note(
 /// What looking a name up came to.
 type Found = Result<Vec<IpAddr>, LookupError>;
 
-/// Asks the machine's resolvers, and believes nothing that they or we remember.
-async fn addresses(name: &DomainName) -> Found {
+/// Asks the resolvers; nothing is remembered here.
+async fn addresses(lookup: &Lookup, name: &DomainName) -> Found {
     let host = if name.is_wildcard() {
         format!("{BELOW}.{}", name.base())
     } else {
         name.as_str().to_owned()
     };
-    let asked = async { Lookup::system()?.addresses(&host).await };
     let late = |_| Err(LookupError::Failed("no resolver answered in time".to_owned()));
-    timeout(PATIENCE, asked).await.unwrap_or_else(late)
+    timeout(PATIENCE, lookup.addresses(&host)).await.unwrap_or_else(late)
 }
 
 /// What was found, seen from a server with those addresses. A name with several addresses leads

@@ -3,7 +3,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use proxy::{AccessLog, Certificates, Edge, Feeds, Listen};
+use proxy::{AccessLog, Certificates, Edge, Feeds, Listen, Stuck};
 
 use crate::{
     clock,
@@ -22,9 +22,10 @@ pub(super) fn bind(
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let plain = config.http.iter().copied().map(Listen::http);
     let listen = plain.chain(config.https.iter().copied().map(Listen::https));
-    let listen = match config.proxy_protocol {
-        true => listen.map(Listen::behind_proxy).collect(),
-        false => listen.collect(),
+    let listen = if config.proxy_protocol {
+        listen.map(Listen::behind_proxy).collect()
+    } else {
+        listen.collect()
     };
     let settings = proxy::Settings {
         workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
@@ -33,6 +34,7 @@ pub(super) fn bind(
             .iter()
             .filter_map(|network| network.as_str().parse().ok())
             .collect(),
+        stuck: Stuck::Abort,
         ..proxy::Settings::new(listen, clock::system)
     };
     Edge::bind(settings, feeds, access_log)
@@ -70,6 +72,7 @@ pub(super) fn reach(config: &Config, edge: &Edge) -> Reach {
         https: tls.first().map(SocketAddr::port),
         addresses: dns::public(config),
         dns: !config.dns.is_empty(),
+        acme: config.acme.is_some() && !tls.is_empty(),
     }
 }
 

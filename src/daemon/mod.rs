@@ -5,6 +5,7 @@
 
 mod access;
 pub mod authority;
+mod certificates;
 mod dns;
 mod edge;
 pub mod folders;

@@ -12,6 +12,7 @@ use crate::{
     clock,
     config::{ApiAddress, Config},
     control::{
+        certificates::Outlets,
         domains::Domains,
         routes::{Ground, Routes},
         task,
@@ -19,7 +20,7 @@ use crate::{
     daemon::{
         access,
         authority::AuthorityError,
-        dns, edge,
+        certificates, dns, edge,
         folders::Folders,
         init::token_key,
         plane::{self, Plane, PlaneEdge},
@@ -31,7 +32,9 @@ use crate::{
     logs::{LogError, LogSettings, Logs},
     model::{Observation, zone::Proofs},
     server::{self, Api, Attempts, EngineStatus, Incoming},
-    store::{self, DataDirLock, LockError, OpenError, Store, StoreError, StoreOptions},
+    store::{
+        self, DataDirLock, LockError, OpenError, SealingKeyError, Store, StoreError, StoreOptions,
+    },
     telemetry::chain,
 };
 
@@ -77,6 +80,12 @@ pub enum RunError {
     /// The DNS server's addresses.
     #[error(transparent)]
     Dns(#[from] crate::dns::BindError),
+    /// The world's DNS cannot be asked.
+    #[error("the resolvers of this machine cannot be used")]
+    Resolvers(#[from] crate::dns::LookupError),
+    /// The key that secrets are sealed with.
+    #[error(transparent)]
+    Sealing(#[from] SealingKeyError),
     /// Something that builds and apps need.
     #[error(transparent)]
     Plane(#[from] plane::PlaneError),
@@ -92,6 +101,9 @@ impl RunError {
             Self::Locked(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Dns(error) => error.hint(),
+            Self::Resolvers(_) => {
+                Some("see /etc/resolv.conf, or name one with the setting `resolver`".to_owned())
+            }
             Self::Listen { .. } | Self::Edge(_) => Some(
                 "`ss -ltnp` shows who listens; choose another address with --http or --api"
                     .to_owned(),
@@ -103,6 +115,7 @@ impl RunError {
             | Self::Logs(_)
             | Self::Authority(_)
             | Self::Plane(_)
+            | Self::Sealing(_)
             | Self::Signals(_) => None,
         }
     }
@@ -119,15 +132,17 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let logs = Logs::open(&folders.logs(), LogSettings::default())?;
 
     let keys = |source| RunError::Folder { path: folders.keys(), source };
-    let (_presented, certificates) = watch::channel(Arc::<Certificates>::default());
-    let ground = edge::ground(&config, &folders, &certificates.borrow()).map_err(keys)?;
+    let (presented, shown) = watch::channel(Arc::<Certificates>::default());
+    let ground = edge::ground(&config, &folders, &shown.borrow()).map_err(keys)?;
     let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
     let (table, table_reader) = watch::channel(Arc::new(known));
     let (access_log, records) = proxy::access_log();
-    let feeds = Feeds { table: table_reader, certificates: certificates.clone() };
+    let access_log = access_log.sampled(config.access_log_sample);
+    let feeds = Feeds { table: table_reader, certificates: shown.clone() };
     let edge = Arc::new(edge::bind(&config, &feeds, &access_log)?);
+    let sealing = certificates::sealing_key(&config, &folders)?;
     let reach = edge::reach(&config, &edge);
-    let (_proofs, proofs) = watch::channel(Arc::<Proofs>::default());
+    let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
     let (names, naming) = dns::begin(&config, &store, proofs)?.unzip();
     let incoming = bind_api(&config, &folders).await?;
     announce(&config, &folders, &edge, names.as_ref(), &incoming);
@@ -146,6 +161,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         node: config.node.clone(),
         engine: engine_seen,
         unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
+        sealing: sealing.clone(),
         lookups,
     };
     let mut tasks = Tasks::new();
@@ -158,14 +174,19 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     // It ends when the edge has, since its records come from there.
     let mut followers = Tasks::new();
-    followers.spawn("access log", access::write_all(records));
-    let domains = Domains::new(store.clone(), reach.addresses, to_look_up);
+    let access = access::write_all(records, config.access_log, folders.access_log());
+    followers.spawn("access log", access);
+    let outlets = Outlets { certificates: presented, texts };
+    let proving = certificates::begin(&config, &store, sealing, &edge, &reach, outlets)?;
+    tasks.spawn("certificates", task::run(proving, tasks.stop()));
+    let lookup = certificates::lookup(&config)?;
+    let domains = Domains::new(store.clone(), lookup, reach.addresses, to_look_up);
     tasks.spawn("domains", task::run(domains, tasks.stop()));
     if let Some(naming) = naming {
         tasks.spawn("zones", task::run(naming, tasks.stop()));
     }
     let ground = Ground { https: reach.https, ..ground };
-    let control = PlaneEdge { edge: edge.clone(), table, certificates, ground };
+    let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
     let plane = Plane::new(&config, &folders, &store, &logs, control, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
 

@@ -6,6 +6,7 @@
 mod apps;
 mod builds;
 mod caller;
+mod certificates;
 mod config;
 mod dns;
 mod domains;
@@ -45,6 +46,9 @@ pub fn router(api: Api) -> Router {
         .route("/v1/domains", get(domains::list))
         .route("/v1/domains/{name}", get(domains::show).delete(domains::remove))
         .route("/v1/domains/{name}/check", post(domains::check))
+        .route("/v1/certificates", get(certificates::list))
+        .route("/v1/certificates/{name}", put(certificates::supply).delete(certificates::remove))
+        .route("/v1/certificates/{name}/retry", post(certificates::retry))
         .route("/v1/zones", get(dns::zones))
         .route("/v1/zones/{name}", put(dns::add_zone).delete(dns::remove_zone))
         .route("/v1/records", get(dns::records).post(dns::add_record).delete(dns::remove_record))

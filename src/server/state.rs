@@ -9,7 +9,7 @@ use crate::{
     model::{Certificate, DomainName, Observation},
     ops::grant::TokenKey,
     server::caller::Attempts,
-    store::Store,
+    store::{SealingKey, Store},
 };
 
 /// The API's handles. Cheap to clone.
@@ -35,6 +35,8 @@ pub struct Api {
     pub engine: watch::Receiver<EngineStatus>,
     /// Uploads unpacked at the same time; more wait.
     pub unpacking: Arc<Semaphore>,
+    /// What secrets are sealed with.
+    pub sealing: SealingKey,
     /// Names to look up now; each is answered when it is on record where it leads.
     pub lookups: mpsc::Sender<(DomainName, oneshot::Sender<()>)>,
 }
@@ -52,6 +54,8 @@ pub struct Reach {
     pub addresses: Vec<IpAddr>,
     /// Whether this server answers for zones.
     pub dns: bool,
+    /// Whether certificates are got for domains by themselves.
+    pub acme: bool,
 }
 
 /// How the container engine and the base images are.

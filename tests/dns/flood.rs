@@ -18,8 +18,8 @@ fn who_asks_too_much_hears_little_over_udp_and_all_over_tcp() {
     let stage = Stage::new(Limits { threads: 1, answers_per_second: rate, ..Limits::default() });
     let asker = stage.asker();
     asker.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-    let asked = 400;
-    for number in 0..asked {
+    let questions = 400;
+    for number in 0..questions {
         asker.send(&question(number, "shop.example.com")).unwrap();
     }
     let (mut answers, mut slips, mut buffer) = (0, 0, [0; 2048]);
@@ -32,7 +32,7 @@ fn who_asks_too_much_hears_little_over_udp_and_all_over_tcp() {
         }
     }
     assert!(answers >= 20, "the burst is answered: {answers}");
-    assert!(answers + slips < i32::from(asked) * 3 / 4, "{answers} answers, {slips} slips");
+    assert!(answers + slips < i32::from(questions) * 3 / 4, "{answers} answers, {slips} slips");
     assert!(slips >= 100, "{slips} slips");
     assert_eq!(over_tcp(stage.at(), "shop.example.com")[7], 1, "one answer");
 }

@@ -29,3 +29,19 @@ pub struct Certificate {
     /// When it ends.
     pub expires: Option<String>,
 }
+
+/// Brings a certificate of the user's own. Its key is stored sealed and never given out again.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct SupplyCertificate {
+    /// The chain in PEM, the name's own certificate first.
+    pub chain: String,
+    /// Its private key in PEM.
+    pub key: String,
+}
+
+impl std::fmt::Debug for SupplyCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SupplyCertificate").field("chain", &self.chain).finish_non_exhaustive()
+    }
+}

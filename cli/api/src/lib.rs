@@ -29,6 +29,10 @@
 //! | `GET /v1/domains/{name}` | → list of [`Domain`], one a path |
 //! | `DELETE /v1/domains/{name}?path={path}` | → list of [`Domain`]: those that were removed |
 //! | `POST /v1/domains/{name}/check` | looks where it leads → list of [`Domain`] |
+//! | `GET /v1/certificates` | → list of [`Certificate`] |
+//! | `PUT /v1/certificates/{name}` | [`SupplyCertificate`] → [`Certificate`] |
+//! | `DELETE /v1/certificates/{name}` | → [`Certificate`] |
+//! | `POST /v1/certificates/{name}/retry` | → [`Certificate`] |
 //! | `GET /v1/zones` | → list of [`Zone`] |
 //! | `PUT /v1/zones/{name}` | → [`Zone`] |
 //! | `DELETE /v1/zones/{name}` | → list of [`Record`]: those that went with it |
@@ -53,7 +57,7 @@ mod server;
 
 pub use apps::{App, Change, CreateApp, Event, Instance, Scale};
 pub use builds::Build;
-pub use certificates::Certificate;
+pub use certificates::{Certificate, SupplyCertificate};
 pub use dns::{AddRecord, Record, Zone};
 pub use domains::{AddDomain, DnsSetting, Domain, Pointing, SetMaintenance};
 pub use fault::{Fault, FaultCode};

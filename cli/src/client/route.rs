@@ -13,6 +13,8 @@ pub(crate) const APPS: &str = "/v1/apps";
 
 /// All domains.
 pub(crate) const DOMAINS: &str = "/v1/domains";
+/// All certificates.
+pub(crate) const CERTIFICATES: &str = "/v1/certificates";
 /// All zones.
 pub(crate) const ZONES: &str = "/v1/zones";
 /// All records.
@@ -36,6 +38,11 @@ pub(crate) fn domain(name: &DomainName) -> String {
 /// What belongs to a domain, for example `check`.
 pub(crate) fn domain_of(name: &DomainName, rest: &str) -> String {
     format!("{DOMAINS}/{name}/{rest}")
+}
+
+/// The certificate of a name.
+pub(crate) fn certificate(name: &DomainName) -> String {
+    format!("{CERTIFICATES}/{name}")
 }
 
 /// One zone.

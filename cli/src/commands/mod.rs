@@ -5,6 +5,7 @@
 
 pub(crate) mod apps;
 pub(crate) mod builds;
+pub(crate) mod certs;
 pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod deploy;
@@ -49,6 +50,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Rollback(rollback) => rollback.run(session).await,
         Command::Config(config) => config.run(session).await,
         Command::Domains(domains) => domains.run(session).await,
+        Command::Certs(certs) => certs.run(session).await,
         Command::Dns(dns) => dns.run(session).await,
         Command::Maintenance(maintenance) => maintenance.run(session).await,
         Command::Restart(restart) => restart.run(session).await,

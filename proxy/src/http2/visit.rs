@@ -68,7 +68,7 @@ impl Visit<'_> {
         let started = Instant::now();
         let worker = &self.session.worker;
         let arrival = &self.session.arrival;
-        let mut record = Record::begun((worker.shared.clock)(), arrival.peer);
+        let mut record = Record::begun((worker.shared.clock)(), arrival);
         let (parts, incoming) = received.into_parts();
         let ending = Ending::of(&incoming);
         let mut stream = Stream::new(incoming, answer);

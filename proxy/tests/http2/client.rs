@@ -136,7 +136,7 @@ pub(crate) struct H2cOrigin {
     open: Arc<Mutex<usize>>,
 }
 
-type Respond = h2::server::SendResponse<Bytes>;
+pub(crate) type Respond = h2::server::SendResponse<Bytes>;
 
 impl H2cOrigin {
     /// Answers every request by `answer`, each in a task of its own.

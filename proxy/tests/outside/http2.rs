@@ -16,9 +16,9 @@ fn nghttp_gets_a_response() {
 fn h2load_gets_every_response() {
     let origin = Origin::ok();
     let (stage, _) = tls_stage(&origin);
-    let url = format!("https://{}/", stage.address());
-    let common = ["-n", "2000", "-c", "8", "-m", "20", "-H:authority: app.test", &url];
-    let said = run("h2load", "nghttp2-client", &common);
-    said.has("2000 succeeded, 0 failed, 0 errored, 0 timeout").has("2000 2xx");
+    let to = format!("--connect-to={}", stage.address());
+    let load = ["-n", "2000", "-c", "8", "-m", "20", &to, "https://app.test/"];
+    let said = run("h2load", "nghttp2-client", &load);
+    said.has("2000 succeeded, 0 failed, 0 errored, 0 timeout").has("2000 2xx").has("protocol: h2");
     assert_eq!(origin.seen().len(), 2000);
 }

@@ -16,7 +16,8 @@ fn old_versions_are_refused() {
         // openssl itself refuses them at its default level.
         let said = s_client(&stage, &[version, "-cipher", "DEFAULT@SECLEVEL=0"]);
         assert!(!said.content, "{version} was accepted:\n{}", said.text);
-        said.has("alert protocol version");
+        // Which alert depends on what else such an old greeting lacks.
+        said.has("SSL alert number");
     }
 }
 

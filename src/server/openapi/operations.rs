@@ -35,7 +35,7 @@ const fn operation(
     Operation { method, path, id, summary, query, takes, gives }
 }
 
-pub(super) const OPERATIONS: [Operation; 30] = [
+pub(super) const OPERATIONS: [Operation; 34] = [
     operation(
         Get,
         "/v1/server",
@@ -227,5 +227,33 @@ pub(super) const OPERATIONS: [Operation; 30] = [
         ("removeRecord", "Remove DNS records"),
         &["name", "kind", "value"],
         (Shape::None, Many("Record")),
+    ),
+    operation(
+        Get,
+        "/v1/certificates",
+        ("certificates", "What names are proved with, and how far each certificate is"),
+        &[],
+        (Shape::None, Many("Certificate")),
+    ),
+    operation(
+        Put,
+        "/v1/certificates/{name}",
+        ("supplyCertificate", "Bring a certificate of your own"),
+        &[],
+        (One("SupplyCertificate"), One("Certificate")),
+    ),
+    operation(
+        Delete,
+        "/v1/certificates/{name}",
+        ("removeCertificate", "Take your own certificate back"),
+        &[],
+        (Shape::None, One("Certificate")),
+    ),
+    operation(
+        Post,
+        "/v1/certificates/{name}/retry",
+        ("retryCertificate", "Try again now"),
+        &[],
+        (Shape::None, One("Certificate")),
     ),
 ];

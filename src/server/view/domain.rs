@@ -2,8 +2,8 @@
 
 use crate::{
     model::{
-        AppName, Certificate, CertificateSource, CertificateState, Domain, DomainCheck, Pointing,
-        Reachable, Setting,
+        AppName, Certificate, CertificateSource, CertificateState, Domain, DomainCheck, DomainName,
+        Pointing, Reachable, Setting,
     },
     server::state::Reach,
     store::{StoreError, View},
@@ -28,7 +28,10 @@ pub(in crate::server) fn domain(
         moved_to: domain.moved_to.as_ref().map(ToString::to_string),
         url: url(domain, reach, proof.as_ref()),
         dns: pointing(check.as_ref(), reach),
-        certificate: proof.as_ref().map(certificate),
+        certificate: proof
+            .as_ref()
+            .map(certificate)
+            .or_else(|| reach.acme.then(|| wanted(&domain.name))),
         records: settings(advice.set),
         instead: settings(advice.instead),
         created_at: domain.created_at.to_string(),
@@ -102,6 +105,17 @@ fn setting(setting: &Setting) -> api::DnsSetting {
         kind: setting.data.kind().to_owned(),
         value: setting.data.to_string(),
     }
+}
+
+/// A certificate that control has not got round to wanting yet.
+fn wanted(name: &DomainName) -> api::Certificate {
+    certificate(&Certificate {
+        name: name.clone(),
+        source: CertificateSource::Acme,
+        state: CertificateState::Wanted,
+        issued: None,
+        alarms: Vec::new(),
+    })
 }
 
 pub(in crate::server) fn certificate(certificate: &Certificate) -> api::Certificate {

@@ -1,0 +1,65 @@
+//! The task that gets certificates, put together from the settings.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Weak},
+};
+
+use proxy::Edge;
+use zeroize::Zeroizing;
+
+use crate::{
+    acme::{self, External},
+    config::Config,
+    control::certificates::{Certificates, Limits, Outlets, Platform, Settings, World, ZoneOf},
+    daemon::{edge, folders::Folders},
+    dns::{Lookup, LookupError},
+    server::Reach,
+    store::{SealingKey, SealingKeyError, Store},
+};
+
+/// The key that secrets are sealed with; made if it is not there.
+pub(super) fn sealing_key(
+    config: &Config,
+    folders: &Folders,
+) -> Result<SealingKey, SealingKeyError> {
+    SealingKey::open(&folders.keys().join("sealing.key"), config.sealing_key.as_deref())
+}
+
+/// The world's DNS, as the settings say it is asked.
+pub(super) fn lookup(config: &Config) -> Result<Lookup, LookupError> {
+    config.resolver.map_or_else(Lookup::system, Lookup::at)
+}
+
+/// The task. Where no authority is asked it still presents what users supplied.
+pub(super) fn begin(
+    config: &Config,
+    store: &Store,
+    sealing: SealingKey,
+    edge: &Arc<Edge>,
+    reach: &Reach,
+    outlets: Outlets,
+) -> Result<Certificates, LookupError> {
+    let acme = config.acme.as_ref();
+    let external = acme.and_then(|acme| acme.external.clone());
+    let (plain, tls) = edge::addresses(config, edge);
+    let settings = Settings {
+        platform: Platform {
+            domain: config.domain.clone(),
+            zone: if reach.dns { ZoneOf::Us } else { ZoneOf::Others },
+        },
+        directories: acme.map_or_else(Vec::new, |acme| acme.directories.clone()),
+        acme: acme::Settings {
+            email: acme.and_then(|acme| acme.email.clone()),
+            root: acme.and_then(|acme| acme.root.clone()),
+            external: external.map(|(id, key)| External { id, key: Zeroizing::new(key) }),
+        },
+        http_port: plain.first().map(SocketAddr::port),
+        tls_port: tls.first().map(SocketAddr::port),
+        addresses: reach.addresses.clone(),
+        limits: Limits::default(),
+    };
+    let edge: Weak<Edge> = Arc::downgrade(edge);
+    let world = World { lookup: lookup(config)?, edge };
+    Ok(Certificates::new(store.clone(), sealing, settings, world, outlets))
+}

@@ -245,6 +245,7 @@ where
                 request: self.request,
                 added: self.added,
                 passage: self.passage,
+                encoders: self.worker.shared.limits.encoders,
                 // Asked only now: the edge may have begun to stop while the app was thinking.
                 persistence: self.worker.persistence_after(self.request),
                 uploading: self.uploading(),

@@ -5,12 +5,10 @@
 //! that is current at that moment and counted as in flight before anything else happens; a request
 //! is sent again only if nothing of it can have had an effect.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,11 +30,10 @@ use crate::party::Client;
 use crate::pool::Search;
 use crate::pump::{Encoding, Pump, put_whole};
 use crate::refusal::Refusal;
-use crate::request::{Reach, Request};
+use crate::request::Request;
 use crate::response::{Kind, Response, Uploading};
 use crate::retry::Counted;
-use crate::rules::queue::{Entry, Seat};
-use crate::rules::{self, Asked, Passage};
+use crate::rules::{self, Passage};
 use crate::table::Protocol;
 use crate::tunnel;
 use crate::upstream::{self, Age, Link, Peer};
@@ -82,7 +79,7 @@ enum Attempt {
     Again(Refusal),
 }
 
-impl<'a, C: Client> Turn<'a, C> {
+impl<C: Client> Turn<'_, C> {
     /// Serves the request. The body, if it was here as a whole, is still in the client's input.
     pub(crate) async fn serve(&mut self) -> After {
         let after = self.route().await;
@@ -103,61 +100,8 @@ impl<'a, C: Client> Turn<'a, C> {
         self.meter.as_ref()?.of(self.worker.index)
     }
 
-    async fn route(&mut self) -> After {
-        if self.request.reach == Reach::Edge {
-            let trace = &*self.request.method == "TRACE";
-            return After::Refuse(if trace { Refusal::Trace } else { Refusal::Here });
-        }
-        match self.admit() {
-            Ok(way) => match self.seat(&way.target).await {
-                Ok(_seat) => self.forward(way).await,
-                Err(after) => after,
-            },
-            Err(refusal) => After::Refuse(refusal),
-        }
-    }
-
-    /// Meets every rule that does not depend on an upstream.
-    fn admit(&mut self) -> Result<Rc<Way>, Refusal> {
-        rules::prove(&self.worker.presented(), &self.asked())?;
-        let view = self.worker.view();
-        let asked = self.asked();
-        self.passage.enter(&view, &asked).inspect_err(|refusal| self.count_unrouted(refusal))?;
-        let way = self.find()?;
-        rules::admit(&way.target, &asked, self.started)?;
-        Ok(way)
-    }
-
-    /// Who answers, by the table that is current now.
-    fn find(&mut self) -> Result<Rc<Way>, Refusal> {
-        let view = self.worker.view();
-        let asked = self.asked();
-        let way = self.passage.find(&view, &asked);
-        let way = way.inspect_err(|refusal| self.count_unrouted(refusal))?;
-        self.record.service = Some(way.target.name.clone());
-        self.meter = Some(Arc::clone(&way.target.meter));
-        Ok(way)
-    }
-
-    fn asked(&self) -> Asked<'a> {
-        Asked {
-            method: &self.request.method,
-            host: &self.request.host,
-            path: &self.request.path,
-            head: self.head,
-            body: self.request.body,
-            arrival: self.arrival,
-            trusted: &self.worker.shared.trusted,
-        }
-    }
-
-    fn count_unrouted(&self, refusal: &Refusal) {
-        if matches!(refusal, Refusal::UnknownHost(_)) {
-            self.worker.shared.ledger.unrouted.fetch_add(1, Relaxed);
-        }
-    }
-
-    async fn forward(&mut self, mut way: Rc<Way>) -> After {
+    /// Finds an upstream and has it answer, as often as it takes and is allowed.
+    pub(crate) async fn forward(&mut self, mut way: Rc<Way>) -> After {
         let mut budget = self.worker.shared.budget.begin();
         let mut search = Search::default();
         loop {
@@ -214,33 +158,6 @@ impl<'a, C: Client> Turn<'a, C> {
         if peer.meter.failed(&self.worker.shared.limits) == Consequence::LeftOut {
             self.figures().inspect(|figures| figures.left_out());
         }
-    }
-
-    /// Takes a seat among the requests that the service takes at once, or waits for one.
-    async fn seat(&mut self, target: &Target) -> Result<Option<Seat>, After> {
-        let Some(most) = target.service.policy.most_in_flight else { return Ok(None) };
-        let hold = target.service.hold;
-        let mut ticket = match target.meter.queue.enter(most, hold.most) {
-            Entry::Seated(seat) => return Ok(Some(seat)),
-            Entry::Waiting(ticket) => ticket,
-        };
-        let Some(_held) = target.meter.hold(hold.most) else {
-            return Err(After::Refuse(Refusal::Crowded));
-        };
-        self.alarm.set(hold.deadline);
-        let began = Instant::now();
-        let seat = poll_fn(|cx| {
-            if let Poll::Ready(Ok(seat)) = Pin::new(&mut ticket).poll(cx) {
-                return Poll::Ready(Ok(Some(seat)));
-            }
-            if self.client.poll_gone(cx).is_ready() {
-                return Poll::Ready(Err(After::Cut(Abort::ClientGone)));
-            }
-            self.alarm.poll(cx).map(|()| Err(After::Refuse(Refusal::Crowded)))
-        })
-        .await;
-        self.record.held += began.elapsed();
-        seat
     }
 
     /// Waits for an upstream to appear; `None` is to look again.
@@ -358,9 +275,10 @@ impl<'a, C: Client> Turn<'a, C> {
         peer.meter.health.succeeded();
         self.record.first_byte = Some(self.started.elapsed());
         match kind {
-            Kind::Final(response) => {
+            Kind::Final(mut response) => {
                 self.record.status = Some(response.status);
-                let mut download = Pump::new(response.body, response.encoding);
+                let mut download =
+                    Pump::new(response.body, response.encoding).through(response.encoder.take());
                 let done = poll_fn(|cx| exchange.poll_body(cx, &mut download)).await;
                 self.record.sent = download.moved();
                 self.record.received = exchange.received();

@@ -6,7 +6,7 @@
 //! A request's life: `listener` accepts and hands the socket to the least loaded `worker`;
 //! `admission` reads who is behind a load balancer (`preface`) and shakes hands (`tls`);
 //! `intake` finds heads for a `connection`, `http2` finds streams; `request` validates one and
-//! writes what the upstream will get; `rules` lead it to a `venue` and say whether it may go on;
+//! writes what the upstream will get; `reception` leads it to a `venue` and past the `rules`;
 //! `forward` picks an upstream (`balance`), holds the request while there is none (`hold`) and
 //! retries where nothing was sent; `exchange` moves one request and one response over two `wire`s
 //! through two `pump`s; `tunnel` takes over after a 101; `pages` says what is wrong.
@@ -45,6 +45,7 @@ mod parting;
 mod place;
 mod pool;
 pub mod preface;
+mod reception;
 mod retry;
 mod rules;
 mod shared;

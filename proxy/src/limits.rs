@@ -79,6 +79,9 @@ pub struct Limits {
     pub eject: Duration,
     /// The longest it is left out.
     pub eject_longest: Duration,
+    /// Responses compressed at once per worker; further ones pass as they are. Each takes up to
+    /// 1.6 MB for as long as its client takes to read it.
+    pub encoders: usize,
     /// Access records waiting per worker for a slow reader; further ones are dropped and counted.
     pub records: usize,
 }
@@ -119,6 +122,7 @@ impl Default for Limits {
             eject_after: 3,
             eject: Duration::from_secs(10),
             eject_longest: Duration::from_mins(5),
+            encoders: 128,
             records: 4096,
         }
     }

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use crate::body::{Body, Step, put_trailers};
 use crate::head::Malformed;
 use crate::party::Party;
+use crate::rules::compression::Encoder;
 
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub(crate) enum Waiting {
 pub(crate) struct Pump {
     body: Body,
     encoding: Encoding,
+    /// What data goes through before it is written.
+    encoder: Option<Encoder>,
     /// Data at the front of the source's input that is being written from where it is.
     in_place: usize,
     ended: bool,
@@ -56,10 +59,16 @@ const SMALL: usize = 8 * 1024;
 impl Pump {
     pub(crate) fn new(body: Body, encoding: Encoding) -> Self {
         let waiting = Waiting::ForSource;
-        Self { body, encoding, in_place: 0, ended: false, moved: 0, waiting }
+        Self { body, encoding, encoder: None, in_place: 0, ended: false, moved: 0, waiting }
     }
 
-    /// Data bytes passed on so far.
+    /// Compresses the data on its way.
+    pub(crate) fn through(mut self, encoder: Option<Encoder>) -> Self {
+        self.encoder = encoder;
+        self
+    }
+
+    /// Data bytes passed on so far, as they were read.
     pub(crate) fn moved(&self) -> u64 {
         self.moved
     }
@@ -87,7 +96,7 @@ impl Pump {
             }
             match self.body.step(source.unread())? {
                 Step::Skip(count) => source.consume(count),
-                Step::Data(count) => self.take(count, source, sink),
+                Step::Data(count) => self.take(count, source, sink).map_err(Leak::Sink)?,
                 Step::End { skip, trailers } => {
                     let section = source.unread().get(..trailers).unwrap_or_default();
                     self.finish(section, sink)?;
@@ -99,7 +108,11 @@ impl Pump {
                     if !source.has_room() {
                         return Poll::Ready(Err(Leak::Malformed(Malformed::Chunk)));
                     }
-                    match ready!(source.poll_fill(cx)) {
+                    let filled = source.poll_fill(cx);
+                    if filled.is_pending() && self.hand_over(sink).map_err(Leak::Sink)? {
+                        continue;
+                    }
+                    match ready!(filled) {
                         Ok(0) if self.body == Body::UntilClose => {
                             self.finish(source.trailers(), sink)?;
                         }
@@ -110,6 +123,17 @@ impl Pump {
                 }
             }
         }
+    }
+
+    /// Takes out of the encoder what it withholds, now that the sender pauses. Whether there was
+    /// anything.
+    fn hand_over<T: Party>(&mut self, sink: &mut T) -> io::Result<bool> {
+        let Some(encoder) = self.encoder.as_mut().filter(|encoder| encoder.withholds()) else {
+            return Ok(false);
+        };
+        encoder.flush()?;
+        put_piece(self.encoding, encoder.ready(), sink.output());
+        Ok(true)
     }
 
     /// Writes data from where it was read, together with what waits before it.
@@ -135,8 +159,19 @@ impl Pump {
         Poll::Ready(Ok(()))
     }
 
-    fn take<S: Party, T: Party>(&mut self, count: usize, source: &mut S, sink: &mut T) {
+    fn take<S: Party, T: Party>(
+        &mut self,
+        count: usize,
+        source: &mut S,
+        sink: &mut T,
+    ) -> io::Result<()> {
         self.moved += count as u64;
+        if let Some(encoder) = &mut self.encoder {
+            encoder.push(source.unread().get(..count).unwrap_or_default())?;
+            source.consume(count);
+            put_piece(self.encoding, encoder.ready(), sink.output());
+            return Ok(());
+        }
         put_size(self.encoding, count, sink.output());
         if count <= SMALL && sink.output().len() <= 2 * SMALL {
             let data = source.unread().get(..count).unwrap_or_default();
@@ -146,11 +181,16 @@ impl Pump {
         } else {
             self.in_place = count;
         }
+        Ok(())
     }
 
-    fn finish<T: Party>(&mut self, trailers: &[u8], sink: &mut T) -> Result<(), Malformed> {
+    fn finish<T: Party>(&mut self, trailers: &[u8], sink: &mut T) -> Result<(), Leak> {
         self.ended = true;
-        sink.put_end(self.encoding, trailers)
+        if let Some(mut encoder) = self.encoder.take() {
+            encoder.finish().map_err(Leak::Sink)?;
+            put_piece(self.encoding, encoder.ready(), sink.output());
+        }
+        Ok(sink.put_end(self.encoding, trailers)?)
     }
 
     fn put_tail(&self, out: &mut Vec<u8>) {
@@ -189,6 +229,19 @@ pub(crate) fn put_whole(
             Step::More => return Err(Malformed::Truncated),
         };
         rest = rest.get(count..).unwrap_or_default();
+    }
+}
+
+/// Moves a piece of a body behind what waits to be written. An empty one is none: as a chunk it
+/// would end the body.
+fn put_piece(encoding: Encoding, piece: &mut Vec<u8>, out: &mut Vec<u8>) {
+    if piece.is_empty() {
+        return;
+    }
+    put_size(encoding, piece.len(), out);
+    out.append(piece);
+    if encoding == Encoding::Chunked {
+        out.extend_from_slice(b"\r\n");
     }
 }
 

@@ -3,6 +3,7 @@
 //! Not how the answer looks (`pages`). Each variant says whose fault it is: the client's (4xx),
 //! the app's (502, 504) or nobody's (2xx, 3xx, 503).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub(crate) enum Refusal {
     Proof(Arc<str>),
     /// A path of the edge's own, asked for with a method that would change it.
     OnlyRead,
+    /// The connection was opened for another host, with another certificate.
+    Misdirected(Host),
     UnknownHost(Host),
     Moved {
         status: u16,
@@ -80,6 +83,7 @@ impl Refusal {
             Self::TooLarge(_) => 413,
             Self::TargetTooLong => 414,
             Self::Expectation => 417,
+            Self::Misdirected(_) => 421,
             Self::TooOften { .. } => 429,
             Self::HeadTooLong => 431,
             Self::Method => 501,
@@ -91,7 +95,7 @@ impl Refusal {
     }
 
     pub(crate) fn words(&self) -> Words {
-        let (title, explanation) = self.text();
+        let (title, explanation) = (self.title().into(), self.explanation().into());
         Words { status: self.status(), title, explanation }
     }
 
@@ -117,81 +121,91 @@ impl Refusal {
         }
     }
 
-    fn text(&self) -> (String, String) {
-        let (title, explanation) = match self {
-            Self::HeadTimeout => ("The request took too long", "Its head did not arrive in time."),
-            Self::UploadTimeout => {
-                ("The upload took too long", "The body arrived too slowly or stopped arriving.")
+    fn title(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Self::HeadTimeout => "The request took too long",
+            Self::TargetTooLong => "The address is too long",
+            Self::HeadTooLong => "The request head is too large",
+            Self::Malformed(_) => "The request is not valid HTTP",
+            Self::Version => "This HTTP version is not served",
+            Self::Method => "This method is not served",
+            Self::Expectation => "This expectation is not served",
+            Self::Here => "This is the edge",
+            Self::Trace => "TRACE is not served",
+            Self::Proof(_) => "A proof for a certificate authority",
+            Self::OnlyRead => "This can only be read",
+            Self::Misdirected(host) => {
+                return Cow::Owned(format!("This connection is not one to {host}"));
             }
-            Self::TargetTooLong => ("The address is too long", "Shorten the path or the query."),
-            Self::HeadTooLong => (
-                "The request head is too large",
-                "Its header fields are too many or too long. Clearing this site's cookies may help.",
-            ),
-            Self::Malformed(why) => {
-                return ("The request is not valid HTTP".into(), sentence(*why));
-            }
-            Self::Version => ("This HTTP version is not served", "Use HTTP/1.1 or HTTP/1.0."),
-            Self::Method => ("This method is not served", "CONNECT is not available here."),
-            Self::Expectation => {
-                ("This expectation is not served", "Only `Expect: 100-continue` is known.")
-            }
-            Self::Here => ("This is the edge", "The request was not meant to go any further."),
-            Self::Trace => ("TRACE is not served", "What the edge receives is never shown again."),
             Self::UnknownHost(host) => {
-                let title = format!("There is no app at {host}");
-                let text = "The name leads to this server, but no app here answers for it. Check \
-                            the spelling, or add the domain to an app.";
-                return (title, text.into());
+                return Cow::Owned(format!("There is no app at {host}"));
             }
-            Self::Proof(_) => ("A proof for a certificate authority", ""),
-            Self::OnlyRead => ("This can only be read", "Use GET or HEAD."),
-            Self::Moved { location, .. } => {
-                return ("This page is at another address".into(), location.to_string());
-            }
-            Self::AmbiguousPath => (
-                "This path could be read in two ways",
-                "It has `.` or `..`, an encoded slash, a backslash or a NUL in it, and parts of \
-                 this site are answered by different apps.",
-            ),
+            Self::Moved { .. } => "This page is at another address",
+            Self::AmbiguousPath => "This path could be read in two ways",
             Self::UnknownPath(host) => {
-                let title = format!("There is nothing here at {host}");
-                return (title, "No app of this site answers for this path.".into());
+                return Cow::Owned(format!("There is nothing here at {host}"));
             }
-            Self::Denied => ("You may not ask this site", "Your address is not let in."),
-            Self::TooOften { .. } => {
-                ("You ask too often", "Too many requests came from your address. Wait a moment.")
+            Self::Denied => "You may not ask this site",
+            Self::TooOften { .. } => "You ask too often",
+            Self::Password { .. } => "A password is needed",
+            Self::Maintenance(absence) => &absence.title,
+            Self::TooLarge(_) => "The request is too large",
+            Self::Crowded => "The app is busy",
+            Self::Absent(service) => &service.absent.title,
+            Self::Unreachable => "The app cannot be reached",
+            Self::UploadTimeout => "The upload took too long",
+            Self::UpstreamClosed => "The app broke off",
+            Self::UpstreamMalformed(_) => "The app's answer is not valid HTTP",
+            Self::UpstreamSlow => "The app took too long",
+        })
+    }
+
+    fn explanation(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Self::HeadTimeout => "Its head did not arrive in time.",
+            Self::TargetTooLong => "Shorten the path or the query.",
+            Self::HeadTooLong => {
+                "Its header fields are too many or too long. Clearing this site's cookies may help."
             }
-            Self::Password { .. } => {
-                ("A password is needed", "Give the name and the password of this site.")
+            Self::Malformed(why) | Self::UpstreamMalformed(why) => {
+                return Cow::Owned(sentence(*why));
             }
-            Self::Maintenance(absence) => {
-                return (absence.title.clone(), absence.explanation.clone());
+            Self::Version => "Use HTTP/1.1 or HTTP/1.0.",
+            Self::Method => "CONNECT is not available here.",
+            Self::Expectation => "Only `Expect: 100-continue` is known.",
+            Self::Here => "The request was not meant to go any further.",
+            Self::Trace => "What the edge receives is never shown again.",
+            Self::Proof(_) => "",
+            Self::OnlyRead => "Use GET or HEAD.",
+            Self::Misdirected(_) => "It was opened for another site. Open one for this site.",
+            Self::UnknownHost(_) => {
+                "The name leads to this server, but no app here answers for it. Check the \
+                 spelling, or add the domain to an app."
             }
+            Self::Moved { location, .. } => location,
+            Self::AmbiguousPath => {
+                "It has `.` or `..`, an encoded slash, a backslash or a NUL in it, and parts of \
+                 this site are answered by different apps."
+            }
+            Self::UnknownPath(_) => "No app of this site answers for this path.",
+            Self::Denied => "Your address is not let in.",
+            Self::TooOften { .. } => "Too many requests came from your address. Wait a moment.",
+            Self::Password { .. } => "Give the name and the password of this site.",
+            Self::Maintenance(absence) => &absence.explanation,
             Self::TooLarge(most) => {
-                let text = format!("This app takes bodies of at most {most} bytes.");
-                return ("The request is too large".into(), text);
+                return Cow::Owned(format!("This app takes bodies of at most {most} bytes."));
             }
-            Self::Crowded => ("The app is busy", "Too many others ask it now. Try again soon."),
-            Self::Absent(service) => {
-                return (service.absent.title.clone(), service.absent.explanation.clone());
+            Self::Crowded => "Too many others ask it now. Try again soon.",
+            Self::Absent(service) => &service.absent.explanation,
+            Self::Unreachable => {
+                "It is running, but does not accept connections. Try again in a moment."
             }
-            Self::Unreachable => (
-                "The app cannot be reached",
-                "It is running, but does not accept connections. Try again in a moment.",
-            ),
-            Self::UpstreamClosed => (
-                "The app broke off",
-                "It closed the connection before it answered. Its log may say why.",
-            ),
-            Self::UpstreamMalformed(why) => {
-                return ("The app's answer is not valid HTTP".into(), sentence(*why));
+            Self::UploadTimeout => "The body arrived too slowly or stopped arriving.",
+            Self::UpstreamClosed => {
+                "It closed the connection before it answered. Its log may say why."
             }
-            Self::UpstreamSlow => {
-                ("The app took too long", "It accepted the request but did not answer in time.")
-            }
-        };
-        (title.into(), explanation.into())
+            Self::UpstreamSlow => "It accepted the request but did not answer in time.",
+        })
     }
 }
 

@@ -18,6 +18,7 @@ use crate::party::{Client, Told};
 use crate::pump::Encoding;
 use crate::request::{MOST_FIELDS, Request, put_length};
 use crate::rules::Passage;
+use crate::rules::compression::{self, Encoder, Said, Treatment};
 
 /// What the edge must know of a response after its head was written for the client.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Response {
     pub(crate) body: Body,
     /// How it is written to the client.
     pub(crate) encoding: Encoding,
+    /// What compresses it before that.
+    pub(crate) encoder: Option<Encoder>,
     /// Whether the upstream connection may be used again.
     pub(crate) upstream: Persistence,
     /// Whether the client connection may be, as far as this response goes.
@@ -50,6 +53,8 @@ pub(crate) struct Circumstances<'a> {
     /// Fields that are ours to add to the final answer.
     pub(crate) added: &'a [Extra],
     pub(crate) passage: &'a Passage,
+    /// How many responses a worker compresses at once.
+    pub(crate) encoders: usize,
     /// The client connection's end is already decided: the edge stops, or the client asked.
     pub(crate) persistence: Persistence,
     /// Part of the request's body has not been read yet.
@@ -84,7 +89,9 @@ pub(crate) fn pass<C: Client>(
     let version = Version::of(parsed.version);
     let control = Control::read(version, parsed.headers)?;
     let reason = parsed.reason.unwrap_or_default();
-    let head = Head { status, reason, control, fields: parsed.headers, around };
+    let fields = &*parsed.headers;
+    let (treatment, encoder) = treatment(status, control.length, fields, around);
+    let head = Head { status, reason, control, fields, around, treatment };
     match status {
         101 => {
             client.put_switched(&head, head.protocol()?)?;
@@ -94,7 +101,7 @@ pub(crate) fn pass<C: Client>(
             client.put_interim(&head)?;
             Ok(Kind::Interim)
         }
-        _ => head.pass_final(client),
+        _ => head.pass_final(encoder, client),
     }
 }
 
@@ -105,6 +112,35 @@ pub(crate) struct Head<'h, 'b> {
     control: Control<'b>,
     fields: &'h [Header<'b>],
     around: &'h Circumstances<'h>,
+    treatment: Treatment,
+}
+
+/// Whether the response is compressed, and by whom if it has a body.
+fn treatment(
+    status: u16,
+    length: Length,
+    fields: &[Header<'_>],
+    around: &Circumstances<'_>,
+) -> (Treatment, Option<Encoder>) {
+    // HTTP/1.0 has no chunks: a body of unknown length would cost its client the connection.
+    if around.request.version == Version::Http10 {
+        return (Treatment::Untouched, None);
+    }
+    let size = match length {
+        Length::Sized(size) => Some(size),
+        Length::Chunked | Length::Unsaid => None,
+    };
+    let treatment = compression::treat(around.passage.offer(), status, size, fields);
+    match treatment {
+        // What HEAD is told is what GET would be, but there is nothing to compress.
+        Treatment::Coded(coding) if around.request.part() == Part::Whole => {
+            match Encoder::begin(coding, around.encoders) {
+                Some(encoder) => (treatment, Some(encoder)),
+                None => (Treatment::Varies, None),
+            }
+        }
+        Treatment::Coded(_) | Treatment::Varies | Treatment::Untouched => (treatment, None),
+    }
 }
 
 impl Head<'_, '_> {
@@ -117,7 +153,11 @@ impl Head<'_, '_> {
         if is_asked { Ok(given) } else { Err(Malformed::Switch) }
     }
 
-    fn pass_final<C: Client>(&self, client: &mut C) -> Result<Kind, Malformed> {
+    fn pass_final<C: Client>(
+        &self,
+        encoder: Option<Encoder>,
+        client: &mut C,
+    ) -> Result<Kind, Malformed> {
         let body = match self.control.length {
             _ if self.is_bodiless() => Body::EMPTY,
             Length::Sized(size) => Body::Sized(size),
@@ -130,7 +170,7 @@ impl Head<'_, '_> {
             Body::Sized(_) | Body::Chunked(_) => self.control.persistence,
         };
         let (encoding, client) = (told.encoding, told.persistence);
-        Ok(Kind::Final(Response { status: self.status, body, encoding, upstream, client }))
+        Ok(Kind::Final(Response { status: self.status, body, encoding, encoder, upstream, client }))
     }
 
     fn is_bodiless(&self) -> bool {
@@ -140,6 +180,8 @@ impl Head<'_, '_> {
     /// The length that the client is told, if the upstream said one that it may be told.
     pub(crate) fn size(&self) -> Option<u64> {
         match self.control.length {
+            // How much is left of it after compression is known when all of it is sent.
+            Length::Sized(_) if self.treatment.is_coded() => None,
             Length::Sized(size) if self.status != 204 => Some(size),
             Length::Sized(_) | Length::Chunked | Length::Unsaid => None,
         }
@@ -163,9 +205,16 @@ impl Head<'_, '_> {
                 _ if hsts.is_some() && field.name.eq_ignore_ascii_case(HSTS) => {}
                 known => {
                     dated |= known == Field::Date;
-                    each(field.name, field.value);
+                    match self.treatment.field(field.name, field.value) {
+                        Said::Same(value) => each(field.name, value),
+                        Said::Changed(value) => each(field.name, &value),
+                        Said::Nothing => {}
+                    }
                 }
             }
+        }
+        for (name, value) in self.treatment.added(self.fields) {
+            each(name, value.as_bytes());
         }
         if self.status >= 200 && !dated {
             each("Date", http_date(self.around.at).as_bytes());

@@ -7,4 +7,5 @@ mod frames;
 mod hostile;
 mod link;
 mod messages;
+mod rules;
 mod upstream;

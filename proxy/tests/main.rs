@@ -9,6 +9,8 @@ mod arrival;
 #[cfg(test)]
 mod balance;
 #[cfg(test)]
+mod compression;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod drain;

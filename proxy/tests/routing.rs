@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use proxy::{Forwarded, Host, Hsts, Network, Pattern, Plain, Route, ServiceName, Site, Subdomains};
+use proxy::{
+    Forwarded, Host, Hsts, Network, Pattern, Plain, Route, ServiceName, Site, Speaks, Subdomains,
+};
 
+use crate::secure::{Authority, Secure};
 use crate::stage::{Origin, Plan, Seen, Stage, app};
 
 /// A stage whose one service also answers under other names and prefixes, as `sites` says.
@@ -235,4 +238,23 @@ fn proofs_are_answered_before_everything_else() {
     let other = ask(&stage, "GET", "a.test", "/.well-known/acme-challenge/other", "");
     assert!(other.starts_with("HTTP/1.1 301 "), "{other}");
     assert!(origin.seen().is_empty());
+}
+
+#[test]
+fn a_connection_of_one_site_is_not_one_of_another() {
+    let (authority, origin) = (Authority::new(), Origin::ok());
+    let hsts = Hsts { max_age: Duration::from_mins(1), subdomains: Subdomains::Excluded };
+    let one = Site { hsts: Some(hsts), plain: Plain::Redirected { port: 443 }, ..Site::of(app()) };
+    let certificates = authority.set(1, &["one.test", "two.test"]);
+    let plan = Plan { speaks: Speaks::Https, certificates, ..Plan::default() };
+    let stage = stage(&plan, &origin, vec![("one.test", one), ("two.test", Site::of(app()))]);
+    let config = Arc::new(authority.client());
+    let mut client = Secure::connect(stage.address(), "one.test", &config).unwrap();
+    let answer = client.get("one.test", "/").unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(answer.head.contains("Strict-Transport-Security: max-age=60\r\n"), "{}", answer.head);
+    assert_eq!(client.get("two.test", "/").unwrap().status, 421);
+    // What has no certificate of its own is not another's.
+    assert_eq!(client.get("app.test", "/").unwrap().status, 200);
+    assert_eq!(origin.seen().len(), 2);
 }

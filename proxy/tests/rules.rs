@@ -20,7 +20,7 @@ fn stage(policy: Policy, origin: &Origin) -> Stage {
 /// A stage behind a trusted proxy, which can say where a request came from.
 fn behind(policy: Policy, origin: &Origin) -> Stage {
     let trusted = vec!["127.0.0.0/8".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
-    Stage::planned(&Plan { policy, trusted, ..Plan::default() }, &[origin])
+    Stage::planned(&Plan { trusted, policy, ..Plan::default() }, &[origin])
 }
 
 fn from(client: &str) -> String {
@@ -93,7 +93,7 @@ fn a_bucket_fills_again() {
     }
 }
 
-/// `ann:secret` and `bob:word`.
+/// Lets in `ann:secret` and `bob:word`.
 fn password() -> Policy {
     let key = [9; 32];
     let digest = |text: &str| {
@@ -240,7 +240,7 @@ fn waiting_origin() -> (Origin, Arc<Mutex<Vec<String>>>) {
 
 fn crowd(most: usize, hold: Hold, origin: &Origin) -> Stage {
     let policy = Policy { most_in_flight: Some(most), ..Policy::default() };
-    Stage::planned(&Plan { policy, hold, ..Plan::default() }, &[origin])
+    Stage::planned(&Plan { hold, policy, ..Plan::default() }, &[origin])
 }
 
 fn paths(origin: &Origin) -> Vec<String> {

@@ -8,6 +8,7 @@
 mod asked;
 mod passage;
 
+mod misdirected;
 mod proof;
 mod redirect;
 
@@ -17,10 +18,12 @@ mod password;
 pub(crate) mod queue;
 pub(crate) mod rate;
 
+pub(crate) mod compression;
 mod forwarding;
 
 pub(crate) use admit::admit;
 pub(crate) use asked::Asked;
 pub(crate) use forwarding::put_head;
+pub(crate) use misdirected::check as keep_apart;
 pub(crate) use passage::Passage;
 pub(crate) use proof::check as prove;

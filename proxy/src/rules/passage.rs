@@ -5,8 +5,10 @@
 
 use std::rc::Rc;
 
+use crate::arrival::Secure;
+use crate::policy::Compression;
 use crate::refusal::Refusal;
-use crate::rules::asked::Transport;
+use crate::rules::compression::Offer;
 use crate::rules::{Asked, redirect};
 use crate::venue::{Lead, Venue, Way};
 use crate::view::View;
@@ -16,31 +18,37 @@ use crate::view::View;
 pub(crate) struct Passage {
     venue: Option<Rc<Venue>>,
     way: Option<Rc<Way>>,
-    transport: Transport,
+    secure: Secure,
+    offer: Offer,
 }
 
 impl Passage {
     /// Before anything is known.
     pub(crate) fn unknown() -> Self {
-        Self { venue: None, way: None, transport: Transport::Plain }
+        Self { venue: None, way: None, secure: Secure::No, offer: Offer::Off }
     }
 
-    /// Finds the site of a request, and whether it answers here at all.
-    pub(crate) fn enter(&mut self, view: &View, asked: &Asked<'_>) -> Result<(), Refusal> {
+    /// Finds the site of a request, and who answers if nobody else is to be asked instead.
+    pub(crate) fn enter(&mut self, view: &View, asked: &Asked<'_>) -> Result<Rc<Way>, Refusal> {
         let venue = view.venue(asked.host).ok_or_else(|| unknown_host(asked))?;
         self.venue = Some(Rc::clone(venue));
-        if venue.hsts.is_some() {
-            self.transport = asked.transport();
-        }
-        redirect::check(venue, asked)
+        self.secure = asked.secure;
+        redirect::check(venue, asked)?;
+        self.lead(venue, asked)
     }
 
-    /// Finds who answers. Asked again whenever another table may have been applied.
+    /// Finds who answers, again, because another table may have been applied. The rules that let
+    /// the request in are not asked again: it has waited long enough.
     pub(crate) fn find(&mut self, view: &View, asked: &Asked<'_>) -> Result<Rc<Way>, Refusal> {
         let venue = view.venue(asked.host).ok_or_else(|| unknown_host(asked))?;
+        self.lead(venue, asked)
+    }
+
+    fn lead(&mut self, venue: &Venue, asked: &Asked<'_>) -> Result<Rc<Way>, Refusal> {
         match venue.lead(asked.path) {
             Lead::To(way) => {
                 self.way = Some(Rc::clone(way));
+                self.offer = offer(way, asked);
                 Ok(Rc::clone(way))
             }
             Lead::Nowhere if venue.is_empty() => Err(unknown_host(asked)),
@@ -52,8 +60,13 @@ impl Passage {
     /// `Strict-Transport-Security`, if the site wants it on every response. It is never said over
     /// plain HTTP, where anybody could have said it (RFC 6797 section 7.2).
     pub(crate) fn hsts(&self) -> Option<&str> {
-        let venue = self.venue.as_ref().filter(|_| self.transport == Transport::Secure)?;
+        let venue = self.venue.as_ref().filter(|_| self.secure == Secure::Yes)?;
         venue.hsts.as_deref()
+    }
+
+    /// What compression there may be for the response.
+    pub(crate) fn offer(&self) -> Offer {
+        self.offer
     }
 
     /// The most bytes that the service takes of a body.
@@ -65,6 +78,13 @@ impl Passage {
     pub(crate) fn page(&self, status: u16) -> Option<&str> {
         let pages = &self.way.as_ref()?.target.service.policy.pages;
         pages.0.get(&status).map(|page| &**page)
+    }
+}
+
+fn offer(way: &Way, asked: &Asked<'_>) -> Offer {
+    match way.target.service.policy.compression {
+        Compression::Off => Offer::Off,
+        Compression::Text => Offer::read(asked.fields("accept-encoding")),
     }
 }
 

@@ -5,26 +5,26 @@
 //! validated one of the table or of the request that led to this site, and the path stands behind
 //! it as it was sent, so a location cannot lead to a stranger.
 
+use crate::arrival::Secure;
 use crate::host::Host;
 use crate::refusal::Refusal;
 use crate::rules::Asked;
-use crate::rules::asked::Transport;
 use crate::site::Plain;
 use crate::venue::Venue;
 
 /// Where else to go, if not here.
 pub(crate) fn check(venue: &Venue, asked: &Asked<'_>) -> Result<(), Refusal> {
     if let Plain::Redirected { port } = venue.plain
-        && asked.transport() == Transport::Plain
+        && asked.secure == Secure::No
     {
         let port = Some(port).filter(|port| *port != HTTPS);
         return Err(moved("https", asked.host, port, asked));
     }
     match &venue.moved_to {
         Some(host) if host != asked.host => {
-            let scheme = match asked.transport() {
-                Transport::Plain => "http",
-                Transport::Secure => "https",
+            let scheme = match asked.secure {
+                Secure::Yes => "https",
+                Secure::No => "http",
             };
             Err(moved(scheme, host, port(asked), asked))
         }

@@ -212,17 +212,8 @@ async fn life(
     followers.spawn("access log", access);
     let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
-    Names {
-        config,
-        store: &store,
-        edge: &edge,
-        reach,
-        sealing,
-        outlets,
-        requests,
-        naming,
-    }
-    .tend(&mut tasks)?;
+    Names { config, store: &store, edge: &edge, reach, sealing, outlets, requests, naming }
+        .tend(&mut tasks)?;
     let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
     let plane = Plane::new(config, &folders, &store, &logs, control, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));

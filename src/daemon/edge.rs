@@ -43,7 +43,6 @@ pub(super) fn bind(
             .iter()
             .filter_map(|network| network.as_str().parse().ok())
             .collect(),
-        stuck: Stuck::Abort,
         ..proxy::Settings::new(listen, clock::system)
     };
     Edge::bind(settings, feeds, access_log)

@@ -1,7 +1,7 @@
 # The front door of the repository. Every target is one script; read those to see what happens.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop clean-demo demo-https clean-demo-https test lint release bench-deploy bench-proxy
+.PHONY: help setup demo demo-stop clean-demo demo-https clean-demo-https test fuzz lint release bench-deploy bench-proxy bench-dns
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ clean-demo-https: ## destroy its app, stop its servers, delete its data
 test: ## every test, against the real Docker
 	@scripts/test.sh
 
+fuzz: ## what the edge parses itself, a minute per parser
+	@scripts/fuzz.sh
+
 lint: ## formatting, clippy, dependencies
 	@scripts/lint.sh
 
@@ -38,3 +41,6 @@ bench-deploy: ## warm redeploys of node-express: p50 and p95
 
 bench-proxy: ## the edge beside nginx, haproxy and caddy, as ratios
 	@scripts/bench-proxy.sh
+
+bench-dns: ## our DNS server beside knot and bind, one core each
+	@scripts/bench-dns.sh

@@ -42,6 +42,11 @@ NEEDED_BY_TESTS="
   node:nodejs               runs builds without a container
   npm:npm                   the same
   losetup:mount             the store's power-cut test
+  slowhttptest:slowhttptest slow clients of the edge
+  nghttp:nghttp2-client     HTTP/2 by its reference implementation
+  openssl:openssl           TLS by another library
+  chromium:chromium         a page with a WebSocket, as people see it
+  c++:g++                   the fuzzer's own code
 "
 NEEDED_FILES_BY_TESTS="
   /usr/share/doc/busybox-static/copyright:busybox-static

@@ -5,9 +5,10 @@
 //! looks at what is wanted and at what is, plans the difference purely, and carries it out on an
 //! [`engine`], with [`build`] making images of source trees and the crate `proxy` bringing the
 //! requests. Certificates come from authorities through [`acme`] and are read and made in [`pki`].
-//! What instances write is kept by [`logs`]; [`node`] is what a daemon sees of its own
-//! machine. [`daemon`] puts the parts together and is the only one that knows them all. Whatever
-//! dies at whatever moment, the next pass sees the same two things again and goes on.
+//! What instances write is kept by [`logs`], what is counted is told by [`metrics`]; [`node`] is
+//! what a daemon sees of its own machine. [`daemon`] puts the parts together and is the only one
+//! that knows them all. Whatever dies at whatever moment, the next pass sees the same two things
+//! again and goes on.
 
 pub mod model;
 
@@ -28,6 +29,8 @@ pub mod pki;
 pub mod build;
 
 pub mod logs;
+
+pub mod metrics;
 
 pub mod dns;
 

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, mpsc};
 
+use crate::arrival::Arrival;
 use crate::forwarded;
 use crate::meter::Ledger;
 use crate::network::Network;
@@ -72,8 +73,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Of a request whose head is not understood yet.
-    pub(crate) fn begun(at: SystemTime, peer: SocketAddr) -> Self {
+    /// Of a request of which nothing is known but when it came and from where.
+    pub fn new(at: SystemTime, peer: SocketAddr) -> Self {
         Self {
             at,
             peer,
@@ -99,6 +100,12 @@ impl Record {
             refusal: None,
             abort: None,
         }
+    }
+
+    /// Of a request on this connection whose head is not understood yet.
+    pub(crate) fn begun(at: SystemTime, arrival: &Arrival) -> Self {
+        let tls = arrival.tls.as_ref().map(|session| session.version);
+        Self { tls, ..Self::new(at, arrival.peer) }
     }
 
     /// Notes what was asked for.
@@ -276,7 +283,7 @@ mod tests {
     use super::*;
 
     fn record(path: &str) -> Record {
-        let begun = Record::begun(UNIX_EPOCH, "192.0.2.1:1".parse().unwrap());
+        let begun = Record::new(UNIX_EPOCH, "192.0.2.1:1".parse().unwrap());
         Record { path: path.into(), status: Some(200), ..begun }
     }
 

@@ -121,6 +121,12 @@ pub(crate) fn put_arrival(
         out.extend_from_slice(value);
         out.extend_from_slice(b", ");
     }
+    if known.forwarded_for.is_empty() {
+        // A peer that tells the way as `Forwarded` gets it told in these words too.
+        for hop in hops.iter().rev() {
+            let _ = write!(out, "{hop}, ");
+        }
+    }
     let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     // Writing to a `Vec` cannot fail.
     let _ = write!(out, "{peer}\r\n");

@@ -221,7 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     fn record(&self) -> Record {
-        Record::begun((self.worker.shared.clock)(), self.arrival.peer)
+        Record::begun((self.worker.shared.clock)(), &self.arrival)
     }
 }
 

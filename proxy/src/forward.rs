@@ -37,6 +37,7 @@ use crate::response::{Kind, Response, Uploading};
 use crate::retry::Counted;
 use crate::rules::queue::{Entry, Seat};
 use crate::rules::{self, Asked, Passage};
+use crate::table::Protocol;
 use crate::tunnel;
 use crate::upstream::{self, Age, Link, Peer};
 use crate::venue::Way;
@@ -98,7 +99,6 @@ impl<'a, C: Client> Turn<'a, C> {
         after
     }
 
-    /// Where this worker counts for the service.
     fn figures(&self) -> Option<&Figures> {
         self.meter.as_ref()?.of(self.worker.index)
     }
@@ -211,12 +211,8 @@ impl<'a, C: Client> Turn<'a, C> {
 
     /// Counts a failure against an upstream.
     fn blame(&self, peer: &Peer) {
-        let consequence = peer.meter.failed(&self.worker.shared.limits);
-        if consequence == Consequence::LeftOut
-            && let Some(figures) = self.figures()
-        {
-            tracing::warn!(upstream = %peer.id, "left out for a while");
-            figures.left_out();
+        if peer.meter.failed(&self.worker.shared.limits) == Consequence::LeftOut {
+            self.figures().inspect(|figures| figures.left_out());
         }
     }
 
@@ -264,10 +260,15 @@ impl<'a, C: Client> Turn<'a, C> {
         let limits = &self.worker.shared.limits;
         let Chosen { peer, in_flight: _in_flight, added } = chosen;
         self.record.upstream = Some(peer.id.clone());
-        let idle = if self.record.retries == 0 { peer.idle_link(self.oldest_link()) } else { None };
+        let protocol = way.target.service.protocol;
+        let idle = match protocol {
+            _ if self.record.retries > 0 => None,
+            Protocol::Http1 => peer.idle_link(self.oldest_link()),
+            Protocol::H2c => peer.shared_link(limits),
+        };
         let mut link = match idle {
             Some(link) => link,
-            None => match peer.connect(limits).await {
+            None => match peer.connect(protocol, limits).await {
                 Ok(link) => link,
                 Err(error) => {
                     tracing::debug!(upstream = %peer.id, %error, "cannot connect");
@@ -293,19 +294,18 @@ impl<'a, C: Client> Turn<'a, C> {
             }),
             Ended::Faulty(fault) => {
                 self.judge(&peer, fault, link.age);
-                self.failed(fault, link.age)
+                self.failed(fault, &link)
             }
         }
     }
 
     /// Whether a fault says something about the upstream.
     fn judge(&self, peer: &Peer, fault: Fault, age: Age) {
-        let begun = self.record.status.is_some();
         match fault {
             // It closed what had rested: its right, and no sign that it is unwell.
             Fault::Closed(Answered::Nothing) if age == Age::Reused => {}
             // A stream may be silent for as long as its app likes.
-            Fault::UpstreamSlow if begun => drop(peer.meter.faults.fetch_add(1, Relaxed)),
+            Fault::UpstreamSlow if self.record.status.is_some() => {}
             fault if fault.is_the_upstreams() => self.blame(peer),
             _ => {}
         }
@@ -414,9 +414,11 @@ impl<'a, C: Client> Turn<'a, C> {
     }
 
     /// What a fault means for the client: another attempt, a page, or the end.
-    fn failed(&mut self, fault: Fault, age: Age) -> Attempt {
-        let untouched = fault == Fault::Closed(Answered::Nothing) && age == Age::Reused;
-        if untouched && self.is_repeatable() {
+    fn failed(&mut self, fault: Fault, link: &Link) -> Attempt {
+        let unanswered = fault == Fault::Closed(Answered::Nothing);
+        let likely_stale = link.age == Age::Reused && self.is_repeatable();
+        let refused = link.was_refused() && matches!(self.extent, Extent::Whole(_));
+        if unanswered && (likely_stale || refused) {
             return Attempt::Again(Refusal::UpstreamClosed);
         }
         // An interim response may be half written; a page behind it would be unreadable.

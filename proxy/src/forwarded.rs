@@ -124,7 +124,7 @@ fn put_pair(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     let plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'"' && *byte != b'\\';
     let quote: &[u8] = if value.iter().all(token) { b"" } else { b"\"" };
     if !value.is_empty() && value.iter().all(plain) {
-        [name, quote, value, quote].iter().for_each(|part| out.extend_from_slice(part));
+        out.extend_from_slice(&[name, quote, value, quote].concat());
     }
 }
 

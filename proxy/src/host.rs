@@ -23,6 +23,9 @@ pub enum InvalidHost {
     /// A byte that no host may have: a comma, a slash, a user name with `@`, a blank, …
     #[error("the host has a character that is not allowed")]
     Character,
+    /// Dots with nothing between them, or in front: `a..b`.
+    #[error("the host has dots with no name between them")]
+    Label,
     /// Brackets without a valid IPv6 address between them.
     #[error("the host has brackets but no IPv6 address in them")]
     Address,
@@ -76,6 +79,9 @@ fn registered(name: &str) -> Result<String, InvalidHost> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     if !name.bytes().all(allowed) {
         return Err(InvalidHost::Character);
+    }
+    if name.starts_with('.') || name.ends_with('.') || name.contains("..") {
+        return Err(InvalidHost::Label);
     }
     Ok(name.to_ascii_lowercase())
 }
@@ -134,6 +140,9 @@ mod tests {
         check("a,b", Err(InvalidHost::Character));
         check("user@a", Err(InvalidHost::Character));
         check("a/b", Err(InvalidHost::Character));
+        check("a.b..", Err(InvalidHost::Label));
+        check("a..b", Err(InvalidHost::Label));
+        check(".a", Err(InvalidHost::Label));
         check("a b", Err(InvalidHost::Character));
         check("é.org", Err(InvalidHost::Character));
         check("[::1", Err(InvalidHost::Address));

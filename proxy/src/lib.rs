@@ -40,6 +40,7 @@ mod health;
 mod hold;
 mod intake;
 mod listener;
+mod outgoing;
 mod parting;
 mod place;
 mod pool;
@@ -83,6 +84,10 @@ mod pages;
 mod refusal;
 mod request_id;
 mod traffic;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use access_log::{Abort, AccessLog, Record, Records, access_log};
 pub use certificates::{Certificate, Certificates, InvalidCertificate};

@@ -84,7 +84,10 @@ impl UpstreamMeter {
     pub(crate) fn failed(&self, limits: &Limits) -> Consequence {
         self.faults.fetch_add(1, Relaxed);
         match self.health.failed(limits, Instant::now()) {
-            Some(_) => Consequence::LeftOut,
+            Some(pause) => {
+                tracing::warn!(?pause, "an upstream failed in a row and is left out");
+                Consequence::LeftOut
+            }
             None => Consequence::None,
         }
     }

@@ -19,6 +19,8 @@ pub(crate) enum Format {
     Html,
     Json,
     Text,
+    /// A status in the fields and no page at all.
+    Grpc,
 }
 
 /// Whether the client gets the body of a page or only its head.
@@ -29,6 +31,14 @@ pub(crate) enum Part {
 }
 
 impl Format {
+    /// What whoever sends a body of this type wants to read, if it is a type that says so.
+    pub(crate) fn of_body(media_type: &[u8]) -> Option<Self> {
+        let (start, rest) = media_type.split_at_checked(b"application/grpc".len())?;
+        // Not gRPC-Web, which speaks another dialect of trailers.
+        let whole = matches!(rest.first(), None | Some(b'+' | b';'));
+        (whole && start.eq_ignore_ascii_case(b"application/grpc")).then_some(Self::Grpc)
+    }
+
     /// Reads an `Accept` value: browsers say `text/html`, programs say JSON, curl says nothing.
     pub(crate) fn accepted(accept: &[u8]) -> Self {
         let accept = accept.to_ascii_lowercase();
@@ -47,6 +57,7 @@ impl Format {
             Self::Html => "text/html; charset=utf-8",
             Self::Json => "application/json",
             Self::Text => "text/plain; charset=utf-8",
+            Self::Grpc => "application/grpc",
         }
     }
 }
@@ -76,7 +87,7 @@ pub(crate) struct Answer {
 impl Page<'_> {
     /// The whole answer.
     pub(crate) fn answer(&self) -> Answer {
-        let status = self.refusal.status();
+        let words = self.refusal.words();
         let (media_type, mut body) = self.body();
         let mut fields = vec![
             ("Date", http_date(self.at)),
@@ -85,6 +96,12 @@ impl Page<'_> {
             ("Cache-Control", "no-store".into()),
             ("X-Request-Id", self.id.as_str().into()),
         ];
+        // To a gRPC client every answer of a server is a 200, and its fields say how it went.
+        let status = if self.format == Format::Grpc { 200 } else { words.status };
+        if self.format == Format::Grpc {
+            fields.push(("grpc-status", grpc_status(words.status).into()));
+            fields.push(("grpc-message", grpc_message(&words.title)));
+        }
         fields.extend(self.refusal.field());
         fields.extend(self.passage.hsts().map(|hsts| (HSTS, hsts.into())));
         if self.part == Part::Head {
@@ -124,9 +141,38 @@ impl Page<'_> {
             Format::Text => {
                 format!("{}\n{}\nRequest id: {}\n", words.title, words.explanation, self.id)
             }
+            Format::Grpc => String::new(),
         };
         (self.format.media_type(), body)
     }
+}
+
+/// What gRPC calls a status of HTTP.
+fn grpc_status(status: u16) -> &'static str {
+    match status {
+        400 | 431 => "13", // INTERNAL
+        401 => "16",       // UNAUTHENTICATED
+        403 => "7",        // PERMISSION_DENIED
+        404 => "12",       // UNIMPLEMENTED
+        408 | 504 => "4",  // DEADLINE_EXCEEDED
+        413 | 429 => "8",  // RESOURCE_EXHAUSTED
+        502 | 503 => "14", // UNAVAILABLE: clients try again
+        _ => "2",          // UNKNOWN
+    }
+}
+
+/// Printable ASCII as it is, the rest in percent signs.
+fn grpc_message(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if matches!(byte, b' '..=b'~') && byte != b'%' {
+            safe.push(char::from(byte));
+        } else {
+            // Writing to a `String` cannot fail.
+            let _ = write!(safe, "%{byte:02X}");
+        }
+    }
+    safe
 }
 
 /// The field that a site's wish for TLS is said in.

@@ -190,12 +190,19 @@ impl Head<'_, '_> {
             persistence: control.persistence,
             body,
             upgrade: upgrade.map(Box::from),
-            format: Format::accepted(known.accept),
+            format: self.format(known.accept),
             id,
             hops,
             secure: known.secure(arrival),
             reach,
         })
+    }
+
+    fn format(&self, accept: &[u8]) -> Format {
+        let mut fields = self.fields.iter();
+        let body = fields.find(|field| field.name.eq_ignore_ascii_case("content-type"));
+        let by_body = body.and_then(|field| Format::of_body(field.value));
+        by_body.unwrap_or_else(|| Format::accepted(accept))
     }
 
     /// How the body is read, and what the upstream is told of its length.

@@ -15,9 +15,11 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::http2::Pool;
 use crate::limits::Limits;
 use crate::meter::UpstreamMeter;
-use crate::table::UpstreamId;
+use crate::outgoing::Outgoing;
+use crate::table::{Protocol, UpstreamId};
 use crate::wire::Wire;
 
 /// An upstream with a worker's idle connections to it.
@@ -27,12 +29,14 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) meter: Arc<UpstreamMeter>,
     idle: RefCell<Vec<Idle>>,
+    /// Connections that streams share, if it speaks h2c.
+    h2c: Pool,
     retired: Cell<bool>,
 }
 
 #[derive(Debug)]
 struct Idle {
-    wire: Wire<TcpStream>,
+    wire: Wire<Outgoing>,
     since: Instant,
 }
 
@@ -46,13 +50,36 @@ pub(crate) enum Age {
 /// A connection for one exchange.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(crate) wire: Wire<TcpStream>,
+    pub(crate) wire: Wire<Outgoing>,
     pub(crate) age: Age,
+}
+
+impl Link {
+    /// Whether the upstream said that it has done nothing with the request.
+    pub(crate) fn was_refused(&self) -> bool {
+        match &self.wire.stream {
+            Outgoing::Tcp(_) => false,
+            Outgoing::H2c(stream) => stream.was_refused(),
+        }
+    }
 }
 
 impl Peer {
     pub(crate) fn new(id: UpstreamId, address: SocketAddr, meter: Arc<UpstreamMeter>) -> Self {
-        Self { id, address, meter, idle: RefCell::default(), retired: Cell::new(false) }
+        Self {
+            id,
+            address,
+            meter,
+            idle: RefCell::default(),
+            h2c: Pool::default(),
+            retired: Cell::new(false),
+        }
+    }
+
+    /// A stream on a connection that is open already.
+    pub(crate) fn shared_link(&self, limits: &Limits) -> Option<Link> {
+        let stream = Outgoing::H2c(Box::new(self.h2c.stream(limits)?));
+        Some(Link { wire: wire(stream, limits), age: Age::Reused })
     }
 
     /// The most recently used idle connection that is still good and no older than `oldest`.
@@ -71,22 +98,30 @@ impl Peer {
     }
 
     /// A new connection.
-    pub(crate) async fn connect(&self, limits: &Limits) -> io::Result<Link> {
+    pub(crate) async fn connect(&self, protocol: Protocol, limits: &Limits) -> io::Result<Link> {
         let connected = timeout(limits.connect, TcpStream::connect(self.address)).await;
         let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
-            Ok(stream) => {
-                Ok(Link { wire: Wire::new(stream, limits.buffer.max(limits.head)), age: Age::New })
+        let connected = connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+        let connected = match (connected, protocol) {
+            (Ok(stream), Protocol::H2c) => {
+                let stream = self.h2c.open(stream, limits).await;
+                stream.map(|stream| Outgoing::H2c(Box::new(stream)))
             }
+            (connected, Protocol::Http1) => connected.map(Outgoing::Tcp),
+            (Err(error), Protocol::H2c) => Err(error),
+        };
+        match connected {
+            Ok(stream) => Ok(Link { wire: wire(stream, limits), age: Age::New }),
             Err(error) => Err(error),
         }
     }
 
     /// Takes a connection back after a whole exchange.
-    pub(crate) fn put_back(&self, mut wire: Wire<TcpStream>, limits: &Limits) {
+    pub(crate) fn put_back(&self, mut wire: Wire<Outgoing>, limits: &Limits) {
         let mut idle = self.idle.borrow_mut();
         let clean = wire.input.is_empty() && wire.output.is_empty();
-        if clean && !self.retired.get() && idle.len() < limits.pool {
+        let own = matches!(wire.stream, Outgoing::Tcp(_));
+        if own && clean && !self.retired.get() && idle.len() < limits.pool {
             wire.rest();
             idle.push(Idle { wire, since: Instant::now() });
         }
@@ -96,15 +131,21 @@ impl Peer {
     pub(crate) fn retire(&self) {
         self.retired.set(true);
         self.idle.borrow_mut().clear();
+        self.h2c.retire();
     }
 
     /// Closes connections that rested too long or that the upstream has closed.
     pub(crate) fn sweep(&self, limits: &Limits) {
+        self.h2c.sweep();
         let mut idle = self.idle.borrow_mut();
         idle.retain_mut(|idle| {
             idle.since.elapsed() < limits.pool_idle && is_quiet(&mut idle.wire.stream)
         });
     }
+}
+
+fn wire(stream: Outgoing, limits: &Limits) -> Wire<Outgoing> {
+    Wire::new(stream, limits.buffer.max(limits.head))
 }
 
 /// Whether a connect failure says something about the upstream. Lack of file descriptors or ports
@@ -126,7 +167,7 @@ pub(crate) fn is_theirs(error: &io::Error) -> bool {
 }
 
 /// Whether an idle connection is open and silent, as far as can be known without waiting.
-fn is_quiet(stream: &mut TcpStream) -> bool {
+fn is_quiet(stream: &mut Outgoing) -> bool {
     let mut byte = [0];
     let mut cx = Context::from_waker(Waker::noop());
     Pin::new(stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()

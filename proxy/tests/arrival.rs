@@ -38,6 +38,7 @@ fn what_a_trusted_proxy_says_is_kept_and_added_to() {
         said.field("Forwarded"),
         Some("for=192.0.2.7;proto=https, for=10.0.0.1, for=127.0.0.1;host=app.test;proto=http")
     );
+    assert_eq!(said.field("X-Forwarded-For"), Some("192.0.2.7, 10.0.0.1, 127.0.0.1"));
     let translated = seen(&plan, "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n");
     assert_eq!(
         translated.field("Forwarded"),
@@ -67,7 +68,7 @@ fn trace_contexts_pass_untouched() {
         ("b3", "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90"),
         ("X-B3-TraceId", "80f198ee56343ba864fe8b2a57d3eff7"),
     ];
-    let lines: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines = fields.map(|(name, value)| format!("{name}: {value}\r\n")).concat();
     let seen = seen(&Plan::default(), &lines);
     assert!(seen.head.contains(&lines), "{}", seen.head);
 }

@@ -1,12 +1,10 @@
-//! HTTP/2 on the client's side: the protocol frame by frame, and what goes through it.
+//! HTTP/2 on both sides of the edge: the protocol frame by frame, and what goes through it.
 
+mod client;
 mod conformance;
+mod downstream;
 mod frames;
+mod hostile;
 mod link;
-
-use crate::stage::Plan;
-
-/// A stage whose listener speaks HTTP/2.
-pub(crate) fn plan() -> Plan {
-    Plan::default()
-}
+mod messages;
+mod upstream;

@@ -25,6 +25,10 @@ mod http2;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod preface;

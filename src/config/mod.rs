@@ -7,4 +7,4 @@ mod parse;
 mod settings;
 
 pub use parse::{ConfigFault, resolve};
-pub use settings::{AcmeSettings, ApiAddress, Config, Given};
+pub use settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given};

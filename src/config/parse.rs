@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use crate::{
-    config::settings::{AcmeSettings, ApiAddress, Config, Given},
+    config::settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given},
     model::{ByteSize, InvalidName},
 };
 
@@ -24,7 +24,7 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 19] = [
+const SETTINGS: [&str; 21] = [
     "domain",
     "http",
     "https",
@@ -44,6 +44,8 @@ const SETTINGS: [&str; 19] = [
     "base_image",
     "build_memory",
     "edge_threads",
+    "access_log",
+    "access_log_sample",
 ];
 
 /// Makes a configuration of what was given, or says all that is wrong with it.
@@ -88,6 +90,8 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         edge_threads: reader.one("edge_threads", "0", |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of threads"))
         }),
+        access_log: reader.one("access_log", "off", AccessLogFormat::from_str),
+        access_log_sample: reader.one("access_log_sample", "1", share),
     };
     if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
 }
@@ -255,6 +259,18 @@ fn external(text: &str) -> Result<Option<(String, String)>, String> {
     }
 }
 
+/// A share such as `0.01`, in millionths: digits, and up to six behind the point.
+fn share(text: &str) -> Result<u32, String> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let millionths = match (whole, part.len()) {
+        ("1", _) if part.bytes().all(|byte| byte == b'0') => Some(1_000_000),
+        ("0", 0..=6) if digits(part) => format!("{part:0<6}").parse().ok(),
+        _ => None,
+    };
+    millionths.ok_or_else(|| format!("`{text}` is not a share between 0 and 1, such as `0.01`"))
+}
+
 fn yes_or_no(text: &str) -> Result<bool, String> {
     match text {
         "yes" | "true" => Ok(true),
@@ -343,6 +359,18 @@ mod tests {
         assert!(shown[0].contains("did you mean `domain`?"), "{shown:#?}");
         assert!(shown.iter().any(|line| line.starts_with("PAAS_BUILD_MEMORY: `lots`")));
         assert!(shown.iter().any(|line| line.starts_with("--api: ") && line.contains("clear")));
+    }
+
+    #[test]
+    fn a_share_is_read_to_the_millionth() {
+        for (text, expected) in
+            [("1", 1_000_000), ("1.0", 1_000_000), ("0.01", 10_000), ("0", 0), ("0.000001", 1)]
+        {
+            assert_eq!(share(text), Ok(expected), "{text}");
+        }
+        for text in ["", "2", "1.1", "-0.5", ".5", "0.0000001", "50%", "0.x", "+1"] {
+            assert!(share(text).is_err(), "{text}");
+        }
     }
 
     #[test]

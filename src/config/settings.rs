@@ -49,6 +49,35 @@ pub struct Config {
     pub build_memory: ByteSize,
     /// Threads of the edge; 0 means one a core.
     pub edge_threads: usize,
+    /// How the edge's requests are written down.
+    pub access_log: AccessLogFormat,
+    /// Of a million requests that went well, how many are; of failed ones all.
+    pub access_log_sample: u32,
+}
+
+/// How a request is written down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// Not at all.
+    #[default]
+    Off,
+    /// One JSON object a line, with all that is known.
+    Json,
+    /// The Combined Log Format of Apache and nginx, which many tools read.
+    Common,
+}
+
+impl FromStr for AccessLogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            "json" => Ok(Self::Json),
+            "common" => Ok(Self::Common),
+            _ => Err(format!("`{text}` is none of `off`, `json` and `common`")),
+        }
+    }
 }
 
 /// How certificates are got.

@@ -12,6 +12,7 @@ pub mod backoff;
 pub mod builds;
 pub mod certificates;
 pub mod domains;
+pub mod names;
 pub mod routes;
 pub mod sweep;
 pub mod task;

@@ -262,3 +262,6 @@ const NEGATIVE_TTL: u32 = 60;
 const PROOF_TTL: u32 = 1;
 /// The machine's addresses change without a word.
 const PERIOD: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,11 @@ impl Folders {
         self.root.join("logs")
     }
 
+    /// The edge's access log; older parts of it have a number behind the name.
+    pub fn access_log(&self) -> PathBuf {
+        self.root.join("access.log")
+    }
+
     /// Toolchains, one folder each.
     pub fn toolchains(&self) -> PathBuf {
         self.root.join("toolchains")

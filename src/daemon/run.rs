@@ -136,6 +136,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
     let (table, table_reader) = watch::channel(Arc::new(known));
     let (access_log, records) = proxy::access_log();
+    let access_log = access_log.sampled(config.access_log_sample);
     let feeds = Feeds { table: table_reader, certificates: shown.clone() };
     let edge = Arc::new(edge::bind(&config, &feeds, &access_log)?);
     let sealing = certificates::sealing_key(&config, &folders)?;
@@ -160,6 +161,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         engine: engine_seen,
         unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         sealing: sealing.clone(),
+        figures: edge::figures(&edge),
         lookups,
     };
     let mut tasks = Tasks::new();
@@ -172,7 +174,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     // It ends when the edge has, since its records come from there.
     let mut followers = Tasks::new();
-    followers.spawn("access log", access::write_all(records));
+    let access = access::write_all(records, config.access_log, folders.access_log());
+    followers.spawn("access log", access);
     let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
     Names {

@@ -75,7 +75,7 @@ impl Internal {
             if !self.is_client(asker.ip()) {
                 continue;
             }
-            if self.is_ours(packet) {
+            if is_ours(packet) {
                 if let Some(answer) = self.answer(packet, asker.ip(), Transport::Udp, &mut out) {
                     let _ = socket.try_send_to(answer, asker);
                 }
@@ -109,7 +109,7 @@ impl Internal {
     async fn one(&self, mut stream: TcpStream, asker: IpAddr, place: OwnedSemaphorePermit) {
         let (mut packet, mut out) = (Vec::new(), Vec::new());
         let Ok(Some(())) = timeout(IDLE, tcp::read(&mut stream, &mut packet)).await else { return };
-        let answer = if self.is_ours(&packet) {
+        let answer = if is_ours(&packet) {
             self.answer(&packet, asker, Transport::Tcp, &mut out).map(<[u8]>::to_vec)
         } else {
             Some(self.pass_on(&packet, Transport::Tcp, place).await)
@@ -153,14 +153,14 @@ impl Internal {
         let mask = u32::MAX.checked_shl(32_u32.saturating_sub(bits.into())).unwrap_or(0);
         asker.to_bits() & mask == network.to_bits() & mask
     }
+}
 
-    /// Whether the question is about private names, or is none that can be passed on.
-    fn is_ours(&self, packet: &[u8]) -> bool {
-        let Ok(message) = Message::from_vec(packet) else { return true };
-        let [query] = message.queries.as_slice() else { return true };
-        let internal = Name::from_ascii(format!("{INTERNAL}."));
-        internal.is_ok_and(|internal| internal.zone_of(query.name()))
-    }
+/// Whether the question is about private names, or is none that can be passed on.
+fn is_ours(packet: &[u8]) -> bool {
+    let Ok(message) = Message::from_vec(packet) else { return true };
+    let [query] = message.queries.as_slice() else { return true };
+    let internal = Name::from_ascii(format!("{INTERNAL}."));
+    internal.is_ok_and(|internal| internal.zone_of(query.name()))
 }
 
 fn bind(at: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {

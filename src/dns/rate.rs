@@ -8,7 +8,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     net::IpAddr,
     num::NonZeroU32,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// The buckets of one thread.
@@ -93,12 +93,14 @@ const BUCKETS: usize = 16_384;
 /// Seconds' worth of answers that may be asked for at once.
 const BURST: u32 = 2;
 /// After so many milliseconds without a question a place is given to whoever comes.
-const IDLE: u64 = Duration::from_secs(2).as_millis() as u64;
+const IDLE: u64 = 2000;
 /// One in so many questions that are too many is told to come over TCP.
 const SLIP: u32 = 2;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn rate() -> (Rate, Instant) {

@@ -29,13 +29,17 @@ impl Answering {
             if self.socket.readable().await.is_err() {
                 continue;
             }
-            // One look at the zones and the clock for all that waits, and room for others between.
-            let zones = self.zones.borrow_and_update().clone();
+            // One look at the clock for all that waits, and room for others between.
             let now = Instant::now();
+            let mut zones = self.zones.borrow_and_update().clone();
             for _ in 0..BATCH {
                 match self.socket.try_recv_from(&mut packet) {
                     Ok((length, asker)) => {
                         turn = turn.wrapping_add(1);
+                        // A proof is told of to an authority as soon as it was published.
+                        if self.zones.has_changed().unwrap_or(false) {
+                            zones = self.zones.borrow_and_update().clone();
+                        }
                         let packet = packet.get(..length).unwrap_or_default();
                         self.one(&zones, packet, asker, (now, turn), &mut out);
                     }

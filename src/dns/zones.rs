@@ -51,7 +51,7 @@ pub struct InvalidZone {
 /// All zones that this server answers for.
 #[derive(Debug)]
 pub struct Zones {
-    zones: HashMap<Name, Zone>,
+    by_apex: HashMap<Name, Zone>,
     /// The most labels that an apex has.
     deepest: usize,
     minimal: RrSet,
@@ -89,7 +89,7 @@ impl Default for Zones {
         let text = HINFO::new("RFC8482".to_owned(), String::new());
         let minimal =
             RrSet { kind: RecordType::HINFO, ttl: ANY_TTL, data: vec![RData::HINFO(text)] };
-        Self { zones: HashMap::new(), deepest: 0, minimal }
+        Self { by_apex: HashMap::new(), deepest: 0, minimal }
     }
 }
 
@@ -100,7 +100,7 @@ impl Zones {
         for data in all {
             let zone = Zone::new(data)?;
             zones.deepest = zones.deepest.max(zone.apex.iter().len());
-            zones.zones.insert(zone.apex.clone(), zone);
+            zones.by_apex.insert(zone.apex.clone(), zone);
         }
         Ok(zones)
     }
@@ -111,7 +111,7 @@ impl Zones {
             let name = Name::from_ascii(format!("{name}.")).ok()?;
             let (_, node) = self.find(&name)?.node(&name)?;
             let whole = |data: &RData| match data {
-                RData::TXT(txt) => txt.txt_data.concat() == text.as_bytes(),
+                RData::TXT(said) => said.txt_data.concat() == text.as_bytes(),
                 _ => false,
             };
             Some(node.set(RecordType::TXT)?.data.iter().any(whole))
@@ -121,7 +121,7 @@ impl Zones {
 
     /// The innermost zone that a name is in.
     pub(super) fn find(&self, name: &Name) -> Option<&Zone> {
-        up(name, self.deepest).find_map(|name| self.zones.get(&name))
+        up(name, self.deepest).find_map(|name| self.by_apex.get(&name))
     }
 
     /// What is said of any existing name to one who asks for everything (RFC 8482).

@@ -207,5 +207,6 @@ mod tests {
         ));
     }
 
-    const GOLDEN: &str = "";
+    /// By another implementation, under the nonce 0, 1, … 23.
+    const GOLDEN: &str = "v1.AAECAwQFBgcICQoLDA0ODxAREhMUFRYX23LI959oaGxq1w2+szLG6laHDELL7g";
 }

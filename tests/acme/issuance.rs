@@ -1,12 +1,12 @@
 //! Names get certificates.
 
-use paas::model::CertificateState;
+use paas::control::certificates::ZoneOf;
 
 use crate::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_leads_here_gets_a_certificate_over_http() {
-    let (stage, _pebble) = Stage::with_pebble(|_| {}).await;
+    let (stage, _pebble) = Stage::with_pebble(|_, _| {}).await;
     stage.add("www.shop.test").await;
     let certificate = stage.until_issued("www.shop.test").await;
     let issued = certificate.issued.unwrap();
@@ -26,7 +26,7 @@ async fn a_name_that_leads_here_gets_a_certificate_over_http() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wildcard_is_proved_by_our_own_dns() {
-    let (stage, _pebble) = Stage::with_pebble(|_| {}).await;
+    let (stage, _pebble) = Stage::with_pebble(|_, _| {}).await;
     stage.add("*.shop.test").await;
     let certificate = stage.until_issued("*.shop.test").await;
     assert_eq!(certificate.issued.unwrap().names, ["*.shop.test"]);
@@ -34,7 +34,7 @@ async fn a_wildcard_is_proved_by_our_own_dns() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_spent_on_a_name_that_leads_elsewhere() {
-    let (stage, pebble) = Stage::with_pebble(|_| {}).await;
+    let (stage, pebble) = Stage::with_pebble(|_, _| {}).await;
     stage.add("www.elsewhere.test").await;
     let (attempts, reason, hint) = stage.until_failing("www.elsewhere.test").await;
     assert_eq!(attempts, 1);
@@ -44,22 +44,37 @@ async fn nothing_is_spent_on_a_name_that_leads_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_survives_a_kill_at_any_moment() {
-    let (mut stage, pebble) = Stage::with_pebble(|_| {}).await;
-    for round in 0..4 {
-        let name = format!("kill{round}.shop.test");
-        stage.add(&name).await;
-        let under_way = stage
-            .until(&name, |found| {
-                matches!(found.state, CertificateState::Ordering { .. } | CertificateState::Issued)
-            })
-            .await;
-        stage.kill().await;
-        stage.start();
-        let issued = stage.until_issued(&name).await;
-        if let CertificateState::Ordering { order, .. } = under_way.state {
-            assert!(!order.is_empty() && issued.issued.is_some());
-        }
-    }
-    assert_eq!(pebble.orders(), 4, "no order is placed twice");
+async fn a_name_is_proved_over_tls_where_port_80_is_not_ours() {
+    let (stage, pebble) = Stage::with_pebble(|behaviour, settings| {
+        settings.http_port = None;
+        settings.tls_port = Some(behaviour.tls);
+    })
+    .await;
+    stage.add("tls.shop.test").await;
+    stage.until_issued("tls.shop.test").await;
+    assert!(stage.presented.borrow().challenges.is_empty(), "proofs are taken down");
+    assert!(pebble.log().contains("tls-alpn-01") || pebble.orders() == 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wildcard_elsewhere_needs_an_alias_into_our_zone() {
+    let (stage, _pebble) = Stage::with_pebble(|_, settings| {
+        settings.platform.zone = ZoneOf::Us;
+    })
+    .await;
+    stage.add("*.far.test").await;
+    let (_, reason, hint) = stage.until_failing("*.far.test").await;
+    assert!(reason.contains("_acme-challenge.far.test"), "{reason}");
+    let record = "_acme-challenge.far.test CNAME far.test.acme.paas.test";
+    assert!(hint.unwrap().contains(record));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_platforms_own_names_are_proved_by_dns() {
+    let (stage, _pebble) = Stage::with_pebble(|_, settings| {
+        settings.platform.zone = ZoneOf::Us;
+    })
+    .await;
+    stage.until_issued("*.paas.test").await;
+    stage.until_issued("paas.test").await;
 }

@@ -10,7 +10,11 @@
     reason = "clippy takes only the test functions themselves for tests, not what they share"
 )]
 
+mod crowd;
+mod front;
+mod interruption;
 mod issuance;
 mod pebble;
-mod responder;
+mod refusal;
+mod renewal;
 mod stage;

@@ -11,22 +11,20 @@ use paas::{
         zones::{Naming, Published},
     },
     dns::{self, Lookup, Zones},
-    model::{Actor, Certificate, CertificateState, Domain, DomainName, Zone, zone::Proofs},
+    model::{AcmeAccount, Actor, Certificate, CertificateState, Domain, Zone, zone::Proofs},
     store::{self, SealingKey, Store, StoreOptions, View},
 };
+use proxy::{Edge, Feeds, Listen, Table};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    pebble::{Behaviour, Pebble},
-    responder::respond,
-};
+use crate::pebble::{Behaviour, Pebble};
 
 /// The zone in which the tests' names are.
 pub(crate) const ZONE: &str = "shop.test";
 /// Longer than anything takes that works.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Stage {
     pub(crate) store: Store,
@@ -35,10 +33,13 @@ pub(crate) struct Stage {
     pub(crate) lookup: Lookup,
     pub(crate) dns: SocketAddr,
     pub(crate) http: u16,
+    pub(crate) tls: u16,
+    edge: Arc<Edge>,
     certificates: watch::Sender<Arc<proxy::Certificates>>,
     proofs: watch::Sender<Arc<Proofs>>,
     sealing: SealingKey,
     running: Option<JoinHandle<()>>,
+    _table: watch::Sender<Arc<Table>>,
     _folder: TempDir,
     _server: dns::Server,
 }
@@ -69,9 +70,9 @@ impl Stage {
             published: Published::default(),
         };
         tokio::spawn(task::run(naming, CancellationToken::new()));
-        let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let http = door.local_addr().unwrap().port();
-        tokio::spawn(respond(door, presented.clone()));
+        let (table, table_seen) = watch::channel(Arc::default());
+        let edge = edge(table_seen, presented.clone());
+        let (http, tls) = (edge.addresses()[0].port(), edge.addresses()[1].port());
         Self {
             store,
             settings: Settings {
@@ -87,22 +88,27 @@ impl Stage {
             lookup: Lookup::at(dns).unwrap(),
             dns,
             http,
+            tls,
+            edge,
             certificates,
             proofs,
             sealing: SealingKey::new([7; 32]),
             running: None,
+            _table: table,
             _folder: folder,
             _server: server,
         }
     }
 
     /// The same with a pebble, and the task running.
-    pub(crate) async fn with_pebble(change: impl FnOnce(&mut Behaviour)) -> (Self, Pebble) {
+    pub(crate) async fn with_pebble(
+        change: impl FnOnce(&mut Behaviour, &mut Settings),
+    ) -> (Self, Pebble) {
         let mut stage = Self::set().await;
-        let mut behaviour = Behaviour::new(stage.dns, stage.http, stage.http);
-        change(&mut behaviour);
+        let mut behaviour = Behaviour::new(stage.dns, stage.http, stage.tls);
+        change(&mut behaviour, &mut stage.settings);
         let pebble = Pebble::start(&behaviour).await;
-        stage.settings.directories = vec![pebble.directory()];
+        stage.settings.directories.push(pebble.directory());
         stage.settings.acme.root = Some(pebble.root());
         stage.start();
         (stage, pebble)
@@ -110,7 +116,7 @@ impl Stage {
 
     /// Starts the task.
     pub(crate) fn start(&mut self) {
-        let world = World { lookup: self.lookup.clone(), edge: std::sync::Weak::new() };
+        let world = World { lookup: self.lookup.clone(), edge: Arc::downgrade(&self.edge) };
         let outlets =
             Outlets { certificates: self.certificates.clone(), texts: self.proofs.clone() };
         let task = Certificates::new(
@@ -175,10 +181,8 @@ impl Stage {
                 changes.changed().await.unwrap();
             }
         };
-        match timeout(PATIENCE, wait).await {
-            Ok(found) => found,
-            Err(_) => panic!("{name} stays {:?}", self.certificate(name)),
-        }
+        let found = timeout(PATIENCE, wait).await;
+        found.unwrap_or_else(|_| panic!("{name} stays {:?}", self.certificate(name)))
     }
 
     /// Waits until a name has its certificate, in the record and at the edge.
@@ -218,6 +222,16 @@ impl Stage {
         events.into_iter().map(|event| event.text).collect()
     }
 
+    /// Why names have no certificate.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        let all = self.store.snapshot().scan::<Certificate>(&()).unwrap();
+        let failing = all.into_iter().filter_map(|certificate| match certificate.state {
+            CertificateState::Failing { reason, .. } => Some(reason),
+            _ => None,
+        });
+        failing.collect()
+    }
+
     /// How many certificates are in which state.
     pub(crate) fn states(&self) -> BTreeMap<&'static str, usize> {
         let mut states = BTreeMap::new();
@@ -227,8 +241,21 @@ impl Stage {
         states
     }
 
-    /// A name's own type.
-    pub(crate) fn name(text: &str) -> DomainName {
-        text.parse().unwrap()
+    /// The account at an authority.
+    pub(crate) fn account(&self, directory: &str) -> Option<AcmeAccount> {
+        self.store.snapshot().get::<AcmeAccount>(&directory.to_owned()).unwrap()
     }
+}
+
+/// An edge with a plain and a TLS listener, in this order.
+fn edge(
+    table: watch::Receiver<Arc<Table>>,
+    certificates: watch::Receiver<Arc<proxy::Certificates>>,
+) -> Arc<Edge> {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let listen = vec![Listen::http(any), Listen::https(any)];
+    let settings = proxy::Settings::new(listen, clock::system);
+    let (access_log, records) = proxy::access_log();
+    drop(records);
+    Arc::new(Edge::bind(settings, &Feeds { table, certificates }, &access_log).unwrap())
 }

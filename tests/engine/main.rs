@@ -14,6 +14,7 @@ mod collect;
 mod faults;
 mod images;
 mod instances;
+mod names;
 mod output;
 mod pull;
 mod world;

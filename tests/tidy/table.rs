@@ -92,6 +92,7 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("buildpacks/Cargo.toml", &[]),
     ("cli/Cargo.toml", &["api"]),
     ("cli/api/Cargo.toml", &[]),
+    ("fuzz/Cargo.toml", &["proxy"]),
 ];
 
 /// All our library crates, as they are named in code and manifests.
@@ -101,7 +102,6 @@ pub(crate) const OUR_CRATES: &[&str] = &["api", "buildpacks", "cli", "paas", "pr
 pub(crate) const DOORS: &[(&str, &[&str])] = &[
     ("bollard", &["src/engine/", "tests/engine/"]),
     ("sled", &["src/store/", "src/store.rs"]),
-    ("hickory_server", &["src/dns/"]),
     ("hickory_proto", &["src/dns/"]),
     ("hickory_resolver", &["src/dns/"]),
     ("instant_acme", &["src/acme/"]),

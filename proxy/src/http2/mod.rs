@@ -1,9 +1,11 @@
-//! HTTP/2 to clients: a connection of streams, each of them a request like any other.
+//! HTTP/2, to clients and to upstreams that ask for it: streams, each of them a request like any
+//! other.
 //!
 //! Frames, windows and header compression are the crate `h2`'s; who may ask what and who answers is
 //! decided by the same code as for HTTP/1.1. In reading order: the connection and its patience
 //! (`connection`), its first bytes (`preface`), one request and its answer (`visit`), its head
-//! (`request`), its stream (`stream`).
+//! (`request`), its stream (`stream`). Then the other side: an upstream's connections (`pool`), an
+//! exchange on one of them (`translator`), its heads (`message`).
 
 mod connection;
 mod preface;
@@ -11,4 +13,10 @@ mod request;
 mod stream;
 mod visit;
 
+mod message;
+mod pool;
+mod translator;
+
 pub(crate) use connection::serve;
+pub(crate) use pool::Pool;
+pub(crate) use translator::Translator;

@@ -24,7 +24,7 @@ const SETTINGS_KIND: u8 = 4;
 
 /// An empty SETTINGS frame, which is how a server begins.
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-/// GOAWAY: no stream was served, PROTOCOL_ERROR.
+/// GOAWAY: no stream was served, because of a `PROTOCOL_ERROR`.
 const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 /// A stream whose first bytes were read and are read again.

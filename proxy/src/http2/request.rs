@@ -6,6 +6,7 @@
 
 use std::time::SystemTime;
 
+use h2::RecvStream;
 use h2::ext::Protocol;
 use http::header::{COOKIE, SEC_WEBSOCKET_KEY};
 use http::request::Parts;
@@ -19,11 +20,17 @@ use crate::refusal::Refusal;
 use crate::request::{Frame, Head, MOST_FIELDS, Request};
 use crate::target::Target;
 
-/// Whether the stream ended with its head.
+/// Whether a stream ended with its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     WithHead,
     Later,
+}
+
+impl Ending {
+    pub(crate) fn of(stream: &RecvStream) -> Self {
+        if stream.is_end_stream() { Self::WithHead } else { Self::Later }
+    }
 }
 
 /// Reads the head of a stream and appends the head for the upstream to `out`.

@@ -2,7 +2,7 @@
 //!
 //! It knows frames and windows, and nothing of upstreams. What is read is passed on from where
 //! `h2` put it, and its window is given back only when the upstream took it; what is written waits
-//! for the client's window. The invariant: a stream whose answer has begun ends with END_STREAM
+//! for the client's window. The invariant: a stream whose answer has begun ends with `END_STREAM`
 //! only if the answer came across whole.
 
 use std::io;
@@ -152,7 +152,7 @@ impl Stream {
         while !self.output.is_empty() {
             let room = ready!(self.poll_room(cx, self.output.len()))?;
             if room < self.output.len() {
-                let data = Bytes::from_iter(self.output.drain(..room));
+                let data = self.output.drain(..room).collect::<Bytes>();
                 self.send(data, Last::None)?;
                 continue;
             }
@@ -167,7 +167,7 @@ impl Stream {
     }
 }
 
-/// What carries END_STREAM.
+/// What carries the flag that ends the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Last {
     None,

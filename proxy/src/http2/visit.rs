@@ -68,9 +68,9 @@ impl Visit<'_> {
         let started = Instant::now();
         let worker = &self.session.worker;
         let arrival = &self.session.arrival;
-        let mut record = Record::begun((worker.shared.clock)(), arrival.peer);
+        let mut record = Record::begun((worker.shared.clock)(), arrival);
         let (parts, incoming) = received.into_parts();
-        let ending = if incoming.is_end_stream() { Ending::WithHead } else { Ending::Later };
+        let ending = Ending::of(&incoming);
         let mut stream = Stream::new(incoming, answer);
         let limits = &worker.shared.limits;
         let read = request::read(&parts, ending, arrival, record.at, limits, &mut self.kit.head);

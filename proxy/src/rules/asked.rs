@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use crate::arrival::{Arrival, Trust};
 use crate::body::Body;
+use crate::forwarded;
 use crate::host::Host;
 use crate::network::Network;
 
@@ -53,21 +54,13 @@ impl<'a> Asked<'a> {
     /// The address that the request came from: the nearest one that is not a trusted proxy's. An
     /// entry that is no address ends what can be believed.
     pub(crate) fn client(&self) -> IpAddr {
-        let mut client = self.arrival.peer.ip().to_canonical();
+        let peer = self.arrival.peer.ip();
         if self.arrival.trust == Trust::Stranger {
-            return client;
+            return peer.to_canonical();
         }
+        // The head names the peer itself last; walking over it twice changes nothing.
         let values: Vec<&[u8]> = self.fields("x-forwarded-for").collect();
-        let hops = values.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
-        for hop in hops {
-            let hop = std::str::from_utf8(hop).ok().and_then(|hop| hop.trim().parse().ok());
-            let Some(hop): Option<IpAddr> = hop else { break };
-            client = hop.to_canonical();
-            if !self.trusted.iter().any(|network| network.contains(client)) {
-                break;
-            }
-        }
-        client
+        forwarded::client(peer, &forwarded::hops(&values, &[]), self.trusted)
     }
 
     /// The path without its query.

@@ -28,6 +28,8 @@ struct State {
     /// By host, with what makes two of them the same: keys cannot be compared.
     marks: BTreeMap<Pattern, String>,
     texts: Proofs,
+    /// Whether anything was published by this board yet.
+    published: bool,
 }
 
 /// One thing to show for an order.
@@ -78,7 +80,7 @@ impl Board {
             let before = state.marks.len();
             state.marks.retain(|host, _| keep.contains(host));
             state.certificates.hosts.retain(|host, _| keep.contains(host));
-            if new.is_empty() && state.marks.len() == before && state.certificates.generation > 0 {
+            if new.is_empty() && state.marks.len() == before && state.published {
                 return;
             }
             for (host, mark, certificate) in new {
@@ -137,6 +139,7 @@ impl Board {
 
     fn publish(&self, state: &mut State) {
         state.certificates.generation += 1;
+        state.published = true;
         self.certificates.send_replace(Arc::new(state.certificates.clone()));
     }
 

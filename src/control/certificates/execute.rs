@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::{
     Settings, backoff,
     board::{Board, Exhibit, Shown},
+    counts,
     failure::{Failure, FailureKind},
     preflight, records, way,
     world::World,
@@ -23,12 +24,10 @@ use super::{
 use crate::{
     acme::{Account, Order, Stage},
     clock,
-    model::{AcmeAccount, AppName, Certificate, CertificateState, DomainName, Issued, Sealed},
+    model::{AppName, Certificate, CertificateState, DomainName, Issued, Sealed},
+    node,
     pki::{self, Chain},
-    store::{
-        SealingKey, Store, StoreError, View,
-        sealing::{account_context, certificate_context},
-    },
+    store::{SealingKey, Store, StoreError, View, sealing::certificate_context},
     telemetry,
 };
 
@@ -61,6 +60,13 @@ struct Attempt {
     seen: CertificateState,
 }
 
+impl Job {
+    /// A failure, and whether the interruption may be its cause.
+    fn blamed(&self, failure: Failure) -> Failure {
+        if self.directory.is_none() { failure.of_continued() } else { failure }
+    }
+}
+
 impl Executor {
     /// Carries out an order and records what came of it.
     pub(super) async fn carry_out(&self, job: Job) -> Result<(), StoreError> {
@@ -90,7 +96,7 @@ impl Executor {
                 let seen = attempt.seen;
                 let work = move |tx: &mut crate::store::Transaction<'_>| {
                     if let Some(directory) = &directory {
-                        records::leave_alone(tx, directory, &failure, now)?;
+                        counts::leave_alone(tx, directory, &failure, now)?;
                     }
                     records::failed(tx, &name, &seen, &failure, app.as_ref(), &limits, now)
                 };
@@ -125,9 +131,11 @@ impl Executor {
             }
         };
         let refused = |error| Failure::acme(&name, &error);
-        let mut stage = order.stage().await.map_err(refused)?;
+        let stage = order.stage().await.map_err(refused);
+        let mut stage = stage.map_err(|failure| attempt.job.blamed(failure))?;
         if stage == Stage::Unproved {
-            self.prove(&attempt.job, &mut order).await?;
+            let proved = self.prove(&attempt.job, &mut order).await;
+            proved.map_err(|failure| attempt.job.blamed(failure))?;
             stage = Stage::Proved;
         }
         if stage == Stage::Proved {
@@ -153,7 +161,7 @@ impl Executor {
         let sealed = self.sealing.seal(&certificate_context(&name), key.as_bytes());
         let (about, at, limits) = (name.clone(), directory.to_owned(), self.settings.limits);
         self.store
-            .transact(move |tx| records::begin(tx, &about, &at, &limits, clock::now()))
+            .transact(move |tx| counts::begin(tx, &about, &at, &limits, clock::now()))
             .await
             .map_err(Failure::from)?;
         let replaced = certificate.issued.as_ref().map(|issued| issued.chain.as_str());
@@ -220,37 +228,6 @@ impl Executor {
         })
     }
 
-    /// The account at an authority, made when it is first needed and once for all who ask.
-    pub(super) async fn account(&self, directory: &str) -> Result<Account, Failure> {
-        let cell = self.accounts().entry(directory.to_owned()).or_default().clone();
-        cell.get_or_try_init(|| self.enter(directory)).await.cloned()
-    }
-
-    async fn enter(&self, directory: &str) -> Result<Account, Failure> {
-        let settings = &self.settings.acme;
-        let failed = |error| Failure::authority(&error);
-        let context = account_context(directory);
-        let known = self.store.snapshot().get::<AcmeAccount>(&directory.to_owned())?;
-        let known = known.filter(|account| !account.credentials.0.is_empty());
-        if let Some(account) = known {
-            match self.sealing.unseal(&context, &account.credentials) {
-                Ok(credentials) => {
-                    let text = String::from_utf8_lossy(&credentials);
-                    let text = Zeroizing::new(text.into_owned());
-                    return Account::restore(directory, &text, settings).await.map_err(failed);
-                }
-                // A new account costs nothing, and the records of orders stay.
-                Err(error) => tracing::warn!(directory, %error, "an account is made anew"),
-            }
-        }
-        let (account, credentials) =
-            Account::register(directory, settings).await.map_err(failed)?;
-        let sealed = self.sealing.seal(&context, credentials.as_bytes());
-        let (at, now) = (directory.to_owned(), clock::now());
-        self.store.transact(move |tx| records::registered(tx, &at, sealed, now)).await?;
-        Ok(account)
-    }
-
     /// Shows something, and returns when the edge does.
     pub(super) async fn show(&self, exhibit: Exhibit) -> Shown {
         let shown = self.board.show(exhibit);
@@ -259,10 +236,17 @@ impl Executor {
         shown
     }
 
-    /// Our addresses, for people.
+    /// Our addresses: those of the settings, else the machine's own public ones.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        match self.settings.addresses.as_slice() {
+            [] => node::addresses::public(),
+            given => given.to_vec(),
+        }
+    }
+
+    /// The same for people.
     pub(super) fn here(&self) -> String {
-        let addresses: Vec<String> =
-            self.settings.addresses.iter().map(IpAddr::to_string).collect();
+        let addresses: Vec<String> = self.addresses().iter().map(IpAddr::to_string).collect();
         if addresses.is_empty() { "this server's address".to_owned() } else { addresses.join(", ") }
     }
 
@@ -276,10 +260,6 @@ impl Executor {
         let text = std::str::from_utf8(&bytes);
         text.map(|text| Zeroizing::new(text.to_owned()))
             .map_err(|_| crate::store::SealingError::Format)
-    }
-
-    fn accounts(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<OnceCell<Account>>>> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -30,6 +30,9 @@ pub(super) enum FailureKind {
     Preflight,
     /// The authority did not find the proof.
     Proof,
+    /// The same, but of an order that was begun by a daemon that died: it may have looked while
+    /// nobody answered, so the next attempt begins at once.
+    Interrupted,
     /// Something about the name or the order.
     Name,
     /// The authority's fault.
@@ -104,6 +107,19 @@ impl Failure {
         Self { kind, reason: error.to_string(), hint, patience }
     }
 
+    /// The same failure of an order that an earlier daemon had begun.
+    pub(super) fn of_continued(self) -> Self {
+        match self.kind {
+            FailureKind::Proof => Self { kind: FailureKind::Interrupted, ..self },
+            FailureKind::Preflight
+            | FailureKind::Interrupted
+            | FailureKind::Name
+            | FailureKind::Authority
+            | FailureKind::Account
+            | FailureKind::Ours => self,
+        }
+    }
+
     fn ours(error: &dyn std::error::Error) -> Self {
         Self { kind: FailureKind::Ours, reason: chain(error), hint: None, patience: None }
     }
@@ -132,4 +148,4 @@ const BUSY: Duration = Duration::from_mins(5);
 /// Before another account is tried: authorities count new accounts too.
 const ACCOUNT: Duration = Duration::from_mins(10);
 /// One that does not answer need not be asked by every name at once.
-const UNREACHABLE: Duration = Duration::from_secs(20);
+const UNREACHABLE: Duration = Duration::from_secs(5);

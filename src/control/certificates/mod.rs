@@ -4,13 +4,15 @@
 //! A pass presents what is issued, plans purely and lets orders be carried out beside it; an order
 //! takes seconds, and what is known of it is in the store, so that it goes on after any crash. In
 //! reading order: [`wanted`] says which names, [`plan`] what to do, [`budget`] how much of it,
-//! [`execute`] carries out, [`way`] and [`preflight`] prove, [`board`] shows, [`records`] remembers.
+//! [`execute`] carries out, [`way`] and [`preflight`] prove, [`board`] shows, [`records`] and [`counts`] remember.
 //!
 //! Invariant: what is issued stays presented until its successor is in its place.
 
+mod authority;
 mod backoff;
 mod board;
 mod budget;
+mod counts;
 mod execute;
 mod failure;
 mod pass;

@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, task::JoinSet, time::sleep};
+use tokio::{
+    sync::watch,
+    task::{Id, JoinError, JoinSet},
+    time::sleep,
+};
 
 use super::{
-    backoff,
     board::Board,
     budget::Limits,
     execute::{Executor, Job},
@@ -59,9 +62,8 @@ pub struct Outlets {
     pub texts: watch::Sender<Arc<Proofs>>,
 }
 
-/// An order that was carried out: for which name, and whether what came of it is on record.
-type Order = (DomainName, Result<(), StoreError>);
-type Ended = Result<Order, tokio::task::JoinError>;
+/// An order that was carried out, and whether what came of it is on record.
+type Ended = Result<(Id, Result<(), StoreError>), JoinError>;
 
 /// The task.
 #[derive(Debug)]
@@ -69,8 +71,12 @@ pub struct Certificates {
     executor: Arc<Executor>,
     commits: watch::Receiver<u64>,
     /// The orders being carried out. Dropped, they are cut off, which loses nothing.
-    orders: JoinSet<Order>,
-    busy: BTreeSet<DomainName>,
+    orders: JoinSet<Result<(), StoreError>>,
+    /// The questions about renewal that are under way.
+    questions: JoinSet<()>,
+    busy: BTreeMap<Id, DomainName>,
+    /// Names whose records could not be written, and until when they are left alone.
+    resting: BTreeMap<DomainName, Timestamp>,
     asked: BTreeMap<DomainName, Timestamp>,
     /// Supplied certificates whose key does not open, said once.
     unusable: BTreeSet<DomainName>,
@@ -96,7 +102,9 @@ impl Certificates {
             executor: Arc::new(Executor { store, sealing, settings, world, board, accounts }),
             commits,
             orders: JoinSet::new(),
-            busy: BTreeSet::new(),
+            questions: JoinSet::new(),
+            busy: BTreeMap::new(),
+            resting: BTreeMap::new(),
             asked: BTreeMap::new(),
             unusable: BTreeSet::new(),
             wake: None,
@@ -169,47 +177,29 @@ impl Certificates {
             }
             Step::AskWindow(name) => {
                 self.asked.insert(name.clone(), now);
-                self.ask_window(&name).await
+                let executor = Arc::clone(&self.executor);
+                self.questions.spawn(async move { executor.ask_window(&name).await });
+                Ok(())
             }
         }
     }
 
     fn start(&mut self, job: Job) {
         let (executor, name) = (Arc::clone(&self.executor), job.name.clone());
-        self.busy.insert(name.clone());
-        self.orders.spawn(async move { (name, executor.carry_out(job).await) });
+        let order = self.orders.spawn(async move { executor.carry_out(job).await });
+        self.busy.insert(order.id(), name);
     }
 
-    /// An authority that does not answer costs nothing: two thirds of the life stand on record.
-    async fn ask_window(&self, name: &DomainName) -> Result<(), StoreError> {
-        let executor = &self.executor;
-        let key = name.as_str().to_owned();
-        let Some(issued) =
-            executor.store.snapshot().get::<Certificate>(&key)?.and_then(|found| found.issued)
-        else {
-            return Ok(());
+    /// Without a record of what came of it an order would be begun again at once, and again.
+    fn ended(&mut self, ended: Ended) {
+        let (id, fault) = match ended {
+            Ok((id, Ok(()))) => (id, None),
+            Ok((id, Err(error))) => (id, Some(chain(&error))),
+            Err(error) => (error.id(), Some(error.to_string())),
         };
-        let Some(directory) = executor.settings.directories.first() else { return Ok(()) };
-        let Ok(account) = executor.account(directory).await else { return Ok(()) };
-        let Ok(Some(window)) = account.window(&issued.chain).await else { return Ok(()) };
-        let (at, name) = (backoff::within(name, window), name.clone());
-        let work = move |tx: &mut crate::store::Transaction<'_>| {
-            records::renew_at(tx, &name, &issued.serial, at)
-        };
-        executor.store.transact(work).await
-    }
-
-    fn ended(&mut self, ended: Option<Ended>) {
-        match ended {
-            Some(Ok((name, result))) => {
-                self.busy.remove(&name);
-                if let Err(error) = result {
-                    tracing::warn!(%name, error = %chain(&error), "an order could not be recorded");
-                }
-            }
-            // Which one is not known; the others are found to be under way by their records.
-            Some(Err(error)) => tracing::error!(%error, "an order died"),
-            None => self.busy.clear(),
+        if let (Some(name), Some(fault)) = (self.busy.remove(&id), fault) {
+            tracing::error!(%name, fault, "an order could not be recorded; resting");
+            self.resting.insert(name, clock::now().plus(REST));
         }
     }
 }
@@ -227,19 +217,23 @@ impl Task for Certificates {
             changed = self.commits.changed() => if changed.is_err() {
                 std::future::pending::<()>().await;
             },
-            ended = self.orders.join_next(), if !self.orders.is_empty() => self.ended(ended),
+            Some(ended) = self.orders.join_next_with_id() => self.ended(ended),
+            Some(_) = self.questions.join_next() => {}
             () = sleep(due) => {}
         }
     }
 
     async fn pass(&mut self) -> Result<(), StoreError> {
         self.commits.mark_unchanged();
-        while let Some(ended) = self.orders.try_join_next() {
-            self.ended(Some(ended));
+        while let Some(ended) = self.orders.try_join_next_with_id() {
+            self.ended(ended);
         }
+        while self.questions.try_join_next().is_some() {}
         let (snapshot, now) = (self.executor.store.snapshot(), clock::now());
         let certificates = snapshot.scan::<Certificate>(&())?;
         self.present(&certificates).await?;
+        self.resting.retain(|_, until| *until > now);
+        let busy = self.busy.values().chain(self.resting.keys()).cloned().collect();
         let settings = &self.executor.settings;
         let wanted = Wanted::of(&snapshot, &settings.platform, now)?;
         let plan = plan(
@@ -250,7 +244,8 @@ impl Task for Certificates {
                 wanted: &wanted,
                 directories: &settings.directories,
                 limits: &settings.limits,
-                busy: &self.busy,
+                busy: &busy,
+                asking: self.questions.len(),
                 asked: &self.asked,
             },
             now,
@@ -265,5 +260,7 @@ impl Task for Certificates {
 
 /// At least so often the records are looked at.
 const LOOK: Duration = Duration::from_mins(1);
+/// After a record that could not be written: the disk is full, most likely.
+const REST: Duration = Duration::from_mins(1);
 /// Between two passes that nothing but time asks for.
 const SOONEST: Duration = Duration::from_millis(100);

@@ -33,7 +33,9 @@ pub(super) struct Situation<'a> {
     pub(super) limits: &'a Limits,
     /// The names whose orders are being worked at.
     pub(super) busy: &'a BTreeSet<DomainName>,
-    /// When authorities were asked about a certificate's renewal.
+    /// How many authorities are being asked about a certificate's renewal.
+    pub(super) asking: usize,
+    /// When they were asked last.
     pub(super) asked: &'a BTreeMap<DomainName, Timestamp>,
 }
 
@@ -90,6 +92,7 @@ pub(super) fn plan(situation: &Situation<'_>, now: Timestamp) -> Plan {
         situation,
         ledger: Ledger::new(situation.limits, situation.histories),
         under_way: situation.busy.len(),
+        asking: situation.asking,
         plan: Plan { steps: Vec::new(), wake: None },
         now,
     };
@@ -105,6 +108,7 @@ struct Planner<'a> {
     situation: &'a Situation<'a>,
     ledger: Ledger<'a>,
     under_way: usize,
+    asking: usize,
     plan: Plan,
     now: Timestamp,
 }
@@ -167,11 +171,16 @@ impl<'a> Planner<'a> {
         let asked = self.situation.asked.get(name);
         // Authorities plan by the day; a certificate of minutes ends before an answer is of use.
         if life > ASK_ABOUT {
-            self.due(asked.map_or(self.now, |at| at.plus(ASK)), |planner| {
-                planner.plan.steps.push(Step::AskWindow(name.clone()));
-            });
+            self.due(asked.map_or(self.now, |at| at.plus(ASK)), |planner| planner.ask(name));
         }
         self.due(issued.renew_at.unwrap_or(self.now), |_| {});
+    }
+
+    fn ask(&mut self, name: &DomainName) {
+        if self.asking < self.situation.limits.at_once {
+            self.asking += 1;
+            self.plan.steps.push(Step::AskWindow(name.clone()));
+        }
     }
 
     /// An order, if there is room for it.

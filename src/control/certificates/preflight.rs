@@ -70,7 +70,8 @@ async fn strangers(
     let mut unknown: Vec<IpAddr> = addresses.to_vec();
     unknown.sort_unstable();
     unknown.dedup();
-    unknown.retain(|address| !executor.settings.addresses.contains(address));
+    let own = executor.addresses();
+    unknown.retain(|address| !own.contains(address));
     unknown.truncate(MOST_ADDRESSES);
     match way {
         Way::Http { port } => {
@@ -88,7 +89,7 @@ async fn strangers(
             drop(shown);
             strangers
         }
-        // Without addresses of our own to compare with, only the authority can tell.
+        // Without addresses that somebody has stated, only the authority can tell.
         Way::Tls if executor.settings.addresses.is_empty() => Vec::new(),
         Way::Tls => unknown.iter().map(IpAddr::to_string).collect(),
         Way::Dns { .. } => Vec::new(),

@@ -1,16 +1,19 @@
-//! The records of certificates, and every way in which control changes them, each one transaction.
+//! The records of certificates, and every way in which control changes them, each in a transaction.
 //!
-//! Invariant: what a budget counts is on the disk before the authority is asked.
+//! Invariant: what a user has changed meanwhile is not overwritten by an attempt that failed.
+
+use std::time::Duration;
 
 use super::{
     backoff,
     budget::Limits,
+    counts,
     failure::{Failure, FailureKind},
 };
 use crate::{
     model::{
-        AcmeAccount, Actor, AppName, Certificate, CertificateHistory, CertificateSource,
-        CertificateState, DomainName, EventKind, Issued, Sealed, Timestamp,
+        Actor, AppName, Certificate, CertificateSource, CertificateState, DomainName, EventKind,
+        Issued, Sealed, Timestamp,
     },
     store::{StoreError, Transaction, View, diary},
 };
@@ -49,25 +52,6 @@ pub(super) fn reset(tx: Tx<'_, '_>, name: &DomainName) -> Result<(), StoreError>
     })
 }
 
-/// An order is about to be placed: it counts from now on, whatever comes of it.
-pub(super) fn begin(
-    tx: Tx<'_, '_>,
-    name: &DomainName,
-    directory: &str,
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let mut account = account(tx, directory, now)?;
-    account.orders = limits.orders.recent(&account.orders, now);
-    account.orders.push(now);
-    tx.put(&account)?;
-    let mut history = history(tx, name, now)?;
-    if let Some(certificate) = find(tx, name)? {
-        history.attempts = attempts(&certificate.state, history.attempts);
-    }
-    tx.put(&history)
-}
-
 /// An order was placed: from now on it is gone on with.
 pub(super) fn ordered(
     tx: Tx<'_, '_>,
@@ -104,12 +88,7 @@ pub(super) fn issued(
         issued.issuer,
         end.get(..10).unwrap_or(&end)
     );
-    let mut history = history(tx, name, now)?;
-    history.issued = limits.duplicates.recent(&history.issued, now);
-    history.issued.push(now);
-    history.refused.clear();
-    history.faults = 0;
-    tx.put(&history)?;
+    counts::issued(tx, name, limits, now)?;
     tx.put(&Certificate {
         state: CertificateState::Issued,
         issued: Some(issued),
@@ -130,14 +109,21 @@ pub(super) fn failed(
     limits: &Limits,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    count(tx, name, failure, limits, now)?;
+    counts::failed(tx, name, failure, limits, now)?;
     let Some(mut certificate) = find(tx, name)? else { return Ok(()) };
     if certificate.state != *seen || certificate.source != CertificateSource::Acme {
         return Ok(());
     }
-    let preflight = failure.kind == FailureKind::Preflight;
-    let wait = if preflight { backoff::after_preflight } else { backoff::after };
-    let before = attempts(seen, history(tx, name, now)?.attempts);
+    let wait = match failure.kind {
+        FailureKind::Preflight => backoff::after_preflight,
+        FailureKind::Interrupted => |_| Duration::ZERO,
+        FailureKind::Proof
+        | FailureKind::Name
+        | FailureKind::Authority
+        | FailureKind::Account
+        | FailureKind::Ours => backoff::after,
+    };
+    let before = counts::attempts(seen, counts::history(tx, name, now)?.attempts);
     let attempts = before.saturating_add(1);
     let delay = wait(attempts).max(failure.patience.unwrap_or_default());
     certificate.state = CertificateState::Failing {
@@ -147,7 +133,8 @@ pub(super) fn failed(
         next: now.plus(delay),
     };
     tx.put(&certificate)?;
-    if attempts > 1 && wait(attempts) == wait(attempts - 1) {
+    // Every step of the back-off is told, not every attempt.
+    if wait(attempts) == before.checked_sub(1).map_or(Duration::ZERO, |_| wait(before)) {
         return Ok(());
     }
     let kept = if certificate.issued.is_some() { "; the present one stays" } else { "" };
@@ -187,65 +174,6 @@ pub(super) fn renew_at(
     })
 }
 
-/// Keeps an account's credentials.
-pub(super) fn registered(
-    tx: Tx<'_, '_>,
-    directory: &str,
-    credentials: Sealed,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let account = account(tx, directory, now)?;
-    tx.put(&AcmeAccount { credentials, ..account })
-}
-
-/// What a failure means for budgets and for whom to ask next.
-fn count(
-    tx: Tx<'_, '_>,
-    name: &DomainName,
-    failure: &Failure,
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let mut history = history(tx, name, now)?;
-    match failure.kind {
-        FailureKind::Preflight | FailureKind::Ours => return Ok(()),
-        FailureKind::Proof => {
-            history.refused = limits.refusals.recent(&history.refused, now);
-            history.refused.push(now);
-        }
-        FailureKind::Name => {}
-        FailureKind::Authority | FailureKind::Account => {
-            history.faults = history.faults.saturating_add(1);
-        }
-    }
-    tx.put(&history)
-}
-
-/// Leaves an authority alone for as long as it asks; an account that it does not know is dropped.
-pub(super) fn leave_alone(
-    tx: Tx<'_, '_>,
-    directory: &str,
-    failure: &Failure,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let Some(patience) = failure.patience else { return Ok(()) };
-    let mut account = account(tx, directory, now)?;
-    account.not_before = account.not_before.max(Some(now.plus(patience)));
-    if failure.kind == FailureKind::Account {
-        account.credentials = Sealed(String::new());
-    }
-    tx.put(&account)
-}
-
-/// How many attempts in a row had failed in this state; `placed` is what was kept with an order.
-fn attempts(state: &CertificateState, placed: u32) -> u32 {
-    match state {
-        CertificateState::Wanted | CertificateState::Issued => 0,
-        CertificateState::Failing { attempts, .. } => *attempts,
-        CertificateState::Ordering { .. } | CertificateState::Renewing { .. } => placed,
-    }
-}
-
 fn find(tx: Tx<'_, '_>, name: &DomainName) -> Result<Option<Certificate>, StoreError> {
     tx.get::<Certificate>(&name.as_str().to_owned())
 }
@@ -259,33 +187,6 @@ fn change(
     let Some(mut certificate) = found else { return Ok(()) };
     change(&mut certificate);
     tx.put(&certificate)
-}
-
-fn history(
-    tx: Tx<'_, '_>,
-    name: &DomainName,
-    now: Timestamp,
-) -> Result<CertificateHistory, StoreError> {
-    let found = tx.get::<CertificateHistory>(&name.as_str().to_owned())?;
-    Ok(found.unwrap_or_else(|| CertificateHistory {
-        name: name.clone(),
-        since: now,
-        issued: Vec::new(),
-        refused: Vec::new(),
-        attempts: 0,
-        faults: 0,
-    }))
-}
-
-fn account(tx: Tx<'_, '_>, directory: &str, now: Timestamp) -> Result<AcmeAccount, StoreError> {
-    let found = tx.get::<AcmeAccount>(&directory.to_owned())?;
-    Ok(found.unwrap_or_else(|| AcmeAccount {
-        directory: directory.to_owned(),
-        credentials: Sealed(String::new()),
-        created_at: now,
-        orders: Vec::new(),
-        not_before: None,
-    }))
 }
 
 fn tell(

@@ -98,6 +98,7 @@ impl Case {
                 directories: &self.directories,
                 limits: &self.limits,
                 busy: &self.busy,
+                asking: 0,
                 asked: &self.asked,
             },
             now,

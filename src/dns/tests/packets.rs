@@ -16,13 +16,15 @@ const ZONES: &str = "
     ns.given.example.com A 192.0.2.53
 ";
 
-fn many() -> String {
-    (0..200).map(|n| format!("many.example.com A 10.0.{}.{}\n", n / 200, n % 200 + 1)).collect()
+/// A name with so many addresses.
+fn crowd(name: &str, count: u8) -> String {
+    let lines: Vec<String> = (1..=count).map(|n| format!("{name} A 10.0.0.{n}")).collect();
+    lines.join("\n")
 }
 
 #[test]
 fn what_is_too_long_for_udp_is_cut_and_whole_over_tcp() {
-    let zones = zones(&many());
+    let zones = zones(&crowd("many.example.com", 200));
     let question = question("many.example.com.", RecordType::A);
     let answer = ask(&zones, &question);
     assert!(answer.metadata.truncation && answer.answers.is_empty() && answer.edns.is_some());
@@ -33,8 +35,7 @@ fn what_is_too_long_for_udp_is_cut_and_whole_over_tcp() {
 
 #[test]
 fn the_askers_room_is_believed_between_512_and_1232_bytes() {
-    let text: String = (0..40).map(|n| format!("some.example.com A 10.0.0.{}\n", n + 1)).collect();
-    let zones = zones(&text);
+    let zones = zones(&crowd("some.example.com", 40));
     for (room, cut) in [(None, true), (Some(0), true), (Some(512), true), (Some(1232), false)] {
         let mut question = question("some.example.com.", RecordType::A);
         question.edns = room.map(|room| {

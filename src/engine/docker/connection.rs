@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fmt,
     future::Future,
+    net::{IpAddr, Ipv4Addr},
     str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,7 +15,7 @@ use std::{
 
 use bollard::{API_DEFAULT_VERSION, errors::Error};
 
-use super::{fault, observe::Seen, subnet::Subnet};
+use super::{fault, network, observe::Seen, subnet::Subnet};
 use crate::engine::EngineError;
 
 /// Where Docker is, and what in it is ours.
@@ -26,6 +27,9 @@ pub struct DockerSettings {
     pub installation: InstallationId,
     /// Where the apps' networks get their addresses from.
     pub subnet_pool: Subnet,
+    /// The resolvers that containers ask when the platform's own does not answer; `None` leaves
+    /// names to Docker, and containers have no private ones.
+    pub resolvers: Option<Vec<IpAddr>>,
     /// How many files a process in a container may have open.
     pub open_files: u64,
 }
@@ -40,6 +44,7 @@ impl DockerSettings {
             socket: "/var/run/docker.sock".to_owned(),
             installation,
             subnet_pool: Subnet::DEFAULT_POOL,
+            resolvers: None,
             open_files: hard.map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES)),
         }
     }
@@ -92,6 +97,8 @@ struct Inner {
     /// The networks known to exist. Its lock is also what makes networks one at a time, so that two
     /// of them never try for the same subnet.
     networks: tokio::sync::Mutex<BTreeSet<String>>,
+    /// Where containers ask for names, once it is known.
+    names: tokio::sync::OnceCell<Ipv4Addr>,
 }
 
 impl Docker {
@@ -116,6 +123,7 @@ impl Docker {
                 settings,
                 seen: Mutex::default(),
                 networks: tokio::sync::Mutex::default(),
+                names: tokio::sync::OnceCell::new(),
             }),
         })
     }
@@ -141,6 +149,16 @@ impl Docker {
     /// A panic while it was held leaves at worst a stale entry, which the next inspection replaces.
     pub(super) fn seen(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
         self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This machine's address at which containers ask for names: where the server of private names
+    /// is to listen, on port 53. It is there once this has returned.
+    pub async fn names_address(&self) -> Result<Ipv4Addr, EngineError> {
+        network::names_address(self).await
+    }
+
+    pub(super) fn names(&self) -> &tokio::sync::OnceCell<Ipv4Addr> {
+        &self.inner.names
     }
 
     pub(super) fn networks(&self) -> &tokio::sync::Mutex<BTreeSet<String>> {

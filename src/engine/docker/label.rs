@@ -82,6 +82,11 @@ pub(super) fn build_network(installation: &InstallationId) -> String {
     format!("paas-{installation}--build")
 }
 
+/// The bridge whose address on this machine containers ask for names; none is ever on it.
+pub(super) fn names_network(installation: &InstallationId) -> String {
+    format!("paas-{installation}--names")
+}
+
 pub(super) fn of_instance(
     installation: &InstallationId,
     spec: &InstanceSpec,

@@ -1,13 +1,15 @@
-//! Networks: one bridge per app, and one for all builds, so that apps cannot reach each other.
+//! Networks: one bridge per app, one for all builds, so that apps cannot reach each other, and one
+//! that nobody is on, for the address at which containers ask for names.
 //!
 //! Docker isolates bridges from each other by itself. Nothing is published: the edge, which runs on
-//! this machine, reaches an instance at its address on the app's bridge.
+//! this machine, reaches an instance at its address on the app's bridge. This machine's address on
+//! any bridge can be reached from all of them, and a bridge of its own has one that stays.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::Ipv4Addr};
 
 use bollard::{
     models::{Ipam, IpamConfig, NetworkCreateRequest},
-    query_parameters::ListNetworksOptions,
+    query_parameters::{InspectNetworkOptions, ListNetworksOptions},
 };
 
 use super::{
@@ -42,6 +44,26 @@ impl Network {
     pub(super) fn of_builds(installation: &InstallationId) -> Self {
         Self { name: label::build_network(installation), inside: Inside::Closed }
     }
+}
+
+/// This machine's address that every container can ask for names, and that stays the same.
+pub(super) async fn names_address(docker: &Docker) -> Result<Ipv4Addr, EngineError> {
+    let network =
+        Network { name: label::names_network(docker.installation()), inside: Inside::Closed };
+    docker.names().get_or_try_init(|| address_on(docker, &network)).await.copied()
+}
+
+async fn address_on(docker: &Docker, network: &Network) -> Result<Ipv4Addr, EngineError> {
+    ensure(docker, network).await?;
+    let name = network.name.as_str();
+    let inspect = docker.api().inspect_network(name, None::<InspectNetworkOptions>);
+    let found = docker.ask("network inspect", name, inspect).await?;
+    let configs = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+    let subnet: Option<Subnet> =
+        configs.iter().find_map(|config| config.subnet.as_ref()?.parse().ok());
+    subnet.map(Subnet::gateway).ok_or_else(|| {
+        fault::refuse("network inspect", name, "the network has no IPv4 subnet".to_owned())
+    })
 }
 
 /// Makes the network unless it is there.

@@ -3,7 +3,7 @@
 //! An app is not trusted: no capabilities but binding low ports, no new privileges, bounded memory,
 //! processes, files and logs. There is no way around these defaults, for anybody.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
@@ -16,9 +16,14 @@ use crate::{
     model::{ByteSize, process::Limits},
 };
 
-/// The container of an instance.
-pub(super) fn instance(settings: &DockerSettings, spec: &InstanceSpec) -> ContainerCreateBody {
+/// The container of an instance, which asks these resolvers, or Docker's own choice if there are none.
+pub(super) fn instance(
+    settings: &DockerSettings,
+    spec: &InstanceSpec,
+    resolvers: &[IpAddr],
+) -> ContainerCreateBody {
     let installation = &settings.installation;
+    let own_names = !resolvers.is_empty();
     ContainerCreateBody {
         image: Some(spec.image.to_string()),
         entrypoint: Some(spec.process.entrypoint.clone()),
@@ -29,6 +34,9 @@ pub(super) fn instance(settings: &DockerSettings, spec: &InstanceSpec) -> Contai
         host_config: Some(HostConfig {
             network_mode: Some(label::app_network(installation, &spec.app)),
             cap_add: Some(vec!["NET_BIND_SERVICE".to_owned()]),
+            // `shop` is `shop.internal`, if it is anything.
+            dns_search: own_names.then(|| vec!["internal".to_owned()]),
+            dns: own_names.then(|| resolvers.iter().map(IpAddr::to_string).collect()),
             ..confined(settings, &spec.process.limits)
         }),
         ..Default::default()
@@ -203,12 +211,22 @@ pub(crate) mod tests {
 
     #[test]
     fn nothing_is_published_and_nothing_of_the_machine_is_seen() {
-        let body = instance(&DockerSettings::new("k3f9".parse().unwrap()), &spec());
+        let body = instance(&DockerSettings::new("k3f9".parse().unwrap()), &spec(), &[]);
         let host = body.host_config.unwrap();
         assert_eq!(host.network_mode.as_deref(), Some("paas-k3f9-shop"));
         assert_eq!((host.port_bindings, host.mounts, host.binds), (None, None, None));
         assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
         assert_eq!(host.memory, host.memory_swap);
         assert_eq!(host.privileged, None);
+        assert_eq!((host.dns, host.dns_search), (None, None), "names are Docker's business");
+    }
+
+    #[test]
+    fn names_are_asked_of_the_platform_first() {
+        let resolvers = ["10.210.0.1", "192.0.2.53"].map(|at| at.parse().unwrap());
+        let settings = DockerSettings::new("k3f9".parse().unwrap());
+        let host = instance(&settings, &spec(), &resolvers).host_config.unwrap();
+        assert_eq!(host.dns, Some(["10.210.0.1", "192.0.2.53"].map(str::to_owned).to_vec()));
+        assert_eq!(host.dns_search, Some(vec!["internal".to_owned()]));
     }
 }

@@ -5,6 +5,8 @@
 //! has ended, with the reason, and the control loop treats it as such. Only trouble of the engine
 //! is an error, and leaves no container behind that would look like the app's fault.
 
+use std::net::IpAddr;
+
 use bollard::{
     models::ContainerCreateBody,
     query_parameters::{CreateContainerOptions, InspectContainerOptions, StartContainerOptions},
@@ -37,7 +39,7 @@ pub(super) async fn start(
     let plan = Plan {
         name: label::instance_name(installation, spec),
         network: Network::of_app(installation, &spec.app),
-        body: policy::instance(docker.settings(), spec),
+        body: policy::instance(docker.settings(), spec, &resolvers(docker).await?),
     };
     network::ensure(docker, &plan.network).await?;
     let id = match create(docker, &plan).await {
@@ -57,6 +59,14 @@ pub(super) async fn start(
     };
     run(docker, &plan, &id).await?;
     Ok(id)
+}
+
+/// The platform's own resolver, then the machine's, which Docker asks when ours does not answer; none
+/// at all leaves names to Docker.
+async fn resolvers(docker: &Docker) -> Result<Vec<IpAddr>, EngineError> {
+    let Some(others) = &docker.settings().resolvers else { return Ok(Vec::new()) };
+    let own = network::names_address(docker).await?;
+    Ok(std::iter::once(IpAddr::V4(own)).chain(others.iter().copied()).collect())
 }
 
 /// Makes the container; 409 says that one of that name exists.

@@ -21,6 +21,16 @@ impl Subnet {
     /// Where networks come from unless the configuration says otherwise.
     pub const DEFAULT_POOL: Self = Self { base: 0x0AD2_0000, prefix: 16 };
 
+    /// The first address and how many of its bits are the subnet's.
+    pub fn parts(self) -> (Ipv4Addr, u8) {
+        (Ipv4Addr::from_bits(self.base), self.prefix)
+    }
+
+    /// The address that Docker gives this machine on a bridge with this subnet.
+    pub(super) fn gateway(self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.base | 1)
+    }
+
     /// The subnet of that prefix length around an address.
     fn around(address: u32, prefix: u8) -> Self {
         Self { base: address & mask(prefix), prefix }

@@ -109,14 +109,15 @@ install_packages() {
   stop_services "${packages[@]}"
 }
 
-# Debian starts what it installs. The proxies are here to be measured, not to serve this machine.
+# Debian starts what it installs. These are here to be measured, not to serve this machine.
 stop_services() {
   local package
   [ -d /run/systemd/system ] || return 0
   for package in "$@"; do
     case "$package" in
       nginx-light) as_root systemctl disable --quiet --now nginx ;;
-      haproxy | caddy) as_root systemctl disable --quiet --now "$package" ;;
+      haproxy | caddy | knot) as_root systemctl disable --quiet --now "$package" ;;
+      bind9) as_root systemctl disable --quiet --now named ;;
     esac
   done
 }

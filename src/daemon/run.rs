@@ -196,6 +196,7 @@ async fn life(
         engine: engine_seen,
         unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         sealing: sealing.clone(),
+        figures: edge::figures(&edge),
         lookups,
     };
     let mut tasks = Tasks::new();

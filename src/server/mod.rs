@@ -14,6 +14,7 @@ mod fault;
 mod follow;
 mod listener;
 mod logs;
+mod metrics;
 mod openapi;
 mod releases;
 mod state;
@@ -29,7 +30,7 @@ use axum::{
 
 pub use caller::{Attempts, Transport};
 pub use listener::{Incoming, serve};
-pub use state::{Api, EngineStatus, Reach};
+pub use state::{Api, EngineStatus, Figures, Reach};
 
 /// All routes of the API.
 pub fn router(api: Api) -> Router {
@@ -49,6 +50,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/certificates", get(certificates::list))
         .route("/v1/certificates/{name}", put(certificates::supply).delete(certificates::remove))
         .route("/v1/certificates/{name}/retry", post(certificates::retry))
+        .route("/v1/metrics", get(metrics::show))
         .route("/v1/zones", get(dns::zones))
         .route("/v1/zones/{name}", put(dns::add_zone).delete(dns::remove_zone))
         .route("/v1/records", get(dns::records).post(dns::add_record).delete(dns::remove_record))

@@ -35,7 +35,7 @@ const fn operation(
     Operation { method, path, id, summary, query, takes, gives }
 }
 
-pub(super) const OPERATIONS: [Operation; 34] = [
+pub(super) const OPERATIONS: [Operation; 35] = [
     operation(
         Get,
         "/v1/server",
@@ -255,5 +255,12 @@ pub(super) const OPERATIONS: [Operation; 34] = [
         ("retryCertificate", "Try again now"),
         &[],
         (Shape::None, One("Certificate")),
+    ),
+    operation(
+        Get,
+        "/v1/metrics",
+        ("metrics", "Figures of the edge and of the server, in Prometheus' text format"),
+        &[],
+        (Shape::None, Text),
     ),
 ];

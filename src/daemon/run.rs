@@ -165,13 +165,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         lookups,
     };
     let mut tasks = Tasks::new();
-    let router = server::router(api);
-    for listener in incoming {
-        if let Some(renewal) = listener.renewal {
-            tasks.spawn("renewal", renewal.run(tasks.stop()));
-        }
-        tasks.spawn("api", server::serve(listener.incoming, router.clone(), tasks.stop()));
-    }
+    serve_api(&mut tasks, incoming, &server::router(api));
     // It ends when the edge has, since its records come from there.
     let mut followers = Tasks::new();
     let access = access::write_all(records, config.access_log, folders.access_log());
@@ -198,6 +192,15 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     drop(access_log);
     wind_down(tasks, edge, followers, store).await;
     Ok(())
+}
+
+fn serve_api(tasks: &mut Tasks, incoming: Vec<Bound>, router: &axum::Router) {
+    for listener in incoming {
+        if let Some(renewal) = listener.renewal {
+            tasks.spawn("renewal", renewal.run(tasks.stop()));
+        }
+        tasks.spawn("api", server::serve(listener.incoming, router.clone(), tasks.stop()));
+    }
 }
 
 /// Listeners stop first, then passes end, then connections drain, then the store closes.

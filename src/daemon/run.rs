@@ -200,13 +200,7 @@ async fn life(
         lookups,
     };
     let mut tasks = Tasks::new();
-    let router = server::router(api);
-    for listener in incoming {
-        if let Some(renewal) = listener.renewal {
-            tasks.spawn("renewal", renewal.run(tasks.stop()));
-        }
-        tasks.spawn("api", server::serve(listener.incoming, router.clone(), tasks.stop()));
-    }
+    serve_api(&mut tasks, incoming, &server::router(api));
     // It ends when the edge has, since its records come from there.
     let mut followers = Tasks::new();
     let access = access::write_all(records, config.access_log, folders.access_log());
@@ -235,6 +229,15 @@ async fn life(
     store.close().await;
     drop(lock);
     Ok(hand_over(successor, edge, followers, signals).await)
+}
+
+fn serve_api(tasks: &mut Tasks, incoming: Vec<Bound>, router: &axum::Router) {
+    for listener in incoming {
+        if let Some(renewal) = listener.renewal {
+            tasks.spawn("renewal", renewal.run(tasks.stop()));
+        }
+        tasks.spawn("api", server::serve(listener.incoming, router.clone(), tasks.stop()));
+    }
 }
 
 /// Waits until the daemon is to end (`None`), or until a successor can run.

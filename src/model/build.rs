@@ -113,7 +113,7 @@ pub struct DeploySettings {
     pub env: super::Config,
     /// What is asked of the edge.
     #[serde(default)]
-    pub http: super::HttpSettings,
+    pub http: Box<super::HttpSettings>,
 }
 
 impl Default for DeploySettings {
@@ -122,7 +122,7 @@ impl Default for DeploySettings {
             timeout: Duration::from_mins(2),
             drain: Duration::from_secs(30),
             env: super::Config::default(),
-            http: super::HttpSettings::default(),
+            http: Box::default(),
         }
     }
 }

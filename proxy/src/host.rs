@@ -80,7 +80,10 @@ fn registered(name: &str) -> Result<String, InvalidHost> {
     if !name.bytes().all(allowed) {
         return Err(InvalidHost::Character);
     }
-    if name.starts_with('.') || name.ends_with('.') || name.contains("..") {
+    if name.starts_with('.')
+        || name.ends_with('.')
+        || name.as_bytes().windows(2).any(|pair| pair == b"..")
+    {
         return Err(InvalidHost::Label);
     }
     Ok(name.to_ascii_lowercase())

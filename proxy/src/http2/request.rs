@@ -14,10 +14,11 @@ use httparse::{EMPTY_HEADER, Header};
 
 use crate::arrival::Arrival;
 use crate::control::Version;
+use crate::field::{Fields, MOST_FIELDS};
 use crate::head::Malformed;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
-use crate::request::{Frame, Head, MOST_FIELDS, Request};
+use crate::request::{Frame, Head, Request};
 use crate::target::Target;
 
 /// Whether a stream ended with its head.
@@ -75,7 +76,7 @@ pub(crate) fn read(
     if matches!(frame, Frame::Tunnel(_)) {
         add("sec-websocket-key", key.as_bytes())?;
     }
-    let fields = fields.get(..count).unwrap_or_default();
+    let fields = Fields::of(fields.get(..count).unwrap_or_default());
     Head { method, target, version: Version::Http2, frame, fields }.understand(arrival, at, out)
 }
 

@@ -15,11 +15,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::body::{self, Body};
 use crate::control::Persistence;
-use crate::field::{Field, put};
+use crate::field::{Field, MOST_FIELDS, put};
 use crate::head::Malformed;
 use crate::party::{Client, Party, Told};
 use crate::pump::Encoding;
-use crate::request::MOST_FIELDS;
 use crate::response::Head;
 
 /// A request's stream.

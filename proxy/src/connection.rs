@@ -109,9 +109,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
         };
         let persistence = self.conclude(after, rest, &request, &passage, &mut record).await;
-        record.total = started.elapsed();
-        record.request_id = request.id.into_text();
-        self.worker.log.push(record);
+        if self.worker.log.is_read() {
+            record.total = started.elapsed();
+            record.request_id = request.id.into_text();
+            self.worker.log.push(record);
+        }
         persistence
     }
 

@@ -137,10 +137,13 @@ impl<'b> Tokens<'b> {
 
 /// Digits only: no sign, no list, no blanks inside, nothing that overflows.
 fn number(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+    if value.is_empty() {
         return None;
     }
-    std::str::from_utf8(value).ok()?.parse().ok()
+    value.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 fn text(value: &[u8]) -> Result<&str, Malformed> {

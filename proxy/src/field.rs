@@ -65,11 +65,15 @@ fn known(length: usize) -> &'static [(&'static str, Field)] {
 
 impl Field {
     pub(crate) fn of(name: &str) -> Self {
-        let same = |(known, _): &&(&str, Self)| same(known, name);
-        let Some((known, field)) = known(name.len()).iter().find(same) else {
-            return Self::Other;
-        };
-        if known.eq_ignore_ascii_case(name) { *field } else { Self::Disguised }
+        for (known, field) in known(name.len()) {
+            if known.eq_ignore_ascii_case(name) {
+                return *field;
+            }
+            if same(known, name) {
+                return Self::Disguised;
+            }
+        }
+        Self::Other
     }
 
     /// Whether a trailer section may carry it: nothing that frames, routes or identifies.

@@ -55,7 +55,8 @@ impl Host {
             let address: Ipv6Addr = address.parse().map_err(|_| InvalidHost::Address)?;
             (format!("[{address}]"), rest)
         } else {
-            let (name, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+            let (name, rest) =
+                text.split_at(memchr::memchr(b':', text.as_bytes()).unwrap_or(text.len()));
             (registered(name)?, rest)
         };
         Ok((Self(name.into_boxed_str()), port(rest)?))

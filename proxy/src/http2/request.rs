@@ -53,7 +53,7 @@ pub(crate) fn read(
     };
     let target = target(parts, method, limits)?;
     let cookies = join_cookies(parts);
-    let key = websocket_key();
+    let key = matches!(frame, Frame::Tunnel(_)).then(websocket_key);
     let mut fields = [EMPTY_HEADER; MOST_FIELDS];
     let mut free = fields.iter_mut();
     let mut count = 0;
@@ -64,8 +64,8 @@ pub(crate) fn read(
         Ok(())
     };
     for (name, value) in &parts.headers {
-        let skipped = (name == COOKIE && cookies.is_some())
-            || (name == SEC_WEBSOCKET_KEY && matches!(frame, Frame::Tunnel(_)));
+        let skipped =
+            (name == COOKIE && cookies.is_some()) || (name == SEC_WEBSOCKET_KEY && key.is_some());
         if !skipped {
             add(name.as_str(), checked(value.as_bytes())?)?;
         }
@@ -73,7 +73,7 @@ pub(crate) fn read(
     if let Some(cookies) = &cookies {
         add("cookie", cookies)?;
     }
-    if matches!(frame, Frame::Tunnel(_)) {
+    if let Some(key) = &key {
         add("sec-websocket-key", key.as_bytes())?;
     }
     let fields = Fields::of(fields.get(..count).unwrap_or_default());

@@ -106,9 +106,11 @@ impl Visit<'_> {
         };
         let after = turn.serve().await;
         let how = self.conclude(after, &request, &passage, &mut stream, &mut record).await;
-        record.total = started.elapsed();
-        record.request_id = request.id.into_text();
-        worker.log.push(record);
+        if worker.log.is_read() {
+            record.total = started.elapsed();
+            record.request_id = request.id.into_text();
+            worker.log.push(record);
+        }
         how
     }
 

@@ -216,7 +216,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
         let session = &self.session;
         session.active.set(session.active.get() + 1);
         session.begun.set(session.begun.get() + 1);
-        tokio::task::spawn_local(visit::serve(request, answer, Rc::clone(session)));
+        // In a box: a task is moved around as a whole before it first runs.
+        tokio::task::spawn_local(Box::pin(visit::serve(request, answer, Rc::clone(session))));
     }
 
     /// Says that no more streams will be served.

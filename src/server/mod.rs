@@ -14,6 +14,7 @@ mod fault;
 mod follow;
 mod listener;
 mod logs;
+mod metrics;
 mod openapi;
 mod releases;
 mod state;
@@ -36,6 +37,7 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .route("/v1/openapi.json", get(openapi::document))
         .route("/v1/server", get(status::server))
+        .route("/v1/metrics", get(metrics::figures))
         .route("/v1/apps", get(apps::list).post(apps::create))
         .route("/v1/apps/{app}", get(apps::show).delete(apps::destroy))
         .route("/v1/apps/{app}/instances", get(apps::instances))

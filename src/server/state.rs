@@ -6,6 +6,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::{
     logs::Logs,
+    metrics::Figures,
     model::{Certificate, DomainName, Observation},
     ops::grant::TokenKey,
     server::caller::Attempts,
@@ -21,6 +22,8 @@ pub struct Api {
     pub observation: watch::Receiver<Arc<Observation>>,
     /// What was written.
     pub logs: Logs,
+    /// What is measured.
+    pub figures: Figures,
     /// Under which tokens are hashed.
     pub token_key: TokenKey,
     /// Wrong tokens.

@@ -35,13 +35,20 @@ const fn operation(
     Operation { method, path, id, summary, query, takes, gives }
 }
 
-pub(super) const OPERATIONS: [Operation; 34] = [
+pub(super) const OPERATIONS: [Operation; 35] = [
     operation(
         Get,
         "/v1/server",
         ("server", "The server itself"),
         &[],
         (Shape::None, One("Server")),
+    ),
+    operation(
+        Get,
+        "/v1/metrics",
+        ("metrics", "What the edge and the daemon do, in Prometheus' text format"),
+        &[],
+        (Shape::None, Text),
     ),
     operation(Get, "/v1/apps", ("listApps", "All apps"), &[], (Shape::None, Many("App"))),
     operation(Post, "/v1/apps", ("createApp", "Make an app"), &[], (One("CreateApp"), One("App"))),

@@ -136,12 +136,16 @@ pub async fn run(config: Config, start: Start) -> Result<(), RunError> {
         From::Scratch => None,
         From::Predecessor => Some(upgrade::meet().await?),
     };
+    // They belong to no life: the next attempt at an upgrade must not cut what they still answer.
+    let mut formers = Tasks::new();
     loop {
-        match life(&config, &start, &mut signals, former.take()).await? {
-            Ending::Over => return Ok(()),
+        match life(&config, &start, &mut signals, &mut formers, former.take()).await? {
+            Ending::Over => break,
             Ending::Again(edge) => former = Some(upgrade::ourselves(edge)?),
         }
     }
+    formers.stop_all(EDGE_DRAINS).await;
+    Ok(())
 }
 
 /// How a life ended.
@@ -157,6 +161,7 @@ async fn life(
     config: &Config,
     start: &Start,
     signals: &mut Signals,
+    formers: &mut Tasks,
     former: Option<(Predecessor, Inheritance)>,
 ) -> Result<Ending, RunError> {
     let (predecessor, inheritance) = former.unzip();
@@ -223,7 +228,7 @@ async fn life(
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
 
     if let Some(former) = predecessor.map(Predecessor::relieve).transpose()?.flatten() {
-        tasks.spawn("former edge", upgrade::drain(former));
+        formers.spawn("former edge", upgrade::drain(former));
     }
     upgrade::announce(start.notify.as_deref());
 
@@ -237,7 +242,7 @@ async fn life(
     drop(names);
     store.close().await;
     drop(lock);
-    Ok(hand_over(successor, edge, followers, signals).await)
+    Ok(hand_over(successor, edge, followers, signals, formers).await)
 }
 
 /// Waits until the daemon is to end (`None`), or until a successor can run.
@@ -265,6 +270,7 @@ async fn hand_over(
     edge: Arc<Edge>,
     followers: Tasks,
     signals: &mut Signals,
+    formers: &mut Tasks,
 ) -> Ending {
     let Some(edge) = sole(edge).await else { return Ending::Over };
     if let Err(error) = successor.install(&edge).await {
@@ -275,7 +281,7 @@ async fn hand_over(
     tokio::select! {
         biased;
         signal = signals.ended() => tracing::info!(signal, "ending at once"),
-        () = upgrade::drain(edge) => {}
+        () = async { tokio::join!(upgrade::drain(edge), formers.ended()); } => {}
     }
     followers.stop_all(FOLLOWERS_END).await;
     tracing::info!("ended");

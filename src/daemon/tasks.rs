@@ -34,6 +34,16 @@ impl Tasks {
         self.running.push((name, tokio::spawn(task)));
     }
 
+    /// Waits until all of them have ended by themselves. It may be dropped at any time.
+    pub(super) async fn ended(&mut self) {
+        while let Some((name, task)) = self.running.last_mut() {
+            if let Err(error) = task.await {
+                tracing::error!(task = *name, %error, "a task had died");
+            }
+            self.running.pop();
+        }
+    }
+
     /// Stops all of them and waits, at most so long; the names of those that were cut. Nothing of
     /// what they had is in use afterwards.
     pub(super) async fn stop_all(self, patience: Duration) -> Vec<&'static str> {

@@ -113,4 +113,4 @@ pub(super) fn tell(ui: &Ui, domain: &Domain) {
 /// Between two looks.
 const BETWEEN: Duration = Duration::from_secs(3);
 /// DNS of the world takes its time; whoever needs longer asks again.
-const PATIENCE: Duration = Duration::from_mins(60);
+const PATIENCE: Duration = Duration::from_hours(1);

@@ -10,8 +10,7 @@ use crate::{
     config::Config,
     control::routes::{EdgeKey, Ground},
     daemon::{dns, folders::Folders, init::write_secret},
-    metrics::{self, Process},
-    server::{Figures, Reach},
+    server::Reach,
 };
 
 /// Binds every address of the settings, plain ones first, but for those that are inherited.
@@ -83,15 +82,6 @@ pub(super) fn reach(config: &Config, edge: &Edge) -> Reach {
         dns: !config.dns.is_empty(),
         acme: config.acme.is_some() && !tls.is_empty(),
     }
-}
-
-/// What is counted. The edge is not held: whoever ends it must be its only owner then.
-pub(super) fn figures(edge: &Arc<Edge>) -> Figures {
-    let edge = Arc::downgrade(edge);
-    Figures::new(move || {
-        let traffic = edge.upgrade()?.traffic();
-        Some(metrics::render(&traffic, &Process::read().unwrap_or_default()))
-    })
 }
 
 /// The edge's secret: 32 random bytes, made once, so that cookies outlive the daemon.

@@ -12,6 +12,7 @@ pub mod folders;
 pub mod init;
 mod names;
 mod plane;
+mod private;
 mod renewal;
 mod run;
 mod signals;

@@ -30,7 +30,8 @@ use crate::{
         sweep::Sweep,
         task,
     },
-    daemon::{folders::Folders, init::write_secret},
+    daemon::{folders::Folders, init::write_secret, private::Private},
+    dns::system_resolvers,
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
     model::{ByteSize, Observation},
@@ -105,6 +106,7 @@ impl Plane {
             docker: DockerSettings {
                 socket: config.docker.display().to_string(),
                 subnet_pool: config.subnets.parse()?,
+                resolvers: Some(system_resolvers()),
                 ..DockerSettings::new(installation.clone())
             },
             workshop: Workshop {
@@ -141,6 +143,7 @@ impl Plane {
         let mut parts = JoinSet::new();
         parts.spawn(task::run(self.sweep(&docker), stop.clone()));
         parts.spawn(task::run(self.builds(&docker, stack, &stop), stop.clone()));
+        parts.spawn(self.private(&docker).run(stop.clone()));
         parts.spawn(task::run(self.apps(docker, collector.clone()), stop.clone()));
         parts.spawn(pass_on(stack_seen, status, stop));
         while parts.join_next().await.is_some() {}
@@ -222,6 +225,15 @@ impl Plane {
             memory: self.build_memory,
             commits: self.store.changes(),
             stop: stop.clone(),
+        }
+    }
+
+    fn private(&self, docker: &Docker) -> Private {
+        Private {
+            docker: docker.clone(),
+            store: self.store.clone(),
+            observation: self.observation.subscribe(),
+            clients: self.docker.subnet_pool.parts(),
         }
     }
 

@@ -2,17 +2,18 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use proxy::{Certificates, Edge, Feeds, handover::Inheritance};
+use proxy::{Edge, Feeds, handover::Inheritance};
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::{Semaphore, mpsc, watch},
+    time::sleep,
 };
 
 use crate::{
     clock,
     config::{ApiAddress, Config},
     control::{
-        certificates::Outlets,
+        certificates::{Outlets, on_record},
         routes::{Ground, Routes},
     },
     daemon::{
@@ -30,6 +31,7 @@ use crate::{
     },
     dns::Server,
     logs::{LogError, LogSettings, Logs},
+    metrics::Figures,
     model::{Observation, zone::Proofs},
     server::{self, Api, Attempts, EngineStatus, Incoming},
     store::{
@@ -134,12 +136,16 @@ pub async fn run(config: Config, start: Start) -> Result<(), RunError> {
         From::Scratch => None,
         From::Predecessor => Some(upgrade::meet().await?),
     };
+    // They belong to no life: the next attempt at an upgrade must not cut what they still answer.
+    let mut formers = Tasks::new();
     loop {
-        match life(&config, &start, &mut signals, former.take()).await? {
-            Ending::Over => return Ok(()),
+        match life(&config, &start, &mut signals, &mut formers, former.take()).await? {
+            Ending::Over => break,
             Ending::Again(edge) => former = Some(upgrade::ourselves(edge)?),
         }
     }
+    formers.stop_all(EDGE_DRAINS).await;
+    Ok(())
 }
 
 /// How a life ended.
@@ -155,6 +161,7 @@ async fn life(
     config: &Config,
     start: &Start,
     signals: &mut Signals,
+    formers: &mut Tasks,
     former: Option<(Predecessor, Inheritance)>,
 ) -> Result<Ending, RunError> {
     let (predecessor, inheritance) = former.unzip();
@@ -166,7 +173,9 @@ async fn life(
     let logs = Logs::open(&folders.logs(), LogSettings::default())?;
 
     let keys = |source| RunError::Folder { path: folders.keys(), source };
-    let (presented, shown) = watch::channel(Arc::<Certificates>::default());
+    let sealing = certificates::sealing_key(config, &folders)?;
+    let known = on_record(&store.snapshot(), &sealing)?;
+    let (presented, shown) = watch::channel(Arc::new(known));
     let ground = edge::ground(config, &folders, &shown.borrow()).map_err(keys)?;
     let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
     let (table, table_reader) = watch::channel(Arc::new(known));
@@ -174,7 +183,6 @@ async fn life(
     let access_log = access_log.sampled(config.access_log_sample);
     let feeds = Feeds { table: table_reader, certificates: shown.clone() };
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, inheritance)?);
-    let sealing = certificates::sealing_key(config, &folders)?;
     let reach = edge::reach(config, &edge);
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
     let (names, naming) = dns::begin(config, &store, proofs)?.unzip();
@@ -188,6 +196,7 @@ async fn life(
         store: store.clone(),
         observation: observed,
         logs: logs.clone(),
+        figures: Figures::of(&edge),
         token_key: token_key(&folders).map_err(keys)?,
         attempts: Attempts::default(),
         data: config.data.clone(),
@@ -196,7 +205,6 @@ async fn life(
         engine: engine_seen,
         unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         sealing: sealing.clone(),
-        figures: edge::figures(&edge),
         lookups,
     };
     let mut tasks = Tasks::new();
@@ -214,7 +222,7 @@ async fn life(
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
 
     if let Some(former) = predecessor.map(Predecessor::relieve).transpose()?.flatten() {
-        tasks.spawn("former edge", upgrade::drain(former));
+        formers.spawn("former edge", upgrade::drain(former));
     }
     upgrade::announce(start.notify.as_deref());
 
@@ -224,11 +232,11 @@ async fn life(
         wind_down(tasks, edge, followers, store).await;
         return Ok(Ending::Over);
     };
-    end_tasks(tasks).await;
+    end_tasks(tasks, TASKS_YIELD).await;
     drop(names);
     store.close().await;
     drop(lock);
-    Ok(hand_over(successor, edge, followers, signals).await)
+    Ok(hand_over(successor, edge, followers, signals, formers).await)
 }
 
 fn serve_api(tasks: &mut Tasks, incoming: Vec<Bound>, router: &axum::Router) {
@@ -265,9 +273,9 @@ async fn hand_over(
     edge: Arc<Edge>,
     followers: Tasks,
     signals: &mut Signals,
+    formers: &mut Tasks,
 ) -> Ending {
-    // The tasks that had it have ended.
-    let Ok(edge) = Arc::try_unwrap(edge) else { return Ending::Over };
+    let Some(edge) = sole(edge).await else { return Ending::Over };
     if let Err(error) = successor.install(&edge).await {
         tracing::error!(error = %chain(&error), "the successor failed; this daemon begins again");
         return Ending::Again(edge);
@@ -276,15 +284,29 @@ async fn hand_over(
     tokio::select! {
         biased;
         signal = signals.ended() => tracing::info!(signal, "ending at once"),
-        () = upgrade::drain(edge) => {}
+        () = async { tokio::join!(upgrade::drain(edge), formers.ended()); } => {}
     }
     followers.stop_all(FOLLOWERS_END).await;
     tracing::info!("ended");
     Ending::Over
 }
 
-async fn end_tasks(tasks: Tasks) {
-    let cut = tasks.stop_all(TASKS_END).await;
+/// The edge, once nobody else has it: the tasks that had it have ended, and what they had begun
+/// ends at its next wait.
+async fn sole(mut edge: Arc<Edge>) -> Option<Edge> {
+    for _ in 0..LETS_GO {
+        match Arc::try_unwrap(edge) {
+            Ok(edge) => return Some(edge),
+            Err(shared) => edge = shared,
+        }
+        sleep(LETS_GO_STEP).await;
+    }
+    tracing::error!("something still uses the edge; its connections are cut");
+    None
+}
+
+async fn end_tasks(tasks: Tasks, patience: Duration) {
+    let cut = tasks.stop_all(patience).await;
     if !cut.is_empty() {
         tracing::warn!(?cut, "these tasks did not end in time and were cut");
     }
@@ -292,8 +314,8 @@ async fn end_tasks(tasks: Tasks) {
 
 /// Listeners stop first, then passes end, then connections drain, then the store closes.
 async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) {
-    end_tasks(tasks).await;
-    if let Ok(edge) = Arc::try_unwrap(edge) {
+    end_tasks(tasks, TASKS_END).await;
+    if let Some(edge) = sole(edge).await {
         let cut = edge.shutdown(EDGE_DRAINS).await;
         if cut.connections_cut > 0 {
             tracing::warn!(?cut, "connections were still busy and were cut");
@@ -386,8 +408,14 @@ pub fn explain(error: &RunError) -> String {
 const UPLOADS_AT_ONCE: usize = 2;
 /// Names that wait to be looked up; one more is looked up in its turn, and nobody waits for it.
 const LOOKUPS: usize = 64;
-/// For each task to end its pass; a build is cancelled and begins anew with the next daemon.
+/// For the tasks to end their passes; a build is cancelled and begins anew with the next daemon.
 const TASKS_END: Duration = Duration::from_secs(15);
+/// The same when a successor waits: until it has the store the API is silent. What is cut, it goes
+/// on with, as after a crash.
+const TASKS_YIELD: Duration = Duration::from_secs(3);
+/// How often, and how far apart, it is looked whether the edge has been let go.
+const LETS_GO: u32 = 100;
+const LETS_GO_STEP: Duration = Duration::from_millis(20);
 /// For the last lines of the access log.
 const FOLLOWERS_END: Duration = Duration::from_secs(1);
 /// For requests under way when the daemon ends.

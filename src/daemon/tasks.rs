@@ -2,7 +2,10 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Everything that runs beside the daemon's main line.
@@ -31,12 +34,24 @@ impl Tasks {
         self.running.push((name, tokio::spawn(task)));
     }
 
-    /// Stops all of them and waits, at most so long for each; the names of those that were cut.
-    pub(super) async fn stop_all(self, deadline: Duration) -> Vec<&'static str> {
+    /// Waits until all of them have ended by themselves. It may be dropped at any time.
+    pub(super) async fn ended(&mut self) {
+        while let Some((name, task)) = self.running.last_mut() {
+            if let Err(error) = task.await {
+                tracing::error!(task = *name, %error, "a task had died");
+            }
+            self.running.pop();
+        }
+    }
+
+    /// Stops all of them and waits, at most so long; the names of those that were cut. Nothing of
+    /// what they had is in use afterwards.
+    pub(super) async fn stop_all(self, patience: Duration) -> Vec<&'static str> {
         self.stop.cancel();
+        let deadline = Instant::now() + patience;
         let mut cut = Vec::new();
         for (name, mut task) in self.running {
-            match timeout(deadline, &mut task).await {
+            match timeout_at(deadline, &mut task).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     tracing::error!(task = name, %error, "a task had died");
@@ -44,6 +59,8 @@ impl Tasks {
                 }
                 Err(_) => {
                     task.abort();
+                    // It ends at its next wait; only then is what it had dropped.
+                    let _ = task.await;
                     cut.push(name);
                 }
             }

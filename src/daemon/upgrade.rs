@@ -33,6 +33,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::faults;
+
 /// How this process was started, as far as its successor is to be started alike.
 #[derive(Debug, Clone, Default)]
 pub struct Start {
@@ -111,7 +113,10 @@ impl Predecessor {
     /// be drained.
     pub(super) fn relieve(self) -> Result<Option<Edge>, UpgradeError> {
         match self {
-            Self::Process(socket) => Ok(handover::say_ready(&socket).map(|()| None)?),
+            Self::Process(socket) => {
+                faults::point("upgrade.serves");
+                Ok(handover::say_ready(&socket).map(|()| None)?)
+            }
             Self::Ourselves(edge) => Ok(Some(edge)),
         }
     }
@@ -214,8 +219,8 @@ fn binary() -> io::Result<PathBuf> {
 const TAKE_OVER: &str = "--take-over";
 /// Reading the configuration, on a busy machine.
 const BEGINS: Duration = Duration::from_secs(20);
-/// For the predecessor to end its passes, each with a deadline of its own.
-const GIVES_UP: Duration = Duration::from_mins(2);
+/// For the predecessor to end its passes and close the store, on a busy machine.
+const GIVES_UP: Duration = Duration::from_mins(1);
 /// Opening the store and binding what was not inherited.
 const SERVES: Duration = Duration::from_mins(1);
 /// For clients to send the request that may be on its way.

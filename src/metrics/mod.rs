@@ -5,11 +5,13 @@
 //! that a visitor sends (a path, a host, a method) ever becomes a label.
 
 mod edge;
+mod figures;
 mod process;
 #[cfg(test)]
 mod strict;
 mod text;
 
+pub use figures::Figures;
 pub use process::Process;
 
 use proxy::Traffic;

@@ -1,5 +1,6 @@
-//! Figures of the edge and of the daemon, for Prometheus and its like.
+//! Figures for Prometheus and its like, with a token like everything else.
 
+use api::FaultCode;
 use axum::{
     extract::State,
     http::header::CONTENT_TYPE,
@@ -11,10 +12,9 @@ use crate::{
     server::{caller::Caller, fault::Failure, state::Api},
 };
 
-pub(super) async fn show(_: Caller, State(api): State<Api>) -> Result<Response, Failure> {
-    let text = api.figures.render().ok_or_else(|| {
-        Failure::new(api::FaultCode::Unavailable, "the edge has ended")
-            .hint("the server is stopping; ask again when it runs")
+pub(super) async fn figures(_: Caller, State(api): State<Api>) -> Result<Response, Failure> {
+    let text = api.figures.text().map_err(|error| {
+        Failure::new(FaultCode::Internal, format!("this process cannot be measured: {error}"))
     })?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

@@ -30,13 +30,14 @@ use axum::{
 
 pub use caller::{Attempts, Transport};
 pub use listener::{Incoming, serve};
-pub use state::{Api, EngineStatus, Figures, Reach};
+pub use state::{Api, EngineStatus, Reach};
 
 /// All routes of the API.
 pub fn router(api: Api) -> Router {
     Router::new()
         .route("/v1/openapi.json", get(openapi::document))
         .route("/v1/server", get(status::server))
+        .route("/v1/metrics", get(metrics::figures))
         .route("/v1/apps", get(apps::list).post(apps::create))
         .route("/v1/apps/{app}", get(apps::show).delete(apps::destroy))
         .route("/v1/apps/{app}/instances", get(apps::instances))
@@ -50,7 +51,6 @@ pub fn router(api: Api) -> Router {
         .route("/v1/certificates", get(certificates::list))
         .route("/v1/certificates/{name}", put(certificates::supply).delete(certificates::remove))
         .route("/v1/certificates/{name}/retry", post(certificates::retry))
-        .route("/v1/metrics", get(metrics::show))
         .route("/v1/zones", get(dns::zones))
         .route("/v1/zones/{name}", put(dns::add_zone).delete(dns::remove_zone))
         .route("/v1/records", get(dns::records).post(dns::add_record).delete(dns::remove_record))

@@ -6,6 +6,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::{
     logs::Logs,
+    metrics::Figures,
     model::{Certificate, DomainName, Observation},
     ops::grant::TokenKey,
     server::caller::Attempts,
@@ -41,27 +42,6 @@ pub struct Api {
     pub figures: Figures,
     /// Names to look up now; each is answered when it is on record where it leads.
     pub lookups: mpsc::Sender<(DomainName, oneshot::Sender<()>)>,
-}
-
-/// What is counted, as the text that `GET /v1/metrics` answers with.
-#[derive(Clone)]
-pub struct Figures(Arc<dyn Fn() -> Option<String> + Send + Sync>);
-
-impl Figures {
-    /// Takes what makes the text; `None` once there is nothing left that counts.
-    pub fn new(render: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(render))
-    }
-
-    pub(super) fn render(&self) -> Option<String> {
-        (self.0)()
-    }
-}
-
-impl std::fmt::Debug for Figures {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Figures")
-    }
 }
 
 /// Where the world finds apps.

@@ -49,6 +49,19 @@ pub(crate) fn containers(installation: &str) -> Vec<Container> {
     containers
 }
 
+/// The addresses of an app's running containers, in order.
+pub(crate) fn addresses(installation: &str, app: &str) -> Vec<String> {
+    let all = list("containers/json", installation);
+    let of = |one: &&Value| one["Labels"]["paas.app"] == app && one["State"] == "running";
+    let networks = all.iter().filter(of).map(|one| &one["NetworkSettings"]["Networks"]);
+    let mut addresses: Vec<String> = networks
+        .flat_map(|networks| networks.as_object().into_iter().flat_map(|them| them.values()))
+        .map(|network| text(network, "IPAddress"))
+        .collect();
+    addresses.sort();
+    addresses
+}
+
 /// The names of its networks.
 pub(crate) fn networks(installation: &str) -> Vec<String> {
     list("networks", installation).iter().map(|value| text(value, "Name")).collect()

@@ -5,6 +5,7 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -59,8 +60,8 @@ impl Drop for Pebble {
 fn certificate(folder: &Path, names: &[&str]) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // By default both would have the same name, and curl would take one for its own issuer.
-    authority.distinguished_name.push(DnType::CommonName, "root of a test");
+    // OpenSSL takes a certificate whose issuer has the name of its owner for self-signed.
+    authority.distinguished_name.push(DnType::CommonName, "the authority of a test");
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let key = KeyPair::generate().unwrap();
@@ -79,10 +80,10 @@ fn curl(root: &Path, port: u16, host: &str) -> Output {
     run(&mut command)
 }
 
-/// The port that the server speaks TLS on.
+/// The port that the server speaks TLS on, as the daemon that started last says.
 fn tls(server: &Server) -> u16 {
     let log = server.log();
-    let line = log.lines().find(|line| line.contains("edge") && line.contains("at=https://"));
+    let line = log.lines().rev().find(|line| line.contains("edge") && line.contains("at=https://"));
     let at = line.unwrap().split("at=https://").nth(1).unwrap();
     at.split([' ', '"']).next().unwrap().rsplit(':').next().unwrap().parse().unwrap()
 }
@@ -125,7 +126,7 @@ fn a_domain_gets_its_certificate_by_itself() {
 fn a_user_brings_a_certificate_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     certificate(folder.path(), &["shop.example.test"]);
-    let (server, _) = server(Vec::new());
+    let (mut server, _) = server(Vec::new());
     server.paas(&["apps", "create", "shop"]).ok();
     server.paas(&["domains", "add", "shop.example.test", "-a", "shop"]).ok();
     let at = |name: &str| folder.path().join(name).display().to_string();
@@ -143,9 +144,39 @@ fn a_user_brings_a_certificate_of_their_own() {
     let line = secret.lines().nth(1).unwrap();
     let export = server.paas(&["certs", "--json"]).ok() + &server.log();
     assert!(!export.contains(line), "the key is shown");
+    the_first_visitor_sees_it_too(&mut server, &folder.path().join("root.pem"));
     server.paas(&["certs", "remove", "shop.example.test"]).ok();
     until("it is not presented any more", || {
         let seen = curl(&folder.path().join("root.pem"), tls(&server), "shop.example.test");
         (seen.code != 0).then_some(())
     });
+}
+
+/// No handshake fails while a daemon takes over from another, nor right after a start.
+fn the_first_visitor_sees_it_too(server: &mut Server, root: &Path) {
+    let (port, over) = (tls(server), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let visits = scope.spawn(|| {
+            let mut visits = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                visits.push(curl(root, port, "shop.example.test"));
+            }
+            visits
+        });
+        server.upgrade();
+        until("the API of the successor answers", || server.info());
+        over.store(true, Ordering::Relaxed);
+        let visits = visits.join().unwrap();
+        println!("{} visitors during the upgrade", visits.len());
+        for visit in visits {
+            says(&visit.ok(), &["shop has nothing to show yet"]);
+        }
+    });
+    server.ended();
+    assert_eq!(tls(server), port);
+
+    server.kill9();
+    server.start_again(&[]);
+    let seen = curl(root, tls(server), "shop.example.test").ok();
+    says(&seen, &["over HTTP/2"]);
 }

@@ -33,6 +33,8 @@ mod domains;
 mod entry;
 mod hostile;
 mod https;
+mod measured;
+mod names;
 
 mod daemon;
 mod full_disk;

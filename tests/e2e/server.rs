@@ -284,24 +284,34 @@ impl Server {
         self.successor.unwrap_or_else(|| self.process.as_ref().unwrap().id())
     }
 
-    /// Has the daemon hand over to a successor, and waits until that one is all there is.
-    pub(crate) fn upgrade(&mut self) -> ExitStatus {
+    /// Asks the daemon to hand over to a successor.
+    pub(crate) fn ask_for_upgrade(&self) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-USR2", &pid]).status().unwrap().success());
+    }
+
+    /// Has the daemon hand over to a successor, and waits until that one has the data folder. The
+    /// former still answers what it has: [`Self::ended`] waits for it.
+    pub(crate) fn upgrade(&mut self) {
         let before = self.pid().to_string();
-        assert!(Command::new("kill").args(["-USR2", &before]).status().unwrap().success());
+        self.ask_for_upgrade();
         let holder = || fs::read_to_string(self.data.join("lock")).unwrap_or_default();
         let after = until("a successor has the data folder", || {
             let holder = holder().trim().to_owned();
             (!holder.is_empty() && holder != before).then_some(holder)
         });
         self.successor = Some(after.parse().unwrap());
-        self.ended()
     }
 
     /// Kills the daemon as a power cut would.
     pub(crate) fn kill9(&mut self) {
-        let mut process = self.process.take().unwrap();
-        process.kill().unwrap();
-        process.wait().unwrap();
+        if let Some(successor) = self.successor.take() {
+            end_at_once(successor);
+        }
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
     }
 
     /// Tells the daemon to end; [`Self::ended`] waits for it.
@@ -329,17 +339,22 @@ pub(crate) fn run(command: &mut Command) -> Output {
     }
 }
 
+/// Kills a process that is no child of ours, and waits until it is gone.
+fn end_at_once(process: u32) {
+    let _ = Command::new("kill").args(["-9", &process.to_string()]).status();
+    until("the successor is gone", || {
+        let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        // Whoever adopted it may leave it a zombie.
+        (status.is_empty() || status.contains(") Z ")).then_some(())
+    });
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
             println!("--- the daemon's log\n{}", self.log());
         }
-        if self.process.is_some() {
-            self.kill9();
-        }
-        if let Some(successor) = self.successor {
-            let _ = Command::new("kill").args(["-9", &successor.to_string()]).status();
-        }
+        self.kill9();
         let installation = self.installation();
         if !installation.is_empty() {
             docker::sweep(&installation);

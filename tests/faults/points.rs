@@ -1,5 +1,5 @@
 //! The list of points is the list of points: what stands in the code is in it, and the other way
-//! round. That each of them is passed in a deploy is shown by dying there.
+//! round. That each of them is passed, in a deploy or an upgrade, is shown by dying there.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -7,9 +7,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 fn every_point_in_the_code_is_on_the_list() {
     let mut found = BTreeSet::new();
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    let listed: BTreeSet<String> = paas::faults::POINTS.iter().map(ToString::to_string).collect();
+    let points = [paas::faults::POINTS, paas::faults::UPGRADE].concat();
+    let listed: BTreeSet<String> = points.iter().map(ToString::to_string).collect();
     assert_eq!(found, listed);
-    assert_eq!(listed.len(), paas::faults::POINTS.len(), "a point is listed twice");
+    assert_eq!(listed.len(), points.len(), "a point is listed twice");
 }
 
 /// The names of the points in all files below a folder.

@@ -53,14 +53,19 @@ pub(super) struct Shown {
 }
 
 impl Board {
-    /// An empty one; generations go on from what is published already.
+    /// One that goes on from what is published already: that stays until the first [`Self::present`].
     pub(super) fn new(
         certificates: watch::Sender<Arc<Certificates>>,
         texts: watch::Sender<Arc<Proofs>>,
-        fallback: Option<proxy::Certificate>,
     ) -> Arc<Self> {
-        let generation = certificates.borrow().generation;
-        let shown = Certificates { generation, fallback, ..Certificates::default() };
+        // Proofs of a task that was cut off are not ours to show.
+        let before = certificates.borrow().clone();
+        let shown = Certificates {
+            generation: before.generation,
+            hosts: before.hosts.clone(),
+            fallback: before.fallback.clone(),
+            ..Certificates::default()
+        };
         let state = Mutex::new(State { certificates: shown, ..State::default() });
         Arc::new(Self { state, certificates, texts })
     }

@@ -251,7 +251,7 @@ impl Executor {
     }
 
     /// Opens a certificate's private key.
-    pub(super) fn open(
+    fn open(
         &self,
         name: &DomainName,
         key: &Sealed,

@@ -4,7 +4,8 @@
 //! A pass presents what is issued, plans purely and lets orders be carried out beside it; an order
 //! takes seconds, and what is known of it is in the store, so that it goes on after any crash. In
 //! reading order: [`wanted`] says which names, [`plan`] what to do, [`budget`] how much of it,
-//! [`execute`] carries out, [`way`] and [`preflight`] prove, [`board`] shows, [`records`] and [`counts`] remember.
+//! [`execute`] carries out, [`way`] and [`preflight`] prove, [`presented`] opens and [`board`] shows,
+//! [`records`] and [`counts`] remember.
 //!
 //! Invariant: what is issued stays presented until its successor is in its place.
 
@@ -18,6 +19,7 @@ mod failure;
 mod pass;
 mod plan;
 mod preflight;
+mod presented;
 mod records;
 mod wanted;
 mod way;
@@ -29,5 +31,6 @@ mod tests;
 pub use budget::{Limits, Rate};
 use execute::Executor;
 pub use pass::{Certificates, Outlets, Settings};
+pub use presented::on_record;
 pub use wanted::{Platform, ZoneOf};
 pub use world::World;

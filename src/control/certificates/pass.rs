@@ -18,7 +18,7 @@ use super::{
     budget::Limits,
     execute::{Executor, Job},
     plan::{Situation, Step, plan},
-    records,
+    presented, records,
     wanted::{Platform, Wanted},
     world::World,
 };
@@ -29,7 +29,6 @@ use crate::{
         AcmeAccount, Certificate, CertificateHistory, CertificateSource, DomainName, Timestamp,
         zone::Proofs,
     },
-    pki,
     store::{SealingKey, Store, StoreError, View},
     telemetry::chain,
 };
@@ -84,7 +83,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Puts it together. The first pass presents what is on record.
+    /// Puts it together. It goes on from what is presented already ([`super::on_record`]).
     pub fn new(
         store: Store,
         sealing: SealingKey,
@@ -92,10 +91,7 @@ impl Certificates {
         world: World,
         outlets: Outlets,
     ) -> Self {
-        let fallback = pki::fallback().inspect_err(|error| {
-            tracing::error!(error = %chain(error), "the edge refuses TLS for unknown hosts");
-        });
-        let board = Board::new(outlets.certificates, outlets.texts, fallback.ok());
+        let board = Board::new(outlets.certificates, outlets.texts);
         let commits = store.changes();
         let accounts = Mutex::default();
         Self {
@@ -121,12 +117,7 @@ impl Certificates {
                 keep.insert(host);
                 continue;
             }
-            let usable = self
-                .executor
-                .open(&certificate.name, &issued.key)
-                .ok()
-                .and_then(|key| proxy::Certificate::from_pem(&issued.chain, &key).ok());
-            match usable {
+            match presented::open(&self.executor.sealing, certificate, issued) {
                 Some(usable) => {
                     self.unusable.remove(&certificate.name);
                     keep.insert(host.clone());

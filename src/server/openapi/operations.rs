@@ -43,6 +43,13 @@ pub(super) const OPERATIONS: [Operation; 35] = [
         &[],
         (Shape::None, One("Server")),
     ),
+    operation(
+        Get,
+        "/v1/metrics",
+        ("metrics", "What the edge and the daemon do, in Prometheus' text format"),
+        &[],
+        (Shape::None, Text),
+    ),
     operation(Get, "/v1/apps", ("listApps", "All apps"), &[], (Shape::None, Many("App"))),
     operation(Post, "/v1/apps", ("createApp", "Make an app"), &[], (One("CreateApp"), One("App"))),
     operation(Get, "/v1/apps/{app}", ("app", "One app"), &[], (Shape::None, One("App"))),
@@ -255,12 +262,5 @@ pub(super) const OPERATIONS: [Operation; 35] = [
         ("retryCertificate", "Try again now"),
         &[],
         (Shape::None, One("Certificate")),
-    ),
-    operation(
-        Get,
-        "/v1/metrics",
-        ("metrics", "Figures of the edge and of the server, in Prometheus' text format"),
-        &[],
-        (Shape::None, Text),
     ),
 ];

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
 use crate::crowd::Crowd;
+use crate::ledger::Ledger;
 use crate::listener;
-use crate::meter::Ledger;
 use crate::place::Door;
 use crate::retry::Budget;
 use crate::settings::{Feeds, Listen, Settings, Stuck};

@@ -78,8 +78,10 @@ mod wire;
 
 mod access_log;
 mod date;
+mod escape;
 mod figures;
 mod histogram;
+mod ledger;
 mod meter;
 mod pages;
 mod refusal;

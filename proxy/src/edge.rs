@@ -20,7 +20,7 @@ use crate::ledger::Ledger;
 use crate::listener;
 use crate::place::Door;
 use crate::retry::Budget;
-use crate::settings::{Feeds, Listen, Settings, Stuck};
+use crate::settings::{Feeds, Settings, Stuck};
 use crate::shared::{Desk, Shared};
 use crate::table::UpstreamId;
 use crate::tls::{NoRandomness, TicketKeys};
@@ -83,7 +83,7 @@ impl Edge {
         feeds: &Feeds,
         access_log: &AccessLog,
     ) -> Result<Self, BindError> {
-        let listeners = listen(&settings.listen, settings.inherited)?;
+        let listeners = listener::bind_all(&settings.listen, settings.inherited)?;
         let addresses = listeners.iter().filter_map(|socket| socket.local_addr().ok()).collect();
         let (tick, changes) = watch::channel(());
         let (inboxes, receivers): (Vec<_>, Vec<_>) =
@@ -259,28 +259,6 @@ impl Drop for Edge {
         self.shared.stopping.cancel();
         self.shared.cutting.cancel();
     }
-}
-
-/// Binds what was not inherited.
-fn listen(
-    listeners: &[Listen],
-    mut inherited: Vec<TcpListener>,
-) -> Result<Vec<TcpListener>, BindError> {
-    let mut one = |listen: &Listen| {
-        let address = listen.address;
-        let fits =
-            |own: SocketAddr| own == address || address.port() == 0 && own.ip() == address.ip();
-        let same = |socket: &TcpListener| socket.local_addr().is_ok_and(fits);
-        let socket = match inherited.iter().position(same) {
-            Some(index) => {
-                let socket = inherited.swap_remove(index);
-                socket.set_nonblocking(true).map(|()| socket)
-            }
-            None => listener::bind(address),
-        };
-        socket.map_err(|source| BindError::Listen { address, source })
-    };
-    listeners.iter().map(&mut one).collect()
 }
 
 fn watch_over(shared: &Arc<Shared>, stuck: Stuck) -> io::Result<Sender<()>> {

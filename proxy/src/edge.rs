@@ -202,8 +202,9 @@ impl Edge {
     }
 
     /// Leaves new connections to a successor that has the same sockets. Requests go on being
-    /// answered, each as the last one of its connection; nothing that is idle is closed, because
-    /// its next request may be on its way. [`Edge::shutdown`] ends it.
+    /// answered, each as the last one of its connection; no HTTP/1.1 connection that is idle is
+    /// closed, because its next request may be on its way. HTTP/2 clients are asked to leave, and
+    /// what they sent before they saw that is answered. [`Edge::shutdown`] ends it.
     pub fn retire(&mut self) {
         self.listeners.clear();
         self.shared.retiring.cancel();

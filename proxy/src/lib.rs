@@ -42,6 +42,7 @@ mod edge;
 pub mod handover;
 mod listener;
 mod shared;
+mod upkeep;
 mod watchdog;
 mod worker;
 

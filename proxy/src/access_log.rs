@@ -15,7 +15,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::arrival::Arrival;
 use crate::forwarded;
-use crate::meter::Ledger;
+use crate::ledger::Ledger;
 use crate::network::Network;
 use crate::refusal::Refusal;
 use crate::request::Request;

@@ -132,8 +132,9 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
+    use crate::ledger::Ledger;
     use crate::limits::Limits;
-    use crate::meter::{Ledger, Newcomer};
+    use crate::meter::Newcomer;
 
     /// Upstreams `u0`, `u1`, …, the last `new` of which have just joined.
     fn group(count: usize, new: usize, slow_start: Duration) -> Group {

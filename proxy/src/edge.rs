@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
 use crate::crowd::Crowd;
+use crate::ledger::Ledger;
 use crate::listener;
-use crate::meter::Ledger;
 use crate::place::Door;
 use crate::retry::Budget;
-use crate::settings::{Feeds, Listen, Settings, Stuck};
+use crate::settings::{Feeds, Settings, Stuck};
 use crate::shared::{Desk, Shared};
 use crate::table::UpstreamId;
 use crate::tls::{NoRandomness, TicketKeys};
@@ -83,7 +83,7 @@ impl Edge {
         feeds: &Feeds,
         access_log: &AccessLog,
     ) -> Result<Self, BindError> {
-        let listeners = listen(&settings.listen, settings.inherited)?;
+        let listeners = listener::bind_all(&settings.listen, settings.inherited)?;
         let addresses = listeners.iter().filter_map(|socket| socket.local_addr().ok()).collect();
         let (tick, changes) = watch::channel(());
         let (inboxes, receivers): (Vec<_>, Vec<_>) =
@@ -202,8 +202,9 @@ impl Edge {
     }
 
     /// Leaves new connections to a successor that has the same sockets. Requests go on being
-    /// answered, each as the last one of its connection; nothing that is idle is closed, because
-    /// its next request may be on its way. [`Edge::shutdown`] ends it.
+    /// answered, each as the last one of its connection; no HTTP/1.1 connection that is idle is
+    /// closed, because its next request may be on its way. HTTP/2 clients are asked to leave, and
+    /// what they sent before they saw that is answered. [`Edge::shutdown`] ends it.
     pub fn retire(&mut self) {
         self.listeners.clear();
         self.shared.retiring.cancel();
@@ -259,28 +260,6 @@ impl Drop for Edge {
         self.shared.stopping.cancel();
         self.shared.cutting.cancel();
     }
-}
-
-/// Binds what was not inherited.
-fn listen(
-    listeners: &[Listen],
-    mut inherited: Vec<TcpListener>,
-) -> Result<Vec<TcpListener>, BindError> {
-    let mut one = |listen: &Listen| {
-        let address = listen.address;
-        let fits =
-            |own: SocketAddr| own == address || address.port() == 0 && own.ip() == address.ip();
-        let same = |socket: &TcpListener| socket.local_addr().is_ok_and(fits);
-        let socket = match inherited.iter().position(same) {
-            Some(index) => {
-                let socket = inherited.swap_remove(index);
-                socket.set_nonblocking(true).map(|()| socket)
-            }
-            None => listener::bind(address),
-        };
-        socket.map_err(|source| BindError::Listen { address, source })
-    };
-    listeners.iter().map(&mut one).collect()
 }
 
 fn watch_over(shared: &Arc<Shared>, stuck: Stuck) -> io::Result<Sender<()>> {

@@ -1,22 +1,32 @@
-//! The edge: an HTTP/1.1 reverse proxy that routes by host to whoever the current [`Table`] names.
+//! The edge: a TLS reverse proxy and load balancer for HTTP/1.1 and HTTP/2 that routes by host and
+//! path to whoever the current [`Table`] names.
 //!
-//! It knows nothing of apps, containers or certificate authorities. A [`Table`] comes in over a
-//! `watch` channel; [`Traffic`] figures and [`Record`]s go out. Everything else is inside.
+//! It knows nothing of apps, containers or certificate authorities. A [`Table`] and [`Certificates`]
+//! come in over `watch` channels; [`Traffic`] figures and [`Record`]s go out. Everything else is
+//! inside. [`Edge::bind`] is where to begin.
 //!
-//! A request's life: `listener` accepts and hands the socket to the least loaded `worker`;
-//! `admission` reads who is behind a load balancer (`preface`) and shakes hands (`tls`);
-//! `intake` finds heads for a `connection`, `http2` finds streams; `request` validates one and
-//! writes what the upstream will get; `reception` leads it to a `venue` and past the `rules`;
-//! `forward` picks an upstream (`balance`), holds the request while there is none (`hold`) and
-//! retries where nothing was sent; `exchange` moves one request and one response over two `wire`s
-//! through two `pump`s; `tunnel` takes over after a 101; `pages` says what is wrong.
+//! A connection's life: `listener` accepts it and hands it to the least loaded `worker`;
+//! `admission` reads who is behind a load balancer (`preface`) and shakes hands (`tls`). Then
+//! `intake` finds request heads for a `connection`, or `http2` finds streams.
+//!
+//! A request's life: `request` checks its head and writes what the upstream will get; `reception`
+//! leads it to a `venue` and past the `rules`; `forward` picks an upstream from its `pool` by
+//! `balance`, holds the request while there is none (`hold`) and tries another where nothing was
+//! done (`retry`); each `attempt` moves one request and one response between two parties through
+//! two `pump`s (`exchange`), and `tunnel` takes over after a 101. What the edge has to say itself
+//! is a `refusal`, written by `pages`; what became of the request goes to the `access_log` and the
+//! `meter`s.
+//!
+//! The end: `handover` gives sockets and ticket keys to a successor, [`Edge::retire`] leaves new
+//! connections to it, [`Edge::shutdown`] lets the rest finish.
 //!
 //! Invariants:
 //! * No byte a client sends reaches an upstream unparsed: every head is written anew and every
-//!   body is decoded and framed anew.
+//!   body is decoded and framed anew. (A tunnel is the exception that both sides agreed to.)
 //! * A request is never sent to an upstream that its worker's current table does not have.
 //! * Every buffer, queue, wait and retry has a bound, and the bound has a name in [`Limits`].
 
+// What is said to the edge, as plain data.
 mod certificates;
 mod host;
 mod limits;
@@ -27,41 +37,52 @@ mod settings;
 mod site;
 mod table;
 
-mod admission;
-mod balance;
-mod connection;
-mod crowd;
+// The edge, its threads and their sockets.
 mod edge;
-mod exchange;
-mod fault;
-mod forward;
 pub mod handover;
-mod health;
-mod hold;
-mod intake;
 mod listener;
-mod outgoing;
-mod parting;
-mod place;
-mod pool;
-pub mod preface;
-mod reception;
-mod retry;
-mod rules;
 mod shared;
-mod sticky;
-mod tls;
-mod tunnel;
-mod upstream;
-mod venue;
-mod view;
+mod upkeep;
 mod watchdog;
 mod worker;
 
-mod http2;
-
-mod alarm;
+// A connection, until HTTP begins.
+mod admission;
 mod arrival;
+mod crowd;
+mod place;
+pub mod preface;
+mod tls;
+
+// A connection that speaks HTTP.
+mod connection;
+mod http2;
+mod intake;
+mod parting;
+
+// A request on its way to an upstream.
+mod attempt;
+mod exchange;
+mod fault;
+mod forward;
+mod hold;
+mod reception;
+mod retry;
+mod rules;
+mod tunnel;
+
+// A table as requests use it.
+mod balance;
+mod health;
+mod outgoing;
+mod pool;
+mod sticky;
+mod upstream;
+mod venue;
+mod view;
+
+// Messages: heads, bodies and what carries them.
+mod alarm;
 mod body;
 mod chunked;
 mod control;
@@ -72,19 +93,24 @@ mod input;
 mod party;
 mod pump;
 mod request;
+mod request_id;
 mod response;
 mod target;
 mod wire;
 
-mod access_log;
+// What the edge says itself.
 mod date;
 mod digits;
-mod figures;
-mod histogram;
-mod meter;
+mod escape;
 mod pages;
 mod refusal;
-mod request_id;
+
+// What is seen of it.
+mod access_log;
+mod figures;
+mod histogram;
+mod ledger;
+mod meter;
 mod traffic;
 
 #[cfg(feature = "fuzzing")]

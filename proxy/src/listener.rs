@@ -18,8 +18,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::arrival::{Arrival, Trust};
+use crate::edge::BindError;
 use crate::place::{Door, Place, Tenancy};
-use crate::settings::Preface;
+use crate::settings::{Listen, Preface};
 use crate::worker::Worker;
 
 /// A connection on its way to another worker.
@@ -30,8 +31,30 @@ const BACKLOG: i32 = 4096;
 /// How long to wait when there are no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// A socket for each address: the one that was inherited, or a new one.
+pub(crate) fn bind_all(
+    listeners: &[Listen],
+    mut inherited: Vec<TcpListener>,
+) -> Result<Vec<TcpListener>, BindError> {
+    let mut one = |listen: &Listen| {
+        let address = listen.address;
+        let fits =
+            |own: SocketAddr| own == address || address.port() == 0 && own.ip() == address.ip();
+        let same = |socket: &TcpListener| socket.local_addr().is_ok_and(fits);
+        let socket = match inherited.iter().position(same) {
+            Some(index) => {
+                let socket = inherited.swap_remove(index);
+                socket.set_nonblocking(true).map(|()| socket)
+            }
+            None => bind(address),
+        };
+        socket.map_err(|source| BindError::Listen { address, source })
+    };
+    listeners.iter().map(&mut one).collect()
+}
+
 /// Binds one address. Options set here are inherited by every accepted socket (Linux).
-pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         // Both families are listed where both are wanted.

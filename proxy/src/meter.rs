@@ -1,12 +1,11 @@
-//! The counters behind [`crate::Traffic`], shared by all workers.
+//! The counters of one upstream and of one service, shared by all workers.
 //!
-//! They are written on every request and read rarely. The invariant: what is counted as in flight
+//! `ledger` has all of them by name. They are written on every request and read rarely. The invariant: what is counted as in flight
 //! is counted before the first byte is sent and until the last one, by a guard that cannot be
 //! forgotten.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::watch;
@@ -16,8 +15,6 @@ use crate::health::Health;
 use crate::limits::Limits;
 use crate::rules::queue::Queue;
 use crate::rules::rate::Buckets;
-use crate::table::{ServiceName, UpstreamId};
-use crate::tls::TlsMeter;
 
 /// The figures of one upstream.
 #[derive(Debug)]
@@ -51,7 +48,7 @@ pub(crate) enum Consequence {
 }
 
 impl UpstreamMeter {
-    fn new(newcomer: Newcomer, tick: watch::Sender<()>) -> Self {
+    pub(crate) fn new(newcomer: Newcomer, tick: watch::Sender<()>) -> Self {
         Self {
             in_flight: AtomicUsize::new(0),
             tunnels: AtomicUsize::new(0),
@@ -152,7 +149,8 @@ pub(crate) struct ServiceMeter {
 }
 
 impl ServiceMeter {
-    fn new(workers: usize) -> Self {
+    /// Nothing yet, for this many workers.
+    pub(crate) fn new(workers: usize) -> Self {
         Self {
             in_flight: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
@@ -212,92 +210,9 @@ impl Drop for Held {
     }
 }
 
-/// All figures, by name.
-#[derive(Debug)]
-pub(crate) struct Ledger {
-    upstreams: Mutex<BTreeMap<UpstreamId, Arc<UpstreamMeter>>>,
-    services: Mutex<BTreeMap<ServiceName, Arc<ServiceMeter>>>,
-    workers: usize,
-    tick: watch::Sender<()>,
-    pub(crate) unrouted: AtomicU64,
-    pub(crate) malformed: AtomicU64,
-    pub(crate) accept_faults: AtomicU64,
-    pub(crate) records_dropped: AtomicU64,
-    pub(crate) crowded: AtomicU64,
-    pub(crate) prefaces_refused: AtomicU64,
-    pub(crate) stalls: AtomicU64,
-    pub(crate) tls: TlsMeter,
-}
-
-impl Ledger {
-    /// Nothing yet, for this many workers.
-    pub(crate) fn new(tick: watch::Sender<()>, workers: usize) -> Self {
-        Self {
-            upstreams: Mutex::default(),
-            services: Mutex::default(),
-            workers,
-            tick,
-            unrouted: AtomicU64::new(0),
-            malformed: AtomicU64::new(0),
-            accept_faults: AtomicU64::new(0),
-            records_dropped: AtomicU64::new(0),
-            crowded: AtomicU64::new(0),
-            prefaces_refused: AtomicU64::new(0),
-            stalls: AtomicU64::new(0),
-            tls: TlsMeter::default(),
-        }
-    }
-
-    /// The meter of this upstream, the same one for as long as anybody uses it.
-    pub(crate) fn upstream(&self, id: &UpstreamId, newcomer: Newcomer) -> Arc<UpstreamMeter> {
-        let mut upstreams = lock(&self.upstreams);
-        let fresh = || Arc::new(UpstreamMeter::new(newcomer, self.tick.clone()));
-        Arc::clone(upstreams.entry(id.clone()).or_insert_with(fresh))
-    }
-
-    pub(crate) fn service(&self, name: &ServiceName) -> Arc<ServiceMeter> {
-        let fresh = || Arc::new(ServiceMeter::new(self.workers));
-        Arc::clone(lock(&self.services).entry(name.clone()).or_insert_with(fresh))
-    }
-
-    /// The meters in use. Those that only the ledger knows are forgotten here.
-    pub(crate) fn upstreams(&self) -> Vec<(UpstreamId, Arc<UpstreamMeter>)> {
-        let mut upstreams = lock(&self.upstreams);
-        upstreams.retain(|_, meter| Arc::strong_count(meter) > 1);
-        upstreams.iter().map(|(id, meter)| (id.clone(), Arc::clone(meter))).collect()
-    }
-
-    pub(crate) fn services(&self) -> Vec<(ServiceName, Arc<ServiceMeter>)> {
-        let mut services = lock(&self.services);
-        services.retain(|_, meter| Arc::strong_count(meter) > 1);
-        services.iter().map(|(name, meter)| (name.clone(), Arc::clone(meter))).collect()
-    }
-
-    /// Wakes whoever watches the traffic.
-    pub(crate) fn tick(&self) {
-        self.tick.send_replace(());
-    }
-}
-
-/// A map of counters is valid whatever a thread that died was doing to it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_idle_meter_is_forgotten_and_a_busy_one_is_not() {
-        let ledger = Ledger::new(watch::Sender::new(()), 1);
-        let guard = ledger.upstream(&UpstreamId::new("busy"), Newcomer::First).begin();
-        drop(ledger.upstream(&UpstreamId::new("idle"), Newcomer::First));
-        let names: Vec<_> = ledger.upstreams().into_iter().map(|(id, _)| id).collect();
-        assert_eq!(names, [UpstreamId::new("busy")]);
-        drop(guard);
-        assert!(ledger.upstreams().is_empty());
-    }
 
     #[test]
     fn of_a_thousand_lots_exactly_so_many_win() {

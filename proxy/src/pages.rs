@@ -3,12 +3,12 @@
 //! Not templates of an app. Everything in a page is escaped, nothing in it is cached, and it names
 //! the request id, so that an operator finds the request in the log.
 
-use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use crate::control::Persistence;
 use crate::date::http_date;
-use crate::field::put;
+use crate::escape::{escape_html, escape_json, percent};
+use crate::field::{Extra, put};
 use crate::refusal::{Refusal, Words};
 use crate::request_id::RequestId;
 use crate::rules::{Passage, fields};
@@ -88,7 +88,7 @@ pub(crate) struct Page<'a> {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// In the order in which they are sent, with a `Content-Length`.
-    pub(crate) fields: Vec<(&'static str, String)>,
+    pub(crate) fields: Vec<Extra>,
     /// Empty if only the head was asked for.
     pub(crate) body: String,
 }
@@ -98,21 +98,22 @@ impl Page<'_> {
     pub(crate) fn answer(&self) -> Answer {
         let words = self.refusal.words();
         let (media_type, mut body) = self.body();
+        let extra = |name, value| Extra { name, value };
         let mut fields = vec![
-            ("Date", http_date(self.at)),
-            ("Content-Type", media_type.into()),
-            ("Content-Length", body.len().to_string()),
-            ("Cache-Control", "no-store".into()),
-            ("X-Request-Id", self.id.as_str().into()),
+            extra("Date", http_date(self.at)),
+            extra("Content-Type", media_type.into()),
+            extra("Content-Length", body.len().to_string()),
+            extra("Cache-Control", "no-store".into()),
+            extra("X-Request-Id", self.id.as_str().into()),
         ];
         // To a gRPC client every answer of a server is a 200, and its fields say how it went.
         let status = if self.format == Format::Grpc { 200 } else { words.status };
         if self.format == Format::Grpc {
-            fields.push(("grpc-status", grpc_status(words.status).into()));
-            fields.push(("grpc-message", grpc_message(&words.title)));
+            fields.push(extra("grpc-status", grpc_status(words.status).into()));
+            fields.push(extra("grpc-message", percent(&words.title)));
         }
         fields.extend(self.refusal.field());
-        fields.extend(self.passage.hsts().map(|hsts| (HSTS, hsts.into())));
+        fields.extend(self.passage.hsts().map(|hsts| extra(HSTS, hsts.into())));
         if self.part == Part::Head {
             body.clear();
         }
@@ -124,7 +125,7 @@ impl Page<'_> {
         let answer = self.answer();
         let line = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
         out.extend_from_slice(line.as_bytes());
-        for (name, value) in &answer.fields {
+        for Extra { name, value } in &answer.fields {
             put(out, name, value.as_bytes());
         }
         match persistence {
@@ -170,20 +171,6 @@ fn grpc_status(status: u16) -> &'static str {
     }
 }
 
-/// Printable ASCII as it is, the rest in percent signs.
-fn grpc_message(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if matches!(byte, b' '..=b'~') && byte != b'%' {
-            safe.push(char::from(byte));
-        } else {
-            // Writing to a `String` cannot fail.
-            let _ = write!(safe, "%{byte:02X}");
-        }
-    }
-    safe
-}
-
 /// The field that a site's wish for TLS is said in.
 pub(crate) const HSTS: &str = "Strict-Transport-Security";
 
@@ -216,37 +203,6 @@ fn json(words: &Words, id: &RequestId) -> String {
         escape_json(&words.title),
         escape_json(&words.explanation)
     )
-}
-
-fn escape_html(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            _ => safe.push(letter),
-        }
-    }
-    safe
-}
-
-fn escape_json(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '"' => safe.push_str("\\\""),
-            '\\' => safe.push_str("\\\\"),
-            control if control < ' ' => {
-                // Writing to a `String` cannot fail.
-                let _ = write!(safe, "\\u{:04x}", u32::from(control));
-            }
-            _ => safe.push(letter),
-        }
-    }
-    safe
 }
 
 fn reason(status: u16) -> &'static str {

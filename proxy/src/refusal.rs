@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::field::Extra;
 use crate::head::Malformed;
 use crate::host::Host;
 use crate::table::{Absence, Service};
@@ -100,22 +101,23 @@ impl Refusal {
     }
 
     /// The fields that belong to this answer and to no other.
-    pub(crate) fn field(&self) -> Option<(&'static str, String)> {
+    pub(crate) fn field(&self) -> Option<Extra> {
+        let extra = |name, value| Some(Extra { name, value });
         let seconds = |wait: Duration| {
             // A part of a second counts whole: whoever asks again too early waits longer.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            Some(("Retry-After", seconds.max(1).to_string()))
+            extra("Retry-After", seconds.max(1).to_string())
         };
         match self {
             Self::Absent(service) => seconds(service.absent.retry_after),
             Self::Maintenance(absence) => seconds(absence.retry_after),
             Self::TooOften { wait } => seconds(*wait),
             Self::Crowded => seconds(Duration::from_secs(1)),
-            Self::Moved { location, .. } => Some(("Location", location.to_string())),
-            Self::Password { challenge } => Some(("WWW-Authenticate", challenge.to_string())),
-            Self::OnlyRead => Some(("Allow", "GET, HEAD".into())),
+            Self::Moved { location, .. } => extra("Location", location.to_string()),
+            Self::Password { challenge } => extra("WWW-Authenticate", challenge.to_string()),
+            Self::OnlyRead => extra("Allow", "GET, HEAD".into()),
             Self::Here | Self::Trace => {
-                Some(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into()))
+                extra("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into())
             }
             _ => None,
         }

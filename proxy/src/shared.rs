@@ -10,9 +10,9 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::crowd::Crowd;
+use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::listener::Incoming;
-use crate::meter::Ledger;
 use crate::network::Network;
 use crate::retry::Budget;
 use crate::tls::TicketKeys;

@@ -114,7 +114,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::meter::Ledger;
+    use crate::ledger::Ledger;
     use crate::pool::Pool;
     use crate::site::Route;
     use crate::table::{Absence, Hold, Service};

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::host::Host;
-use crate::meter::{Ledger, Newcomer, ServiceMeter};
+use crate::ledger::Ledger;
+use crate::meter::{Newcomer, ServiceMeter};
 use crate::pattern::ByHost;
 use crate::pool::Pool;
 use crate::table::{Service, ServiceName, Table, Upstream, UpstreamId};

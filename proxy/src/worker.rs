@@ -10,8 +10,7 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
-use std::time::Duration;
+use std::sync::atomic::Ordering::SeqCst;
 
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
@@ -33,7 +32,6 @@ use crate::shared::{Desk, Shared};
 use crate::table::Table;
 use crate::tls::{Presented, Terms, TicketKeys};
 use crate::view::View;
-use crate::watchdog;
 
 /// What one worker needs to begin.
 #[derive(Debug)]
@@ -219,7 +217,7 @@ impl Worker {
         if self.is_retiring() { Persistence::Close } else { request.persistence }
     }
 
-    fn desk<T>(&self, look: impl FnOnce(&Desk) -> T) -> Option<T> {
+    pub(crate) fn desk<T>(&self, look: impl FnOnce(&Desk) -> T) -> Option<T> {
         self.shared.desks.get(self.index).map(look)
     }
 
@@ -269,44 +267,4 @@ impl Worker {
         self.desk(|desk| desk.presented.store(certificates.generation.saturating_add(1), SeqCst));
         self.shared.ledger.tick();
     }
-
-    /// Replaces the ticket keys of all workers when their time has come. One worker does it.
-    async fn rotate_tickets(self: Rc<Self>) {
-        if self.index != 0 {
-            return;
-        }
-        loop {
-            let until = self.shared.tickets.borrow().until();
-            tokio::time::sleep_until(until.into()).await;
-            let next = self.shared.tickets.borrow().rotated();
-            match next {
-                Ok(keys) => drop(self.shared.tickets.send_replace(keys)),
-                Err(error) => tracing::warn!(%error, "the ticket keys stay as they are"),
-            }
-            tokio::time::sleep(SHORTEST_PERIOD).await;
-        }
-    }
-
-    /// Shows the watchdog that this worker runs.
-    async fn beat(self: Rc<Self>) {
-        loop {
-            self.desk(|desk| desk.beat.fetch_add(1, Relaxed));
-            tokio::time::sleep(watchdog::pause(self.shared.limits.stuck)).await;
-        }
-    }
-
-    /// Closes idle upstream connections that are old or were closed by the upstream.
-    async fn sweep(self: Rc<Self>) {
-        let limits = &self.shared.limits;
-        loop {
-            tokio::time::sleep(limits.pool_idle.max(SHORTEST_SWEEP)).await;
-            for peer in self.view().peers() {
-                peer.sweep(limits);
-            }
-        }
-    }
 }
-
-/// A limit of zero must not keep a thread busy.
-const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
-const SHORTEST_PERIOD: Duration = Duration::from_secs(1);

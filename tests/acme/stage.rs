@@ -1,7 +1,12 @@
 //! A server without containers: the store, the DNS server, the door for proofs, and the task that gets
 //! certificates, which can be killed and started again.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use paas::{
     acme, clock,
@@ -11,7 +16,10 @@ use paas::{
         zones::{Naming, Published},
     },
     dns::{self, Lookup, Zones},
-    model::{AcmeAccount, Actor, Certificate, CertificateState, Domain, Zone, zone::Proofs},
+    model::{
+        AcmeAccount, Actor, Certificate, CertificateState, DnsData, DnsRecord, Domain, Zone,
+        zone::Proofs,
+    },
     store::{self, SealingKey, Store, StoreOptions, View},
 };
 use proxy::{Edge, Feeds, Listen, Table};
@@ -52,7 +60,19 @@ impl Stage {
         let store = Store::open(folder.path(), options).unwrap();
         let now = clock::now();
         let zone = Zone { name: ZONE.parse().unwrap(), created_at: now, by: Actor::platform() };
-        store.transact::<_, store::StoreError, _>(move |tx| tx.put(&zone)).await.unwrap();
+        // Otherwise a name is looked up while the zone still learns of it.
+        let everything = DnsRecord {
+            name: format!("*.{ZONE}").parse().unwrap(),
+            data: DnsData::A { address: Ipv4Addr::LOCALHOST },
+            ttl: 60,
+            created_at: now,
+            by: Actor::platform(),
+        };
+        let begun = store.transact::<_, store::StoreError, _>(move |tx| {
+            tx.put(&zone)?;
+            tx.put(&everything)
+        });
+        begun.await.unwrap();
         let (certificates, presented) = watch::channel(Arc::default());
         let (proofs, proofs_seen) = watch::channel(Arc::default());
         let (zones, zones_seen) = watch::channel(Arc::new(Zones::default()));
@@ -70,6 +90,10 @@ impl Stage {
             published: Published::default(),
         };
         tokio::spawn(task::run(naming, CancellationToken::new()));
+        let lookup = Lookup::at(dns).unwrap();
+        while lookup.addresses(&format!("any.{ZONE}")).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let (table, table_seen) = watch::channel(Arc::default());
         let edge = edge(table_seen, presented.clone());
         let (http, tls) = (edge.addresses()[0].port(), edge.addresses()[1].port());
@@ -85,7 +109,7 @@ impl Stage {
                 limits: Limits::default(),
             },
             presented,
-            lookup: Lookup::at(dns).unwrap(),
+            lookup,
             dns,
             http,
             tls,

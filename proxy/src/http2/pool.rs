@@ -50,6 +50,8 @@ impl Pool {
         let mut builder = Builder::new();
         builder
             .enable_push(false)
+            // Until the upstream has said how many it takes; it may refuse those beyond that.
+            .initial_max_send_streams(1)
             .initial_window_size(limits.stream_window)
             .initial_connection_window_size(limits.connection_window)
             .max_header_list_size(u32::try_from(limits.head).unwrap_or(u32::MAX))

@@ -15,8 +15,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::body::{self, Body};
 use crate::control::Persistence;
-use crate::field::{Field, MOST_FIELDS, put};
+use crate::field::put;
 use crate::head::Malformed;
+use crate::pages;
 use crate::party::{Client, Party, Told};
 use crate::pump::Encoding;
 use crate::response::Head;
@@ -88,26 +89,17 @@ impl Stream {
         self.end = End::Sent;
     }
 
-    /// Puts an answer that stands whole in `text`, as HTTP/1.1 writes it. All that the edge says
-    /// itself is written once, in that form.
-    pub(crate) fn put_answer(&mut self, text: &[u8]) -> Result<(), Malformed> {
-        let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
-        let mut parsed = httparse::Response::new(&mut fields);
-        let Ok(httparse::Status::Complete(length)) = parsed.parse(text) else {
-            return Err(Malformed::FirstLine);
-        };
+    /// Puts a whole answer of the edge's own.
+    pub(crate) fn put_answer(&mut self, answer: &pages::Answer) -> Result<(), Malformed> {
         let mut response = Response::new(());
-        let status = StatusCode::from_u16(parsed.code.unwrap_or_default());
+        let status = StatusCode::from_u16(answer.status);
         *response.status_mut() = status.map_err(|_| Malformed::FirstLine)?;
-        for field in parsed.headers.iter() {
-            if Field::of(field.name) != Field::Connection {
-                add(response.headers_mut(), field.name.as_bytes(), field.value)
-                    .ok_or(Malformed::Field)?;
-            }
+        for field in &answer.fields {
+            add(response.headers_mut(), field.name.as_bytes(), field.value.as_bytes())
+                .ok_or(Malformed::Field)?;
         }
-        let body = text.get(length..).unwrap_or_default();
-        self.begin(response, if body.is_empty() { Last::Head } else { Last::None })?;
-        self.output.extend_from_slice(body);
+        self.begin(response, if answer.body.is_empty() { Last::Head } else { Last::None })?;
+        self.output.extend_from_slice(answer.body.as_bytes());
         self.put_end(Encoding::Plain, &[])
     }
 

@@ -16,7 +16,6 @@ use http::Request as Received;
 use crate::access_log::{Abort, Record};
 use crate::alarm::Alarm;
 use crate::body::Extent;
-use crate::control::Persistence;
 use crate::forward::{After, Turn};
 use crate::pages::{Format, Page, Part};
 use crate::parting;
@@ -166,10 +165,8 @@ impl Visit<'_> {
     }
 
     async fn say(&mut self, page: &Page<'_>, stream: &mut Stream) {
-        let mut text = Vec::new();
-        page.put(Persistence::KeepAlive, &mut text);
         let limits = &self.session.worker.shared.limits;
-        let said = stream.put_answer(&text).is_ok()
+        let said = stream.put_answer(&page.answer()).is_ok()
             && parting::flush(stream, &mut self.kit.alarm, limits).await.is_ok();
         if !said {
             stream.reset(Reason::CANCEL);

@@ -72,7 +72,7 @@ fn status_lines_and_dates() {
             GET,
             "HTTP/1.1 200 D\u{e9}j\u{e0}\r\nContent-Length: 0\r\n\r\n",
             &["HTTP/1.1 200 "],
-            &["502"],
+            &["HTTP/1.1 502"],
         ),
         (
             "9112 4 no space behind the status",

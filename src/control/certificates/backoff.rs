@@ -17,15 +17,18 @@ pub(super) fn after(attempts: u32) -> Duration {
 }
 
 /// The wait after a name was found not to lead here for so many times: a person is about to set a
-/// record and watches, so it is short at first.
+/// record and watches, and a zone of ours learns of a name at the same moment as we do, so it is
+/// short at first.
 pub(super) fn after_preflight(attempts: u32) -> Duration {
-    let minutes = match attempts {
-        0..=10 => 1,
-        11..=30 => 5,
-        31..=60 => 15,
-        _ => 60,
-    };
-    Duration::from_mins(minutes)
+    Duration::from_secs(match attempts {
+        0 | 1 => 2,
+        2 => 10,
+        3 => 30,
+        4..=10 => 60,
+        11..=30 => 300,
+        31..=60 => 900,
+        _ => 3600,
+    })
 }
 
 /// When a certificate with this life is to be renewed if its authority has no opinion: at two thirds

@@ -28,8 +28,7 @@ pub(crate) async fn admit(tenancy: Tenancy<TcpStream>, worker: Rc<Worker>) {
         match timeout(patience, origin(&mut stream)).await {
             Ok(Ok(Origin::Sender)) => {}
             Ok(Ok(Origin::Client(client))) => {
-                arrival.peer = client;
-                arrival.trust = worker.trust(client.ip());
+                arrival.sent_by(client, worker.trust(client.ip()));
                 if !place.seat(client.ip(), arrival.trust) {
                     return;
                 }

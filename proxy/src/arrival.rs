@@ -3,11 +3,12 @@
 //! It decides whom to believe, not what to do with it. The invariant: an upstream sees what a
 //! stranger claims about its own address in no field that we know.
 
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::digits::{put_address, put_number};
+use crate::digits::put_number;
 use crate::field::{Field, Fields, put};
 use crate::forwarded::{self, Way};
 use crate::head::Malformed;
@@ -27,12 +28,30 @@ pub(crate) enum Trust {
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {
     pub(crate) peer: SocketAddr,
+    /// Its address as text, which every head says several times.
+    address: Box<str>,
     pub(crate) local_port: u16,
     pub(crate) trust: Trust,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
     /// What the handshake ended with, on TLS listeners.
     pub(crate) tls: Option<Arc<Session>>,
+}
+
+impl Arrival {
+    /// A connection without TLS.
+    pub(crate) fn plain(peer: SocketAddr, local_port: u16, trust: Trust) -> Self {
+        Self { peer, address: spelt(peer), local_port, trust, scheme: "http", tls: None }
+    }
+
+    /// Notes that the peer spoke for another.
+    pub(crate) fn sent_by(&mut self, client: SocketAddr, trust: Trust) {
+        (self.peer, self.address, self.trust) = (client, spelt(client), trust);
+    }
+}
+
+fn spelt(peer: SocketAddr) -> Box<str> {
+    peer.ip().to_canonical().to_string().into()
 }
 
 /// Whether the client speaks TLS, with us or with a trusted proxy in front.
@@ -111,7 +130,6 @@ pub(crate) fn put_arrival(
     authority: &str,
     out: &mut Vec<u8>,
 ) {
-    let peer: IpAddr = arrival.peer.ip().to_canonical();
     out.extend_from_slice(b"X-Forwarded-For: ");
     for value in &known.forwarded_for {
         out.extend_from_slice(value);
@@ -120,20 +138,14 @@ pub(crate) fn put_arrival(
     if known.forwarded_for.is_empty() {
         // A peer that tells the way as `Forwarded` gets it told in these words too.
         for hop in hops.iter().rev() {
-            put_address(out, *hop);
-            out.extend_from_slice(b", ");
+            // Writing to a `Vec` cannot fail.
+            let _ = write!(out, "{hop}, ");
         }
     }
-    let written = out.len();
-    put_address(out, peer);
-    let written = written..out.len();
-    out.extend_from_slice(b"\r\nX-Real-IP: ");
-    match known.real_ip {
-        Some(value) => out.extend_from_slice(value),
-        // The same text again: writing an address costs more than copying one.
-        None => out.extend_from_within(written),
-    }
+    let peer = &*arrival.address;
+    out.extend_from_slice(peer.as_bytes());
     out.extend_from_slice(b"\r\n");
+    put(out, "X-Real-IP", known.real_ip.unwrap_or(peer.as_bytes()));
     let host = known.forwarded_host.unwrap_or(authority.as_bytes());
     let proto = known.proto.unwrap_or(arrival.scheme.as_bytes());
     Way { said: &known.forwarded, hops, peer, host, proto }.put(out);

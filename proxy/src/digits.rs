@@ -2,8 +2,6 @@
 //!
 //! Not a formatter: `write!` takes some hundred instructions for a number, and a head has about ten.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 /// The digits of the largest `u64`.
 const MOST: usize = 20;
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -26,24 +24,6 @@ pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
 /// Appends a number below 100 in two digits.
 pub(crate) fn put_two(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&[b'0' + low(number / 10 % 10), b'0' + low(number % 10)]);
-}
-
-/// Appends the address as everybody writes it.
-pub(crate) fn put_address(out: &mut Vec<u8>, address: IpAddr) {
-    match address {
-        IpAddr::V4(address) => put_v4(out, address),
-        // Where its longest run of zeros is, is better left to the library.
-        IpAddr::V6(address) => out.extend_from_slice(address.to_string().as_bytes()),
-    }
-}
-
-fn put_v4(out: &mut Vec<u8>, address: Ipv4Addr) {
-    let [first, rest @ ..] = address.octets();
-    put_number(out, first.into());
-    for octet in rest {
-        out.push(b'.');
-        put_number(out, octet.into());
-    }
 }
 
 /// The 32 hexadecimal digits of a number.
@@ -79,9 +59,6 @@ mod tests {
         assert_eq!(written(|out| put_two(out, 59)), "59");
         for number in [0, 1 << 100 | 0xab, u128::MAX] {
             assert_eq!(written(|out| out.extend(hex(number))), format!("{number:032x}"));
-        }
-        for address in ["0.0.0.0", "192.0.2.10", "255.255.255.255", "2001:db8::1"] {
-            assert_eq!(written(|out| put_address(out, address.parse().unwrap())), address);
         }
     }
 }

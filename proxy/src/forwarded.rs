@@ -4,9 +4,9 @@
 //! It reads and writes values; whether a peer's word counts at all is `arrival`'s business. The
 //! invariant: an address is believed only if everybody behind it, up to us, is trusted.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use crate::digits::put_address;
 use crate::network::Network;
 
 /// More proxies than anybody has in front; a longer way is not followed to its end.
@@ -88,7 +88,8 @@ pub(crate) struct Way<'a> {
     pub(crate) said: &'a [&'a [u8]],
     /// Where it is not said: who the request came through, nearest first.
     pub(crate) hops: &'a [IpAddr],
-    pub(crate) peer: IpAddr,
+    /// The address of the peer.
+    pub(crate) peer: &'a str,
     /// What the client called the host, and by which scheme it asked.
     pub(crate) host: &'a [u8],
     pub(crate) proto: &'a [u8],
@@ -105,15 +106,14 @@ impl Way<'_> {
         // A peer that tells the way in other words gets it told in these.
         let hops = if self.said.is_empty() { self.hops } else { &[] };
         let mut first = true;
-        for address in hops.iter().rev().chain([&self.peer]) {
+        let hops = hops.iter().rev().map(|hop| Cow::Owned(hop.to_string()));
+        for address in hops.chain([Cow::Borrowed(self.peer)]) {
             out.extend_from_slice(if first { b"" } else { b", " });
-            let (before, behind): (&[u8], &[u8]) = match address {
-                IpAddr::V4(_) => (b"for=", b""),
-                IpAddr::V6(_) => (b"for=\"[", b"]\""),
-            };
-            out.extend_from_slice(before);
-            put_address(out, *address);
-            out.extend_from_slice(behind);
+            let (before, behind) =
+                if address.contains(':') { ("for=\"[", "]\"") } else { ("for=", "") };
+            for part in [before, &address, behind] {
+                out.extend_from_slice(part.as_bytes());
+            }
             if std::mem::take(&mut first) {
                 put_pair(out, b";host=", self.host);
                 put_pair(out, b";proto=", self.proto);
@@ -183,7 +183,7 @@ mod tests {
 
     fn check(said: &[&[u8]], hops: &[&str], host: &str, expected: &str) {
         let hops: Vec<IpAddr> = hops.iter().map(|hop| hop.parse().unwrap()).collect();
-        let peer = "2001:db8::1".parse().unwrap();
+        let peer = "2001:db8::1";
         let way = Way { said, hops: &hops, peer, host: host.as_bytes(), proto: b"https" };
         let mut out = Vec::new();
         way.put(&mut out);

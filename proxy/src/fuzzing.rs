@@ -28,13 +28,8 @@ pub fn request(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn read(bytes: &[u8]) -> Option<(Request, Vec<u8>)> {
-    let arrival = Arrival {
-        peer: SocketAddr::from(([192, 0, 2, 1], 50_000)),
-        local_port: 80,
-        trust: Trust::Trusted,
-        scheme: "http",
-        tls: None,
-    };
+    let peer = SocketAddr::from(([192, 0, 2, 1], 50_000));
+    let arrival = Arrival::plain(peer, 80, Trust::Trusted);
     let mut out = Vec::new();
     let request =
         Request::read(first_head(bytes)?, &arrival, UNIX_EPOCH, &Limits::default(), &mut out);
@@ -52,8 +47,8 @@ pub fn response(bytes: &[u8]) -> Option<Vec<u8>> {
         passage: &Passage::unknown(),
         persistence: Persistence::KeepAlive,
         uploading: Uploading::Done,
-        at: UNIX_EPOCH,
         encoders: Limits::default().encoders,
+        clock: || UNIX_EPOCH,
     };
     let mut client = Wire::new(tokio::io::empty(), 0);
     response::pass(first_head(bytes)?, &around, &mut client).ok()?;

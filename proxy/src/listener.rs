@@ -107,7 +107,7 @@ pub(crate) async fn accept(listener: tokio::net::TcpListener, door: Door, worker
 
 fn arrival(worker: &Worker, peer: SocketAddr, door: Door) -> Arrival {
     let trust = worker.trust(peer.ip());
-    Arrival { peer, local_port: door.port, trust, scheme: "http", tls: None }
+    Arrival::plain(peer, door.port, trust)
 }
 
 /// Serves what other workers accepted for this one.

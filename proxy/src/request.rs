@@ -299,7 +299,7 @@ mod tests {
 
     fn read(head: &str, trust: Trust) -> (Result<Request, u16>, String) {
         let peer = "192.0.2.9:5000".parse().unwrap();
-        let arrival = Arrival { peer, local_port: 80, trust, scheme: "http", tls: None };
+        let arrival = Arrival::plain(peer, 80, trust);
         let at = UNIX_EPOCH + Duration::from_millis(1500);
         let mut out = Vec::new();
         let found = Request::read(head.as_bytes(), &arrival, at, &Limits::default(), &mut out);

@@ -61,6 +61,7 @@ pub struct Build {
 /// How far a build is, in the order of its life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a build that succeeded is the usual one")]
 pub enum BuildStatus {
     /// It waits for its turn.
     Queued,

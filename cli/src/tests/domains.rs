@@ -193,7 +193,7 @@ async fn dns_reads_like_a_zone_file() {
     };
     server
         .on("GET /v1/zones", &[zone("apps.example.net", true), zone("example.com", false)])
-        .on("GET /v1/records", std::slice::from_ref(&record))
+        .on("GET /v1/records", &[&record])
         .on("POST /v1/records", &record)
         .on("DELETE /v1/records?name=example%2Ecom&kind=MX", &[record])
         .on("PUT /v1/zones/example.com", &zone("example.com", false));

@@ -8,11 +8,7 @@ cd "$ROOT"
 
 ROUNDS=${PAAS_BENCH_ROUNDS:-5}
 SECONDS_EACH=${PAAS_BENCH_SECONDS:-4}
-for program in dnsperf knotd named taskset; do
-  command -v "$program" >/dev/null ||
-    fail "bench-dns needs $program" "apt-get install dnsperf knot bind9 util-linux"
-done
-
+scripts/setup.sh benches
 say "building (release)"
 program=$(cargo bench --locked --bench dns --no-run --message-format=json |
   sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)

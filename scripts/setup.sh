@@ -46,18 +46,23 @@ NEEDED_BY_TESTS="
   nghttp:nghttp2-client     HTTP/2 by its reference implementation
   openssl:openssl           TLS by another library
   chromium:chromium         a page with a WebSocket, as people see it
+  pebble:pebble             a certificate authority that tells no one
+  dig:bind9-dnsutils        questions to the DNS server
   c++:g++                   the fuzzer's own code
 "
 NEEDED_FILES_BY_TESTS="
   /usr/share/doc/busybox-static/copyright:busybox-static
 "
 
-# Only the benches need these: other proxies, and load for HTTP/2.
+# Only the benches need these: other proxies and DNS servers, and load for them.
 NEEDED_BY_BENCHES="
   nginx:nginx-light         a proxy to be measured against
   haproxy:haproxy           another
   caddy:caddy               another
   h2load:nghttp2-client     load over HTTP/2
+  knotd:knot                a DNS server to be measured against
+  named:bind9               another
+  dnsperf:dnsperf           load over DNS
 "
 
 case "${1:-}" in
@@ -104,14 +109,15 @@ install_packages() {
   stop_services "${packages[@]}"
 }
 
-# Debian starts what it installs. The proxies are here to be measured, not to serve this machine.
+# Debian starts what it installs. These are here to be measured, not to serve this machine.
 stop_services() {
   local package
   [ -d /run/systemd/system ] || return 0
   for package in "$@"; do
     case "$package" in
       nginx-light) as_root systemctl disable --quiet --now nginx ;;
-      haproxy | caddy) as_root systemctl disable --quiet --now "$package" ;;
+      haproxy | caddy | knot) as_root systemctl disable --quiet --now "$package" ;;
+      bind9) as_root systemctl disable --quiet --now named ;;
     esac
   done
 }

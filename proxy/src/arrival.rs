@@ -3,14 +3,12 @@
 //! It decides whom to believe, not what to do with it. The invariant: an upstream sees what a
 //! stranger claims about its own address in no field that we know.
 
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use httparse::Header;
-
-use crate::field::{Field, put};
+use crate::digits::{put_address, put_number};
+use crate::field::{Field, Fields, put};
 use crate::forwarded::{self, Way};
 use crate::head::Malformed;
 use crate::request_id::RequestId;
@@ -49,7 +47,6 @@ pub(crate) enum Secure {
 pub(crate) struct Known<'b> {
     pub(crate) host: Option<&'b [u8]>,
     pub(crate) expect: Option<&'b [u8]>,
-    pub(crate) accept: &'b [u8],
     pub(crate) id: Option<RequestId>,
     pub(crate) max_forwards: Option<&'b [u8]>,
     forwarded: Vec<&'b [u8]>,
@@ -62,16 +59,15 @@ pub(crate) struct Known<'b> {
 }
 
 impl<'b> Known<'b> {
-    pub(crate) fn pick(fields: &[Header<'b>]) -> Result<Self, Malformed> {
+    pub(crate) fn pick(fields: &Fields<'_, 'b>) -> Result<Self, Malformed> {
         let mut known = Self::default();
-        for field in fields {
+        for (name, field) in fields.iter() {
             let value = field.value;
-            match Field::of(field.name) {
+            match name {
                 Field::Host if known.host.replace(value).is_some() => {
                     return Err(Malformed::HostRepeated);
                 }
                 Field::Expect => known.expect = Some(value),
-                Field::Accept => known.accept = value,
                 Field::RequestId => known.id = RequestId::keep(value),
                 Field::MaxForwards => known.max_forwards = Some(value),
                 Field::Forwarded => known.forwarded.push(value),
@@ -124,13 +120,12 @@ pub(crate) fn put_arrival(
     if known.forwarded_for.is_empty() {
         // A peer that tells the way as `Forwarded` gets it told in these words too.
         for hop in hops.iter().rev() {
-            let _ = write!(out, "{hop}, ");
+            put_address(out, *hop);
+            out.extend_from_slice(b", ");
         }
     }
-    let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let written = out.len();
-    // Writing to a `Vec` cannot fail.
-    let _ = write!(out, "{peer}");
+    put_address(out, peer);
     let written = written..out.len();
     out.extend_from_slice(b"\r\nX-Real-IP: ");
     match known.real_ip {
@@ -147,13 +142,23 @@ pub(crate) fn put_arrival(
     match known.port {
         Some(value) => put(out, "X-Forwarded-Port", value),
         None => {
-            let _ = write!(out, "X-Forwarded-Port: {}\r\n", arrival.local_port);
+            out.extend_from_slice(b"X-Forwarded-Port: ");
+            put_number(out, arrival.local_port.into());
+            out.extend_from_slice(b"\r\n");
         }
     }
     match known.start {
         Some(value) => put(out, "X-Request-Start", value),
         None => {
-            let _ = write!(out, "X-Request-Start: t={millis}\r\n");
+            out.extend_from_slice(b"X-Request-Start: t=");
+            put_number(out, millis(at));
+            out.extend_from_slice(b"\r\n");
         }
     }
+}
+
+/// Milliseconds since 1970, and 0 before.
+fn millis(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() * 1000 + u64::from(since.subsec_millis())
 }

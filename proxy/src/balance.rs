@@ -42,6 +42,11 @@ impl Group {
     /// than they is wrong, and none counts as left out.
     pub(crate) fn choose_fit(&self, tried: &[UpstreamId]) -> Option<Chosen> {
         let good = |peer: &Peer| peer.meter.health.is_good() && !tried.contains(&peer.id);
+        if let [only] = self.peers.as_slice()
+            && good(only)
+        {
+            return Some(begin(only));
+        }
         if let Some((one, other)) = two(self.peers.len()) {
             let (one, other) = (self.peers.get(one)?, self.peers.get(other)?);
             if good(one) && good(other) {

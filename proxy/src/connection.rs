@@ -96,7 +96,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             Ok(request) => request,
             Err(refusal) => return self.refuse_head(refusal, record).await,
         };
-        record.understood(&request);
+        if self.worker.log.is_read() {
+            record.understood(&request);
+        }
 
         let mut passage = Passage::unknown();
         let (after, rest) = match extent(&request, self.wire.input.bytes()) {
@@ -107,9 +109,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
         };
         let persistence = self.conclude(after, rest, &request, &passage, &mut record).await;
-        record.total = started.elapsed();
-        record.request_id = request.id.into_text();
-        self.worker.log.push(record);
+        if self.worker.log.is_read() {
+            record.total = started.elapsed();
+            record.request_id = request.id.into_text();
+            self.worker.log.push(record);
+        }
         persistence
     }
 
@@ -178,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                     Rest::Unclear => Persistence::Close,
                 };
                 let id = &request.id;
-                let (format, part) = (request.format, request.part());
+                let (format, part) = (Format::of(&self.head), request.part());
                 let page = Page { refusal: &refusal, passage, id, format, part, at: record.at };
                 self.say(&page, persistence).await
             }

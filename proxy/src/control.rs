@@ -3,9 +3,7 @@
 //! Used for requests and responses alike. It decides nothing that depends on a method or a status.
 //! The invariant: a head whose length could be read in two ways is malformed.
 
-use httparse::Header;
-
-use crate::field::Field;
+use crate::field::{Field, Fields};
 use crate::head::Malformed;
 
 /// The version of HTTP that a message came in.
@@ -57,13 +55,13 @@ pub(crate) struct Control<'b> {
 }
 
 impl<'b> Control<'b> {
-    pub(crate) fn read(version: Version, fields: &[Header<'b>]) -> Result<Self, Malformed> {
+    pub(crate) fn read(version: Version, fields: &Fields<'_, 'b>) -> Result<Self, Malformed> {
         let mut found = Tokens::default();
         let mut length = None;
         let mut coding = None;
         let mut upgrade = None;
-        for field in fields {
-            match Field::of(field.name) {
+        for (known, field) in fields.iter() {
+            match known {
                 Field::Connection => found.add(field.value)?,
                 Field::ContentLength => {
                     let value = number(field.value).ok_or(Malformed::Length)?;
@@ -139,10 +137,13 @@ impl<'b> Tokens<'b> {
 
 /// Digits only: no sign, no list, no blanks inside, nothing that overflows.
 fn number(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+    if value.is_empty() {
         return None;
     }
-    std::str::from_utf8(value).ok()?.parse().ok()
+    value.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 fn text(value: &[u8]) -> Result<&str, Malformed> {
@@ -151,12 +152,14 @@ fn text(value: &[u8]) -> Result<&str, Malformed> {
 
 #[cfg(test)]
 mod tests {
+    use httparse::Header;
+
     use super::*;
 
     fn check(version: Version, fields: &[(&str, &str)], expected: Result<Length, Malformed>) {
         let fields: Vec<Header<'_>> =
             fields.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
-        let found = Control::read(version, &fields).map(|control| control.length);
+        let found = Control::read(version, &Fields::of(&fields)).map(|control| control.length);
         assert_eq!(found, expected, "{fields:?}");
     }
 
@@ -188,7 +191,7 @@ mod tests {
             Header { name: "Connection", value: b"Upgrade, X-Secret ,close" },
             Header { name: "Upgrade", value: b"websocket" },
         ];
-        let control = Control::read(Version::Http11, &fields).unwrap();
+        let control = Control::read(Version::Http11, &Fields::of(&fields)).unwrap();
         assert_eq!(control.persistence, Persistence::Close);
         assert_eq!(control.upgrade, Some("websocket"));
         assert!(control.lists("x-secret") && !control.lists("close"));

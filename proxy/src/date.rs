@@ -4,6 +4,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::digits::{put_number, put_two};
+
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -13,15 +15,25 @@ pub(crate) fn http_date(at: SystemTime) -> String {
     let seconds = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
-    format!(
-        "{}, {day:02} {} {year} {:02}:{:02}:{:02} GMT",
-        name(&DAYS, days % 7),
-        name(&MONTHS, month - 1),
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    let mut out = Vec::with_capacity(LENGTH);
+    let (weekday, month) = (name(&DAYS, days % 7), name(&MONTHS, month - 1));
+    out.extend_from_slice(weekday.as_bytes());
+    out.extend_from_slice(b", ");
+    put_two(&mut out, day);
+    for part in [" ", month, " "] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    put_number(&mut out, year);
+    for (before, number) in [(b' ', second / 3600), (b':', second / 60 % 60), (b':', second % 60)] {
+        out.push(before);
+        put_two(&mut out, number);
+    }
+    out.extend_from_slice(b" GMT");
+    String::from_utf8(out).unwrap_or_default()
 }
+
+/// Of a date in this format.
+const LENGTH: usize = 29;
 
 fn name(names: &[&'static str], index: u64) -> &'static str {
     usize::try_from(index).ok().and_then(|index| names.get(index)).copied().unwrap_or_default()

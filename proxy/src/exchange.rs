@@ -249,7 +249,7 @@ where
                 // Asked only now: the edge may have begun to stop while the app was thinking.
                 persistence: self.worker.persistence_after(self.request),
                 uploading: self.uploading(),
-                at: (self.worker.shared.clock)(),
+                clock: self.worker.shared.clock,
             };
             let head = bytes.get(..length).unwrap_or_default();
             let kind =

@@ -3,6 +3,8 @@
 //! Values are not looked at here. The invariant: a name that differs from a known one only by `_`
 //! for `-` is never passed on, because CGI-like servers cannot tell the two apart.
 
+use httparse::Header;
+
 /// A field this crate treats specially, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Field {
@@ -12,7 +14,6 @@ pub(crate) enum Field {
     TransferEncoding,
     Upgrade,
     Expect,
-    Accept,
     Date,
     Via,
     MaxForwards,
@@ -34,15 +35,14 @@ pub(crate) enum Field {
     Other,
 }
 
-/// The names that are this long. Every field of every message is looked up several times, and most
-/// names are told apart from all of these by their length alone.
+/// The names that are this long: most names are told apart from all of these by their length alone.
 fn known(length: usize) -> &'static [(&'static str, Field)] {
     match length {
         2 => &[("te", Field::Hop)],
         3 => &[("via", Field::Via)],
         4 => &[("host", Field::Host), ("date", Field::Date)],
         5 => &[("proxy", Field::Disguised)],
-        6 => &[("expect", Field::Expect), ("accept", Field::Accept)],
+        6 => &[("expect", Field::Expect)],
         7 => &[("upgrade", Field::Upgrade)],
         9 => &[("forwarded", Field::Forwarded), ("x-real-ip", Field::RealIp)],
         10 => &[("connection", Field::Connection), ("keep-alive", Field::Hop)],
@@ -65,16 +65,46 @@ fn known(length: usize) -> &'static [(&'static str, Field)] {
 
 impl Field {
     pub(crate) fn of(name: &str) -> Self {
-        let same = |(known, _): &&(&str, Self)| same(known, name);
-        let Some((known, field)) = known(name.len()).iter().find(same) else {
-            return Self::Other;
-        };
-        if known.eq_ignore_ascii_case(name) { *field } else { Self::Disguised }
+        for (known, field) in known(name.len()) {
+            if known.eq_ignore_ascii_case(name) {
+                return *field;
+            }
+            if same(known, name) {
+                return Self::Disguised;
+            }
+        }
+        Self::Other
     }
 
     /// Whether a trailer section may carry it: nothing that frames, routes or identifies.
     pub(crate) fn may_trail(self) -> bool {
         matches!(self, Self::Other)
+    }
+}
+
+/// The fields of one head, each of them looked up once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields<'h, 'b> {
+    pub(crate) lines: &'h [Header<'b>],
+    known: [Field; MOST_FIELDS],
+}
+
+/// The most header fields of one head.
+pub(crate) const MOST_FIELDS: usize = 100;
+
+impl<'h, 'b> Fields<'h, 'b> {
+    /// Of no more than [`MOST_FIELDS`] lines.
+    pub(crate) fn of(lines: &'h [Header<'b>]) -> Self {
+        debug_assert!(lines.len() <= MOST_FIELDS, "the parsers have no room for more");
+        let mut known = [Field::Other; MOST_FIELDS];
+        for (known, line) in known.iter_mut().zip(lines) {
+            *known = Field::of(line.name);
+        }
+        Self { lines, known }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Field, &'h Header<'b>)> {
+        self.known.iter().copied().zip(self.lines)
     }
 }
 

@@ -4,9 +4,9 @@
 //! It reads and writes values; whether a peer's word counts at all is `arrival`'s business. The
 //! invariant: an address is believed only if everybody behind it, up to us, is trusted.
 
-use std::io::Write as _;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use crate::digits::put_address;
 use crate::network::Network;
 
 /// More proxies than anybody has in front; a longer way is not followed to its end.
@@ -29,6 +29,9 @@ pub(crate) fn client(peer: IpAddr, hops: &[IpAddr], trusted: &[Network]) -> IpAd
 /// `X-Forwarded-For` wins over `Forwarded`: everybody writes the former.
 pub(crate) fn hops(forwarded_for: &[&[u8]], forwarded: &[&[u8]]) -> Box<[IpAddr]> {
     if forwarded_for.is_empty() {
+        if forwarded.is_empty() {
+            return Box::default();
+        }
         let elements =
             forwarded.iter().rev().flat_map(|field| split(field, b',').into_iter().rev());
         return addresses(elements.map(for_of));
@@ -104,11 +107,13 @@ impl Way<'_> {
         let mut first = true;
         for address in hops.iter().rev().chain([&self.peer]) {
             out.extend_from_slice(if first { b"" } else { b", " });
-            // Writing to a `Vec` cannot fail.
-            let _ = match address {
-                IpAddr::V4(address) => write!(out, "for={address}"),
-                IpAddr::V6(address) => write!(out, "for=\"[{address}]\""),
+            let (before, behind): (&[u8], &[u8]) = match address {
+                IpAddr::V4(_) => (b"for=", b""),
+                IpAddr::V6(_) => (b"for=\"[", b"]\""),
             };
+            out.extend_from_slice(before);
+            put_address(out, *address);
+            out.extend_from_slice(behind);
             if std::mem::take(&mut first) {
                 put_pair(out, b";host=", self.host);
                 put_pair(out, b";proto=", self.proto);
@@ -120,11 +125,16 @@ impl Way<'_> {
 
 /// Leaves out what cannot be said in quotes without escaping: no host and no scheme needs that.
 fn put_pair(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let token = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+    };
     let plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'"' && *byte != b'\\';
     let quote: &[u8] = if value.iter().all(token) { b"" } else { b"\"" };
-    if !value.is_empty() && value.iter().all(plain) {
-        out.extend_from_slice(&[name, quote, value, quote].concat());
+    if !value.is_empty() && (quote.is_empty() || value.iter().all(plain)) {
+        for part in [name, quote, value, quote] {
+            out.extend_from_slice(part);
+        }
     }
 }
 

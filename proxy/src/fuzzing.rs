@@ -53,6 +53,7 @@ pub fn response(bytes: &[u8]) -> Option<Vec<u8>> {
         persistence: Persistence::KeepAlive,
         uploading: Uploading::Done,
         at: UNIX_EPOCH,
+        encoders: Limits::default().encoders,
     };
     let mut client = Wire::new(tokio::io::empty(), 0);
     response::pass(first_head(bytes)?, &around, &mut client).ok()?;

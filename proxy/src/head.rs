@@ -3,7 +3,7 @@
 //! The parser behind it (`httparse`) forgives bare line feeds; two parties that disagree about
 //! line ends is how requests are smuggled, so line ends are checked here, before it sees a byte.
 
-use memchr::memchr2_iter;
+use memchr::memchr2;
 
 /// Why a message is not valid HTTP/1.1. The same rules hold for clients and for upstreams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -74,19 +74,14 @@ pub(crate) enum Found {
 ///
 /// `seen` is a value this function returned earlier for the same bytes, or 0.
 pub(crate) fn find(bytes: &[u8], seen: usize) -> Result<Found, Malformed> {
-    for at in memchr2_iter(b'\r', b'\n', bytes.get(seen..).unwrap_or_default()) {
-        let at = seen + at;
-        match bytes.get(at) {
-            Some(b'\r') => match bytes.get(at + 1) {
-                Some(b'\n') => {}
-                Some(_) => return Err(Malformed::LineEnd),
-                None => break,
-            },
-            _ if at == 0 || bytes.get(at - 1) != Some(&b'\r') => return Err(Malformed::LineEnd),
-            _ => {}
-        }
-        if bytes.get(at..at + 4) == Some(b"\r\n\r\n") {
-            return Ok(Found::Whole(at + 4));
+    let mut at = seen;
+    while let Some(next) = memchr2(b'\r', b'\n', bytes.get(at..).unwrap_or_default()) {
+        at += next;
+        match bytes.get(at..).unwrap_or_default() {
+            [b'\r', b'\n', b'\r', b'\n', ..] => return Ok(Found::Whole(at + 4)),
+            [b'\r', b'\n', ..] => at += 2,
+            [b'\r'] => break,
+            _ => return Err(Malformed::LineEnd),
         }
     }
     // An empty line may have begun in the last three bytes.

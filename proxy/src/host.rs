@@ -55,7 +55,8 @@ impl Host {
             let address: Ipv6Addr = address.parse().map_err(|_| InvalidHost::Address)?;
             (format!("[{address}]"), rest)
         } else {
-            let (name, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+            let (name, rest) =
+                text.split_at(memchr::memchr(b':', text.as_bytes()).unwrap_or(text.len()));
             (registered(name)?, rest)
         };
         Ok((Self(name.into_boxed_str()), port(rest)?))
@@ -80,7 +81,10 @@ fn registered(name: &str) -> Result<String, InvalidHost> {
     if !name.bytes().all(allowed) {
         return Err(InvalidHost::Character);
     }
-    if name.starts_with('.') || name.ends_with('.') || name.contains("..") {
+    if name.starts_with('.')
+        || name.ends_with('.')
+        || name.as_bytes().windows(2).any(|pair| pair == b"..")
+    {
         return Err(InvalidHost::Label);
     }
     Ok(name.to_ascii_lowercase())

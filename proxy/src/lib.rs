@@ -78,6 +78,7 @@ mod wire;
 
 mod access_log;
 mod date;
+mod digits;
 mod figures;
 mod histogram;
 mod meter;

@@ -51,6 +51,9 @@ pub struct Limits {
     pub linger_bytes: usize,
     /// Time for the same.
     pub linger: Duration,
+    /// How often an HTTP/2 client with open streams is asked whether it is still there; it has as
+    /// long to say so.
+    pub ping: Duration,
     /// Streams that one HTTP/2 connection may have open.
     pub streams: u32,
     /// Bytes of one body that an HTTP/2 client may send ahead of what the upstream took.
@@ -109,6 +112,7 @@ impl Default for Limits {
             tunnel_idle: Duration::from_hours(1),
             linger_bytes: 256 * 1024,
             linger: Duration::from_secs(2),
+            ping: Duration::from_secs(20),
             streams: 128,
             stream_window: 256 * 1024,
             connection_window: 1024 * 1024,

@@ -11,7 +11,7 @@ use crate::date::http_date;
 use crate::field::put;
 use crate::refusal::{Refusal, Words};
 use crate::request_id::RequestId;
-use crate::rules::Passage;
+use crate::rules::{Passage, fields};
 
 /// What the client would rather read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +31,17 @@ pub(crate) enum Part {
 }
 
 impl Format {
+    /// What whoever sent this head wants to read. `head` is the one for the upstream: nearly no
+    /// request ends in a page, so that nothing is noted beforehand.
+    pub(crate) fn of(head: &[u8]) -> Self {
+        let mut bodies = fields(head, "content-type");
+        let by_body = bodies.next().and_then(Self::of_body);
+        let accept = || fields(head, "accept").last().unwrap_or_default();
+        by_body.unwrap_or_else(|| Self::accepted(accept()))
+    }
+
     /// What whoever sends a body of this type wants to read, if it is a type that says so.
-    pub(crate) fn of_body(media_type: &[u8]) -> Option<Self> {
+    fn of_body(media_type: &[u8]) -> Option<Self> {
         let (start, rest) = media_type.split_at_checked(b"application/grpc".len())?;
         // Not gRPC-Web, which speaks another dialect of trailers.
         let whole = matches!(rest.first(), None | Some(b'+' | b';'));
@@ -40,7 +49,7 @@ impl Format {
     }
 
     /// Reads an `Accept` value: browsers say `text/html`, programs say JSON, curl says nothing.
-    pub(crate) fn accepted(accept: &[u8]) -> Self {
+    fn accepted(accept: &[u8]) -> Self {
         let accept = accept.to_ascii_lowercase();
         let offers = |kind: &[u8]| memchr::memmem::find(&accept, kind).is_some();
         if offers(b"text/html") {

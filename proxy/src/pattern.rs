@@ -3,9 +3,11 @@
 //! A wildcard covers one label and never the name itself, as in certificates (RFC 6125 section
 //! 6.4.3) and in DNS zones of one level; so a route, a certificate and a name match alike.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+
+use foldhash::HashMap;
 
 use crate::host::{Host, InvalidHost};
 
@@ -60,6 +62,9 @@ fn parent_of(host: &Host) -> Option<&str> {
 }
 
 /// Values by pattern, found by host: the exact one, else the wildcard's.
+///
+/// The hash need not withstand attacks as the library's does: what clients send is only looked up,
+/// and whoever may add a host cannot know the seed, which is drawn anew by every process.
 #[derive(Debug, Clone)]
 pub(crate) struct ByHost<V> {
     exact: HashMap<Host, V>,

@@ -3,19 +3,21 @@
 //! It opens no connection and reads no body. The invariant: what is written depends on the bytes
 //! only through the parsed form, so an upstream can read it in one way only, ours.
 
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use httparse::{EMPTY_HEADER, Header, Status};
+use httparse::Status;
 
 use crate::arrival::{Arrival, Known, Secure, Trust, put_arrival};
 use crate::body::Body;
 use crate::control::{Control, Length, Persistence, Version};
-use crate::field::{Field, put};
+use crate::digits::put_number;
+use crate::field::{Field, Fields, MOST_FIELDS, put};
 use crate::head::Malformed;
 use crate::host::Host;
 use crate::limits::Limits;
-use crate::pages::{Format, Part};
+use crate::pages::Part;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::target::Target;
@@ -31,7 +33,6 @@ pub(crate) struct Request {
     pub(crate) body: Body,
     /// The `Upgrade` value that was passed on.
     pub(crate) upgrade: Option<Box<str>>,
-    pub(crate) format: Format,
     pub(crate) id: RequestId,
     /// The addresses it came through before the peer, nearest first; empty unless the peer is
     /// trusted. [`crate::forwarded::client`] says whom to believe.
@@ -48,9 +49,6 @@ pub(crate) enum Reach {
     Edge,
 }
 
-/// The most header fields of one head.
-pub(crate) const MOST_FIELDS: usize = 100;
-
 impl Request {
     /// Reads a whole head (with its empty line) and appends the head for the upstream to `out`.
     pub(crate) fn read(
@@ -64,9 +62,9 @@ impl Request {
         if line > limits.request_line {
             return Err(Refusal::TargetTooLong);
         }
-        let mut fields = [EMPTY_HEADER; MOST_FIELDS];
-        let mut parsed = httparse::Request::new(&mut fields);
-        match parsed.parse(head) {
+        let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+        let mut parsed = httparse::Request::new(&mut []);
+        match parsed.parse_with_uninit_headers(head, &mut fields) {
             Ok(Status::Complete(length)) if length == head.len() => {}
             Ok(_) => return Err(Refusal::Malformed(Malformed::FirstLine)),
             Err(error) => return Err(refusal(error, head)),
@@ -79,7 +77,7 @@ impl Request {
         }
         let version = Version::of(parsed.version);
         let target = Target::parse(target, method).map_err(Refusal::Malformed)?;
-        let (fields, frame) = (&*parsed.headers, Frame::Fields);
+        let (fields, frame) = (Fields::of(parsed.headers), Frame::Fields);
         Head { method, target, version, frame, fields }.understand(arrival, at, out)
     }
 
@@ -122,7 +120,7 @@ pub(crate) struct Head<'h, 'b> {
     pub(crate) target: Target<'b>,
     pub(crate) version: Version,
     pub(crate) frame: Frame<'b>,
-    pub(crate) fields: &'h [Header<'b>],
+    pub(crate) fields: Fields<'h, 'b>,
 }
 
 /// How the end of the body is told.
@@ -146,8 +144,8 @@ impl Head<'_, '_> {
         at: SystemTime,
         out: &mut Vec<u8>,
     ) -> Result<Request, Refusal> {
-        let mut known = Known::pick(self.fields).map_err(Refusal::Malformed)?;
-        let control = Control::read(self.version, self.fields).map_err(Refusal::Malformed)?;
+        let mut known = Known::pick(&self.fields).map_err(Refusal::Malformed)?;
+        let control = Control::read(self.version, &self.fields).map_err(Refusal::Malformed)?;
         let (host, authority) = self.host(known.host).map_err(Refusal::Malformed)?;
         if known.expect.is_some_and(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
             return Err(Refusal::Expectation);
@@ -190,19 +188,11 @@ impl Head<'_, '_> {
             persistence: control.persistence,
             body,
             upgrade: upgrade.map(Box::from),
-            format: self.format(known.accept),
             id,
             hops,
             secure: known.secure(arrival),
             reach,
         })
-    }
-
-    fn format(&self, accept: &[u8]) -> Format {
-        let mut fields = self.fields.iter();
-        let body = fields.find(|field| field.name.eq_ignore_ascii_case("content-type"));
-        let by_body = body.and_then(|field| Format::of_body(field.value));
-        by_body.unwrap_or_else(|| Format::accepted(accept))
     }
 
     /// How the body is read, and what the upstream is told of its length.
@@ -266,11 +256,9 @@ impl Head<'_, '_> {
     }
 
     fn put_fields(&self, control: &Control<'_>, out: &mut Vec<u8>) {
-        for field in self.fields {
-            match Field::of(field.name) {
-                Field::Other | Field::Accept | Field::Date | Field::Via
-                    if !control.lists(field.name) =>
-                {
+        for (known, field) in self.fields.iter() {
+            match known {
+                Field::Other | Field::Date | Field::Via if !control.lists(field.name) => {
                     put(out, field.name, field.value);
                 }
                 // An HTTP/1.0 client could not understand the 100 that this asks for.
@@ -294,7 +282,11 @@ fn via(version: Version) -> &'static [u8] {
 pub(crate) fn put_length(length: Length, out: &mut Vec<u8>) {
     match length {
         Length::Unsaid => {}
-        Length::Sized(size) => put(out, "Content-Length", size.to_string().as_bytes()),
+        Length::Sized(size) => {
+            out.extend_from_slice(b"Content-Length: ");
+            put_number(out, size);
+            out.extend_from_slice(b"\r\n");
+        }
         Length::Chunked => put(out, "Transfer-Encoding", b"chunked"),
     }
 }

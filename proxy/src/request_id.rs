@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::digits;
+
 /// A request id that is safe in a header, a log line and an HTML page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestId(Box<str>);
@@ -22,14 +24,8 @@ impl RequestId {
     }
 
     pub(crate) fn fresh() -> Self {
-        // One is made for nearly every request, and `{:032x}` takes ten times as long.
-        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-        let random = fastrand::u128(..).to_be_bytes();
-        let mut id = String::with_capacity(2 * random.len());
-        for byte in random {
-            id.extend([digit(byte >> 4), digit(byte & 15)]);
-        }
-        Self(id.into_boxed_str())
+        let digits = digits::hex(fastrand::u128(..));
+        Self(std::str::from_utf8(&digits).unwrap_or_default().into())
     }
 
     pub(crate) fn as_str(&self) -> &str {

@@ -4,19 +4,21 @@
 //! [`Head::each_field`]. The invariant: an upstream cannot make a client see two responses where it
 //! sent one, nor keep a connection in a state that either side reads differently.
 
+use std::mem::MaybeUninit;
 use std::time::SystemTime;
 
-use httparse::{EMPTY_HEADER, Header, Status};
+use httparse::{Header, Status};
 
 use crate::body::Body;
 use crate::control::{Control, Length, Persistence, Version};
 use crate::date::http_date;
-use crate::field::{Extra, Field, put};
+use crate::digits::put_number;
+use crate::field::{Extra, Field, Fields, MOST_FIELDS, put};
 use crate::head::Malformed;
 use crate::pages::{HSTS, Part};
 use crate::party::{Client, Told};
 use crate::pump::Encoding;
-use crate::request::{MOST_FIELDS, Request, put_length};
+use crate::request::{Request, put_length};
 use crate::rules::Passage;
 use crate::rules::compression::{self, Encoder, Said, Treatment};
 
@@ -59,7 +61,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) persistence: Persistence,
     /// Part of the request's body has not been read yet.
     pub(crate) uploading: Uploading,
-    pub(crate) at: SystemTime,
+    /// Asked only for answers that say no date themselves.
+    pub(crate) clock: fn() -> SystemTime,
 }
 
 /// Whether a request's body is still being sent.
@@ -75,9 +78,10 @@ pub(crate) fn pass<C: Client>(
     around: &Circumstances<'_>,
     client: &mut C,
 ) -> Result<Kind, Malformed> {
-    let mut fields = [EMPTY_HEADER; MOST_FIELDS];
-    let mut parsed = httparse::Response::new(&mut fields);
-    match parsed.parse(head) {
+    let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    match parser.parse_response_with_uninit_headers(&mut parsed, head, &mut fields) {
         Ok(Status::Complete(length)) if length == head.len() => {}
         Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => {
             return Err(Malformed::Field);
@@ -87,10 +91,10 @@ pub(crate) fn pass<C: Client>(
     let status = parsed.code.filter(|code| (100..=599).contains(code));
     let status = status.ok_or(Malformed::FirstLine)?;
     let version = Version::of(parsed.version);
-    let control = Control::read(version, parsed.headers)?;
+    let fields = Fields::of(parsed.headers);
+    let control = Control::read(version, &fields)?;
     let reason = parsed.reason.unwrap_or_default();
-    let fields = &*parsed.headers;
-    let (treatment, encoder) = treatment(status, control.length, fields, around);
+    let (treatment, encoder) = treatment(status, control.length, fields.lines, around);
     let head = Head { status, reason, control, fields, around, treatment };
     match status {
         101 => {
@@ -110,7 +114,7 @@ pub(crate) struct Head<'h, 'b> {
     pub(crate) status: u16,
     reason: &'b str,
     control: Control<'b>,
-    fields: &'h [Header<'b>],
+    fields: Fields<'h, 'b>,
     around: &'h Circumstances<'h>,
     treatment: Treatment,
 }
@@ -192,8 +196,8 @@ impl Head<'_, '_> {
     pub(crate) fn each_field(&self, mut each: impl FnMut(&str, &[u8])) {
         let mut dated = false;
         let hsts = self.around.passage.hsts().filter(|_| self.status >= 200);
-        for field in self.fields {
-            match Field::of(field.name) {
+        for (known, field) in self.fields.iter() {
+            match known {
                 Field::Connection
                 | Field::ContentLength
                 | Field::TransferEncoding
@@ -213,11 +217,11 @@ impl Head<'_, '_> {
                 }
             }
         }
-        for (name, value) in self.treatment.added(self.fields) {
+        for (name, value) in self.treatment.added(self.fields.lines) {
             each(name, value.as_bytes());
         }
         if self.status >= 200 && !dated {
-            each("Date", http_date(self.around.at).as_bytes());
+            each("Date", http_date((self.around.clock)()).as_bytes());
         }
         if let Some(hsts) = hsts {
             each(HSTS, hsts.as_bytes());
@@ -281,7 +285,7 @@ impl Head<'_, '_> {
 
     fn put_line(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(self.status.to_string().as_bytes());
+        put_number(out, self.status.into());
         out.push(b' ');
         out.extend_from_slice(self.reason.as_bytes());
         out.extend_from_slice(b"\r\n");

@@ -189,8 +189,12 @@ mod tests {
     fn binding(key: u8, service: &str, main: &[&str], canary: &[&str]) -> Binding {
         let sticky = Sticky { cookie: "paas".into(), key: Key::new([key; 32]) };
         let mut binding = Binding::new(&sticky, &ServiceName::new(service)).unwrap();
-        main.iter().for_each(|id| binding.know(&UpstreamId::new(*id), Side::Main));
-        canary.iter().for_each(|id| binding.know(&UpstreamId::new(*id), Side::Canary));
+        for id in main {
+            binding.know(&UpstreamId::new(*id), Side::Main);
+        }
+        for id in canary {
+            binding.know(&UpstreamId::new(*id), Side::Canary);
+        }
         binding
     }
 

@@ -61,6 +61,7 @@ pub(crate) struct Worker {
     /// Whose turn it is to begin a handshake.
     turns: Semaphore,
     tasks: TaskTracker,
+    retire: Arc<Notify>,
     stop: Arc<Notify>,
     stopping: Cell<bool>,
     retiring: Cell<bool>,
@@ -92,6 +93,7 @@ async fn live(beginning: Beginning) -> io::Result<usize> {
         terms: RefCell::new(Rc::new(terms)),
         turns: Semaphore::new(1),
         tasks: TaskTracker::new(),
+        retire: Arc::new(Notify::new()),
         stop: Arc::new(Notify::new()),
         stopping: Cell::new(false),
         retiring: Cell::new(false),
@@ -122,6 +124,7 @@ async fn live(beginning: Beginning) -> io::Result<usize> {
     let _ = ready.send(Ok(()));
     worker.shared.retiring.cancelled().await;
     worker.retiring.set(true);
+    worker.retire.notify_waiters();
     worker.shared.stopping.cancelled().await;
     worker.stopping.set(true);
     accepting.wait().await;
@@ -199,6 +202,11 @@ impl Worker {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.get()
+    }
+
+    /// Ready once the edge retires, which it also does when it stops.
+    pub(crate) fn retire_notice(&self) -> OwnedNotified {
+        Arc::clone(&self.retire).notified_owned()
     }
 
     /// Ready once the edge stops.

@@ -2,6 +2,7 @@
 
 mod client;
 mod conformance;
+mod connection;
 mod downstream;
 mod frames;
 mod hostile;

@@ -61,7 +61,6 @@ pub struct Build {
 /// How far a build is, in the order of its life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "a build that succeeded is the usual one")]
 pub enum BuildStatus {
     /// It waits for its turn.
     Queued,
@@ -114,7 +113,7 @@ pub struct DeploySettings {
     pub env: super::Config,
     /// What is asked of the edge.
     #[serde(default)]
-    pub http: super::HttpSettings,
+    pub http: Box<super::HttpSettings>,
 }
 
 impl Default for DeploySettings {
@@ -123,7 +122,7 @@ impl Default for DeploySettings {
             timeout: Duration::from_mins(2),
             drain: Duration::from_secs(30),
             env: super::Config::default(),
-            http: super::HttpSettings::default(),
+            http: Box::default(),
         }
     }
 }

@@ -22,8 +22,6 @@ pub struct Api {
     pub observation: watch::Receiver<Arc<Observation>>,
     /// What was written.
     pub logs: Logs,
-    /// What is measured.
-    pub figures: Figures,
     /// Under which tokens are hashed.
     pub token_key: TokenKey,
     /// Wrong tokens.
@@ -40,6 +38,8 @@ pub struct Api {
     pub unpacking: Arc<Semaphore>,
     /// What secrets are sealed with.
     pub sealing: SealingKey,
+    /// What is counted.
+    pub figures: Figures,
     /// Names to look up now; each is answered when it is on record where it leads.
     pub lookups: mpsc::Sender<(DomainName, oneshot::Sender<()>)>,
 }

@@ -105,8 +105,8 @@ async fn an_account_is_bound_to_one_elsewhere() {
     })
     .await;
     stage.add("www.shop.test").await;
-    let (_, _, hint) = stage.until_failing("www.shop.test").await;
-    assert!(hint.unwrap_or_default().contains("acme_external"));
+    let (_, reason, hint) = stage.until_failing("www.shop.test").await;
+    assert!(hint.as_deref().unwrap_or_default().contains("acme_external"), "{reason} {hint:?}");
     assert_eq!(pebble.orders(), 0);
     stage.kill().await;
     stage.settings.acme.external = external(KEY.1);

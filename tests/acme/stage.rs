@@ -191,7 +191,11 @@ impl Stage {
         let host: proxy::Pattern = name.parse().unwrap();
         let mut presented = self.presented.clone();
         let shown = presented.wait_for(|shown| shown.hosts.contains_key(&host));
-        timeout(PATIENCE, shown).await.unwrap().unwrap();
+        let generation = timeout(PATIENCE, shown).await.unwrap().unwrap().generation;
+        let mut changes = self.edge.changes();
+        while self.edge.traffic().presented.is_none_or(|presented| presented < generation) {
+            timeout(PATIENCE, changes.changed()).await.unwrap().unwrap();
+        }
         found
     }
 

@@ -33,6 +33,7 @@
 //! | `PUT /v1/certificates/{name}` | [`SupplyCertificate`] → [`Certificate`] |
 //! | `DELETE /v1/certificates/{name}` | → [`Certificate`] |
 //! | `POST /v1/certificates/{name}/retry` | → [`Certificate`] |
+//! | `GET /v1/metrics` | → figures as text, for Prometheus |
 //! | `GET /v1/zones` | → list of [`Zone`] |
 //! | `PUT /v1/zones/{name}` | → [`Zone`] |
 //! | `DELETE /v1/zones/{name}` | → list of [`Record`]: those that went with it |

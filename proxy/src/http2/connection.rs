@@ -73,7 +73,7 @@ pub(crate) enum Ended {
 }
 
 /// Serves a client that agreed on HTTP/2 until it is done, misbehaves, is idle for too long, or the
-/// edge stops.
+/// edge retires.
 pub(crate) async fn serve<S>(stream: S, arrival: Arrival, worker: Rc<Worker>)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -92,12 +92,12 @@ where
         quiet_since: Cell::new(Instant::now()),
         waker: RefCell::default(),
     });
-    alarm.set(limits.idle.min(PING_EVERY));
+    alarm.set(limits.idle.min(limits.ping));
     let mut keeper = Keeper {
         pings: connection.ping_pong(),
         connection,
         session: Rc::clone(&session),
-        stop: Box::pin(worker.stop_notice()),
+        retire: Box::pin(worker.retire_notice()),
         alarm,
         state: State::Serving,
         ping: Pings::None,
@@ -156,7 +156,7 @@ type Connection<S> = h2::server::Connection<Begun<S>, Bytes>;
 struct Keeper<S> {
     connection: Connection<S>,
     session: Rc<Session>,
-    stop: Pin<Box<OwnedNotified>>,
+    retire: Pin<Box<OwnedNotified>>,
     alarm: Alarm,
     state: State,
     pings: Option<PingPong>,
@@ -179,9 +179,6 @@ enum Pings {
     Unanswered,
 }
 
-/// How often a client with open streams is asked whether it is still there.
-const PING_EVERY: Duration = Duration::from_secs(20);
-
 impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Poll::Ready(next) = self.connection.poll_accept(cx) {
@@ -192,13 +189,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
         }
         self.session.watch(cx);
         let worker = Rc::clone(&self.session.worker);
-        let stopping = worker.is_stopping() || self.stop.as_mut().poll(cx).is_ready();
+        let retiring = worker.is_retiring() || self.retire.as_mut().poll(cx).is_ready();
         let worn = self.session.begun.get() >= worker.shared.limits.connection_requests;
         if self.state == State::Serving && self.session.is_abused() {
             self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             return self.linger(cx);
         }
-        if self.state == State::Serving && (stopping || worn) {
+        if self.state == State::Serving && (retiring || worn) {
             self.leave(cx);
         }
         if self.state == State::Leaving && self.session.active.get() == 0 {
@@ -213,10 +210,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
     }
 
     fn begin(&mut self, request: Request<RecvStream>, answer: SendResponse<Bytes>) {
+        if self.state == State::Lingering {
+            self.state = State::Leaving; // it was on its way when the client was asked to leave
+        }
         let session = &self.session;
         session.active.set(session.active.get() + 1);
         session.begun.set(session.begun.get() + 1);
-        tokio::task::spawn_local(visit::serve(request, answer, Rc::clone(session)));
+        // In a box: a task is moved around as a whole before it first runs.
+        tokio::task::spawn_local(Box::pin(visit::serve(request, answer, Rc::clone(session))));
     }
 
     /// Says that no more streams will be served.
@@ -237,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
 
     /// Looks after a client that may have gone to sleep, or for good.
     fn check(&mut self, cx: &mut Context<'_>) -> Verdict {
-        let idle = self.session.worker.shared.limits.idle;
+        let Limits { idle, ping, .. } = self.session.worker.shared.limits;
         if self.state == State::Lingering {
             return Verdict::Over;
         }
@@ -246,10 +247,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
             if left.is_zero() {
                 self.leave(cx);
             }
-            self.alarm.set(left.clamp(SHORTEST_CHECK, PING_EVERY));
+            self.alarm.set(left.clamp(SHORTEST_CHECK, ping.max(SHORTEST_CHECK)));
             return Verdict::GoOn;
         }
-        self.alarm.set(PING_EVERY);
+        self.alarm.set(ping.max(SHORTEST_CHECK));
         let Some(pings) = &mut self.pings else { return Verdict::GoOn };
         if self.ping == Pings::Unanswered && pings.poll_pong(cx).is_pending() {
             return Verdict::Over;

@@ -4,13 +4,12 @@
 
 use http::header::{CONTENT_LENGTH, HOST, TE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, response};
-use httparse::{EMPTY_HEADER, Header, Status};
+use httparse::{EMPTY_HEADER, Status};
 
 use crate::body::Body;
 use crate::control::{Control, Length, Version};
-use crate::field::{Field, put};
+use crate::field::{Field, Fields, MOST_FIELDS, put};
 use crate::head::Malformed;
-use crate::request::MOST_FIELDS;
 
 use super::request::Ending;
 
@@ -42,12 +41,15 @@ pub(crate) fn request(head: &[u8]) -> Result<Ask, Malformed> {
     let mut fields = [EMPTY_HEADER; MOST_FIELDS];
     let mut parsed = httparse::Request::new(&mut fields);
     let Ok(Status::Complete(_)) = parsed.parse(head) else { return Err(Malformed::FirstLine) };
-    let control = Control::read(Version::Http11, parsed.headers)?;
+    let fields = Fields::of(parsed.headers);
+    let control = Control::read(Version::Http11, &fields)?;
     let method = parsed.method.unwrap_or_default().as_bytes();
     let method = Method::from_bytes(method).map_err(|_| Malformed::FirstLine)?;
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + 1);
-    for field in parsed.headers.iter().filter(|field| travels(field, &control)) {
-        add(&mut headers, field.name.as_bytes(), field.value)?;
+    let mut headers = HeaderMap::with_capacity(fields.lines.len() + 1);
+    for (known, field) in fields.iter() {
+        if travels(known) && !control.lists(field.name) {
+            add(&mut headers, field.name.as_bytes(), field.value)?;
+        }
     }
     let authority = headers.remove(HOST).ok_or(Malformed::HostMissing)?;
     let uri = Uri::builder()
@@ -74,17 +76,16 @@ pub(crate) fn request(head: &[u8]) -> Result<Ask, Malformed> {
     Ok(Ask { request, body, asked })
 }
 
-fn travels(field: &Header<'_>, control: &Control<'_>) -> bool {
-    let known = Field::of(field.name);
-    let of_connection = matches!(
+/// Whether a field may be about more than one connection.
+fn travels(known: Field) -> bool {
+    !matches!(
         known,
         Field::Connection
             | Field::ContentLength
             | Field::TransferEncoding
             | Field::Upgrade
             | Field::Hop
-    );
-    !of_connection && !control.lists(field.name)
+    )
 }
 
 fn add(map: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), Malformed> {

@@ -14,10 +14,11 @@ use httparse::{EMPTY_HEADER, Header};
 
 use crate::arrival::Arrival;
 use crate::control::Version;
+use crate::field::{Fields, MOST_FIELDS};
 use crate::head::Malformed;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
-use crate::request::{Frame, Head, MOST_FIELDS, Request};
+use crate::request::{Frame, Head, Request};
 use crate::target::Target;
 
 /// Whether a stream ended with its head.
@@ -52,7 +53,7 @@ pub(crate) fn read(
     };
     let target = target(parts, method, limits)?;
     let cookies = join_cookies(parts);
-    let key = websocket_key();
+    let key = matches!(frame, Frame::Tunnel(_)).then(websocket_key);
     let mut fields = [EMPTY_HEADER; MOST_FIELDS];
     let mut free = fields.iter_mut();
     let mut count = 0;
@@ -63,8 +64,8 @@ pub(crate) fn read(
         Ok(())
     };
     for (name, value) in &parts.headers {
-        let skipped = (name == COOKIE && cookies.is_some())
-            || (name == SEC_WEBSOCKET_KEY && matches!(frame, Frame::Tunnel(_)));
+        let skipped =
+            (name == COOKIE && cookies.is_some()) || (name == SEC_WEBSOCKET_KEY && key.is_some());
         if !skipped {
             add(name.as_str(), checked(value.as_bytes())?)?;
         }
@@ -72,10 +73,10 @@ pub(crate) fn read(
     if let Some(cookies) = &cookies {
         add("cookie", cookies)?;
     }
-    if matches!(frame, Frame::Tunnel(_)) {
+    if let Some(key) = &key {
         add("sec-websocket-key", key.as_bytes())?;
     }
-    let fields = fields.get(..count).unwrap_or_default();
+    let fields = Fields::of(fields.get(..count).unwrap_or_default());
     Head { method, target, version: Version::Http2, frame, fields }.understand(arrival, at, out)
 }
 

@@ -15,11 +15,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::body::{self, Body};
 use crate::control::Persistence;
-use crate::field::{Field, put};
+use crate::field::{Field, MOST_FIELDS, put};
 use crate::head::Malformed;
 use crate::party::{Client, Party, Told};
 use crate::pump::Encoding;
-use crate::request::MOST_FIELDS;
 use crate::response::Head;
 
 /// A request's stream.
@@ -323,10 +322,20 @@ fn response(head: &Head<'_, '_>) -> Result<Response<()>, Malformed> {
 const TYPICAL: usize = 12;
 
 fn add(map: &mut HeaderMap, name: &[u8], value: &[u8]) -> Option<()> {
-    let name = HeaderName::from_bytes(name).ok()?;
-    map.try_append(name, HeaderValue::from_bytes(value).ok()?).ok()?;
+    let mut value = HeaderValue::from_bytes(value).ok()?;
+    let name = if name.eq_ignore_ascii_case(REQUEST_ID.as_bytes()) {
+        // Not a secret, but no two are alike: in the table of fields that both ends remember, it
+        // would only push out what comes again.
+        value.set_sensitive(true);
+        HeaderName::from_static(REQUEST_ID)
+    } else {
+        HeaderName::from_bytes(name).ok()?
+    };
+    map.try_append(name, value).ok()?;
     Some(())
 }
+
+const REQUEST_ID: &str = "x-request-id";
 
 /// Lines of fields as a map; `None` if there are none.
 fn fields(lines: &[u8]) -> Result<Option<HeaderMap>, Malformed> {

@@ -82,7 +82,9 @@ impl Visit<'_> {
                 return Ended::Properly;
             }
         };
-        record.understood(&request);
+        if worker.log.is_read() {
+            record.understood(&request);
+        }
         if request.upgrade.is_some() {
             stream.asks(Asked::Tunnel);
         }
@@ -104,9 +106,11 @@ impl Visit<'_> {
         };
         let after = turn.serve().await;
         let how = self.conclude(after, &request, &passage, &mut stream, &mut record).await;
-        record.total = started.elapsed();
-        record.request_id = request.id.into_text();
-        worker.log.push(record);
+        if worker.log.is_read() {
+            record.total = started.elapsed();
+            record.request_id = request.id.into_text();
+            worker.log.push(record);
+        }
         how
     }
 
@@ -133,7 +137,8 @@ impl Visit<'_> {
             }
             After::Refuse(refusal) => {
                 record.refused(&refusal);
-                let (id, format, part) = (&request.id, request.format, request.part());
+                let format = Format::of(&self.kit.head);
+                let (id, part) = (&request.id, request.part());
                 let page = Page { refusal: &refusal, passage, id, format, part, at: record.at };
                 self.say(&page, stream).await;
             }

@@ -53,7 +53,7 @@ impl<'a> Asked<'a> {
 }
 
 /// The values of all fields with this name in a head of ours.
-fn fields<'a>(head: &'a [u8], name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn fields<'a>(head: &'a [u8], name: &'static str) -> impl Iterator<Item = &'a [u8]> {
     lines(head).skip(1).filter_map(move |line| value(line, name))
 }
 

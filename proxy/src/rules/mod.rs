@@ -22,7 +22,7 @@ pub(crate) mod compression;
 mod forwarding;
 
 pub(crate) use admit::admit;
-pub(crate) use asked::Asked;
+pub(crate) use asked::{Asked, fields};
 pub(crate) use forwarding::put_head;
 pub(crate) use misdirected::check as keep_apart;
 pub(crate) use passage::Passage;

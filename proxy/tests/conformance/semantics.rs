@@ -180,7 +180,7 @@ fn interim_answers() {
             OLD,
             &format!("HTTP/1.1 103 Early Hints\r\n\r\n{OK}"),
             &["HTTP/1.1 200 OK\r\n"],
-            &["103"],
+            &["HTTP/1.1 103"],
         ),
         (
             "9110 8.6 no length in 1xx",

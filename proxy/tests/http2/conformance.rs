@@ -123,6 +123,13 @@ fn section_3_4_the_preface() {
     let mut client = Frames::silent(&stage);
     client.send([PREFACE, &request(1, GET)].concat());
     assert_eq!(client.until(GOAWAY).unwrap().number(4), PROTOCOL_ERROR);
+    // The same if it comes when the edge has begun.
+    let mut client = Frames::silent(&stage);
+    client.send(PREFACE);
+    assert_eq!(client.next().unwrap().kind, SETTINGS);
+    client.send(request(1, GET));
+    assert_eq!(client.until(GOAWAY).unwrap().number(4), PROTOCOL_ERROR);
+    assert!(client.next().is_none());
     assert_eq!(origin.seen().len(), 0);
     // The edge's own first frame is.
     let mut client = Frames::silent(&stage);

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use h2::Reason;
 use h2::ext::Protocol;
 use http::{HeaderMap, HeaderValue, Method, Request};
-use proxy::{Abort, Limits};
+use proxy::Abort;
 
 use super::client::{Http2, request, run, send_all, whole};
 use super::link::plan;
-use crate::stage::{Origin, Plan, Stage, Then, id};
+use crate::stage::{Origin, Stage, Then, id};
 use crate::upgrade::echo;
 
 #[test]
@@ -207,7 +207,7 @@ fn a_client_that_resets_its_stream_takes_the_request_back() {
 }
 
 /// An origin that never answers, until the sender is dropped.
-fn silent() -> (Origin, std::sync::mpsc::Sender<()>) {
+pub(super) fn silent() -> (Origin, std::sync::mpsc::Sender<()>) {
     let (sender, receiver) = std::sync::mpsc::channel::<()>();
     let receiver = std::sync::Mutex::new(receiver);
     let origin = Origin::start(move |_, _| {
@@ -359,17 +359,5 @@ fn a_client_is_asked_to_leave_when_the_edge_stops_and_may_finish() {
         let answer = whole(answer.await.unwrap()).await.unwrap();
         assert_eq!(answer.body, b"ok");
         assert_eq!(stopped.await.unwrap().connections_cut, 0);
-    });
-}
-
-#[test]
-fn a_quiet_connection_is_closed_with_a_word() {
-    let origin = Origin::ok();
-    let limits = Limits { idle: Duration::from_millis(50), ..Limits::default() };
-    let stage = Stage::planned(&Plan { limits, ..plan() }, &[&origin]);
-    run(async {
-        let client = Http2::connect(&stage).await;
-        // How it went does not matter: the edge may be gone before the client has said goodbye.
-        let _ = client.ended.await.unwrap();
     });
 }

@@ -236,6 +236,45 @@ fn many_streams_share_few_connections() {
 }
 
 #[test]
+fn an_upstream_that_says_goaway_is_asked_again_on_another_connection() {
+    let address = leaving();
+    let stage = Stage::at(&h2c(), &[address]);
+    run(async {
+        let mut client = Http2::connect(&stage).await;
+        for _ in 0..20 {
+            assert_eq!(client.get("/").await.unwrap().status, 200);
+        }
+    });
+}
+
+/// An h2c server that takes its leave after every answer.
+fn leaving() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        run_forever(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let Ok(mut incoming) = h2::server::handshake(stream).await else { return };
+                    while let Some(Ok((_, mut respond))) = incoming.accept().await {
+                        let _ = respond.send_response(Response::new(()), true);
+                        incoming.graceful_shutdown();
+                    }
+                });
+            }
+        });
+    });
+    address
+}
+
+fn run_forever(side: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(side);
+}
+
+#[test]
 fn connections_are_closed_when_the_upstream_leaves_the_table() {
     let origin = H2cOrigin::start(echo);
     let stage = Stage::at(&h2c(), &[origin.address]);

@@ -65,7 +65,7 @@ impl AppState {
     /// What the release that serves asks of the edge.
     pub fn http(&self) -> Option<&HttpSettings> {
         let current = self.app.current?;
-        self.releases.get(&current.release).map(|release| &release.deploy.http)
+        self.releases.get(&current.release).map(|release| &*release.deploy.http)
     }
 
     /// What is to become current, while a rollout is under way.

@@ -25,7 +25,7 @@ fn app(name: &str, http: HttpSettings, config: Config) -> (AppName, AppState) {
         build: BuildNumber(1),
         config,
         processes: BTreeMap::new(),
-        deploy: DeploySettings { http, ..DeploySettings::default() },
+        deploy: DeploySettings { http: Box::new(http), ..DeploySettings::default() },
         cause: Cause::Deploy { build: BuildNumber(1) },
         by: Actor::platform(),
         at: Timestamp::default(),

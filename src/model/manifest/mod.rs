@@ -129,7 +129,7 @@ impl Manifest {
             timeout: self.deploy.timeout.unwrap_or(default.timeout),
             drain: self.deploy.drain.unwrap_or(default.drain),
             env: self.env.clone(),
-            http: self.http.clone(),
+            http: Box::new(self.http.clone()),
         }
     }
 }

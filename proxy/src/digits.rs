@@ -1,0 +1,87 @@
+//! Numbers as text, for heads.
+//!
+//! Not a formatter: `write!` takes some hundred instructions for a number, and a head has about ten.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The digits of the largest `u64`.
+const MOST: usize = 20;
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Appends a number.
+pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut text = [b'0'; MOST];
+    let mut length = 1;
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' + low(number % 10);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+        length += 1;
+    }
+    out.extend_from_slice(text.get(MOST - length..).unwrap_or_default());
+}
+
+/// Appends a number below 100 in two digits.
+pub(crate) fn put_two(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&[b'0' + low(number / 10 % 10), b'0' + low(number % 10)]);
+}
+
+/// Appends the address as everybody writes it.
+pub(crate) fn put_address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => put_v4(out, address),
+        // Where its longest run of zeros is, is better left to the library.
+        IpAddr::V6(address) => out.extend_from_slice(address.to_string().as_bytes()),
+    }
+}
+
+fn put_v4(out: &mut Vec<u8>, address: Ipv4Addr) {
+    let [first, rest @ ..] = address.octets();
+    put_number(out, first.into());
+    for octet in rest {
+        out.push(b'.');
+        put_number(out, octet.into());
+    }
+}
+
+/// The 32 hexadecimal digits of a number.
+pub(crate) fn hex(number: u128) -> [u8; 32] {
+    let mut text = [b'0'; 32];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(number.to_be_bytes()) {
+        let digit = |nibble: u8| HEX.get(usize::from(nibble & 15)).copied().unwrap_or_default();
+        *pair = [digit(byte >> 4), digit(byte)];
+    }
+    text
+}
+
+fn low(number: u64) -> u8 {
+    number.to_le_bytes().first().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(put: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        put(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_written_as_the_library_writes_them() {
+        for number in [0, 7, 10, 99, 100, 65_535, 1_700_000_000_123, u64::MAX] {
+            assert_eq!(written(|out| put_number(out, number)), number.to_string());
+        }
+        assert_eq!(written(|out| put_two(out, 0)), "00");
+        assert_eq!(written(|out| put_two(out, 59)), "59");
+        for number in [0, 1 << 100 | 0xab, u128::MAX] {
+            assert_eq!(written(|out| out.extend(hex(number))), format!("{number:032x}"));
+        }
+        for address in ["0.0.0.0", "192.0.2.10", "255.255.255.255", "2001:db8::1"] {
+            assert_eq!(written(|out| put_address(out, address.parse().unwrap())), address);
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub const POINTS: &[&str] = &[
 ];
 
 /// Points of an upgrade, which the successor alone passes.
-pub const UPGRADE: &[&str] = &["upgrade.serves"];
+pub const UPGRADE: &[&str] = &["upgrade.opened"];
 
 /// Dies here if that is what was asked for.
 #[cfg(debug_assertions)]

@@ -4,10 +4,12 @@
 //! once before it. Nothing is decided here that belongs to a part.
 
 mod access;
+mod api;
 pub mod authority;
 mod certificates;
 mod dns;
 mod edge;
+mod error;
 pub mod folders;
 pub mod init;
 mod names;
@@ -19,4 +21,5 @@ mod signals;
 mod tasks;
 pub mod upgrade;
 
-pub use run::{RunError, explain, run};
+pub use error::{RunError, explain};
+pub use run::run;

@@ -1,133 +1,39 @@
 //! A daemon's life, from its configuration to its end.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use proxy::{Edge, Feeds, handover::Inheritance};
+use proxy::{Edge, Feeds, Table, handover::Inheritance};
 use tokio::{
-    net::{TcpListener, UnixListener},
     sync::{Semaphore, mpsc, watch},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use crate::{
     clock,
-    config::{ApiAddress, Config},
+    config::Config,
     control::{
         certificates::{Outlets, on_record},
-        routes::{Ground, Routes},
+        routes::{Ground, Routes, is_settled},
     },
     daemon::{
-        access,
-        authority::AuthorityError,
-        certificates, dns, edge,
+        access, api, certificates, dns, edge,
+        error::RunError,
         folders::Folders,
         init::token_key,
         names::Names,
-        plane::{self, Plane, PlaneEdge},
-        renewal::Renewal,
+        plane::{Plane, PlaneEdge},
         signals::{Asked, Signals},
         tasks::Tasks,
-        upgrade::{self, From, Predecessor, Start, Successor, UpgradeError},
+        upgrade::{self, From, Predecessor, Start, Successor},
     },
     dns::Server,
-    logs::{LogError, LogSettings, Logs},
+    logs::{LogSettings, Logs},
     metrics::Figures,
     model::{Observation, zone::Proofs},
-    server::{self, Api, Attempts, EngineStatus, Incoming},
-    store::{
-        self, DataDirLock, LockError, OpenError, SealingKeyError, Store, StoreError, StoreOptions,
-    },
+    server::{Api, Attempts, EngineStatus},
+    store::{self, DataDirLock, Store, StoreOptions},
     telemetry::chain,
 };
-
-/// Why the daemon did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The data folder cannot be used.
-    #[error("the data folder {} cannot be used", path.display())]
-    Folder {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Another daemon runs on it.
-    #[error(transparent)]
-    Locked(#[from] LockError),
-    /// The records cannot be opened.
-    #[error(transparent)]
-    Store(#[from] OpenError),
-    /// The records cannot be read.
-    #[error(transparent)]
-    Records(#[from] StoreError),
-    /// The logs cannot be opened.
-    #[error(transparent)]
-    Logs(#[from] LogError),
-    /// The API's keys.
-    #[error(transparent)]
-    Authority(#[from] AuthorityError),
-    /// An address is taken or not ours.
-    #[error("the API cannot listen on {at}")]
-    Listen {
-        /// Where.
-        at: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The edge's addresses.
-    #[error("the edge cannot be started")]
-    Edge(#[from] proxy::BindError),
-    /// The DNS server's addresses.
-    #[error(transparent)]
-    Dns(#[from] crate::dns::BindError),
-    /// The world's DNS cannot be asked.
-    #[error("the resolvers of this machine cannot be used")]
-    Resolvers(#[from] crate::dns::LookupError),
-    /// The key that secrets are sealed with.
-    #[error(transparent)]
-    Sealing(#[from] SealingKeyError),
-    /// The predecessor.
-    #[error("the running daemon does not hand over")]
-    Upgrade(#[from] UpgradeError),
-    /// Something that builds and apps need.
-    #[error(transparent)]
-    Plane(#[from] plane::PlaneError),
-    /// The signals cannot be taken over.
-    #[error("signals cannot be received")]
-    Signals(#[source] io::Error),
-}
-
-impl RunError {
-    /// What to do next.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Locked(error) => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Dns(error) => error.hint(),
-            Self::Resolvers(_) => {
-                Some("see /etc/resolv.conf, or name one with the setting `resolver`".to_owned())
-            }
-            Self::Listen { .. } | Self::Edge(_) => Some(
-                "`ss -ltnp` shows who listens; choose another address with --http or --api"
-                    .to_owned(),
-            ),
-            Self::Folder { path, .. } => {
-                Some(format!("paas server needs root: sudo paas server --data {}", path.display()))
-            }
-            Self::Records(_)
-            | Self::Logs(_)
-            | Self::Authority(_)
-            | Self::Plane(_)
-            | Self::Sealing(_)
-            | Self::Signals(_) => None,
-            Self::Upgrade(_) => {
-                Some("`--take-over` is for upgrades: systemctl reload paas".to_owned())
-            }
-        }
-    }
-}
 
 /// Runs the daemon until it is told to end, or until a successor serves in its place.
 pub async fn run(config: Config, start: Start) -> Result<(), RunError> {
@@ -165,13 +71,7 @@ async fn life(
     former: Option<(Predecessor, Inheritance)>,
 ) -> Result<Ending, RunError> {
     let (predecessor, inheritance) = former.unzip();
-    let folders = Folders::of(&config.data);
-    folders.make().map_err(|source| RunError::Folder { path: config.data.clone(), source })?;
-    let lock = DataDirLock::take(&config.data)?;
-    let options = StoreOptions { schema: store::records::schema(), now: clock::system() };
-    let store = Store::open(&folders.store(), options)?;
-    let logs = Logs::open(&folders.logs(), LogSettings::default())?;
-
+    let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let sealing = certificates::sealing_key(config, &folders)?;
     let known = on_record(&store.snapshot(), &sealing)?;
@@ -182,17 +82,19 @@ async fn life(
     let (access_log, records) = proxy::access_log();
     let access_log = access_log.sampled(config.access_log_sample);
     let feeds = Feeds { table: table_reader, certificates: shown.clone() };
-    let edge = Arc::new(edge::bind(config, &feeds, &access_log, inheritance)?);
-    let reach = edge::reach(config, &edge);
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
     let (names, naming) = dns::begin(config, &store, proofs)?.unzip();
-    let incoming = bind_api(config, &folders).await?;
+    let incoming = api::bind(config, &folders).await?;
+    predecessor.iter().for_each(Predecessor::fault);
+    // The last of what can fail: whoever it accepts is lost if this daemon does not come about.
+    let edge = Arc::new(edge::bind(config, &feeds, &access_log, inheritance)?);
+    let reach = edge::reach(config, &edge);
     announce(config, &folders, &edge, names.as_ref(), &incoming);
 
     let (observation, observed) = watch::channel(Arc::new(Observation::default()));
     let (engine_status, engine_seen) = watch::channel(EngineStatus::default());
     let (lookups, requests) = mpsc::channel(LOOKUPS);
-    let api = Api {
+    let served = Api {
         store: store.clone(),
         observation: observed,
         logs: logs.clone(),
@@ -208,7 +110,7 @@ async fn life(
         lookups,
     };
     let mut tasks = Tasks::new();
-    serve_api(&mut tasks, incoming, &server::router(api));
+    api::serve(&mut tasks, incoming, served);
     // It ends when the edge has, since its records come from there.
     let mut followers = Tasks::new();
     let access = access::write_all(records, config.access_log, folders.access_log());
@@ -226,7 +128,7 @@ async fn life(
     }
     upgrade::announce(start.notify.as_deref());
 
-    let successor = successor(signals, start).await;
+    let successor = successor(signals, start, feeds.table).await;
     drop(access_log);
     let Some(successor) = successor else {
         wind_down(tasks, edge, followers, store).await;
@@ -239,17 +141,23 @@ async fn life(
     Ok(hand_over(successor, edge, followers, signals, formers).await)
 }
 
-fn serve_api(tasks: &mut Tasks, incoming: Vec<Bound>, router: &axum::Router) {
-    for listener in incoming {
-        if let Some(renewal) = listener.renewal {
-            tasks.spawn("renewal", renewal.run(tasks.stop()));
-        }
-        tasks.spawn("api", server::serve(listener.incoming, router.clone(), tasks.stop()));
-    }
+/// What is remembered, and the lock that makes it ours.
+fn open(config: &Config) -> Result<(Folders, DataDirLock, Store, Logs), RunError> {
+    let folders = Folders::of(&config.data);
+    folders.make().map_err(|source| RunError::Folder { path: config.data.clone(), source })?;
+    let lock = DataDirLock::take(&config.data)?;
+    let options = StoreOptions { schema: store::records::schema(), now: clock::system() };
+    let store = Store::open(&folders.store(), options)?;
+    let logs = Logs::open(&folders.logs(), LogSettings::default())?;
+    Ok((folders, lock, store, logs))
 }
 
 /// Waits until the daemon is to end (`None`), or until a successor can run.
-async fn successor(signals: &mut Signals, start: &Start) -> Option<Successor> {
+async fn successor(
+    signals: &mut Signals,
+    start: &Start,
+    mut table: watch::Receiver<Arc<Table>>,
+) -> Option<Successor> {
     loop {
         match signals.received().await {
             Asked::End(signal) => {
@@ -257,7 +165,12 @@ async fn successor(signals: &mut Signals, start: &Start) -> Option<Successor> {
                 return None;
             }
             Asked::Upgrade => match Successor::start(start).await {
-                Ok(successor) => return Some(successor),
+                Ok(successor) => {
+                    // The last table is the one that the edge drains by. A daemon that has just
+                    // started has not looked at the instances yet, and visitors wait for that.
+                    let _ = timeout(SETTLES, table.wait_for(|table| is_settled(table))).await;
+                    return Some(successor);
+                }
                 Err(error) => {
                     let error = chain(&error);
                     tracing::error!(%error, "no successor; this daemon goes on as it was");
@@ -326,60 +239,12 @@ async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store
     tracing::info!("ended");
 }
 
-/// A listener, and where it can be reached.
-struct Bound {
-    at: String,
-    incoming: Incoming,
-    /// Of the certificate, if it presents one.
-    renewal: Option<Renewal>,
-}
-
-async fn bind_api(config: &Config, folders: &Folders) -> Result<Vec<Bound>, RunError> {
-    let mut bound = vec![bind_socket(folders)?];
-    for address in &config.api {
-        let (socket, tls) = match address {
-            ApiAddress::Http(socket) => (*socket, false),
-            ApiAddress::Https(socket) => (*socket, true),
-        };
-        let failed = |source| RunError::Listen { at: address.to_string(), source };
-        let listener = TcpListener::bind(socket).await.map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?;
-        if tls {
-            let names = vec![config.node.clone(), config.domain.clone()];
-            let addresses = vec![socket.ip()];
-            let renewal = Renewal::begin(&folders.keys(), names, addresses, clock::now())?;
-            let at = format!("https://{port} (fingerprint {})", renewal.fingerprint());
-            let incoming = Incoming::Tls(listener, renewal.acceptor()?);
-            bound.push(Bound { at, incoming, renewal: Some(renewal) });
-        } else {
-            let (at, incoming) = (format!("http://{port}"), Incoming::Plain(listener));
-            bound.push(Bound { at, incoming, renewal: None });
-        }
-    }
-    Ok(bound)
-}
-
-/// The socket of an earlier daemon is in the way and nobody's: the data folder is locked.
-fn bind_socket(folders: &Folders) -> Result<Bound, RunError> {
-    use std::os::unix::fs::PermissionsExt;
-    let path = folders.socket();
-    let at = format!("unix:{}", path.display());
-    let failed = |source| RunError::Listen { at: at.clone(), source };
-    match std::fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(source)),
-        _ => {}
-    }
-    let listener = UnixListener::bind(&path).map_err(failed)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    Ok(Bound { at: at.clone(), incoming: Incoming::Socket(listener), renewal: None })
-}
-
 fn announce(
     config: &Config,
     folders: &Folders,
     edge: &Edge,
     names: Option<&Server>,
-    incoming: &[Bound],
+    incoming: &[api::Bound],
 ) {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %folders.root().display(), "paas server");
     let (plain, tls) = edge::addresses(config, edge);
@@ -396,21 +261,15 @@ fn announce(
     }
 }
 
-/// An error with its causes and its hint, as the terminal shows it.
-pub fn explain(error: &RunError) -> String {
-    match error.hint() {
-        Some(hint) => format!("error: {}\nhint: {hint}", chain(error)),
-        None => format!("error: {}", chain(error)),
-    }
-}
-
 /// Uploads unpacked at the same time; more wait for their turn.
 const UPLOADS_AT_ONCE: usize = 2;
 /// Names that wait to be looked up; one more is looked up in its turn, and nobody waits for it.
 const LOOKUPS: usize = 64;
 /// For the tasks to end their passes; a build is cancelled and begins anew with the next daemon.
 const TASKS_END: Duration = Duration::from_secs(15);
-/// The same when a successor waits: until it has the store the API is silent. What is cut, it goes
+/// For the first look at the instances; an app that cannot start does not hold an upgrade up.
+const SETTLES: Duration = Duration::from_secs(5);
+/// The same as [`TASKS_END`] when a successor waits: until it has the store the API is silent. What is cut, it goes
 /// on with, as after a crash.
 const TASKS_YIELD: Duration = Duration::from_secs(3);
 /// How often, and how far apart, it is looked whether the edge has been let go.

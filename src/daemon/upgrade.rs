@@ -109,14 +109,19 @@ pub(super) fn ourselves(edge: Edge) -> Result<(Predecessor, Inheritance), Upgrad
 }
 
 impl Predecessor {
+    /// A place to die at for a successor that has everything but visitors.
+    pub(super) fn fault(&self) {
+        match self {
+            Self::Process(_) => faults::point("upgrade.opened"),
+            Self::Ourselves(_) => {}
+        }
+    }
+
     /// Tells it that it is not needed any more. What is left of it, if it is this process, is to
     /// be drained.
     pub(super) fn relieve(self) -> Result<Option<Edge>, UpgradeError> {
         match self {
-            Self::Process(socket) => {
-                faults::point("upgrade.serves");
-                Ok(handover::say_ready(&socket).map(|()| None)?)
-            }
+            Self::Process(socket) => Ok(handover::say_ready(&socket).map(|()| None)?),
             Self::Ourselves(edge) => Ok(Some(edge)),
         }
     }

@@ -124,8 +124,8 @@ fn a_successor_that_dies_with_the_store_in_its_hands_is_done_without() {
     server.deploy("app", sources::node(APP).path()).ok();
     server.terminate();
     server.ended();
-    // Only a successor passes this point, when it is about to say that it serves.
-    server.start_again(&[("PAAS_FAULT", "upgrade.serves")]);
+    // Only a successor passes this point, when it has the store and everything else but the edge.
+    server.start_again(&[("PAAS_FAULT", "upgrade.opened")]);
     until("it answers", || server.get("app", "/").text().eq("steady\n").then_some(()));
     let (pid, containers) = (server.pid(), server.containers());
     let mut socket = Socket::open(&server);

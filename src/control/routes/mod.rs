@@ -84,6 +84,11 @@ impl Routes {
     }
 }
 
+/// Whether nobody has to wait by this table: every app that should answer has somebody who does.
+pub fn is_settled(table: &Table) -> bool {
+    table.services.values().all(|service| service.hold.most == 0 || !service.upstreams.is_empty())
+}
+
 /// The containers that a table sends requests to.
 pub fn routed(table: &Table) -> BTreeSet<ContainerId> {
     let upstreams = table.services.values().flat_map(|service| &service.upstreams);

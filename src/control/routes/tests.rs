@@ -1,6 +1,6 @@
 //! Records and certificates in, sites and rules out, one line a site.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use proxy::{Certificate, Forwarded, Plain};
 
@@ -69,17 +69,17 @@ fn shown(pattern: &Pattern, site: &Site) -> String {
     let mut line = pattern.to_string();
     match site.plain {
         Plain::Served => {}
-        Plain::Redirected { port } => line += &format!(" tls:{port}"),
+        Plain::Redirected { port } => write!(line, " tls:{port}").unwrap(),
     }
     if let Some(hsts) = site.hsts {
-        line += &format!(" hsts:{}", hsts.max_age.as_secs());
+        write!(line, " hsts:{}", hsts.max_age.as_secs()).unwrap();
     }
     if let Some(target) = &site.moved_to {
-        line += &format!(" to:{}", target.as_str());
+        write!(line, " to:{}", target.as_str()).unwrap();
     }
     for route in &site.routes {
         let mark = if route.forwarded == Forwarded::Stripped { "-" } else { "" };
-        line += &format!(" {}{mark}={}", route.prefix, route.to);
+        write!(line, " {}{mark}={}", route.prefix, route.to).unwrap();
     }
     line
 }
@@ -122,7 +122,7 @@ fn domains_lead_to_their_apps_path_by_path() {
 fn nobody_is_sent_to_tls_that_is_not_there() {
     let strict = HttpSettings {
         redirect: Some(true),
-        hsts: Some(Duration::from_secs(3600)),
+        hsts: Some(Duration::from_hours(1)),
         ..HttpSettings::default()
     };
     let domains = ["example.com shop", "a.example.com shop", "*.example.org shop"];

@@ -71,6 +71,7 @@ fn everything_can_be_said() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table, and as long as there are mistakes")]
 fn mistakes_are_named_with_their_line() {
     let cases = [
         ("\n\nproces = 1", "paas.toml line 3: unknown key `proces` hint: did you mean `process`?"),

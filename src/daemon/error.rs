@@ -1,0 +1,107 @@
+//! Why the daemon did not start, with what to do next.
+
+use std::{io, path::PathBuf};
+
+use crate::{
+    daemon::{authority::AuthorityError, plane, upgrade::UpgradeError},
+    logs::LogError,
+    store::{LockError, OpenError, SealingKeyError, StoreError},
+    telemetry::chain,
+};
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The data folder cannot be used.
+    #[error("the data folder {} cannot be used", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another daemon runs on it.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// The records cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The records cannot be read.
+    #[error(transparent)]
+    Records(#[from] StoreError),
+    /// The logs cannot be opened.
+    #[error(transparent)]
+    Logs(#[from] LogError),
+    /// The API's keys.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// An address is taken or not ours.
+    #[error("the API cannot listen on {at}")]
+    Listen {
+        /// Where.
+        at: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The edge's addresses.
+    #[error("the edge cannot be started")]
+    Edge(#[from] proxy::BindError),
+    /// The DNS server's addresses.
+    #[error(transparent)]
+    Dns(#[from] crate::dns::BindError),
+    /// The world's DNS cannot be asked.
+    #[error("the resolvers of this machine cannot be used")]
+    Resolvers(#[from] crate::dns::LookupError),
+    /// The key that secrets are sealed with.
+    #[error(transparent)]
+    Sealing(#[from] SealingKeyError),
+    /// The predecessor.
+    #[error("the running daemon does not hand over")]
+    Upgrade(#[from] UpgradeError),
+    /// Something that builds and apps need.
+    #[error(transparent)]
+    Plane(#[from] plane::PlaneError),
+    /// The signals cannot be taken over.
+    #[error("signals cannot be received")]
+    Signals(#[source] io::Error),
+}
+
+impl RunError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Locked(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Dns(error) => error.hint(),
+            Self::Resolvers(_) => {
+                Some("see /etc/resolv.conf, or name one with the setting `resolver`".to_owned())
+            }
+            Self::Listen { .. } | Self::Edge(_) => Some(
+                "`ss -ltnp` shows who listens; choose another address with --http or --api"
+                    .to_owned(),
+            ),
+            Self::Folder { path, .. } => {
+                Some(format!("paas server needs root: sudo paas server --data {}", path.display()))
+            }
+            Self::Records(_)
+            | Self::Logs(_)
+            | Self::Authority(_)
+            | Self::Plane(_)
+            | Self::Sealing(_)
+            | Self::Signals(_) => None,
+            Self::Upgrade(_) => {
+                Some("`--take-over` is for upgrades: systemctl reload paas".to_owned())
+            }
+        }
+    }
+}
+
+/// An error with its causes and its hint, as the terminal shows it.
+pub fn explain(error: &RunError) -> String {
+    match error.hint() {
+        Some(hint) => format!("error: {}\nhint: {hint}", chain(error)),
+        None => format!("error: {}", chain(error)),
+    }
+}

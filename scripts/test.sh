@@ -27,5 +27,5 @@ if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --workspace --locked "$@"
 else
   say "tests, by cargo test (cargo install --locked cargo-nextest makes this faster)"
-  RUST_TEST_THREADS=${RUST_TEST_THREADS:-2} cargo test --workspace --locked --all-targets --no-fail-fast "$@"
+  RUST_TEST_THREADS=${RUST_TEST_THREADS:-2} cargo test --workspace --locked --lib --bins --tests --no-fail-fast "$@"
 fi

@@ -78,6 +78,11 @@ fn a_deploy_survives_the_death_of_its_daemon() {
         until(&format!("{point}: only it is left"), || {
             (server.containers().len() == 1).then_some(())
         });
+        // The next daemon is to die of its own deploy, not of the end of this one.
+        until(&format!("{point}: the rollout is over"), || {
+            let releases = server.paas(&["releases", "-a", "app", "--json"]).json();
+            (releases[0]["status"] == "done").then_some(())
+        });
         let output = deploying.wait_with_output().unwrap();
         println!("{point}: the client ended with {}", output.status);
     }

@@ -7,6 +7,8 @@
 set -euo pipefail
 # shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
+# shellcheck source=scripts/demo-client.sh
+. "$(dirname "$0")/demo-client.sh"
 cd "$ROOT"
 
 APP=shop
@@ -30,23 +32,6 @@ URL=https://$DOMAIN:$HTTPS_PORT/
 # Out of the terminal's reach, so that Ctrl-C in it ends no server.
 DETACH=(setsid)
 [ "$(id -u)" -eq 0 ] || DETACH=(nohup)
-
-tools() {
-  local missing=()
-  for tool in pebble openssl curl; do
-    command -v "$tool" >/dev/null || missing+=("$tool")
-  done
-  [ ${#missing[@]} -eq 0 ] || as_root apt-get install -y --no-install-recommends "${missing[@]}"
-}
-
-write_client() {
-  mkdir -p "$HOME_DIR/client"
-  local as=env
-  [ "$(id -u)" -eq 0 ] || as='sudo env'
-  printf '#!/usr/bin/env bash\nexec %s XDG_CONFIG_HOME=%q %q "$@"\n' \
-    "$as" "$HOME_DIR/client" "$BINARY" >"$PAAS"
-  chmod +x "$PAAS"
-}
 
 # The authority's own HTTPS, under a root of its own that the daemon is told to trust.
 write_authority() {
@@ -129,9 +114,8 @@ ask() {
 demo() {
   [ ${#DATA} -le 90 ] || fail "the path $DATA is too long for a socket" \
     "PAAS_DEMO_HTTPS_DIR=/tmp/paas-demo make demo-https"
-  tools
   [ -n "${PAAS_DEMO_BINARY:-}" ] || {
-    scripts/setup.sh
+    scripts/setup.sh demo-https
     say "building paas (the first time takes some minutes)"
     cargo build --locked --bin paas
   }

@@ -7,6 +7,8 @@
 set -euo pipefail
 # shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
+# shellcheck source=scripts/demo-client.sh
+. "$(dirname "$0")/demo-client.sh"
 cd "$ROOT"
 
 APP=node-express
@@ -39,16 +41,6 @@ created() { "$PAAS" describe --app "$APP" >/dev/null 2>&1; }
 answers() { "$PAAS" status; }
 # Names under .localhost are this machine for browsers, but not for every curl.
 ask() { curl -fsS --max-time 10 --resolve "$HOST:$HTTP_PORT:127.0.0.1" "$URL"; }
-
-# A `paas` of the demo's own: it keeps its login beside the data and leaves yours alone.
-write_client() {
-  mkdir -p "$HOME_DIR/client"
-  local as=env
-  [ "$(id -u)" -eq 0 ] || as='sudo env'
-  printf '#!/usr/bin/env bash\nexec %s XDG_CONFIG_HOME=%q %q "$@"\n' \
-    "$as" "$HOME_DIR/client" "$BINARY" >"$PAAS"
-  chmod +x "$PAAS"
-}
 
 # The process in the pid file, if it is alive and is ours; a number alone could be anyone's.
 running() {

@@ -2,9 +2,10 @@
 # Makes a Debian or Ubuntu machine that has only Rust ready for the other scripts.
 # Installs only what is missing, says each thing it does, and may be run at any time.
 #
-#   setup.sh           what paas needs to be built and run
-#   setup.sh tests     and what its tests need besides
-#   setup.sh benches   and what `make bench-proxy` compares the edge with
+#   setup.sh              what paas needs to be built and run
+#   setup.sh tests        and what its tests need besides
+#   setup.sh demo-https   and what `make demo-https` proves domains with
+#   setup.sh benches      and what `make bench-proxy` and `make bench-dns` compare with
 set -euo pipefail
 # shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"
@@ -54,6 +55,12 @@ NEEDED_FILES_BY_TESTS="
   /usr/share/doc/busybox-static/copyright:busybox-static
 "
 
+# Only the demo of HTTPS needs these.
+NEEDED_BY_DEMO_HTTPS="
+  pebble:pebble             a certificate authority that tells no one
+  openssl:openssl           the authority's own certificate
+"
+
 # Only the benches need these: other proxies and DNS servers, and load for them.
 NEEDED_BY_BENCHES="
   nginx:nginx-light         a proxy to be measured against
@@ -70,6 +77,7 @@ case "${1:-}" in
     NEEDED_COMMANDS+=$NEEDED_BY_TESTS
     NEEDED_FILES+=$NEEDED_FILES_BY_TESTS
     ;;
+  demo-https) NEEDED_COMMANDS+=$NEEDED_BY_DEMO_HTTPS ;;
   benches) NEEDED_COMMANDS+=$NEEDED_BY_BENCHES ;;
 esac
 

@@ -40,18 +40,17 @@ pub(crate) fn start(aim: &Aim) -> JoinSet<()> {
 
 async fn ask_on(aim: Aim, requests_a_line: u32) {
     while !aim.stop.is_cancelled() {
+        let listening = daemon(&aim.data);
         let mut line = match Line::open(aim.edge, &aim.host).await {
             Ok(line) => line,
             Err(Fault::Refused) => {
                 sleep(PACE).await;
                 continue;
             }
+            // Whoever waits to be accepted when a daemon dies is turned away by the kernel.
+            Err(Fault::Broken(_)) if dies(listening).await => continue,
             Err(fault) => {
-                // A daemon may die while it is being connected to.
-                sleep(DYING).await;
-                if daemon(&aim.data).is_some() {
-                    aim.ledger.fault(format!("cannot connect: {fault}"));
-                }
+                aim.ledger.fault(format!("cannot connect: {fault}"));
                 continue;
             }
         };

@@ -129,7 +129,6 @@ impl<C: Client> Turn<'_, C> {
             upload,
             progress: Progress::with(received),
         };
-        exchange.alarm.set(exchange.patience());
         let kind = match poll_fn(|cx| exchange.poll_head(cx)).await {
             Ok(kind) => kind,
             Err(fault) => {

@@ -96,7 +96,7 @@ impl Visit<'_> {
         let how = self.conclude(after, &request, &passage, &mut stream, &mut record).await;
         if worker.log.is_read() {
             record.total = started.elapsed();
-            record.request_id = request.id.into_text();
+            record.request_id = request.id.as_str().into();
             worker.log.push(record);
         }
         how
@@ -149,7 +149,7 @@ impl Visit<'_> {
             self.say(&page, stream).await;
         }
         record.refused(refusal);
-        record.request_id = id.into_text();
+        record.request_id = id.as_str().into();
         worker.log.push(record);
     }
 

@@ -111,7 +111,7 @@ impl Record {
     /// Notes what was asked for.
     pub(crate) fn understood(&mut self, request: &Request) {
         self.version = request.version.name();
-        self.method.clone_from(&request.method);
+        self.method = (&*request.method).into();
         self.path.clone_from(&request.path);
         self.host = request.host.as_str().into();
     }

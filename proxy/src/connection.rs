@@ -111,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let persistence = self.conclude(after, rest, &request, &passage, &mut record).await;
         if self.worker.log.is_read() {
             record.total = started.elapsed();
-            record.request_id = request.id.into_text();
+            record.request_id = request.id.as_str().into();
             self.worker.log.push(record);
         }
         persistence
@@ -203,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         };
         let persistence = self.say(&page, Persistence::Close).await;
         record.refused(&refusal);
-        record.request_id = id.into_text();
+        record.request_id = id.as_str().into();
         self.worker.log.push(record);
         persistence
     }

@@ -12,7 +12,6 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::futures::OwnedNotified;
 
-use crate::access_log::Record;
 use crate::alarm::Alarm;
 use crate::arrival::Arrival;
 use crate::body::Extent;
@@ -22,6 +21,7 @@ use crate::head::Malformed;
 use crate::intake::{self, Next, Stage};
 use crate::pages::{Format, Page, Part};
 use crate::parting;
+use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::request_id::RequestId;

@@ -1,21 +1,19 @@
 //! One HTTP/2 stream as the client of an exchange.
 //!
-//! It knows frames and windows, and nothing of upstreams. What is read is passed on from where
-//! `h2` put it, and its window is given back only when the upstream took it; what is written waits
-//! for the client's window. The invariant: a stream whose answer has begun ends with `END_STREAM`
+//! It knows frames and windows, and nothing of upstreams. What is written waits for the client's
+//! window. The invariant: a stream whose answer has begun ends with `END_STREAM`
 //! only if the answer came across whole.
 
 use std::io;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::body::{self, Body};
 use crate::control::Persistence;
-use crate::field::put;
 use crate::head::Malformed;
 use crate::pages;
 use crate::party::{Client, Party, Told};
@@ -23,15 +21,12 @@ use crate::pump::Encoding;
 use crate::response::Head;
 
 use super::fields;
+use super::incoming::Incoming;
 
 /// A request's stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    incoming: RecvStream,
-    /// What was read and not consumed.
-    piece: Bytes,
-    /// The trailer section that came behind the body, with its empty line.
-    trailers: Vec<u8>,
+    incoming: Incoming,
     answer: Answer,
     output: Vec<u8>,
     end: End,
@@ -66,9 +61,7 @@ enum End {
 impl Stream {
     pub(crate) fn new(incoming: RecvStream, answer: SendResponse<Bytes>) -> Self {
         Self {
-            incoming,
-            piece: Bytes::new(),
-            trailers: Vec::new(),
+            incoming: Incoming::new(incoming),
             answer: Answer::Awaited(answer),
             output: Vec::new(),
             end: End::Open,
@@ -169,46 +162,27 @@ enum Last {
 
 impl Party for Stream {
     fn unread(&self) -> &[u8] {
-        &self.piece
+        self.incoming.unread()
     }
 
     fn consume(&mut self, count: usize) {
-        let count = count.min(self.piece.len());
-        self.piece.advance(count);
-        // It fails only on a stream that is over.
-        let _ = self.incoming.flow_control().release_capacity(count);
+        self.incoming.consume(count);
     }
 
     fn has_room(&self) -> bool {
-        self.piece.is_empty()
+        self.incoming.unread().is_empty()
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        loop {
-            match ready!(self.incoming.poll_data(cx)) {
-                Some(Ok(piece)) if piece.is_empty() => {}
-                Some(Ok(piece)) => {
-                    let count = piece.len();
-                    self.moved += count as u64;
-                    self.piece = piece;
-                    return Poll::Ready(Ok(count));
-                }
-                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
-                None => break,
-            }
+        let filled = self.incoming.poll_fill(cx);
+        if let Poll::Ready(Ok(count)) = filled {
+            self.moved += count as u64;
         }
-        let trailers = ready!(self.incoming.poll_trailers(cx)).map_err(io::Error::other)?;
-        if let Some(trailers) = trailers {
-            for (name, value) in &trailers {
-                put(&mut self.trailers, name.as_str(), value.as_bytes());
-            }
-            self.trailers.extend_from_slice(b"\r\n");
-        }
-        Poll::Ready(Ok(0))
+        filled
     }
 
     fn trailers(&self) -> &[u8] {
-        &self.trailers
+        self.incoming.trailers()
     }
 
     fn output(&mut self) -> &mut Vec<u8> {

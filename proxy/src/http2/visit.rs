@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use h2::Reason;
 
-use crate::access_log::{Abort, Record};
 use crate::alarm::Alarm;
 use crate::body::Extent;
 use crate::forward::{After, Turn};
 use crate::limits::Limits;
 use crate::pages::{Format, Page, Part};
 use crate::parting;
+use crate::record::{Abort, Record};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::request_id::RequestId;

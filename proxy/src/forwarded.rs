@@ -125,10 +125,15 @@ impl Way<'_> {
 
 /// Leaves out what cannot be said in quotes without escaping: no host and no scheme needs that.
 fn put_pair(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    let quote: &[u8] = match value.iter().map(|byte| Needs::of(*byte)).max() {
-        Some(Needs::Nothing) => b"",
-        Some(Needs::Quotes) => b"\"",
-        Some(Needs::Escape) | None => return,
+    let mut needs = Needs::Nothing;
+    for byte in value {
+        needs = needs.max(Needs::of(*byte));
+    }
+    let quote: &[u8] = match needs {
+        Needs::Nothing if value.is_empty() => return,
+        Needs::Nothing => b"",
+        Needs::Quotes => b"\"",
+        Needs::Escape => return,
     };
     for part in [name, quote, value, quote] {
         out.extend_from_slice(part);

@@ -1,4 +1,4 @@
-//! What systemd is told of the daemon's life (sd_notify(3)), if it asked to be told.
+//! What systemd is told of the daemon's life (`sd_notify(3)`), if it asked to be told.
 //!
 //! Plain lines in a datagram to `NOTIFY_SOCKET`. The unit needs `Type=notify`, and `NotifyAccess=all`,
 //! because a successor that it has not started says itself that it is the daemon now. A word that

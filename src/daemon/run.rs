@@ -72,10 +72,7 @@ async fn life(
     former: Option<(Predecessor, Inheritance)>,
 ) -> Result<Ending, RunError> {
     let (predecessor, inheritance) = former.unzip();
-    let (inherited, mut beside, tickets) = match inheritance {
-        Some(Inheritance { listeners, beside, tickets }) => (listeners, beside, Some(tickets)),
-        None => Default::default(),
-    };
+    let (inherited, mut beside, tickets) = upgrade::parts(inheritance);
     let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let sealing = certificates::sealing_key(config, &folders)?;
@@ -90,7 +87,7 @@ async fn life(
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
     let incoming = api::bind(config, &folders, &mut beside).await?;
     let (names, naming) = dns::begin(config, &store, proofs, beside)?.unzip();
-    predecessor.iter().for_each(|former| former.fault("upgrade.opened"));
+    upgrade::fault(predecessor.as_ref(), "upgrade.opened");
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, inherited, tickets)?);
     let reach = edge::reach(config, &edge);
     announce(config, &folders, &edge, names.as_ref(), &incoming);
@@ -126,7 +123,7 @@ async fn life(
     let plane = Plane::new(config, &folders, &store, &logs, control, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
     let beside = Beside::of(&incoming, names)?;
-    predecessor.iter().for_each(|former| former.fault("upgrade.bound"));
+    upgrade::fault(predecessor.as_ref(), "upgrade.bound");
 
     // From here on nothing fails: whoever is accepted now is not lost.
     edge.open();

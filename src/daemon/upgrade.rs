@@ -21,7 +21,7 @@ use std::{
 };
 
 use proxy::{
-    Edge, Limits,
+    Edge, Limits, TicketKeys,
     handover::{self, HandoverError, Inheritance},
 };
 use tokio::{
@@ -108,15 +108,25 @@ pub(super) fn ourselves(
     Ok((Predecessor::Ourselves(edge), Inheritance { listeners, beside, tickets }))
 }
 
-impl Predecessor {
-    /// A place to die at for a successor.
-    pub(super) fn fault(&self, point: &'static str) {
-        match self {
-            Self::Process(_) => faults::point(point),
-            Self::Ourselves(_) => {}
-        }
+/// What there is to inherit, part by part.
+pub(super) fn parts(
+    inheritance: Option<Inheritance>,
+) -> (Vec<TcpListener>, Vec<OwnedFd>, Option<TicketKeys>) {
+    match inheritance {
+        Some(Inheritance { listeners, beside, tickets }) => (listeners, beside, Some(tickets)),
+        None => Default::default(),
     }
+}
 
+/// A place to die at for a successor.
+pub(super) fn fault(predecessor: Option<&Predecessor>, point: &'static str) {
+    match predecessor {
+        Some(Predecessor::Process(_)) => faults::point(point),
+        Some(Predecessor::Ourselves(_)) | None => {}
+    }
+}
+
+impl Predecessor {
     /// Tells it that it is not needed any more. What is left of it, if it is this process, is to
     /// be drained.
     pub(super) fn relieve(self) -> Option<Edge> {

@@ -39,8 +39,13 @@ fn supplied(stage: &Stage, name: &str, left: Duration) -> Certificate {
         not_after,
         renew_at: None,
     };
-    let (source, state) = (CertificateSource::Supplied, CertificateState::Issued);
-    Certificate { name, source, state, issued: Some(issued), alarms: Vec::new() }
+    Certificate {
+        name,
+        source: CertificateSource::Supplied,
+        state: CertificateState::Issued,
+        issued: Some(issued),
+        alarms: Vec::new(),
+    }
 }
 
 fn span(left: Duration) -> (Timestamp, Timestamp) {

@@ -2,6 +2,7 @@
 //! either protocol.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -76,10 +77,10 @@ impl Client {
             Self::Http1 => {
                 let mut text = format!("{line} HTTP/1.1\r\nHost: app.test\r\n");
                 for (name, value) in fields {
-                    text += &format!("{name}: {value}\r\n");
+                    write!(text, "{name}: {value}\r\n").unwrap();
                 }
                 if !body.is_empty() {
-                    text += &format!("Content-Length: {}\r\n", body.len());
+                    write!(text, "Content-Length: {}\r\n", body.len()).unwrap();
                 }
                 let mut client = stage.client();
                 client.send(format!("{text}\r\n{body}"));

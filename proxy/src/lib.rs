@@ -128,7 +128,7 @@ pub use network::{InvalidNetwork, Network};
 pub use pattern::Pattern;
 pub use policy::{Access, Compression, Key, Pages, Password, Policy, Rate, Sticky};
 pub use record::{Abort, Record};
-pub use settings::{Feeds, Listen, Preface, Settings, Speaks, Stuck};
+pub use settings::{Feeds, Listen, Opening, Preface, Settings, Speaks, Stuck};
 pub use site::{Forwarded, Hsts, Plain, Route, Site, Subdomains};
 pub use table::{
     Absence, Canary, Hold, Protocol, Service, ServiceName, Table, Upstream, UpstreamId,

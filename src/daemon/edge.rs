@@ -1,9 +1,13 @@
 //! The edge, put together from the settings: where it listens, whom it believes, and how the world
 //! finds it.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
 
-use proxy::{AccessLog, Certificates, Edge, Feeds, Listen, Stuck, handover::Inheritance};
+use proxy::{AccessLog, Certificates, Edge, Feeds, Listen, Opening, Stuck, TicketKeys};
 
 use crate::{
     clock,
@@ -13,12 +17,14 @@ use crate::{
     server::Reach,
 };
 
-/// Binds every address of the settings, plain ones first, but for those that are inherited.
+/// Binds every address of the settings, plain ones first, but for those that are inherited. It
+/// accepts nobody yet: whoever it did would be lost if this daemon did not come about.
 pub(super) fn bind(
     config: &Config,
     feeds: &Feeds,
     access_log: &AccessLog,
-    inheritance: Option<Inheritance>,
+    inherited: Vec<TcpListener>,
+    tickets: Option<TicketKeys>,
 ) -> Result<Edge, proxy::BindError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let plain = config.http.iter().copied().map(Listen::http);
@@ -28,15 +34,12 @@ pub(super) fn bind(
     } else {
         listen.collect()
     };
-    let (inherited, tickets) = match inheritance {
-        Some(Inheritance { listeners, tickets }) => (listeners, Some(tickets)),
-        None => (Vec::new(), None),
-    };
     let settings = proxy::Settings {
         inherited,
         tickets,
         // systemd starts it again, and a thread that hangs cannot be helped from within.
         stuck: Stuck::Abort,
+        opening: Opening::WhenTold,
         workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
         trusted: config
             .trusted

@@ -38,5 +38,6 @@ mod names;
 
 mod daemon;
 mod full_disk;
+mod handover;
 mod steady;
 mod upgrade;

@@ -66,9 +66,6 @@ pub(crate) trait Client: Party {
 
     /// Puts the head of the answer, whose body is read as `body`.
     fn put_final(&mut self, head: &Head<'_, '_>, body: Body) -> Result<Told, Malformed>;
-
-    /// Whether part of an answer may have been sent, so that another would be unreadable.
-    fn is_committed(&self) -> bool;
 }
 
 /// What a client was told of an answer.
@@ -143,9 +140,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client for Wire<S> {
 
     fn put_final(&mut self, head: &Head<'_, '_>, body: Body) -> Result<Told, Malformed> {
         Ok(head.put_final(body, &mut self.output))
-    }
-
-    fn is_committed(&self) -> bool {
-        !self.output.is_empty()
     }
 }

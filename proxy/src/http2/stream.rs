@@ -293,10 +293,6 @@ impl Client for Stream {
         self.begin(response, if body == Body::EMPTY { Last::Head } else { Last::None })?;
         Ok(Told { encoding: Encoding::Plain, persistence: Persistence::KeepAlive })
     }
-
-    fn is_committed(&self) -> bool {
-        matches!(self.answer, Answer::Begun(_))
-    }
 }
 
 /// The head in the types that `h2` takes.

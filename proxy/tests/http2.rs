@@ -8,5 +8,7 @@ mod frames;
 mod hostile;
 mod link;
 mod messages;
+mod outcome;
 mod rules;
+mod types;
 mod upstream;

@@ -22,6 +22,7 @@ use crate::arrival::Arrival;
 use crate::limits::Limits;
 use crate::worker::Worker;
 
+use super::guard::Breach;
 use super::preface::{self, Begun};
 use super::visit::{self, Kit};
 
@@ -81,6 +82,7 @@ where
     let limits = &worker.shared.limits;
     let mut alarm = Alarm::new(limits.head_time);
     let Some(stream) = preface::read(stream, &mut alarm, limits).await else { return };
+    let breach = stream.breach();
     let Some(mut connection) = shake_hands(stream, &mut alarm, limits).await else { return };
     let session = Rc::new(Session {
         worker: Rc::clone(&worker),
@@ -96,6 +98,7 @@ where
     let mut keeper = Keeper {
         pings: connection.ping_pong(),
         connection,
+        breach,
         session: Rc::clone(&session),
         retire: Box::pin(worker.retire_notice()),
         alarm,
@@ -155,6 +158,8 @@ type Connection<S> = h2::server::Connection<Begun<S>, Bytes>;
 /// A connection being served.
 struct Keeper<S> {
     connection: Connection<S>,
+    /// What the guard found.
+    breach: Breach,
     session: Rc<Session>,
     retire: Pin<Box<OwnedNotified>>,
     alarm: Alarm,
@@ -186,6 +191,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
                 Some(Ok((request, answer))) => self.begin(request, answer),
                 Some(Err(_)) | None => return Poll::Ready(()),
             }
+        }
+        if let Some(reason) = self.breach.take() {
+            self.connection.abrupt_shutdown(reason);
+            return self.linger(cx);
         }
         self.session.watch(cx);
         let worker = Rc::clone(&self.session.worker);

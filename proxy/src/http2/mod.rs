@@ -3,11 +3,13 @@
 //!
 //! Frames, windows and header compression are the crate `h2`'s; who may ask what and who answers is
 //! decided by the same code as for HTTP/1.1. In reading order: the connection and its patience
-//! (`connection`), its first bytes (`preface`), one request and its answer (`visit`), its head
+//! (`connection`), its first bytes (`preface`), the
+//! frames that no client may send (`guard`), one request and its answer (`visit`), its head
 //! (`request`), its stream (`stream`). Then the other side: an upstream's connections (`pool`), an
 //! exchange on one of them (`translator`), its heads (`message`).
 
 mod connection;
+mod guard;
 mod preface;
 mod request;
 mod stream;

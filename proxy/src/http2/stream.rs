@@ -22,6 +22,8 @@ use crate::party::{Client, Party, Told};
 use crate::pump::Encoding;
 use crate::response::Head;
 
+use super::request::has_blanks_around;
+
 /// A request's stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -199,7 +201,9 @@ impl Party for Stream {
         let trailers = ready!(self.incoming.poll_trailers(cx)).map_err(io::Error::other)?;
         if let Some(trailers) = trailers {
             for (name, value) in &trailers {
-                put(&mut self.trailers, name.as_str(), value.as_bytes());
+                // A line without a name is refused, as such a value must be.
+                let name = if has_blanks_around(value.as_bytes()) { "" } else { name.as_str() };
+                put(&mut self.trailers, name, value.as_bytes());
             }
             self.trailers.extend_from_slice(b"\r\n");
         }

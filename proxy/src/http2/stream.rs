@@ -210,6 +210,18 @@ impl Party for Stream {
         Poll::Ready(Ok(0))
     }
 
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.incoming.is_end_stream() {
+            match ready!(self.incoming.poll_data(cx)) {
+                Some(Ok(piece)) if piece.is_empty() => {}
+                Some(Ok(_)) => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+                None => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn trailers(&self) -> &[u8] {
         &self.trailers
     }

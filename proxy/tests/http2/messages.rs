@@ -4,7 +4,7 @@ use super::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GET, HEADERS, POST, WHOLE, block, frame, open,
     request,
 };
-use super::outcome::Expected::{self, Closed, Connection, Ok as Fine, Refused, Stream};
+use super::outcome::Expected::{self, Connection, Ok as Fine, Refused, Stream};
 use super::outcome::{COMPRESSION_ERROR, PROTOCOL_ERROR, check, with};
 
 #[test]
@@ -50,7 +50,48 @@ fn section_8_1_1_lengths() {
                 frame(DATA, 0, 1, b"x"),
                 frame(DATA, END_STREAM, 1, b"x"),
             ],
-            Closed(PROTOCOL_ERROR),
+            Stream(PROTOCOL_ERROR),
+        ),
+    ]);
+}
+
+#[test]
+fn section_8_1_1_ends() {
+    check(&[
+        (
+            "8.1.1 a length of none, and a body",
+            vec![
+                open(1, &[POST, &[("content-length", "0")]].concat()),
+                frame(DATA, END_STREAM, 1, b"GET / HTTP/1.1\r\n\r\n"),
+            ],
+            Stream(PROTOCOL_ERROR),
+        ),
+        (
+            "8.1.1 a length of none, and an end of its own",
+            vec![
+                open(1, &[POST, &[("content-length", "0")]].concat()),
+                frame(DATA, END_STREAM, 1, b""),
+            ],
+            Fine,
+        ),
+        (
+            "8.1.1 a length, and an end of its own",
+            vec![
+                open(1, &[POST, &[("content-length", "2")]].concat()),
+                frame(DATA, 0, 1, b"a"),
+                frame(DATA, 0, 1, b"b"),
+                frame(DATA, END_STREAM, 1, b""),
+            ],
+            Fine,
+        ),
+        (
+            "8.1.1 a length, and an end by trailers",
+            vec![
+                open(1, &[POST, &[("content-length", "1")]].concat()),
+                frame(DATA, 0, 1, b"x"),
+                request(1, &[("sum", "1")]),
+            ],
+            Fine,
         ),
     ]);
 }

@@ -10,6 +10,8 @@ use std::rc::Rc;
 
 use h2::Reason;
 
+use super::blocks::Blocks;
+
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const PRIORITY: u8 = 2;
@@ -58,6 +60,7 @@ pub(crate) struct Guard {
     gaps: Vec<(u32, u32)>,
     /// The stream whose header block is not at its end.
     block: Option<u32>,
+    kept: Blocks,
 }
 
 /// How far the client is.
@@ -110,6 +113,7 @@ impl Guard {
             open: Vec::new(),
             gaps: Vec::new(),
             block: None,
+            kept: Blocks::default(),
         }
     }
 
@@ -139,9 +143,25 @@ impl Guard {
         at
     }
 
+    /// Says that `h2` asks for more, having understood what it got.
+    pub(crate) fn read_on(&mut self) {
+        self.kept.understood();
+    }
+
+    /// Whether `h2` can only have failed to read one of the last header blocks: everything else for
+    /// which it ends a connection was looked at here.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.kept.are_unreadable()
+    }
+
     /// Looks at a part of a payload.
     fn payload(&mut self, piece: &[u8]) -> Result<(), Reason> {
         self.left -= piece.len();
+        let [_, _, _, kind, ..] = self.head;
+        if self.frames == Frames::Begun && matches!(kind, HEADERS | CONTINUATION) {
+            self.kept.keep(piece);
+            self.frame_read();
+        }
         match &mut self.payload {
             Payload::Nothing => Ok(()),
             Payload::Settings { entry, read } => {
@@ -235,13 +255,14 @@ impl Guard {
         match kind {
             SETTINGS => self.payload = Payload::Settings { entry: [0; 6], read: 0 },
             HEADERS => {
+                let padding = usize::from(flags & PADDED != 0);
+                let priority = if flags & WITH_PRIORITY == 0 { 0 } else { 5 };
+                self.kept.begin_frame(priority, padding);
                 match self.state(stream) {
                     Stream::Idle if stream % 2 == 1 => self.opened(stream),
                     Stream::Idle | Stream::PassedOver => return Err(Reason::PROTOCOL_ERROR),
                     Stream::Ended => return Err(Reason::STREAM_CLOSED),
                     Stream::Open => {
-                        let padding = usize::from(flags & PADDED != 0);
-                        let priority = if flags & WITH_PRIORITY == 0 { 0 } else { 5 };
                         let skip = padding + priority;
                         self.payload = Payload::Trailers { skip, first: [0; 3], read: 0 };
                     }
@@ -259,10 +280,23 @@ impl Guard {
             }
             _ => {}
         }
+        if matches!(kind, HEADERS | CONTINUATION) {
+            self.frame_read();
+        }
         if kind == RST_STREAM || matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0 {
             self.ended(stream);
         }
         Ok(())
+    }
+
+    /// Notes the end of a part of a header block, if it was read to its end.
+    fn frame_read(&mut self) {
+        if self.left == 0 {
+            self.kept.end_frame();
+            if self.block.is_none() {
+                self.kept.end_block();
+            }
+        }
     }
 
     fn state(&self, stream: u32) -> Stream {

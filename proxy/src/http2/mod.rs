@@ -4,12 +4,14 @@
 //! Frames, windows and header compression are the crate `h2`'s; who may ask what and who answers is
 //! decided by the same code as for HTTP/1.1. In reading order: the connection and its patience
 //! (`connection`), its first bytes (`preface`), the
-//! frames that no client may send (`guard`), one request and its answer (`visit`), its head
+//! frames that no client may send (`guard`, `blocks`, `hpack`), one request and its answer (`visit`), its head
 //! (`request`), its stream (`stream`). Then the other side: an upstream's connections (`pool`), an
 //! exchange on one of them (`translator`), its heads (`message`).
 
+mod blocks;
 mod connection;
 mod guard;
+mod hpack;
 mod preface;
 mod request;
 mod stream;

@@ -26,6 +26,14 @@ const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 /// GOAWAY: no stream was served, because of a `PROTOCOL_ERROR`.
 const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
+const COMPRESSION_ERROR: u8 = 9;
+
+/// Whether this ends with a GOAWAY for a `PROTOCOL_ERROR`.
+fn is_goaway(bytes: &[u8]) -> bool {
+    let last = bytes.last_chunk::<17>();
+    last.is_some_and(|last| matches!(last, [0, 0, 8, 7, 0, 0, 0, 0, 0, .., 0, 0, 0, 1]))
+}
+
 /// A stream whose first bytes were read and are read again.
 #[derive(Debug)]
 pub(crate) struct Begun<S> {
@@ -122,6 +130,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.guard.read_on();
         let before = buffer.filled().len();
         ready!(this.poll_bytes(cx, buffer))?;
         let bytes = buffer.filled().get(before..).unwrap_or_default();
@@ -141,6 +150,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Begun<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if is_goaway(bytes) && self.guard.is_unreadable() {
+            let mut bytes = bytes.to_vec();
+            bytes.pop();
+            bytes.push(COMPRESSION_ERROR);
+            return Pin::new(&mut self.stream).poll_write(cx, &bytes);
+        }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -159,6 +174,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Begun<S> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [piece] = pieces {
+            return self.poll_write(cx, piece);
+        }
         Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
     }
 

@@ -36,10 +36,11 @@ fn ends(client: &mut Frames) -> Result<(), String> {
 
 /// Sends each case on a connection of its own, whole and byte by byte.
 pub(crate) fn check(cases: &[(&str, Vec<Vec<u8>>, Expected)]) {
-    let origin = Origin::ok();
-    let stage = Stage::planned(&plan(), &[&origin]);
     let mut faults = Vec::new();
     for (name, frames, expected) in cases {
+        // Of its own: what a broken connection has sent on may arrive late.
+        let origin = Origin::ok();
+        let stage = Stage::planned(&plan(), &[&origin]);
         let bytes = [frames.concat(), frame(PING, 0, 0, b"the end!")].concat();
         for pieces in [bytes.len(), 1] {
             // What is long is long because of its length.
@@ -62,9 +63,9 @@ pub(crate) fn check(cases: &[(&str, Vec<Vec<u8>>, Expected)]) {
                 faults.push(format!("{name}: {reached} requests reached the origin"));
             }
         }
+        faults.extend(origin.faults());
     }
     assert!(faults.is_empty(), "{faults:#?}");
-    assert_eq!(origin.faults(), Vec::<String>::new());
 }
 
 /// Reads until it is certain what the edge did.
@@ -76,9 +77,7 @@ fn outcome(client: &mut Frames, expected: Expected) -> Result<(), String> {
             (GOAWAY, Connection(code) | Stream(code) | Closed(code)) => {
                 let said = next.number(4);
                 let closed = matches!(expected, Closed(_) | Connection(STREAM_CLOSED));
-                // `h2` knows of no other error of a block.
-                let unread = code == COMPRESSION_ERROR && said == PROTOCOL_ERROR;
-                return if said == code || closed && said == STREAM_CLOSED || unread {
+                return if said == code || closed && said == STREAM_CLOSED {
                     ends(client)
                 } else {
                     Err(format!("GOAWAY {said}"))

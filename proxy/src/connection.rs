@@ -69,8 +69,8 @@ where
         {
             Next::Head(length) => client.answer(length).await,
             Next::Refused(refusal) => {
-                let record = client.record();
-                client.refuse_head(refusal, record).await
+                let (record, part) = (client.record(), asked(client.wire.input.bytes()));
+                client.refuse_head(refusal, part, record).await
             }
             Next::Closed => return,
         };
@@ -91,11 +91,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let bytes = self.wire.input.bytes().get(..length).unwrap_or_default();
         let limits = &self.worker.shared.limits;
         let read = Request::read(bytes, &self.arrival, record.at, limits, &mut self.head);
-        self.wire.input.consume(length);
         let request = match read {
             Ok(request) => request,
-            Err(refusal) => return self.refuse_head(refusal, record).await,
+            Err(refusal) => {
+                let part = asked(bytes);
+                return self.refuse_head(refusal, part, record).await;
+            }
         };
+        self.wire.input.consume(length);
         if self.worker.log.is_read() {
             record.understood(&request);
         }
@@ -190,7 +193,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Answers what could not be understood, and closes.
-    async fn refuse_head(&mut self, refusal: Refusal, mut record: Record) -> Persistence {
+    async fn refuse_head(
+        &mut self,
+        refusal: Refusal,
+        part: Part,
+        mut record: Record,
+    ) -> Persistence {
         self.worker.shared.ledger.malformed.fetch_add(1, Relaxed);
         let id = RequestId::fresh();
         let page = Page {
@@ -198,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             passage: &Passage::unknown(),
             id: &id,
             format: Format::Text,
-            part: Part::Whole,
+            part,
             at: record.at,
         };
         let persistence = self.say(&page, Persistence::Close).await;
@@ -227,6 +235,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     fn record(&self) -> Record {
         Record::begun((self.worker.shared.clock)(), &self.arrival)
     }
+}
+
+/// Which part of an answer a head asks for that is otherwise not understood: to HEAD no body may
+/// be sent, whatever else is wrong with it (RFC 9110 section 9.3.2).
+fn asked(head: &[u8]) -> Part {
+    if head.starts_with(b"HEAD ") { Part::Head } else { Part::Whole }
 }
 
 /// What stands in the input after a request.

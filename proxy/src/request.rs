@@ -21,7 +21,7 @@ use crate::limits::Limits;
 use crate::pages::Part;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
-use crate::target::Target;
+use crate::target::{Scheme, Target};
 
 /// What the edge must know of a request after its head was written for the upstream.
 #[derive(Debug)]
@@ -68,7 +68,12 @@ impl Request {
         match parsed.parse_with_uninit_headers(head, &mut fields) {
             Ok(Status::Complete(length)) if length == head.len() => {}
             Ok(_) => return Err(Refusal::Malformed(Malformed::FirstLine)),
-            Err(error) => return Err(refusal(error, head)),
+            Err(error) => {
+                return match as_ours(head, line) {
+                    Some(head) => Self::read(&head, arrival, at, limits, out),
+                    None => Err(refusal(error, head)),
+                };
+            }
         }
         let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
             return Err(Refusal::Malformed(Malformed::FirstLine));
@@ -90,6 +95,18 @@ impl Request {
     pub(crate) fn part(&self) -> Part {
         if &*self.method == "HEAD" { Part::Head } else { Part::Whole }
     }
+}
+
+/// The head of a later HTTP/1, as which it may be read (RFC 9110 section 2.5). Its first line ends
+/// at `line`.
+fn as_ours(head: &[u8], line: usize) -> Option<Vec<u8>> {
+    let minor = line.checked_sub(1)?;
+    if !matches!(head.get(minor)?, b'2'..=b'9') || !head.get(..minor)?.ends_with(b" HTTP/1.") {
+        return None;
+    }
+    let mut head = head.to_vec();
+    *head.get_mut(minor)? = b'1';
+    Some(head)
 }
 
 fn refusal(error: httparse::Error, head: &[u8]) -> Refusal {
@@ -154,6 +171,11 @@ impl Head<'_, '_> {
         if arrival.trust == Trust::Stranger {
             known.distrust();
         }
+        let secure = known.secure(arrival);
+        if self.target.scheme == Scheme::Https && secure == Secure::No {
+            // RFC 9110 section 7.4: such a page is for a connection that nobody else can read.
+            return Err(Refusal::Misdirected(host));
+        }
         let (body, length) = self.body(control.length).map_err(Refusal::Malformed)?;
         let upgrade = match self.frame {
             Frame::Tunnel(protocol) => Some(protocol),
@@ -191,13 +213,22 @@ impl Head<'_, '_> {
             upgrade: upgrade.map(Box::from),
             id,
             hops,
-            secure: known.secure(arrival),
+            secure,
             reach,
         })
     }
 
     /// How the body is read, and what the upstream is told of its length.
     fn body(&self, said: Length) -> Result<(Body, Length), Malformed> {
+        let (body, length) = self.framed(said)?;
+        // RFC 9110 section 9.3.8.
+        if self.method == "TRACE" && body != Body::EMPTY {
+            return Err(Malformed::TraceBody);
+        }
+        Ok((body, length))
+    }
+
+    fn framed(&self, said: Length) -> Result<(Body, Length), Malformed> {
         match (self.frame, said) {
             (Frame::Tunnel(_), Length::Unsaid) => Ok((Body::EMPTY, said)),
             (Frame::Tunnel(_), Length::Sized(_) | Length::Chunked) => Err(Malformed::Length),
@@ -242,8 +273,15 @@ impl Head<'_, '_> {
             None => None,
         };
         match (field, target) {
-            (Some((ours, _)), Some((theirs, _))) if ours != theirs => Err(Malformed::HostDiffers),
-            (Some(((host, _), text)), _) | (None, Some(((host, _), text))) => Ok((host, text)),
+            // RFC 9113 section 8.3.1.
+            (Some((ours, _)), Some((theirs, _)))
+                if self.version == Version::Http2 && ours != theirs =>
+            {
+                Err(Malformed::HostDiffers)
+            }
+            // A proxy must not believe the field where the target names a host (RFC 9112 section
+            // 3.2.2): it is written anew.
+            (_, Some(((host, _), text))) | (Some(((host, _), text)), None) => Ok((host, text)),
             (None, None) => Err(Malformed::HostMissing),
         }
     }

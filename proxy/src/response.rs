@@ -83,6 +83,16 @@ pub(crate) fn pass<C: Client>(
     let parser = httparse::ParserConfig::default();
     match parser.parse_response_with_uninit_headers(&mut parsed, head, &mut fields) {
         Ok(Status::Complete(length)) if length == head.len() => {}
+        // A later HTTP/1 may be read as ours (RFC 9110 section 2.5).
+        Err(httparse::Error::Version)
+            if matches!(
+                head.get(..9),
+                Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b' '])
+            ) =>
+        {
+            let head = [b"HTTP/1.1", head.get(8..).unwrap_or_default()].concat();
+            return pass(&head, around, client);
+        }
         Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => {
             return Err(Malformed::Field);
         }
@@ -280,6 +290,11 @@ impl Head<'_, '_> {
             (Persistence::Close, _) => put(out, "Connection", b"close"),
             (Persistence::KeepAlive, Version::Http10) => put(out, "Connection", b"keep-alive"),
             (Persistence::KeepAlive, Version::Http11 | Version::Http2) => {}
+        }
+        // Whoever asks for an upgrade must say to what (RFC 9110 section 15.5.22).
+        if let (426, Version::Http11, Some(token)) = (self.status, version, self.control.upgrade) {
+            put(out, "Connection", b"upgrade");
+            put(out, "Upgrade", token.as_bytes());
         }
         out.extend_from_slice(b"\r\n");
         let encoding = match told {

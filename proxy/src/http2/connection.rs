@@ -20,6 +20,7 @@ use crate::arrival::Arrival;
 use crate::limits::Limits;
 use crate::worker::Worker;
 
+use super::guard::Breach;
 use super::preface::{self, Begun};
 use super::session::{Accepted, Session};
 
@@ -32,12 +33,14 @@ where
     let limits = &worker.shared.limits;
     let mut alarm = Alarm::new(limits.head_time);
     let Some(stream) = preface::read(stream, &mut alarm, limits).await else { return };
+    let breach = stream.breach();
     let Some(mut connection) = shake_hands(stream, &mut alarm, limits).await else { return };
     let session = Rc::new(Session::new(arrival, Rc::clone(&worker)));
     alarm.set(limits.idle.min(limits.ping));
     let mut keeper = Keeper {
         pings: connection.ping_pong(),
         connection,
+        breach,
         session: Rc::clone(&session),
         retire: Box::pin(worker.retire_notice()),
         alarm,
@@ -81,6 +84,8 @@ type Connection<S> = h2::server::Connection<Begun<S>, Bytes>;
 /// A connection being served.
 struct Keeper<S> {
     connection: Connection<S>,
+    /// What the guard found.
+    breach: Breach,
     session: Rc<Session>,
     retire: Pin<Box<OwnedNotified>>,
     alarm: Alarm,
@@ -112,6 +117,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
                 Some(Ok((request, answer))) => self.begin(Accepted { request, answer }),
                 Some(Err(_)) | None => return Poll::Ready(()),
             }
+        }
+        if let Some(reason) = self.breach.take() {
+            self.connection.abrupt_shutdown(reason);
+            return self.linger(cx);
         }
         let quiet = self.session.poll_quiet(cx).is_ready();
         let worker = Rc::clone(&self.session.worker);

@@ -11,6 +11,8 @@ use h2::RecvStream;
 
 use crate::field::put;
 
+use super::request::has_blanks_around;
+
 /// The client's half of a stream.
 #[derive(Debug)]
 pub(crate) struct Incoming {
@@ -58,10 +60,25 @@ impl Incoming {
         let trailers = ready!(self.stream.poll_trailers(cx)).map_err(io::Error::other)?;
         if let Some(trailers) = trailers {
             for (name, value) in &trailers {
-                put(&mut self.trailers, name.as_str(), value.as_bytes());
+                // A line without a name is refused, as such a value must be.
+                let name = if has_blanks_around(value.as_bytes()) { "" } else { name.as_str() };
+                put(&mut self.trailers, name, value.as_bytes());
             }
             self.trailers.extend_from_slice(b"\r\n");
         }
         Poll::Ready(Ok(0))
+    }
+
+    /// Waits for the end behind a body that is as long as was said. More of it is an error.
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.stream.is_end_stream() {
+            match ready!(self.stream.poll_data(cx)) {
+                Some(Ok(piece)) if piece.is_empty() => {}
+                Some(Ok(_)) => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+                None => break,
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -181,6 +181,10 @@ impl Party for Stream {
         filled
     }
 
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.incoming.poll_end(cx)
+    }
+
     fn trailers(&self) -> &[u8] {
         self.incoming.trailers()
     }
@@ -267,10 +271,6 @@ impl Client for Stream {
         }
         self.begin(response, if body == Body::EMPTY { Last::Head } else { Last::None })?;
         Ok(Told { encoding: Encoding::Plain, persistence: Persistence::KeepAlive })
-    }
-
-    fn is_committed(&self) -> bool {
-        matches!(self.answer, Answer::Begun(_))
     }
 }
 

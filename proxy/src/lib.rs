@@ -9,8 +9,8 @@
 //! `admission` reads who is behind a load balancer (`preface`) and shakes hands (`tls`). Then
 //! `intake` finds request heads for a `connection`, or `http2` finds streams.
 //!
-//! A request's life: `request` checks its head and writes what the upstream will get; `reception`
-//! leads it to a `venue` and past the `rules`; `forward` picks an upstream from its `pool` by
+//! A request's life: `request` reads its head, `request_head` checks it and writes what the upstream
+//! will get; `reception` leads it to a `venue` and past the `rules`; `forward` picks an upstream from its `pool` by
 //! `balance`, holds the request while there is none (`hold`) and tries another where nothing was
 //! done (`retry`); each `attempt` moves one request and one response between two parties through
 //! two `pump`s (`exchange`), and `tunnel` takes over after a 101. What the edge has to say itself
@@ -93,6 +93,7 @@ mod input;
 mod party;
 mod pump;
 mod request;
+mod request_head;
 mod request_id;
 mod response;
 mod target;

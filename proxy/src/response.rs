@@ -18,7 +18,8 @@ use crate::head::Malformed;
 use crate::pages::{HSTS, Part};
 use crate::party::{Client, Told};
 use crate::pump::Encoding;
-use crate::request::{Request, put_length};
+use crate::request::Request;
+use crate::request_head::put_length;
 use crate::rules::Passage;
 use crate::rules::compression::{self, Encoder, Said, Treatment};
 

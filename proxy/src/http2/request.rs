@@ -18,7 +18,8 @@ use crate::field::{Fields, MOST_FIELDS};
 use crate::head::Malformed;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
-use crate::request::{Frame, Head, Request};
+use crate::request::Request;
+use crate::request_head::{Frame, Head};
 use crate::target::{Scheme, Target};
 
 /// Whether a stream ended with its head.

@@ -74,7 +74,7 @@ async fn life(
     let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let sealing = certificates::sealing_key(config, &folders)?;
-    let known = on_record(&store.snapshot(), &sealing)?;
+    let known = on_record(&store.snapshot(), &sealing, clock::now())?;
     let (presented, shown) = watch::channel(Arc::new(known));
     let ground = edge::ground(config, &folders, &shown.borrow()).map_err(keys)?;
     let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);

@@ -35,6 +35,7 @@ mod hostile;
 mod https;
 mod measured;
 mod names;
+mod staple;
 
 mod daemon;
 mod full_disk;

@@ -107,3 +107,6 @@ fn tell(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

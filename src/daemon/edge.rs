@@ -9,8 +9,9 @@ use crate::{
     clock,
     config::Config,
     control::routes::{EdgeKey, Ground},
-    daemon::{dns, folders::Folders, init::write_secret},
-    server::Reach,
+    daemon::{dns, error::RunError, folders::Folders, init::write_secret},
+    dns::Server,
+    server::{Listening, Reach},
 };
 
 /// Binds every address of the settings, plain ones first, but for those that are inherited.
@@ -19,7 +20,7 @@ pub(super) fn bind(
     feeds: &Feeds,
     access_log: &AccessLog,
     inheritance: Option<Inheritance>,
-) -> Result<Edge, proxy::BindError> {
+) -> Result<Edge, RunError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let plain = config.http.iter().copied().map(Listen::http);
     let listen = plain.chain(config.https.iter().copied().map(Listen::https));
@@ -45,7 +46,11 @@ pub(super) fn bind(
             .collect(),
         ..proxy::Settings::new(listen, clock::system)
     };
-    Edge::bind(settings, feeds, access_log)
+    Edge::bind(settings, feeds, access_log).map_err(|source| {
+        let tls = matches!(&source, proxy::BindError::Listen { address, .. }
+            if config.https.contains(address));
+        RunError::Edge { setting: if tls { "https" } else { "http" }, source }
+    })
 }
 
 /// The edge's addresses, by what is spoken there.
@@ -81,6 +86,19 @@ pub(super) fn reach(config: &Config, edge: &Edge) -> Reach {
         addresses: dns::public(config),
         dns: !config.dns.is_empty(),
         acme: config.acme.is_some() && !tls.is_empty(),
+    }
+}
+
+/// Where the server listens for the world.
+pub(super) fn listening(config: &Config, edge: &Edge, names: Option<&Server>) -> Listening {
+    let (plain, tls) = addresses(config, edge);
+    let dns = names.map_or(&[][..], Server::addresses);
+    // What was asked for says more than each of the machine's addresses, if it says a port.
+    let asked = config.dns.iter().all(|at| at.port() != 0);
+    Listening {
+        http: plain.to_vec(),
+        https: tls.to_vec(),
+        dns: if asked { config.dns.clone() } else { dns.to_vec() },
     }
 }
 

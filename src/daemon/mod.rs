@@ -18,6 +18,7 @@ mod private;
 mod renewal;
 mod run;
 mod signals;
+mod taken;
 mod tasks;
 pub mod upgrade;
 

@@ -103,6 +103,7 @@ async fn life(
         attempts: Attempts::default(),
         data: config.data.clone(),
         reach: reach.clone(),
+        listening: edge::listening(config, &edge, names.as_ref()),
         node: config.node.clone(),
         engine: engine_seen,
         unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),

@@ -1,6 +1,11 @@
 //! What handlers work with: handles to the store, the published observation, logs and uploads.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -30,6 +35,8 @@ pub struct Api {
     pub data: PathBuf,
     /// Where the world finds apps.
     pub reach: Reach,
+    /// Where it is listened for the world.
+    pub listening: Listening,
     /// This machine's name.
     pub node: String,
     /// Of the container engine and the base images.
@@ -59,6 +66,17 @@ pub struct Reach {
     pub dns: bool,
     /// Whether certificates are got for domains by themselves.
     pub acme: bool,
+}
+
+/// The addresses that are listened on for the world; nothing where something is off.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listening {
+    /// By the edge, for plain HTTP.
+    pub http: Vec<SocketAddr>,
+    /// By the edge, for TLS.
+    pub https: Vec<SocketAddr>,
+    /// By the DNS server.
+    pub dns: Vec<SocketAddr>,
 }
 
 /// How the container engine and the base images are.

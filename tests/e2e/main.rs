@@ -31,6 +31,7 @@ mod output;
 mod commands;
 mod domains;
 mod entry;
+mod h2c;
 mod hostile;
 mod https;
 mod measured;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The edge beside nginx, haproxy and caddy on this machine, in a release build. About six minutes;
+# The edge beside nginx, haproxy and caddy on this machine, in a release build. Ten minutes with the build;
 # `--quick` only sees that everything runs. Further arguments choose rows by parts of their names.
 set -euo pipefail
 # shellcheck source=scripts/say.sh

@@ -31,6 +31,7 @@ pub(crate) fn cost(contestant: &Contestant, speaks: Speaks, count: usize) -> io:
             Speaks::Tls => contestant.tls,
         };
         let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         held.push(match speaks {
             Speaks::Plain => ask(stream)?,

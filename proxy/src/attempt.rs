@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::access_log::Abort;
 use crate::balance::Chosen;
 use crate::body::{Body, Extent};
 use crate::control::Persistence;
@@ -20,6 +19,7 @@ use crate::head::Malformed;
 use crate::meter::OpenTunnel;
 use crate::party::Client;
 use crate::pump::{Encoding, Pump, put_whole};
+use crate::record::Abort;
 use crate::refusal::Refusal;
 use crate::response::{Kind, Response, Uploading};
 use crate::rules;
@@ -129,7 +129,6 @@ impl<C: Client> Turn<'_, C> {
             upload,
             progress: Progress::with(received),
         };
-        exchange.alarm.set(exchange.patience());
         let kind = match poll_fn(|cx| exchange.poll_head(cx)).await {
             Ok(kind) => kind,
             Err(fault) => {

@@ -12,7 +12,6 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::futures::OwnedNotified;
 
-use crate::access_log::Record;
 use crate::alarm::Alarm;
 use crate::arrival::Arrival;
 use crate::body::Extent;
@@ -22,6 +21,7 @@ use crate::head::Malformed;
 use crate::intake::{self, Next, Stage};
 use crate::pages::{Format, Page, Part};
 use crate::parting;
+use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::request_id::RequestId;
@@ -111,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let persistence = self.conclude(after, rest, &request, &passage, &mut record).await;
         if self.worker.log.is_read() {
             record.total = started.elapsed();
-            record.request_id = request.id.into_text();
+            record.request_id = request.id.as_str().into();
             self.worker.log.push(record);
         }
         persistence
@@ -203,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         };
         let persistence = self.say(&page, Persistence::Close).await;
         record.refused(&refusal);
-        record.request_id = id.into_text();
+        record.request_id = id.as_str().into();
         self.worker.log.push(record);
         persistence
     }

@@ -3,6 +3,7 @@
 //! It opens no connection and reads no body. The invariant: what is written depends on the bytes
 //! only through the parsed form, so an upstream can read it in one way only, ours.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -25,7 +26,7 @@ use crate::target::Target;
 /// What the edge must know of a request after its head was written for the upstream.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) method: Box<str>,
+    pub(crate) method: Cow<'static, str>,
     pub(crate) host: Host,
     pub(crate) path: Box<str>,
     pub(crate) version: Version,
@@ -176,12 +177,12 @@ impl Head<'_, '_> {
         }
         let hops = known.hops();
         put_arrival(&known, &hops, arrival, at, authority, out);
-        put(out, "X-Request-Id", id.as_str().as_bytes());
+        put(out, "X-Request-Id", id.as_bytes());
         put(out, "Via", via(self.version));
         out.extend_from_slice(b"\r\n");
 
         Ok(Request {
-            method: self.method.into(),
+            method: kept(self.method),
             host,
             path: path.into_boxed_str(),
             version: self.version,
@@ -268,6 +269,15 @@ impl Head<'_, '_> {
                 _ => {}
             }
         }
+    }
+}
+
+/// A method, for the length of a request. Those that nearly everybody uses take no memory.
+fn kept(method: &str) -> Cow<'static, str> {
+    const USUAL: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    match USUAL.iter().find(|usual| **usual == method) {
+        Some(usual) => Cow::Borrowed(usual),
+        None => Cow::Owned(method.to_owned()),
     }
 }
 

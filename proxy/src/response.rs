@@ -191,6 +191,12 @@ impl Head<'_, '_> {
         }
     }
 
+    /// At most so many fields does the client get, as a rule: a date and an id come to those of the
+    /// upstream.
+    pub(crate) fn count(&self) -> usize {
+        self.fields.lines.len() + self.around.added.len() + 2
+    }
+
     /// Every field that the client gets, whatever it speaks: those of the upstream that may travel
     /// on, and the edge's own. What is about the connection or the length is not among them.
     pub(crate) fn each_field(&self, mut each: impl FnMut(&str, &[u8])) {
@@ -227,7 +233,7 @@ impl Head<'_, '_> {
             each(HSTS, hsts.as_bytes());
         }
         if self.status >= 200 || self.status == 101 {
-            each("X-Request-Id", self.around.request.id.as_str().as_bytes());
+            each("X-Request-Id", self.around.request.id.as_bytes());
             for extra in self.around.added {
                 each(extra.name, extra.value.as_bytes());
             }

@@ -8,5 +8,6 @@ mod frames;
 mod hostile;
 mod link;
 mod messages;
+mod policies;
 mod rules;
 mod upstream;

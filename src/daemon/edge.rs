@@ -1,9 +1,13 @@
 //! The edge, put together from the settings: where it listens, whom it believes, and how the world
 //! finds it.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
 
-use proxy::{AccessLog, Certificates, Edge, Feeds, Listen, Stuck, handover::Inheritance};
+use proxy::{AccessLog, Certificates, Edge, Feeds, Listen, Opening, Stuck, TicketKeys};
 
 use crate::{
     clock,
@@ -14,12 +18,14 @@ use crate::{
     server::{Listening, Reach},
 };
 
-/// Binds every address of the settings, plain ones first, but for those that are inherited.
+/// Binds every address of the settings, plain ones first, but for those that are inherited. It
+/// accepts nobody yet: whoever it did would be lost if this daemon did not come about.
 pub(super) fn bind(
     config: &Config,
     feeds: &Feeds,
     access_log: &AccessLog,
-    inheritance: Option<Inheritance>,
+    inherited: Vec<TcpListener>,
+    tickets: Option<TicketKeys>,
 ) -> Result<Edge, RunError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let plain = config.http.iter().copied().map(Listen::http);
@@ -29,15 +35,12 @@ pub(super) fn bind(
     } else {
         listen.collect()
     };
-    let (inherited, tickets) = match inheritance {
-        Some(Inheritance { listeners, tickets }) => (listeners, Some(tickets)),
-        None => (Vec::new(), None),
-    };
     let settings = proxy::Settings {
         inherited,
         tickets,
         // systemd starts it again, and a thread that hangs cannot be helped from within.
         stuck: Stuck::Abort,
+        opening: Opening::WhenTold,
         workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
         trusted: config
             .trusted
@@ -77,7 +80,7 @@ pub(super) fn ground(
 }
 
 /// Where the world finds apps once the edge is bound.
-pub(super) fn reach(config: &Config, edge: &Edge) -> Reach {
+pub(super) fn reach(config: &Config, edge: &Edge, names: Option<&Server>) -> Reach {
     let (plain, tls) = addresses(config, edge);
     Reach {
         domain: config.domain.clone(),
@@ -86,11 +89,12 @@ pub(super) fn reach(config: &Config, edge: &Edge) -> Reach {
         addresses: dns::public(config),
         dns: !config.dns.is_empty(),
         acme: config.acme.is_some() && !tls.is_empty(),
+        listening: listening(config, edge, names),
     }
 }
 
 /// Where the server listens for the world.
-pub(super) fn listening(config: &Config, edge: &Edge, names: Option<&Server>) -> Listening {
+fn listening(config: &Config, edge: &Edge, names: Option<&Server>) -> Listening {
     let (plain, tls) = addresses(config, edge);
     let dns = names.map_or(&[][..], Server::addresses);
     // What was asked for says more than each of the machine's addresses, if it says a port.

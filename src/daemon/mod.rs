@@ -13,6 +13,7 @@ mod error;
 pub mod folders;
 pub mod init;
 mod names;
+mod notify;
 mod plane;
 mod private;
 mod renewal;

@@ -35,8 +35,6 @@ pub struct Api {
     pub data: PathBuf,
     /// Where the world finds apps.
     pub reach: Reach,
-    /// Where it is listened for the world.
-    pub listening: Listening,
     /// This machine's name.
     pub node: String,
     /// Of the container engine and the base images.
@@ -66,6 +64,8 @@ pub struct Reach {
     pub dns: bool,
     /// Whether certificates are got for domains by themselves.
     pub acme: bool,
+    /// Where it is listened for the world.
+    pub listening: Listening,
 }
 
 /// The addresses that are listened on for the world; nothing where something is off.

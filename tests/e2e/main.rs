@@ -40,5 +40,6 @@ mod staple;
 
 mod daemon;
 mod full_disk;
+mod handover;
 mod steady;
 mod upgrade;

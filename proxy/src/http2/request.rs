@@ -10,7 +10,7 @@ use h2::RecvStream;
 use h2::ext::Protocol;
 use http::header::{COOKIE, SEC_WEBSOCKET_KEY};
 use http::request::Parts;
-use httparse::{EMPTY_HEADER, Header};
+use httparse::Header;
 
 use crate::arrival::Arrival;
 use crate::control::Version;
@@ -54,29 +54,24 @@ pub(crate) fn read(
     let target = target(parts, method, limits)?;
     let cookies = join_cookies(parts);
     let key = matches!(frame, Frame::Tunnel(_)).then(websocket_key);
-    let mut fields = [EMPTY_HEADER; MOST_FIELDS];
-    let mut free = fields.iter_mut();
-    let mut count = 0;
-    let mut add = |name, value| {
-        let free = free.next().ok_or(Refusal::HeadTooLong)?;
-        *free = Header { name, value };
-        count += 1;
-        Ok(())
-    };
+    let mut fields = Vec::with_capacity(parts.headers.len() + 2);
     for (name, value) in &parts.headers {
         let skipped =
             (name == COOKIE && cookies.is_some()) || (name == SEC_WEBSOCKET_KEY && key.is_some());
         if !skipped {
-            add(name.as_str(), checked(value.as_bytes())?)?;
+            fields.push(Header { name: name.as_str(), value: checked(value.as_bytes())? });
         }
     }
     if let Some(cookies) = &cookies {
-        add("cookie", cookies)?;
+        fields.push(Header { name: "cookie", value: cookies });
     }
     if let Some(key) = &key {
-        add("sec-websocket-key", key.as_bytes())?;
+        fields.push(Header { name: "sec-websocket-key", value: key.as_bytes() });
     }
-    let fields = Fields::of(fields.get(..count).unwrap_or_default());
+    if fields.len() > MOST_FIELDS {
+        return Err(Refusal::HeadTooLong);
+    }
+    let fields = Fields::of(&fields);
     Head { method, target, version: Version::Http2, frame, fields }.understand(arrival, at, out)
 }
 

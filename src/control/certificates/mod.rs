@@ -4,7 +4,7 @@
 //! A pass presents what is issued, plans purely and lets orders be carried out beside it; an order
 //! takes seconds, and what is known of it is in the store, so that it goes on after any crash. In
 //! reading order: [`wanted`] says which names, [`plan`] what to do, [`budget`] how much of it,
-//! [`execute`] carries out, [`way`] and [`preflight`] prove, [`presented`] opens and [`board`] shows,
+//! [`execute`] carries out, [`way`], [`preflight`] and [`fetch`] prove, [`presented`] opens and [`board`] shows,
 //! [`records`] and [`counts`] remember. Beside them [`issuer`] asks, by [`responder`], whether users' own
 //! certificates still stand.
 //!
@@ -17,6 +17,7 @@ mod budget;
 mod counts;
 mod execute;
 mod failure;
+mod fetch;
 mod issuer;
 mod pass;
 mod plan;

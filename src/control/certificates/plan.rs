@@ -254,7 +254,7 @@ impl<'a> Planner<'a> {
         }
         if let Some(days) = latest {
             let name = certificate.name.clone();
-            let app = self.situation.wanted.names.get(&name).cloned().flatten();
+            let app = self.situation.wanted.owner(&name, &issued.names);
             self.plan.steps.push(Step::Alarm { name, days, app });
         }
     }

@@ -79,7 +79,7 @@ impl Case {
             histories: Vec::new(),
             accounts: Vec::new(),
             words: Vec::new(),
-            wanted: Wanted { names, zones: Vec::new() },
+            wanted: Wanted { names, ..Wanted::default() },
             directories: vec!["first".to_owned(), "second".to_owned()],
             limits: Limits::default(),
             busy: BTreeSet::new(),

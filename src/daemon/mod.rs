@@ -19,6 +19,7 @@ mod private;
 mod renewal;
 mod run;
 mod signals;
+mod taken;
 mod tasks;
 pub mod upgrade;
 

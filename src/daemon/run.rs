@@ -76,7 +76,7 @@ async fn life(
     let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let sealing = certificates::sealing_key(config, &folders)?;
-    let known = on_record(&store.snapshot(), &sealing)?;
+    let known = on_record(&store.snapshot(), &sealing, clock::now())?;
     let (presented, shown) = watch::channel(Arc::new(known));
     let ground = edge::ground(config, &folders, &shown.borrow()).map_err(keys)?;
     let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
@@ -89,7 +89,7 @@ async fn life(
     let (names, naming) = dns::begin(config, &store, proofs, beside)?.unzip();
     upgrade::fault(predecessor.as_ref(), "upgrade.opened");
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, inherited, tickets)?);
-    let reach = edge::reach(config, &edge);
+    let reach = edge::reach(config, &edge, names.as_ref());
     announce(config, &folders, &edge, names.as_ref(), &incoming);
 
     let (observation, observed) = watch::channel(Arc::new(Observation::default()));

@@ -31,10 +31,12 @@ mod output;
 mod commands;
 mod domains;
 mod entry;
+mod h2c;
 mod hostile;
 mod https;
 mod measured;
 mod names;
+mod staple;
 
 mod daemon;
 mod full_disk;

@@ -144,6 +144,7 @@ impl<E: BuildEngine> Builder<E> {
             app: request.app.to_string(),
             env,
             target: self.settings.target.clone(),
+            buildpacks: Vec::new(),
             previous: known.then(|| PreviousBuild::clone(&previous.agent)),
         };
         let session = Session {

@@ -36,6 +36,28 @@ fn program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Makes the image of a buildpackage in Docker and saves it, as `paas deploy --buildpack IMAGE` does.
+fn save_package(tag: &str, file: &Path) {
+    let root = tempfile::tempdir().unwrap();
+    let home = root.path().join("cnb/buildpacks/acme_words/1.0");
+    program(&home.join("bin/detect"), "#!/bin/sh\ntest -e marker\n");
+    program(&home.join("bin/build"), BUILD);
+    fs::write(home.join("buildpack.toml"), DESCRIPTOR).unwrap();
+    let layer = tempfile::NamedTempFile::new().unwrap();
+    let mut tar = tar::Builder::new(layer.reopen().unwrap());
+    tar.append_dir_all(".", root.path()).unwrap();
+    tar.finish().unwrap();
+    let label =
+        r#"LABEL io.buildpacks.buildpackage.metadata='{"id":"acme/words","version":"1.0"}'"#;
+    let docker = |arguments: &[&str]| {
+        let output = Command::new("docker").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    };
+    docker(&["import", "--change", label, layer.path().to_str().unwrap(), tag]);
+    docker(&["image", "save", "--output", file.to_str().unwrap(), tag]);
+    docker(&["image", "rm", tag]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_buildpack_makes_an_image_that_answers() {
     let mut world = World::new().await;
@@ -77,5 +99,14 @@ async fn a_foreign_buildpack_makes_an_image_that_answers() {
     assert_eq!(build["buildpacks"][0]["id"], "acme/words");
     assert_eq!(build["processes"][0]["buildpackID"], "acme/words");
     assert_eq!(build["buildpack-default-process-type"], "web");
+
+    let package = folder.path().join(".paas/buildpacks/0001.cnb");
+    let tag = format!("paas-test-buildpackage:{}", world.installation);
+    save_package(&tag, &package);
+    fs::remove_dir_all(&own).unwrap();
+    let source = world.source("two", folder.path());
+    let told = world.build("foreign", &source).await;
+    assert!(told.log.iter().any(|line| line == "Building with acme/words@1.0"), "{:?}", told.log);
+    assert!(world.answer("foreign", &told.artifact()).await.ends_with("Hello, foreign\n"));
     world.end().await;
 }

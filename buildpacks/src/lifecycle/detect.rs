@@ -73,7 +73,12 @@ pub(super) fn detect(build: &Build<'_>, progress: &mut dyn Progress) -> Result<D
         found
     });
     end_strays();
-    found?.ok_or_else(|| nothing(build.catalog.author, &board.into_answers(), progress))
+    let found = found?;
+    if let (Some(found), Author::User) = (&found, build.catalog.author) {
+        let keys = found.group.iter().map(Installed::key).collect::<Vec<_>>().join(", ");
+        progress.line(Stream::Stdout, &format!("Building with {keys}"));
+    }
+    found.ok_or_else(|| nothing(build.catalog.author, &board.into_answers(), progress))
 }
 
 /// The first group that passes and whose plan resolves.

@@ -9,7 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::{layer::Layer, plan};
 use crate::{
-    build::{base::BaseImage, processes::LAUNCHER, stack::STACK_ID},
+    build::{
+        base::BaseImage,
+        processes::{LAUNCHER, PROCESSES},
+        stack::STACK_ID,
+    },
     model::AppName,
 };
 
@@ -42,13 +46,19 @@ pub(super) fn configuration(
             "User": run.user,
             "Env": environment(run),
             "WorkingDir": "/workspace",
-            "Entrypoint": [LAUNCHER],
+            "Entrypoint": [entry(built)],
             "Labels": labels(origin, run, built, layers),
         },
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
         "history": history.collect::<Vec<_>>(),
     });
     configuration.to_string().into_bytes()
+}
+
+/// What runs when none is named: the default process, else a shell command that is given.
+fn entry(built: &Built) -> String {
+    let default = built.default_process();
+    default.map_or_else(|| LAUNCHER.to_owned(), |process| format!("{PROCESSES}/{}", process.kind))
 }
 
 fn environment(run: &BaseImage) -> Vec<String> {

@@ -82,12 +82,13 @@ impl<E: BuildEngine> Builder<E> {
         session::sweep(&self.engine).await
     }
 
-    /// What the folders of an app take on the disk: source, layers and caches.
+    /// What the folders of an app take on the disk: source, layers, caches and its own buildpacks.
     pub async fn usage(&self, app: &AppName) -> Result<ByteSize, BuildError> {
         let (apps, app) = (self.settings.apps.clone(), app.clone());
         blocking(move || {
             let workspace = Workspace::open(&apps, &app).map_err(BuildError::prepare)?;
-            let folders = [&workspace.source, &workspace.layers, &workspace.cache];
+            let Workspace { source, layers, cache, buildpacks, .. } = &workspace;
+            let folders = [source, layers, cache, buildpacks];
             let sizes = folders.into_iter().map(|folder| export::disk_usage(folder));
             Ok(ByteSize(sizes.sum::<Result<u64, _>>()?))
         })

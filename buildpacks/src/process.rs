@@ -1,7 +1,7 @@
 //! Runs a program of somebody else, line by line, and leaves nothing of it behind.
 //!
 //! Invariant: when [`execute`] returns, the program's process group is gone; where we are process
-//! 1 of a container, every other process is.
+//! 1 of a container and the program ran alone, every other process is.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -25,9 +25,19 @@ enum Event {
     Ended(io::Result<ExitStatus>),
 }
 
+/// What becomes of processes that left the group of a program that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strays {
+    /// They end with it: nothing else of ours runs.
+    End,
+    /// They live until [`end_strays`], because other programs run beside it.
+    Spare,
+}
+
 /// Runs `command` and hands each line of its output to `on_line`, as it comes.
 pub(crate) fn execute(
     command: &mut Command,
+    strays: Strays,
     on_line: &mut dyn FnMut(Stream, &str),
 ) -> io::Result<ExitStatus> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -38,7 +48,7 @@ pub(crate) fn execute(
     let (out, err) = (events.clone(), events.clone());
     thread::spawn(move || stdout.map(|pipe| pump(pipe, Stream::Stdout, &out)));
     thread::spawn(move || stderr.map(|pipe| pump(pipe, Stream::Stderr, &err)));
-    thread::spawn(move || events.send(Event::Ended(wait(child))));
+    thread::spawn(move || events.send(Event::Ended(wait(child, strays))));
     let mut status = None;
     loop {
         let event = match &status {
@@ -56,12 +66,14 @@ pub(crate) fn execute(
 
 /// Waits for the leader, then ends its group. The leader is left unreaped until then, so that its
 /// number cannot be given away.
-fn wait(mut child: Child) -> io::Result<ExitStatus> {
+fn wait(mut child: Child, strays: Strays) -> io::Result<ExitStatus> {
     let group = Pid::from_child(&child);
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     let ended = rustix::process::waitid(WaitId::Pid(group), options);
     let _ = rustix::process::kill_process_group(group, Signal::KILL);
-    kill_strays();
+    if strays == Strays::End {
+        kill_strays();
+    }
     ended?;
     child.wait()
 }
@@ -115,7 +127,8 @@ mod tests {
     fn check(script: &str) -> (i32, Vec<String>) {
         let mut seen = Vec::new();
         let mut command = Command::new("/bin/sh");
-        let status = execute(command.args(["-c", script]), &mut |_, line| seen.push(line.into()));
+        let command = command.args(["-c", script]);
+        let status = execute(command, Strays::End, &mut |_, line| seen.push(line.into()));
         (exit_code(status.unwrap()), seen)
     }
 

@@ -17,6 +17,8 @@ pub struct Roots {
     pub platform: PathBuf,
     /// `/cnb`: buildpacks, order and our own binary, read-only.
     pub cnb: PathBuf,
+    /// `/buildpacks`: what this app brings besides, laid out as `/cnb/buildpacks`, read-only.
+    pub buildpacks: PathBuf,
     /// `/toolchains`: unpacked runtimes, read-only.
     pub toolchains: PathBuf,
 }
@@ -32,6 +34,7 @@ impl Roots {
             workspace: path("CNB_APP_DIR", "/workspace"),
             platform: path("CNB_PLATFORM_DIR", "/platform"),
             cnb: path("PAAS_CNB_DIR", "/cnb"),
+            buildpacks: path("PAAS_BUILDPACKS_DIR", "/buildpacks"),
             toolchains: path("PAAS_TOOLCHAINS_DIR", "/toolchains"),
         }
     }
@@ -43,6 +46,7 @@ impl Roots {
             workspace: dir.join("workspace"),
             platform: dir.join("platform"),
             cnb: dir.join("cnb"),
+            buildpacks: dir.join("buildpacks"),
             toolchains: dir.join("toolchains"),
         }
     }

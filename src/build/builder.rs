@@ -11,10 +11,11 @@ use std::{
     sync::Arc,
 };
 
-use buildpacks::agent::{Built, Job, Outcome, PreviousBuild};
+use buildpacks::agent::{Built, Chosen, Job, Outcome, PreviousBuild};
 use tokio::task::spawn_blocking;
 
 use super::{
+    brought,
     container::container,
     error::BuildError,
     export::{self, Assembled, Context, Origin, Places, Shared},
@@ -54,10 +55,11 @@ impl<E: BuildEngine> Builder<E> {
 
     async fn make(&self, request: BuildRequest) -> Result<Artifact, BuildError> {
         request.tell(Stage::Prepare).await;
-        let (workspace, manifest) = self.prepare(&request).await?;
+        let (workspace, manifest, chosen) = self.prepare(&request).await?;
         let places = self.places(&workspace);
         let previous = self.previous(&workspace, &places).await?;
-        let built = self.run(&request, &workspace, &manifest, &previous).await?;
+        let task = Task { workspace: &workspace, manifest: &manifest, chosen, previous: &previous };
+        let built = self.run(&request, task).await?;
         let processes = processes(&built.processes, &manifest).map_err(BuildError::Processes)?;
         request.tell(Stage::Export).await;
         let name =
@@ -80,20 +82,24 @@ impl<E: BuildEngine> Builder<E> {
         session::sweep(&self.engine).await
     }
 
-    /// What the folders of an app take on the disk: source, layers and caches.
+    /// What the folders of an app take on the disk: source, layers, caches and its own buildpacks.
     pub async fn usage(&self, app: &AppName) -> Result<ByteSize, BuildError> {
         let (apps, app) = (self.settings.apps.clone(), app.clone());
         blocking(move || {
             let workspace = Workspace::open(&apps, &app).map_err(BuildError::prepare)?;
-            let folders = [&workspace.source, &workspace.layers, &workspace.cache];
+            let Workspace { source, layers, cache, buildpacks, .. } = &workspace;
+            let folders = [source, layers, cache, buildpacks];
             let sizes = folders.into_iter().map(|folder| export::disk_usage(folder));
             Ok(ByteSize(sizes.sum::<Result<u64, _>>()?))
         })
         .await
     }
 
-    /// The app's folders, with the workspace equal to the source; and its manifest.
-    async fn prepare(&self, request: &BuildRequest) -> Result<(Workspace, Manifest), BuildError> {
+    /// The app's folders, with the workspace equal to the source; its manifest; its buildpacks.
+    async fn prepare(
+        &self,
+        request: &BuildRequest,
+    ) -> Result<(Workspace, Manifest, Vec<Chosen>), BuildError> {
         let (apps, app) = (self.settings.apps.clone(), request.app.clone());
         let (source, cache) = (request.source.clone(), self.settings.cache.clone());
         blocking(move || {
@@ -105,7 +111,9 @@ impl<E: BuildEngine> Builder<E> {
             faults::point("build.unpacked");
             workspace::sync(&source, &workspace.source).map_err(BuildError::prepare)?;
             faults::point("build.synced");
-            Ok((workspace, manifest))
+            let chosen = brought::bring(&source, &manifest.build.buildpacks, &workspace)
+                .map_err(BuildError::Brought)?;
+            Ok((workspace, manifest, chosen))
         })
         .await
     }
@@ -128,13 +136,8 @@ impl<E: BuildEngine> Builder<E> {
     }
 
     /// Lets the buildpacks work.
-    async fn run(
-        &self,
-        request: &BuildRequest,
-        workspace: &Workspace,
-        manifest: &Manifest,
-        previous: &Previous,
-    ) -> Result<Built, BuildError> {
+    async fn run(&self, request: &BuildRequest, task: Task<'_>) -> Result<Built, BuildError> {
+        let Task { workspace, manifest, chosen, previous } = task;
         let asked = manifest.build.memory.unwrap_or(request.limits.memory);
         let memory = asked.min(request.limits.most_memory);
         let mut env = self.settings.environment.clone();
@@ -144,6 +147,7 @@ impl<E: BuildEngine> Builder<E> {
             app: request.app.to_string(),
             env,
             target: self.settings.target.clone(),
+            buildpacks: chosen,
             previous: known.then(|| PreviousBuild::clone(&previous.agent)),
         };
         let session = Session {
@@ -220,6 +224,14 @@ impl<E: BuildEngine> Builder<E> {
         faults::point("build.remembered");
         Ok(image)
     }
+}
+
+/// What the buildpacks work on.
+struct Task<'a> {
+    workspace: &'a Workspace,
+    manifest: &'a Manifest,
+    chosen: Vec<Chosen>,
+    previous: &'a Previous,
 }
 
 /// Reads `paas.toml` of a source tree, which must not be a link; without one all is default.

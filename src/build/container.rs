@@ -33,6 +33,7 @@ pub(super) fn container(
         write(&workspace.cache, "/cache/app"),
         read(&settings.cnb, "/cnb"),
         read(&settings.toolchains, "/toolchains"),
+        read(&workspace.buildpacks, "/buildpacks"),
         read(&workspace.run, "/run/paas"),
         read(toolchain_folder, "/run/toolchains"),
     ];

@@ -28,6 +28,9 @@ pub enum BuildError {
     /// `paas.toml` is wrong.
     #[error("{0}")]
     Manifest(ManifestError),
+    /// A buildpack that the app brings.
+    #[error("{0}")]
+    Brought(super::brought::BroughtError),
     /// A page of `[http.pages]` cannot be read, for instance because it is a link.
     #[error("cannot read the page {path}, which paas.toml names")]
     Page {
@@ -99,6 +102,7 @@ impl BuildError {
         let mut source = match self {
             // These speak for themselves; their own sources come next.
             Self::Export(error) => error.source(),
+            Self::Brought(error) => error.source(),
             Self::Engine(error) => error.source(),
             other => other.source(),
         };
@@ -126,6 +130,9 @@ impl BuildError {
                 return Some(format!("allow more in paas.toml: [build] timeout = \"{twice}m\""));
             }
             Self::ManifestFile(_) => "paas.toml must be a plain text file of at most 256 KiB",
+            Self::Brought(_) => {
+                "a buildpack is a folder with buildpack.toml and bin/, a .cnb file, or the image of one"
+            }
             Self::Page { .. } => "a page is a plain text file in the folder that is deployed",
             Self::Pages { .. } => "a page is one small file: put images and styles elsewhere",
             Self::DiskFull => "see what takes the space with `df -h` on the server",

@@ -7,7 +7,7 @@
 //! or dies leaves what the last successful one left usable.
 //!
 //! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
-//! an app), `container` and `session` (one build in one container), `export` (folders → image), `base` (the images
+//! an app), `brought` (the buildpacks that it brings), `container` and `session` (one build in one container), `export` (folders → image), `base` (the images
 //! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what builds
 //! are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images` (where
 //! the stack comes from), `workshop` (all that builds need), `web` (the only door
@@ -15,6 +15,7 @@
 
 mod base;
 pub mod base_images;
+mod brought;
 mod builder;
 mod container;
 mod error;
@@ -34,6 +35,7 @@ pub mod workshop;
 mod workspace;
 
 pub use base::{BaseImage, load_base};
+pub use brought::{BroughtError, BuildpackageError};
 pub use builder::Builder;
 pub use error::BuildError;
 pub use export::{Excess, ExportError};

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use super::api::Bound;
-use crate::{dns::Server, faults, telemetry::chain};
+use crate::{dns::Server, telemetry::chain};
 
 /// How this process was started, as far as its successor is to be started alike.
 #[derive(Debug, Clone, Default)]
@@ -118,12 +118,9 @@ pub(super) fn parts(
     }
 }
 
-/// A place to die at for a successor.
-pub(super) fn fault(predecessor: Option<&Predecessor>, point: &'static str) {
-    match predecessor {
-        Some(Predecessor::Process(_)) => faults::point(point),
-        Some(Predecessor::Ourselves(_)) | None => {}
-    }
+/// Whether another process waits for this one to take over.
+pub(super) fn is_awaited(predecessor: Option<&Predecessor>) -> bool {
+    matches!(predecessor, Some(Predecessor::Process(_)))
 }
 
 impl Predecessor {

@@ -18,6 +18,7 @@
 
 pub mod app;
 pub mod build;
+mod buildpack;
 pub mod certificate;
 pub mod domain;
 pub mod event;
@@ -37,6 +38,7 @@ pub mod zone;
 
 pub use app::App;
 pub use build::{Artifact, Build, BuildNumber, BuildStatus};
+pub use buildpack::{BuildpackChoice, InvalidBuildpack};
 pub use certificate::{
     AcmeAccount, Certificate, CertificateHistory, CertificateSource, CertificateState, Issued,
     IssuerWord, Sealed, Vouched,

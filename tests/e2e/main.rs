@@ -24,6 +24,7 @@ mod traffic;
 mod examples;
 mod refused;
 
+mod buildpacks;
 mod changes;
 mod farewell;
 mod output;

@@ -37,6 +37,8 @@ pub(crate) fn serve(socket: &OsStr, roots: &Roots) -> Result<(), AgentError> {
     let mut wire = Wire { stream: stream.try_clone()?, broken: None };
     let mut jobs = BufReader::new(stream);
     let base = Environment::inherited();
+    // It lies on a fresh tmpfs; many a buildpack writes there without looking.
+    let _ = fs::create_dir_all(base.value("HOME"));
     wire.send(&Frame::Ready)?;
     while let Some(job) = next_job(&mut jobs)? {
         let outcome = perform(&job, roots, &base, &mut wire)?;

@@ -20,9 +20,28 @@ pub struct Job {
     pub env: BTreeMap<String, String>,
     /// What the image is built for.
     pub target: Target,
+    /// The buildpacks that were chosen for the app, in order; with none the builder's order counts.
+    #[serde(default)]
+    pub buildpacks: Vec<Chosen>,
     /// What the last successful build left; absent on the first.
     #[serde(default)]
     pub previous: Option<PreviousBuild>,
+}
+
+/// A buildpack that somebody chose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Chosen {
+    /// One of `/buildpacks` or of the builder's.
+    Named {
+        /// Such as `acme/php`.
+        id: String,
+        /// Absent for the newest that is there.
+        #[serde(default)]
+        version: Option<String>,
+    },
+    /// The one in this folder below `/buildpacks`, whatever it calls itself.
+    Folder(String),
 }
 
 /// What may be restored.

@@ -10,7 +10,7 @@ mod job;
 mod outcome;
 
 pub(crate) use connection::serve;
-pub use job::{Frame, Job, Phase, PreviousBuild, PreviousBuildpack, PreviousLayer, Stream};
+pub use job::{Chosen, Frame, Job, Phase, PreviousBuild, PreviousBuildpack, PreviousLayer, Stream};
 pub use outcome::{BuildpackRef, Built, Code, Contents, Failed, Layer, Outcome, Process};
 
 /// The longest line of a build log that is kept whole, in bytes; longer ones are cut in pieces.

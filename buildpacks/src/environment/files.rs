@@ -120,6 +120,10 @@ mod tests {
         check("old", &[("V.append", "new")], "oldnew");
         check("old", &[("V.append", "new"), ("V.delim", ":")], "old:new");
         check("", &[("V.append", "new"), ("V.delim", ":")], "new");
+        check("old", &[("V.append", ""), ("V.delim", ":")], "old:");
+        check("old", &[("V.append.more", "x"), (".append", "x")], "old");
+        check("", &[("V.append", "a"), ("V.default", "b"), ("V.prepend", "c")], "ca");
+        check("", &[("V.default", "b"), ("V.override", "o"), ("V.prepend", "p")], "po");
         check("old", &[("V.prepend", "new"), ("V.delim", ":")], "new:old");
         check("old", &[("V.default", "new")], "old");
         check("", &[("V.default", "new")], "new");

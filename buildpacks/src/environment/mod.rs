@@ -1,7 +1,8 @@
 //! The environment of a process as the contract builds it up: layer by layer, file by file.
 //!
 //! Shared by the build and the launcher, which differ only in which folders they apply. Values are
-//! bytes: a file's content is the value, without trimming and without a shell.
+//! bytes: a file's content is the value, without trimming and without a shell. The delimiter of
+//! a list stands between two values whenever there was one before, as in the reference.
 
 mod files;
 
@@ -29,6 +30,11 @@ impl Environment {
         self.vars.get(name.as_ref()).map_or(OsStr::new(""), OsString::as_os_str)
     }
 
+    /// Whether a variable is set, be it to nothing.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.vars.contains_key(OsStr::new(name))
+    }
+
     /// Sets or replaces a variable.
     pub(crate) fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
         self.vars.insert(name.into(), value.into());
@@ -41,13 +47,22 @@ impl Environment {
 
     /// Puts `value` before what the variable holds, with `delimiter` between the two.
     pub(crate) fn prepend(&mut self, name: &OsStr, value: &OsStr, delimiter: &OsStr) {
-        let joined = join(value, self.value(name), delimiter);
+        let mut joined = value.to_owned();
+        let present = self.value(name);
+        if !present.is_empty() {
+            joined.push(delimiter);
+            joined.push(present);
+        }
         self.set(name, joined);
     }
 
     /// Puts `value` after what the variable holds, with `delimiter` between the two.
     pub(crate) fn append(&mut self, name: &OsStr, value: &OsStr, delimiter: &OsStr) {
-        let joined = join(self.value(name), value, delimiter);
+        let mut joined = self.value(name).to_owned();
+        if !joined.is_empty() {
+            joined.push(delimiter);
+        }
+        joined.push(value);
         self.set(name, joined);
     }
 
@@ -68,13 +83,4 @@ impl FromIterator<(OsString, OsString)> for Environment {
     fn from_iter<T: IntoIterator<Item = (OsString, OsString)>>(vars: T) -> Self {
         Self { vars: vars.into_iter().collect() }
     }
-}
-
-fn join(first: &OsStr, second: &OsStr, delimiter: &OsStr) -> OsString {
-    let mut joined = first.to_owned();
-    if !first.is_empty() && !second.is_empty() {
-        joined.push(delimiter);
-    }
-    joined.push(second);
-    joined
 }

@@ -2,7 +2,8 @@
 //!
 //! It is called `launcher` or by a process type, sets up what the buildpacks contributed for run
 //! time, and replaces itself by `exec`, so that the app is process 1 and gets the signals itself.
-//! Exit codes: 82 for whatever keeps the process from being started, else the process's own.
+//! Exit codes: 11 for a Platform API and 12 for a Buildpack API that we do not speak, 82 for
+//! whatever else keeps the process from being started, otherwise the process's own.
 
 mod choice;
 mod exec_d;
@@ -18,7 +19,7 @@ use std::process::{Command, ExitCode};
 
 use crate::environment::Environment;
 use crate::roots::Roots;
-use crate::spec::{Metadata, ReadError, read_toml_or_default};
+use crate::spec::{Api, Metadata, ReadError, read_toml_or_default};
 use choice::{Choice, How};
 
 /// Why a process was not started.
@@ -26,6 +27,10 @@ use choice::{Choice, How};
 pub(crate) enum LaunchError {
     #[error("the image's launch configuration cannot be read")]
     Metadata(#[from] ReadError),
+    #[error("the image was made for Platform API {0}, and this launcher speaks 0.7 to 0.15")]
+    PlatformApi(String),
+    #[error("the buildpack {0} speaks Buildpack API {1}, and this launcher 0.7 to 0.12")]
+    BuildpackApi(String, String),
     #[error("when there is no default process a command is required")]
     NoCommand,
     #[error("the image has no process `{0}`; it has: {1}")]
@@ -40,8 +45,22 @@ pub(crate) enum LaunchError {
     Exec { program: String, source: std::io::Error },
 }
 
-/// The Platform API's exit code for a failed launch.
-const FAILED: u8 = 82;
+impl LaunchError {
+    /// The exit code of the Platform API.
+    fn code(&self) -> u8 {
+        match self {
+            Self::PlatformApi(_) => 11,
+            Self::BuildpackApi(..) => 12,
+            Self::Metadata(_)
+            | Self::NoCommand
+            | Self::NoProcess(..)
+            | Self::Layers(_)
+            | Self::ExecD { .. }
+            | Self::NotFound(_)
+            | Self::Exec { .. } => 82,
+        }
+    }
+}
 
 /// Whether the bare name `argv0` is a process of this image.
 pub(crate) fn is_process(argv0: &OsStr, roots: &Roots) -> bool {
@@ -58,7 +77,7 @@ pub(crate) fn launch(argv0: &OsStr, args: Vec<OsString>, roots: &Roots) -> ExitC
     }
     // A closed standard error leaves nobody to tell.
     let _ = writeln!(std::io::stderr(), "error: failed to launch: {text}");
-    ExitCode::from(FAILED)
+    ExitCode::from(error.code())
 }
 
 fn start(
@@ -67,25 +86,47 @@ fn start(
     roots: &Roots,
 ) -> Result<std::convert::Infallible, LaunchError> {
     let metadata: Metadata = read_toml_or_default(&roots.metadata_toml())?;
+    let inherited = Environment::inherited();
+    check_apis(&inherited, &metadata)?;
     let choice = choice::choose(&metadata, argv0, args)?;
-    let mut env = variables::stripped(Environment::inherited());
+    let mut env = variables::stripped(inherited);
     let kind = choice.kind.as_deref();
     variables::apply(&mut env, roots, &metadata, kind).map_err(LaunchError::Layers)?;
     exec_d::run(&mut env, roots, &metadata, kind)?;
     let folder = working_folder(roots, &choice);
     let mut command = match choice.how {
         How::Direct => {
+            // The shell goes there by itself, once the profiles have run in the app's folder.
             let program = look_up(&choice.program, &env, &folder)?;
             let mut command = Command::new(program);
-            command.arg0(&choice.program).args(&choice.args);
+            command.arg0(&choice.program).args(&choice.args).current_dir(folder);
             command
         }
         How::Shell => shell::command(&choice, roots, &metadata).map_err(LaunchError::Layers)?,
     };
     env.apply_to(&mut command);
     let program = choice.program.to_string_lossy().into_owned();
-    let source = command.current_dir(folder).exec();
+    let source = command.exec();
     Err(LaunchError::Exec { program, source })
+}
+
+/// Refuses what a later lifecycle may have meant differently. `CNB_PROCESS_TYPE` chose the process
+/// once; whoever still sets it is told that it does not.
+fn check_apis(env: &Environment, metadata: &Metadata) -> Result<(), LaunchError> {
+    let platform = env.value("CNB_PLATFORM_API").to_string_lossy();
+    if !platform.is_empty() && !platform.parse().is_ok_and(Api::is_supported_platform) {
+        return Err(LaunchError::PlatformApi(platform.into_owned()));
+    }
+    for own in &metadata.buildpacks {
+        if !own.api.parse().is_ok_and(Api::is_supported) {
+            return Err(LaunchError::BuildpackApi(own.id.clone(), own.api.clone()));
+        }
+    }
+    if env.holds("CNB_PROCESS_TYPE") {
+        let said = "warning: CNB_PROCESS_TYPE does not choose the process any more; start /cnb/process/<type>";
+        let _ = writeln!(std::io::stderr(), "{said}");
+    }
+    Ok(())
 }
 
 fn working_folder(roots: &Roots, choice: &Choice) -> PathBuf {

@@ -1,6 +1,7 @@
-//! Processes that go through bash: profiles are sourced, words are evaluated.
+//! Processes that go through bash: profiles are sourced in the app's folder, then the working folder
+//! is entered, then words are evaluated.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::process::Command;
 
@@ -16,8 +17,13 @@ pub(super) fn command(choice: &Choice, roots: &Roots, metadata: &Metadata) -> io
     for profile in profiles(choice.kind.as_deref(), roots, metadata)? {
         script.extend(["source ", &quoted(&profile), "\n"]);
     }
+    if let Some(folder) = &choice.working_dir {
+        let folder = roots.workspace.join(folder);
+        script.extend(["cd ", &quoted(folder.as_os_str()), " || exit 82\n"]);
+    }
     script += "exec bash -c \"$@\"";
     let mut command = Command::new("/bin/bash");
+    command.current_dir(&roots.workspace);
     command.args(["-c", &script, "bash"]);
     if choice.args.is_empty() {
         command.arg(&choice.program);
@@ -49,6 +55,6 @@ fn tokens(count: usize) -> String {
     (0..count).map(token).collect::<Vec<_>>().join(" ")
 }
 
-fn quoted(path: &OsString) -> String {
+fn quoted(path: &OsStr) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
 }

@@ -25,7 +25,9 @@ pub(super) fn stripped(mut env: Environment) -> Environment {
     let own = |dir: &PathBuf| dir.ends_with("cnb/process") || dir.ends_with("cnb/lifecycle");
     let kept = std::env::split_paths(env.value("PATH")).filter(|dir| !own(dir));
     let path: OsString = std::env::join_paths(kept).unwrap_or_default();
-    env.set("PATH", path);
+    if env.holds("PATH") {
+        env.set("PATH", path);
+    }
     env
 }
 

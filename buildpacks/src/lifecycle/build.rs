@@ -11,7 +11,7 @@ use super::variables::{Purpose, inherited, variables};
 use super::{Build, Progress, layers, sbom};
 use crate::agent::{BuildpackRef, Built, Code, Failed, Layer, Phase};
 use crate::environment::Environment;
-use crate::process::{end_strays, execute, exit_code};
+use crate::process::{Strays, end_strays, execute, exit_code};
 use crate::spec::{
     BuildToml, Entry, LaunchToml, LayerToml, Metadata, MetadataBuildpack, MetadataProcess,
     PackPlan, read_toml_or_default,
@@ -49,7 +49,7 @@ pub(super) fn build(
             let reason = format!("the buildpack {} broke the contract: {error}", installed.key());
             Failed::new(Code::Build, Phase::Build, reason)
         };
-        harvest(build, installed, place, &mut state).map_err(|error| broken(&*error))?;
+        harvest(build, installed, place, &mut state, progress).map_err(|error| broken(&*error))?;
     }
     finish(build, detected, state)
 }
@@ -78,7 +78,7 @@ fn run(
     env.apply_to(&mut command);
     command.arg(&layers).arg(&build.roots.platform).arg(&plan).current_dir(&build.roots.workspace);
     let mut tail = std::collections::VecDeque::new();
-    let status = execute(&mut command, &mut |stream, line| {
+    let status = execute(&mut command, Strays::End, &mut |stream, line| {
         progress.line(stream, line);
         if tail.len() == TAIL {
             tail.pop_front();
@@ -117,9 +117,10 @@ fn harvest(
     installed: &Installed,
     place: usize,
     state: &mut State,
+    progress: &mut dyn Progress,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let dir = build.roots.layers.join(installed.id().escaped());
-    let layers = layers::collect(build.roots, installed)?;
+    let layers = layers::collect(build.roots, installed, progress)?;
     layers::contribute(build.roots, &layers, &mut state.env)?;
     sbom::collect(build.roots, installed, &layers)?;
     state.layers.extend(layers);
@@ -164,6 +165,10 @@ fn finish(build: &Build<'_>, detected: &Detected, state: State) -> Result<Built,
     let group: Vec<BuildpackRef> = group.collect();
     let processes = state.launch.processes();
     let metadata = metadata(&group, &processes);
+    sbom::publish(build.roots).map_err(|error| {
+        let reason = format!("the bills of materials cannot be put in place: {error}");
+        Failed::new(Code::Build, Phase::Build, reason)
+    })?;
     let write = || -> Result<String, Box<dyn std::error::Error>> {
         let text = toml::to_string(&metadata)?;
         let path = build.roots.metadata_toml();

@@ -4,17 +4,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZero;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::Command;
+use std::thread;
 
-use super::catalog::Installed;
+use super::board::Board;
+use super::catalog::{Author, Installed};
 use super::expand::expand;
 use super::resolve::{Candidate, Resolved, resolve};
 use super::variables::{Purpose, variables};
 use super::{Build, Progress};
 use crate::agent::{Code, Failed, Phase, Stream};
-use crate::process::{execute, exit_code};
-use crate::spec::{BuildPlan, Section, read_toml_or_default};
+use crate::process::{Strays, end_strays, execute, exit_code};
+use crate::spec::{Api, BuildPlan, Element, Section, read_toml_or_default, takes_part};
 
 /// What detection settled.
 #[derive(Debug)]
@@ -52,37 +55,70 @@ impl From<String> for Fault {
 
 /// The most lines of a detection that are kept to be shown if everything fails.
 const MAX_OUTPUT_LINES: usize = 200;
+/// The most detections at a time: each may be a program that fills the memory.
+const MAX_THREADS: usize = 8;
 
 /// Finds the group that builds the app.
 pub(super) fn detect(build: &Build<'_>, progress: &mut dyn Progress) -> Result<Detected, Failed> {
-    let mut verdicts: BTreeMap<String, Verdict> = BTreeMap::new();
-    for elements in expand(&build.catalog)? {
+    let groups = expand(&build.catalog)?;
+    let named = groups.iter().flatten().filter_map(|element| build.catalog.find(element).ok());
+    let board = Board::new(named);
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let found = thread::scope(|scope| {
+        for _ in 0..threads.clamp(2, MAX_THREADS).min(board.len()) {
+            scope.spawn(|| board.work(|place, installed| ask(build, installed, place)));
+        }
+        let found = choose(build, &groups, &board);
+        board.close();
+        found
+    });
+    end_strays();
+    let found = found?;
+    if let (Some(found), Author::User) = (&found, build.catalog.author) {
+        let keys = found.group.iter().map(Installed::key).collect::<Vec<_>>().join(", ");
+        progress.line(Stream::Stdout, &format!("Building with {keys}"));
+    }
+    found.ok_or_else(|| nothing(build.catalog.author, &board.into_answers(), progress))
+}
+
+/// The first group that passes and whose plan resolves.
+fn choose(
+    build: &Build<'_>,
+    groups: &[Vec<Element>],
+    board: &Board<'_, Verdict>,
+) -> Result<Option<Detected>, Failed> {
+    for elements in groups {
         let mut candidates = Vec::new();
         let mut passes = true;
-        for element in &elements {
+        for element in elements {
             let installed = build.catalog.find(element)?;
-            let verdict = verdicts.entry(installed.key()).or_insert_with(|| ask(build, installed));
-            match &verdict.answer {
-                Answer::Pass(options) => candidates.push(Candidate {
-                    buildpack: installed.clone(),
-                    options: options.clone(),
-                    optional: element.optional,
-                }),
-                Answer::Fail | Answer::Error(_) => passes &= element.optional,
+            let options = board.look(&installed.key(), |verdict| match &verdict.answer {
+                Answer::Pass(options) => Some(options.clone()),
+                Answer::Fail | Answer::Error(_) => None,
+            });
+            if let Some(options) = options {
+                let (buildpack, optional) = (installed.clone(), element.optional);
+                candidates.push(Candidate { buildpack, options, optional });
+            } else {
+                passes &= element.optional;
             }
         }
         if !passes || candidates.is_empty() {
             continue;
         }
         if let Some((group, plan)) = resolve(&candidates) {
-            return Ok(Detected { group, plan });
+            return Ok(Some(Detected { group, plan }));
         }
     }
-    Err(nothing(&verdicts, progress))
+    Ok(None)
 }
 
 /// All groups failed: shows what each buildpack said.
-fn nothing(verdicts: &BTreeMap<String, Verdict>, progress: &mut dyn Progress) -> Failed {
+fn nothing(
+    author: Author,
+    verdicts: &BTreeMap<String, Verdict>,
+    progress: &mut dyn Progress,
+) -> Failed {
     let mut errors: Vec<Fault> = Vec::new();
     for (key, verdict) in verdicts {
         let answer = match &verdict.answer {
@@ -101,6 +137,12 @@ fn nothing(verdicts: &BTreeMap<String, Verdict>, progress: &mut dyn Progress) ->
             progress.line(Stream::Stdout, &format!("    {line}"));
         }
     }
+    if errors.is_empty() && author == Author::User {
+        let asked = verdicts.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let reason = format!("the buildpacks that were chosen do not take this app: {asked}");
+        return Failed::new(Code::NothingDetected, Phase::Detect, reason)
+            .hint("the log says what each of them answered; deploy without --buildpack to let paas choose");
+    }
     if errors.is_empty() {
         let reason = "no buildpack recognises this app: none of package.json, requirements.txt, \
                       pyproject.toml, go.mod, index.html or Procfile stands at the top of the folder";
@@ -114,9 +156,9 @@ fn nothing(verdicts: &BTreeMap<String, Verdict>, progress: &mut dyn Progress) ->
     Failed { hint, ..failed }
 }
 
-fn ask(build: &Build<'_>, installed: &Installed) -> Verdict {
+fn ask(build: &Build<'_>, installed: &Installed, place: usize) -> Verdict {
     let mut output = Vec::new();
-    let answer = run_detect(build, installed, &mut output).unwrap_or_else(Answer::Error);
+    let answer = run_detect(build, installed, place, &mut output).unwrap_or_else(Answer::Error);
     Verdict { answer, output }
 }
 
@@ -124,21 +166,20 @@ fn ask(build: &Build<'_>, installed: &Installed) -> Verdict {
 fn run_detect(
     build: &Build<'_>,
     installed: &Installed,
+    place: usize,
     output: &mut Vec<String>,
 ) -> Result<Answer, Fault> {
     let own = &installed.descriptor;
     if !own.fits(&build.job.target) {
         return Err(format!("{} is not made for {}", installed.key(), describe(build)).into());
     }
-    if !own.buildpack.exec_env.is_empty()
-        && !own.buildpack.exec_env.iter().any(|env| env == "production" || env == "*")
-    {
+    if own.api >= Api::V0_12 && !takes_part(&own.buildpack.exec_env) {
         return Ok(Answer::Fail);
     }
     let key = installed.key();
     let text = |error: std::io::Error| format!("{key}: bin/detect could not be run: {error}");
-    let plan =
-        build.scratch(&format!("{}.detect.toml", own.buildpack.id.escaped())).map_err(text)?;
+    // Two versions of one buildpack may be asked at once.
+    let plan = build.scratch(&format!("{place}.detect.toml")).map_err(text)?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).open(&plan).map_err(text)?;
     let mut command = Command::new(installed.dir.join("bin/detect"));
@@ -146,7 +187,7 @@ fn run_detect(
         .map_err(text)?
         .apply_to(&mut command);
     command.arg(&build.roots.platform).arg(&plan).current_dir(&build.roots.workspace);
-    let status = execute(&mut command, &mut |_, line| {
+    let status = execute(&mut command, Strays::Spare, &mut |_, line| {
         if output.len() < MAX_OUTPUT_LINES {
             output.push(line.to_owned());
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::catalog::Installed;
 use crate::agent::Process;
-use crate::spec::{Api, Command, Label, LaunchToml, Slice};
+use crate::spec::{Api, Command, Label, LaunchToml, Slice, takes_part};
 
 /// The processes, labels and slices so far.
 #[derive(Debug, Default)]
@@ -45,9 +45,7 @@ impl Launch {
         }
         let own = &installed.descriptor;
         for written in file.processes {
-            if !written.exec_env.is_empty()
-                && !written.exec_env.iter().any(|env| env == "production" || env == "*")
-            {
+            if own.api >= Api::V0_12 && !takes_part(&written.exec_env) {
                 continue;
             }
             let kind = written.kind;
@@ -149,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a5_launch_toml() {
+    fn bp_launch_toml_processes() {
         const WEB: &str =
             "[[processes]]\ntype = \"web\"\ncommand = [\"a\", \"b\"]\ndefault = true\n";
         const PLAIN: &str = "[[processes]]\ntype = \"web\"\ncommand = [\"c\"]\n";
@@ -171,5 +169,44 @@ mod tests {
             &[("0.10", "[[processes]]\ntype = \"a/b\"\ncommand = [\"a\"]\n")],
             "launch.toml: the process type `a/b` may hold letters, digits, `.`, `_` and `-` only",
         );
+        check(
+            &[("0.8", PLAIN)],
+            "launch.toml: the command of `web` must be text before Buildpack API 0.9",
+        );
+        check(
+            &[("0.9", "[[processes]]\ntype = \"web\"\ncommand = []\n")],
+            "launch.toml: the command of `web` is empty",
+        );
+        let stray = format!("bom = 1\n{PLAIN}stray = true\n[[labels]]\nkey=\"a\"\nvalue=\"b\"\n");
+        check(&[("0.10", &stray)], "web=c");
+    }
+
+    #[test]
+    fn bp_launch_toml_the_last_default_wins() {
+        let process = |kind: &str, default: bool| {
+            format!(
+                "[[processes]]\ntype = \"{kind}\"\ncommand = [\"{kind}\"]\ndefault = {default}\n"
+            )
+        };
+        let (a, b) = (process("a", true), process("b", true));
+        check(&[("0.10", &a), ("0.10", &b)], "a=a b*=b");
+        check(&[("0.10", &b), ("0.10", &a)], "a*=a b=b");
+        check(&[("0.10", &a), ("0.10", &process("a", false))], "a=a");
+        check(&[("0.10", &a), ("0.10", &process("c", false))], "a*=a c=c");
+    }
+
+    #[test]
+    fn bp_launch_toml_working_dir_and_execution_environment() {
+        const TEXT: &str =
+            "[[processes]]\ntype = \"web\"\nworking-dir = \"sub\"\nexec-env = [\"test\"]\n";
+        let folder = |api: &str, command: &str| {
+            let mut launch = Launch::default();
+            launch.add(&pack(api), toml::from_str(&format!("{TEXT}{command}")).unwrap()).unwrap();
+            launch.processes().first().map(|process| process.working_dir.clone())
+        };
+        assert_eq!(folder("0.7", "command = \"a\""), Some(None));
+        assert_eq!(folder("0.8", "command = \"a\""), Some(Some("sub".to_owned())));
+        assert_eq!(folder("0.11", "command = [\"a\"]"), Some(Some("sub".to_owned())));
+        assert_eq!(folder("0.12", "command = [\"a\"]"), None);
     }
 }

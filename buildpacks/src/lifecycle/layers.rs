@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::Progress;
 use super::catalog::Installed;
-use crate::agent::{Contents, Layer};
+use crate::agent::{Contents, Layer, Stream};
 use crate::environment::{Environment, Unsuffixed, apply_dir, sorted_entries};
 use crate::roots::Roots;
 use crate::spec::{LayerToml, ReadError, read_toml};
@@ -23,7 +24,7 @@ pub(super) enum LayerError {
     Io { path: String, source: io::Error },
     #[error("{0}.toml has launch, build or cache outside of [types], as before Buildpack API 0.6")]
     TopLevelTypes(String),
-    #[error("the layer {0} has neither contents nor an earlier layer to use again")]
+    #[error("the layer {0} has cache = true and no contents")]
     Missing(String),
     #[error("the layer {0} is a link out of /layers, and only toolchains may be linked")]
     Link(String),
@@ -33,7 +34,11 @@ pub(super) enum LayerError {
 
 /// Collects the layers of one buildpack, in the order of their names; those that are wanted for
 /// nothing are set aside as `<layer>.ignore`.
-pub(super) fn collect(roots: &Roots, installed: &Installed) -> Result<Vec<Layer>, LayerError> {
+pub(super) fn collect(
+    roots: &Roots,
+    installed: &Installed,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Layer>, LayerError> {
     let dir = roots.layers.join(installed.id().escaped());
     let io = |source| LayerError::Io { path: dir.display().to_string(), source };
     let mut layers = Vec::new();
@@ -66,8 +71,16 @@ pub(super) fn collect(roots: &Roots, installed: &Installed) -> Result<Vec<Layer>
             contents: contents(roots, &place, name)?,
         });
     }
-    layers.retain(|layer| layer.launch || layer.contents != Contents::Reused);
-    let absent = |it: &&Layer| it.contents == Contents::Reused && (it.cache || it.build);
+    layers.retain(|layer| {
+        let empty = !layer.launch && layer.contents == Contents::Reused;
+        if empty {
+            let notice = format!("the layer {} has no contents and is not kept", layer.name);
+            progress.line(Stream::Stderr, &format!("warning: {}: {notice}", installed.key()));
+        }
+        !empty
+    });
+    // A layer of the image alone may be used again; one that is kept would have been restored.
+    let absent = |it: &&Layer| it.contents == Contents::Reused && it.cache;
     match layers.iter().find(absent) {
         Some(layer) => Err(LayerError::Missing(layer.name.clone())),
         None => Ok(layers),

@@ -4,12 +4,14 @@
 //! Not here: the export, which runs in the daemon, outside of the container. Invariant: no file of
 //! a buildpack is trusted; what cannot be read is a failure with a code, never a panic.
 
+mod board;
 mod build;
 mod catalog;
 mod detect;
 mod expand;
 mod launch;
 mod layers;
+mod project;
 mod resolve;
 mod restore;
 mod sbom;
@@ -48,7 +50,10 @@ pub(crate) fn run(
     progress: &mut dyn Progress,
 ) -> Result<Built, Failed> {
     progress.phase(Phase::Detect);
-    let build = Build { roots, base, job, catalog: Catalog::open(&roots.cnb)? };
+    let project = project::read(&roots.workspace)?;
+    project::apply(&project, roots)?;
+    let catalog = Catalog::open(roots, &job.buildpacks, &project)?;
+    let build = Build { roots, base, job, catalog };
     let detected = detect::detect(&build, progress)?;
     progress.phase(Phase::Restore);
     restore::restore(&build, &detected.group).map_err(|error| {

@@ -24,7 +24,7 @@ pub(super) struct Resolved {
 }
 
 /// The most combinations that are tried: buildpacks have one to four options each.
-const MAX_TRIALS: usize = 10_000;
+const MAX_TRIALS: usize = 100_000;
 
 #[derive(Clone)]
 struct Choice<'a> {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a3_plan_resolution_trials() {
+    fn bp_phase_1_plan_trials() {
         check(&["a: +x", "b: -x"], "a b");
         check(&["a: -x", "b: +x"], "fails"); // a requirement comes after its provider
         check(&["a: +x -x"], "a"); // a buildpack may satisfy itself
@@ -177,10 +177,24 @@ mod tests {
         check(&["a: +x", "b: +x", "c: -x"], "a b c"); // several providers
         check(&["a?: -x | ", "b:"], "a b"); // a later option without requirements
         check(&["a: +x", "b?: -x -z", "c: -x"], "a c");
+        check(&["a: +x +y", "b: -x"], "fails"); // one of two provisions is not wanted
+        check(&["a: -x +x"], "a"); // also if the requirement is written first
+        check(&["a: +x", "b: -x", "c: +x"], "fails"); // provided once more, for nobody
+        check(&["a: +x", "b: -x", "c?: +x"], "a b");
     }
 
     #[test]
-    fn entries_name_their_providers_and_requirements() {
+    fn bp_phase_1_alternatives_are_tried_in_order() {
+        check(&["a: +x | +y | ", "b: -y"], "a b");
+        // Only its last alternative leaves an optional buildpack out.
+        check(&["a?: +x | +y", "b: -y"], "a b");
+        check(&["a?: -x | -y", "b:"], "b");
+        check(&["a: +x | +y", "b: -x | -y", "c: -y"], "a b c");
+        check(&["a: | +x", "b?: -x"], "a");
+    }
+
+    #[test]
+    fn bp_phase_1_entries_name_their_providers_and_requirements() {
         let group = ["a: +x", "b: -x", "c: -x"].map(candidate);
         let (_, plan) = resolve(&group).unwrap();
         assert_eq!(plan.entries.len(), 1);

@@ -11,11 +11,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::Build;
 use super::catalog::Installed;
 use super::layers::remove;
+use super::{Build, sbom};
 use crate::agent::{PreviousBuildpack, PreviousLayer};
 use crate::environment::sorted_entries;
+use crate::roots::Roots;
 use crate::spec::LayerToml;
 
 /// What of a layer of the last build comes back.
@@ -43,20 +44,22 @@ pub(super) fn restore(build: &Build<'_>, group: &[Installed]) -> io::Result<()> 
     for path in sorted_entries(layers)? {
         let kept =
             path.file_name().and_then(|it| it.to_str()).is_some_and(|it| folders.contains(it));
-        // A buildpack that left the group takes its cache with it; config and sbom are rewritten.
-        if !kept {
+        // A buildpack that left the group takes its cache with it; the configuration is rewritten.
+        let bills = path.file_name().is_some_and(|name| name == sbom::PUBLISHED);
+        if !kept && !bills {
             remove(&path)?;
         }
     }
     let previous = build.job.previous.iter().flat_map(|it| &it.buildpacks);
     for installed in group {
         let last = previous.clone().find(|it| it.id == installed.id().as_str());
-        restore_one(&layers.join(installed.id().escaped()), last)?;
+        restore_one(build.roots, &installed.id().escaped(), last)?;
     }
     Ok(())
 }
 
-fn restore_one(dir: &Path, last: Option<&PreviousBuildpack>) -> io::Result<()> {
+fn restore_one(roots: &Roots, folder: &str, last: Option<&PreviousBuildpack>) -> io::Result<()> {
+    let dir = &roots.layers.join(folder);
     if !dir.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
         remove(dir)?;
     }
@@ -77,6 +80,7 @@ fn restore_one(dir: &Path, last: Option<&PreviousBuildpack>) -> io::Result<()> {
         if restored(layer, exists) != Restored::Nothing {
             let file = LayerToml::new(None, to_toml(&layer.metadata)?);
             write_toml(&dir.join(format!("{name}.toml")), &file)?;
+            sbom::restore(roots, folder, name, layer)?;
         }
     }
     if let Some(metadata) = &last.store {
@@ -110,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a4_layer_types() {
+    fn bp_layer_types_what_is_restored() {
         check("launch build cache", true, Restored::Everything);
         check("launch cache", true, Restored::Everything);
         check("cache", true, Restored::Everything);

@@ -1,11 +1,16 @@
-//! Bills of materials: moved from where buildpacks write them to `/layers/sbom`.
+//! Bills of materials: from where buildpacks write them to `/layers/sbom`, and back for the layers
+//! that the next build restores.
+//!
+//! Invariant: `/layers/sbom` is replaced as a whole when a build succeeds; one that fails leaves
+//! the bills of the last successful one.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::catalog::Installed;
-use crate::agent::Layer;
+use super::layers::remove;
+use crate::agent::{Layer, PreviousLayer};
 use crate::environment::sorted_entries;
 use crate::roots::Roots;
 
@@ -25,7 +30,40 @@ pub(super) enum SbomError {
     Io { path: PathBuf, source: io::Error },
 }
 
-/// Moves the bills of one buildpack.
+/// Where the bills of a build are gathered, beside those of the last one.
+const FRESH: &str = "sbom.new";
+/// Where they stand.
+pub(super) const PUBLISHED: &str = "sbom";
+
+/// Puts the bills of this build into the place of the last build's.
+pub(super) fn publish(roots: &Roots) -> io::Result<()> {
+    let (fresh, published) = (roots.layers.join(FRESH), roots.layers.join(PUBLISHED));
+    remove(&published)?;
+    if fresh.symlink_metadata().is_ok() {
+        fs::rename(fresh, published)?;
+    }
+    Ok(())
+}
+
+/// Gives a restored layer's bills back to its buildpack.
+pub(super) fn restore(
+    roots: &Roots,
+    folder: &str,
+    name: &str,
+    layer: &PreviousLayer,
+) -> io::Result<()> {
+    let place = if layer.launch { "launch" } else { "cache" };
+    let from = roots.layers.join(PUBLISHED).join(place).join(folder).join(name);
+    for (extension, _) in FORMATS {
+        let file = from.join(format!("sbom.{extension}"));
+        if file.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
+            fs::copy(file, roots.layers.join(folder).join(format!("{name}.sbom.{extension}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// Gathers the bills of one buildpack.
 pub(super) fn collect(
     roots: &Roots,
     installed: &Installed,
@@ -44,7 +82,7 @@ pub(super) fn collect(
             return Err(SbomError::Undeclared(format!("{subject}.sbom.{extension}")));
         }
         for place in places(subject, layers) {
-            let mut target = roots.layers.join("sbom").join(place).join(installed.id().escaped());
+            let mut target = roots.layers.join(FRESH).join(place).join(installed.id().escaped());
             if !matches!(subject, "launch" | "build") {
                 target.push(subject);
             }

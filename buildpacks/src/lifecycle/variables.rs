@@ -12,7 +12,7 @@ use std::path::Path;
 use super::Build;
 use super::catalog::Installed;
 use crate::environment::{Environment, Unsuffixed, apply_dir, sorted_entries};
-use crate::spec::Api;
+use crate::spec::{Api, EXEC_ENV};
 
 /// What the executable is run for.
 #[derive(Debug, Clone, Copy)]
@@ -56,9 +56,8 @@ const DEFAULT_STACK: &str = "io.buildpacks.stacks.trixie";
 pub(super) fn inherited(base: &Environment) -> Environment {
     let mut env = Environment::default();
     for name in INHERITED {
-        let value = base.value(name);
-        if !value.is_empty() {
-            env.set(name, value);
+        if base.holds(name) {
+            env.set(name, base.value(name));
         }
     }
     if env.value("CNB_STACK_ID").is_empty() {
@@ -108,7 +107,7 @@ pub(super) fn variables(
         }
     }
     if own.api >= Api::V0_12 {
-        env.set("CNB_EXEC_ENV", "production");
+        env.set("CNB_EXEC_ENV", EXEC_ENV);
     }
     Ok(env)
 }

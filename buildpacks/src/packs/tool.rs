@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{PackError, output};
-use crate::process::execute;
+use crate::process::{Strays, execute};
 
 /// Output lines kept to recognise a failure by.
 const TAIL: usize = 200;
@@ -58,7 +58,7 @@ impl Tool {
         let joined: OsString = std::env::join_paths(folders).unwrap_or(inherited.clone());
         self.command.env("PATH", joined);
         let mut tail: VecDeque<String> = VecDeque::new();
-        let status = execute(&mut self.command, &mut |_, text| {
+        let status = execute(&mut self.command, Strays::End, &mut |_, text| {
             output::line(&format!("  {}", text.trim_end()));
             if tail.len() == TAIL {
                 tail.pop_front();

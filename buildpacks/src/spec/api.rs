@@ -31,6 +31,11 @@ impl Api {
     pub(crate) fn is_supported(self) -> bool {
         (Self::OLDEST..=Self::NEWEST).contains(&self)
     }
+
+    /// Whether this lifecycle honours the version of the Platform API, which is another sequence.
+    pub(crate) fn is_supported_platform(self) -> bool {
+        self.major == 0 && (7..=15).contains(&self.minor)
+    }
 }
 
 impl fmt::Display for Api {

@@ -92,14 +92,17 @@ impl Descriptor {
         self.targets.iter().any(|own| own.fits(target))
     }
 
-    /// The rule for buildpacks older than targets: `*` is any Linux, bionic is Ubuntu 18.04, and
-    /// a buildpack without either has executables for Linux.
+    /// The rule for buildpacks older than targets: `*` is anything, bionic is Ubuntu 18.04, and a
+    /// buildpack that names neither has executables for Linux, whatever its stacks are called.
     fn stacks_fit(&self, target: &Target) -> bool {
-        if self.stacks.is_empty() || self.stacks.iter().any(|stack| stack.id == "*") {
-            return target.os == "linux";
+        let names = |id: &str| self.stacks.iter().any(|stack| stack.id == id);
+        if names("*") {
+            return true;
         }
-        let bionic = self.stacks.iter().any(|stack| stack.id == "io.buildpacks.stacks.bionic");
-        bionic && PackTarget::bionic().fits(target)
+        if names("io.buildpacks.stacks.bionic") {
+            return PackTarget::bionic().fits(target);
+        }
+        target.os == "linux"
     }
 }
 
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a2_targets_match_when_equal_or_empty() {
+    fn pl_detector_targets_match_when_equal_or_empty() {
         check("", true);
         check("[[targets]]\nos = \"linux\"\n", true);
         check("[[targets]]\nos = \"windows\"\n", false);
@@ -156,5 +159,10 @@ mod tests {
         check("[[targets]]\n[[targets.distros]]\nname = \"debian\"\n", true);
         check("[[stacks]]\nid = \"*\"\n", true);
         check("[[stacks]]\nid = \"io.buildpacks.stacks.bionic\"\n", false);
+        check("[[stacks]]\nid = \"io.buildpacks.stacks.bionic\"\n[[stacks]]\nid = \"*\"\n", true);
+        check("[[stacks]]\nid = \"heroku-22\"\nmixins = [\"x\"]\n", true);
+        check("[[targets]]\narch = \"arm64\"\n[[targets]]\narch = \"amd64\"\n", true);
+        check("[[targets]]\nos = \"linux\"\nvariant = \"v8\"\n", true);
+        check("[[targets]]\n[[targets.distros]]\nversion = \"13\"\n", true);
     }
 }

@@ -5,22 +5,26 @@
 
 mod api;
 mod descriptor;
+mod exec_env;
 mod id;
 mod launch;
 mod layer;
 mod metadata;
 mod order;
 mod plan;
+mod project;
 mod read;
 
 pub(crate) use api::Api;
 pub(crate) use descriptor::Descriptor;
 pub use descriptor::Target;
+pub(crate) use exec_env::{EXEC_ENV, takes_part};
 pub(crate) use id::BuildpackId;
 pub(crate) use launch::{Command, LaunchToml};
 pub use launch::{Label, Slice};
 pub(crate) use layer::{LayerToml, Types};
 pub(crate) use metadata::{Metadata, MetadataBuildpack, MetadataProcess};
-pub(crate) use order::{Element, Group, Order};
+pub(crate) use order::{Element, Group, Order, System, newer};
 pub(crate) use plan::{BuildPlan, BuildToml, Entry, PackPlan, Require, Section};
+pub(crate) use project::{Inline, Pattern, Project, ProjectPack, ProjectToml};
 pub(crate) use read::{ReadError, read_small, read_toml, read_toml_or_default};

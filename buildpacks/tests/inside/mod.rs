@@ -85,7 +85,8 @@ impl Inside {
             distro_version: "13".into(),
             ..Target::default()
         };
-        let job = Job { app: "test".into(), env: host_settings(), target, previous };
+        let env = host_settings();
+        let job = Job { app: "test".into(), env, target, previous, ..Job::default() };
         self.wire.get_mut().write_all(&job.encode().unwrap()).unwrap();
         let (mut log, mut phases) = (Vec::new(), Vec::new());
         loop {

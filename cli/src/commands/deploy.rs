@@ -38,6 +38,10 @@ pub(crate) struct Deploy {
     app: AppOption,
     #[command(flatten)]
     wait: Wait,
+    /// Build with this buildpack: its folder, its .cnb file, its image in the local Docker, or the
+    /// id of one of ours; may be repeated, in order
+    #[arg(long = "buildpack", value_name = "DIR|FILE|IMAGE")]
+    buildpacks: Vec<String>,
     /// Say what is left out of the upload
     #[arg(short, long)]
     verbose: bool,
@@ -50,6 +54,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) folder: &'a Path,
     /// The app.
     pub(crate) app: &'a AppName,
+    /// The buildpacks, in order; with none the server finds them.
+    pub(crate) buildpacks: &'a [String],
     /// Whether to wait for the end.
     pub(crate) wait: &'a Wait,
     /// Whether to say what is left out.
@@ -61,7 +67,8 @@ impl Deploy {
         let folder = session.environment.at(&self.folder);
         let app = self.app(session, &folder).await?;
         let (wait, verbose) = (&self.wait, self.verbose);
-        deliver(session, Delivery { folder: &folder, app: &app, wait, verbose }).await
+        let buildpacks = &self.buildpacks;
+        deliver(session, Delivery { folder: &folder, app: &app, buildpacks, wait, verbose }).await
     }
 
     /// The app, made where there is none yet: one command is the promise. A name that was typed
@@ -95,8 +102,11 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
     let Delivery { folder, app, .. } = delivery;
     let ui = &session.ui;
     session.remember(app);
-    let source = Arc::new(source::list(folder)?);
+    let mut source = source::list(folder)?;
     remark(session, &source, delivery.verbose)?;
+    let _saved =
+        source::bring(&mut source, delivery.buildpacks, |path| session.environment.at(path))?;
+    let source = Arc::new(source);
     ui.heading(&format!("Uploading {app}"));
     let change = upload(session, &delivery, source).await?;
     if let Some(why) = &change.unchanged {

@@ -47,7 +47,8 @@ impl Launch {
             }
         };
         let (wait, verbose) = (&self.wait, self.verbose);
-        deliver(session, Delivery { folder: &folder, app: &app, wait, verbose }).await
+        deliver(session, Delivery { folder: &folder, app: &app, buildpacks: &[], wait, verbose })
+            .await
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) path: PathBuf,
     /// What it is.
     pub(crate) kind: Kind,
+    /// Where it is on this machine, if not at its path in the folder.
+    pub(crate) from: Option<PathBuf>,
 }
 
 /// What an entry is.
@@ -85,23 +87,14 @@ pub(crate) fn list(folder: &Path) -> Result<Source, Failure> {
                 .because(error)
                 .hint(format!("make it readable, or leave it out with a line in {PAASIGNORE}"))
         };
-        let metadata = fs::symlink_metadata(path).map_err(unreadable)?;
-        let kind = if metadata.is_dir() {
-            Kind::Folder
-        } else if metadata.is_file() {
-            let executable = metadata.permissions().mode() & 0o100 != 0;
-            let mode = if executable { 0o755 } else { 0o644 };
-            Kind::File { size: metadata.len(), mode }
-        } else if metadata.is_symlink() {
-            Kind::Link { target: fs::read_link(path).map_err(unreadable)? }
-        } else {
+        let Some(kind) = kind(path).map_err(unreadable)? else {
             source.special.push(relative);
             continue;
         };
         if let Kind::File { size, .. } = kind {
             source.bytes += size;
         }
-        source.entries.push(Entry { path: relative, kind });
+        source.entries.push(Entry { path: relative, kind, from: None });
         if source.entries.len() > MOST {
             return Err(Failure::local(format!("{} holds too much", folder.display()))
                 .because(format!("there are more than {MOST} files"))
@@ -112,6 +105,22 @@ pub(crate) fn list(folder: &Path) -> Result<Source, Failure> {
     source.ignored = std::mem::take(&mut *ignored.lock().unwrap_or_else(PoisonError::into_inner));
     source.ignored.sort();
     Ok(source)
+}
+
+/// What stands at `path`; `None` for what cannot be uploaded.
+pub(super) fn kind(path: &Path) -> io::Result<Option<Kind>> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok(if metadata.is_dir() {
+        Some(Kind::Folder)
+    } else if metadata.is_file() {
+        let executable = metadata.permissions().mode() & 0o100 != 0;
+        let mode = if executable { 0o755 } else { 0o644 };
+        Some(Kind::File { size: metadata.len(), mode })
+    } else if metadata.is_symlink() {
+        Some(Kind::Link { target: fs::read_link(path)? })
+    } else {
+        None
+    })
 }
 
 fn walk(folder: &Path, wanted: Arc<Gitignore>, ignored: Arc<Mutex<Vec<PathBuf>>>) -> ignore::Walk {

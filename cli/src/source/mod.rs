@@ -1,10 +1,12 @@
 //! What is uploaded: the files of a folder that are not ignored, as a stream of tar and gzip that
 //! is the same for the same files.
 
+mod brought;
 mod builtin;
 mod list;
 mod pack;
 mod pipe;
 
+pub(crate) use brought::bring;
 pub(crate) use list::{Source, list};
 pub(crate) use pipe::{Packing, start};

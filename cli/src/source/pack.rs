@@ -55,7 +55,7 @@ pub(crate) fn pack(
 fn add(
     archive: &mut tar::Builder<impl Write>,
     folder: &Path,
-    Entry { path, kind }: &Entry,
+    Entry { path, kind, from }: &Entry,
     read: &AtomicU64,
 ) -> Result<(), PackError> {
     let failed = |source| PackError::Entry { path: path.clone(), source };
@@ -79,7 +79,8 @@ fn add(
             header.set_entry_type(tar::EntryType::Regular);
             header.set_mode(*mode);
             header.set_size(*size);
-            let file = File::open(folder.join(path)).map_err(failed)?;
+            let place = from.clone().unwrap_or_else(|| folder.join(path));
+            let file = File::open(place).map_err(failed)?;
             let mut content = Counted { inner: file.take(*size), read, here: 0 };
             archive.append_data(&mut header, path, &mut content).map_err(failed)?;
             let more = content.inner.into_inner().read(&mut [0]).map_err(failed)?;

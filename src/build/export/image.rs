@@ -9,7 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::{layer::Layer, plan};
 use crate::{
-    build::{base::BaseImage, processes::LAUNCHER},
+    build::{
+        base::BaseImage,
+        processes::{LAUNCHER, PROCESSES},
+        stack::STACK_ID,
+    },
     model::AppName,
 };
 
@@ -42,13 +46,19 @@ pub(super) fn configuration(
             "User": run.user,
             "Env": environment(run),
             "WorkingDir": "/workspace",
-            "Entrypoint": [LAUNCHER],
+            "Entrypoint": [entry(built)],
             "Labels": labels(origin, run, built, layers),
         },
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
         "history": history.collect::<Vec<_>>(),
     });
     configuration.to_string().into_bytes()
+}
+
+/// What runs when none is named: the default process, else a shell command that is given.
+fn entry(built: &Built) -> String {
+    let default = built.default_process();
+    default.map_or_else(|| LAUNCHER.to_owned(), |process| format!("{PROCESSES}/{}", process.kind))
 }
 
 fn environment(run: &BaseImage) -> Vec<String> {
@@ -82,11 +92,17 @@ fn labels(origin: Origin<'_>, run: &BaseImage, built: &Built, layers: &[Layer]) 
         ("io.buildpacks.build.metadata", build(built).to_string()),
         ("io.buildpacks.project.metadata", "{}".to_owned()),
         ("io.buildpacks.rebasable", "true".to_owned()),
+        ("io.buildpacks.stack.id", stack(run)),
         ("paas.app", origin.app.to_string()),
         ("paas.installation", origin.installation.to_owned()),
     ];
     labels.extend(own.map(|(key, value)| (key.to_owned(), value.into())));
     labels.into()
+}
+
+/// What older tools choose a new run image by.
+fn stack(run: &BaseImage) -> String {
+    run.environment.get("CNB_STACK_ID").cloned().unwrap_or_else(|| STACK_ID.to_owned())
 }
 
 /// What the next build and `pack rebase` read.
@@ -98,14 +114,17 @@ fn lifecycle(run: &BaseImage, built: &Built, layers: &[Layer]) -> Value {
     let app = layers.iter().filter(|layer| layer.key.starts_with("/workspace"));
     let app: Vec<_> = app.map(|layer| json!({ "sha": layer.known.diff_id })).collect();
     let buildpacks = built.group.iter().map(|own| {
-        let left = built.layers.iter().filter(|layer| layer.buildpack == own.id);
+        // As in the reference: what is kept for builds alone is no part of the image.
+        let left = built.layers.iter().filter(|layer| layer.launch && layer.buildpack == own.id);
         let left: Map<String, Value> =
             left.map(|layer| (layer.name.clone(), layer_metadata(layer, layers))).collect();
         let store = built.store.get(&own.id).map(|store| json!({ "metadata": store }));
-        json!({ "key": own.id, "version": own.version, "layers": left, "store": store })
+        present(json!({ "key": own.id, "version": own.version, "layers": left, "store": store }))
     });
-    json!({
+    let bills = layers.iter().any(|layer| layer.key == plan::BILLS).then(|| sha(plan::BILLS));
+    present(json!({
         "app": app,
+        "sbom": bills,
         "config": sha("/layers/config"),
         "launcher": sha(LAUNCHER),
         "process-types": sha("/cnb/process"),
@@ -116,7 +135,17 @@ fn lifecycle(run: &BaseImage, built: &Built, layers: &[Layer]) -> Value {
             "image": run.reference,
         },
         "stack": { "runImage": { "image": run.reference } },
-    })
+    }))
+}
+
+/// Without the fields of an object that are null, which the reference leaves out.
+fn present(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            fields.into_iter().filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>().into()
+        }
+        other => other,
+    }
 }
 
 fn layer_metadata(left: &Left, layers: &[Layer]) -> Value {
@@ -134,24 +163,25 @@ fn layer_metadata(left: &Left, layers: &[Layer]) -> Value {
 /// What the reference's `pack inspect` shows.
 fn build(built: &Built) -> Value {
     let buildpacks = built.group.iter().map(|own| {
-        json!({ "id": own.id, "version": own.version, "api": own.api, "homepage": own.homepage })
+        present(json!({ "id": own.id, "version": own.version, "homepage": own.homepage }))
     });
     let processes = built.processes.iter().map(|process| {
-        json!({
+        present(json!({
             "type": process.kind,
             "command": process.command,
             "args": process.args,
             "direct": process.direct,
-            "default": process.default,
+            "default": process.default.then_some(true),
             "buildpackID": process.buildpack,
             "working-dir": process.working_dir,
-        })
+        }))
     });
-    json!({
+    present(json!({
         "buildpacks": buildpacks.collect::<Vec<_>>(),
+        "buildpack-default-process-type": built.default_process().map(|process| &process.kind),
         "processes": processes.collect::<Vec<_>>(),
-        "launcher": { "version": env!("CARGO_PKG_VERSION") },
-    })
+        "launcher": { "version": env!("CARGO_PKG_VERSION"), "source": { "git": {} } },
+    }))
 }
 
 /// A constant, so that equal inputs give an equal image id.

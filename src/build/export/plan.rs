@@ -59,6 +59,7 @@ pub(super) fn plan(built: &Built, places: &Places) -> Result<Vec<Planned>, Expor
     }
     planned.push(config(built)?);
     planned.push(process_types(built)?);
+    planned.extend(bills(places));
     planned.extend(app(built, &places.workspace)?);
     Ok(planned)
 }
@@ -105,6 +106,15 @@ fn config(built: &Built) -> Result<Planned, ExportError> {
         .and_then(|()| tarball.finish())
         .map_err(ExportError::write)?;
     Ok(Planned { key: "/layers/config".to_owned(), source: LayerSource::Ready(tar) })
+}
+
+/// The bills of materials of what the image holds, if any buildpack wrote one.
+fn bills(places: &Places) -> Option<Planned> {
+    let path = BILLS.trim_start_matches("/layers/");
+    Folder::open(&places.layers).and_then(|all| all.below(path.as_ref())).ok()?;
+    let at = BILLS.trim_start_matches('/').to_owned();
+    let source = LayerSource::Tree { root: places.layers.join(path), at, only: None };
+    Some(Planned { key: BILLS.to_owned(), source })
 }
 
 /// `/cnb/process/<type>`, each of them a link to the launcher.
@@ -174,6 +184,8 @@ pub(crate) fn is_plain(name: &str) -> bool {
     length && !dots && !name.contains(['/', '\0']) && !name.as_bytes().starts_with(WHITEOUT)
 }
 
+/// Where the bills of materials are in an image.
+pub(super) const BILLS: &str = "/layers/sbom/launch";
 /// How the app's own layer is remembered.
 const APP: &str = "/workspace";
 /// Docker takes 125 layers in all.

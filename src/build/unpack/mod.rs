@@ -20,7 +20,7 @@ use std::{ffi::OsStr, fs, io::Read, path::Path};
 pub use error::{Excess, Rule, UnpackError};
 use inflow::Inflow;
 pub use limits::UnpackLimits;
-use members::Members;
+use members::{Kind, Members};
 pub use receive::receive;
 pub use tree::Source;
 use tree::Tree;
@@ -54,6 +54,42 @@ fn unpack_all(body: impl Read, into: &Path, limits: &UnpackLimits) -> Result<Sou
     let entries = members.entries;
     members.into_input().finish().map_err(|error| UnpackError::read(error, entries))?;
     Ok(tree.finish())
+}
+
+/// Unpacks what is below `prefix` in the layers of an image, plain or gzip, together into the new
+/// folder `into`. Names there may begin with a slash; no file may be in two of them.
+pub(crate) fn unpack_layers<R: Read>(
+    layers: impl IntoIterator<Item = R>,
+    prefix: &[u8],
+    into: &Path,
+    limits: &UnpackLimits,
+) -> Result<Source, UnpackError> {
+    let root = |source| UnpackError::write(b".", source);
+    fs::create_dir(into).map_err(root)?;
+    own(Folder::open(into).map_err(root)?.descriptor()).map_err(root)?;
+    let mut tree = Tree::new(into, limits).map_err(root)?;
+    for layer in layers {
+        let inflow = Inflow::open(layer, limits).map_err(|error| UnpackError::read(error, 0))?;
+        let mut members = Members::new(inflow, limits);
+        while let Some(mut member) = members.next()? {
+            let entries = members.entries;
+            if entries > limits.entries {
+                return Err(Excess::Entries(limits.entries).into());
+            }
+            let Some(path) = below(&member.path, prefix) else { continue };
+            if let Kind::HardLink { target } = &mut member.kind {
+                *target = below(target, prefix).unwrap_or_default().to_vec();
+            }
+            tree.put(path, &member.kind, &mut members, entries)?;
+        }
+    }
+    Ok(tree.finish())
+}
+
+/// A layer's name without `prefix`; `None` for what is elsewhere, and for the prefix itself.
+fn below<'a>(name: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let name = name.strip_prefix(b"./").or_else(|| name.strip_prefix(b"/")).unwrap_or(name);
+    name.strip_prefix(prefix).filter(|rest| !rest.is_empty())
 }
 
 /// Removes a folder of ours with all that is in it; what cannot be removed is logged, because the

@@ -1,7 +1,7 @@
 //! The folders of one app that builds work in, and what of them outlives a build.
 //!
 //! Below `<data>/apps/<app>/`: `workspace/` (the source, brought up to date file by file),
-//! `layers/` (what buildpacks left), `cache/` (compilers' caches), `run/` (the agent's socket) and
+//! `layers/` (what buildpacks left), `buildpacks/` (those that it brings), `cache/` (compilers' caches), `run/` (the agent's socket) and
 //! `previous.json` (what the last successful build was). Invariant: before a build the workspace is
 //! exactly the source; a build that fails or dies takes nothing from the next one but time.
 
@@ -28,6 +28,8 @@ pub(crate) struct Workspace {
     pub(crate) layers: PathBuf,
     /// Mounted at `/cache/app`.
     pub(crate) cache: PathBuf,
+    /// Mounted at `/buildpacks`: what the app brings besides ours.
+    pub(crate) buildpacks: PathBuf,
     /// Mounted where the agent finds its socket.
     pub(crate) run: PathBuf,
     /// What the last successful build was.
@@ -43,10 +45,12 @@ impl Workspace {
             source: home.join("workspace"),
             layers: home.join("layers"),
             cache: home.join("cache"),
+            buildpacks: home.join("buildpacks"),
             run: home.join("run"),
             previous: home.join("previous.json"),
         };
-        for folder in [&workspace.source, &workspace.layers, &workspace.cache, &workspace.run] {
+        let Self { source, layers, cache, buildpacks, run, .. } = &workspace;
+        for folder in [source, layers, cache, buildpacks, run] {
             make(folder)?;
         }
         Ok(workspace)

@@ -16,18 +16,25 @@ use rustix::fs::{FileType, Stat};
 
 use crate::build::folder::{Executable, Folder};
 
-/// Makes `target` equal to `source`, both of them folders of ours.
+/// Makes `target` equal to `source`, both of them folders of ours, but for what is in `source` for
+/// the platform.
 pub(crate) fn sync(source: &Path, target: &Path) -> io::Result<()> {
-    sync_folder(&Folder::open(source)?, &Folder::open(target)?)
+    let source = Folder::open(source)?;
+    let mut names = source.names()?;
+    names.retain(|name| name != PLATFORM);
+    sync_names(&source, &Folder::open(target)?, &names)
 }
 
 /// The recursion is as deep as the source, which was bounded when it was unpacked.
 fn sync_folder(source: &Folder, target: &Folder) -> io::Result<()> {
-    let names = source.names()?;
+    sync_names(source, target, &source.names()?)
+}
+
+fn sync_names(source: &Folder, target: &Folder, names: &[OsString]) -> io::Result<()> {
     for extra in target.names()?.iter().filter(|name| names.binary_search(name).is_err()) {
         target.remove(extra)?;
     }
-    for name in &names {
+    for name in names {
         sync_entry(source, target, name)?;
     }
     Ok(())
@@ -107,4 +114,6 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
+/// At the top of an upload: what the command line sends besides the app.
+const PLATFORM: &str = ".paas";
 const CHUNK: usize = 64 << 10;

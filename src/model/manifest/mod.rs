@@ -14,7 +14,7 @@ pub use error::ManifestError;
 use read::Section;
 
 use super::{
-    AppName, ByteSize, HttpSettings, ProcessName,
+    AppName, BuildpackChoice, ByteSize, HttpSettings, ProcessName,
     app::MAX_SCALE,
     build::DeploySettings,
     release::{Config, MAX_CONFIG_BYTES},
@@ -87,6 +87,8 @@ pub struct ManifestBuild {
     pub memory: Option<ByteSize>,
     /// The longest time.
     pub timeout: Option<Duration>,
+    /// The buildpacks, in order; with none they are found by what the folder holds.
+    pub buildpacks: Vec<BuildpackChoice>,
 }
 
 impl Manifest {
@@ -113,6 +115,7 @@ impl Manifest {
         if let Some(mut build) = top.section("build")? {
             manifest.build.memory = build.memory("memory")?;
             manifest.build.timeout = build.duration("timeout")?;
+            manifest.build.buildpacks = build.list("buildpacks")?;
             build.finish()?;
         }
         if let Some(section) = top.section("http")? {

@@ -28,7 +28,6 @@ use crate::{
         upgrade::{self, Beside, From, Predecessor, Start, Successor},
     },
     dns::Server,
-    faults,
     logs::{LogSettings, Logs},
     metrics::Figures,
     model::{Observation, zone::Proofs},
@@ -88,9 +87,7 @@ async fn life(
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
     let incoming = api::bind(config, &folders, &mut beside).await?;
     let (names, naming) = dns::begin(config, &store, proofs, beside)?.unzip();
-    if upgrade::is_awaited(predecessor.as_ref()) {
-        faults::point("upgrade.opened");
-    }
+    upgrade::opened(predecessor.as_ref());
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, inherited, tickets)?);
     let reach = edge::reach(config, &edge, names.as_ref());
     announce(config, &folders, &edge, names.as_ref(), &incoming);
@@ -126,9 +123,7 @@ async fn life(
     let plane = Plane::new(config, &folders, &store, &logs, control, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
     let beside = Beside::of(&incoming, names)?;
-    if upgrade::is_awaited(predecessor.as_ref()) {
-        faults::point("upgrade.bound");
-    }
+    upgrade::bound(predecessor.as_ref());
 
     // From here on nothing fails: whoever is accepted now is not lost.
     edge.open();

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use super::api::Bound;
-use crate::{dns::Server, telemetry::chain};
+use crate::{dns::Server, faults, telemetry::chain};
 
 /// How this process was started, as far as its successor is to be started alike.
 #[derive(Debug, Clone, Default)]
@@ -118,9 +118,18 @@ pub(super) fn parts(
     }
 }
 
-/// Whether another process waits for this one to take over.
-pub(super) fn is_awaited(predecessor: Option<&Predecessor>) -> bool {
-    matches!(predecessor, Some(Predecessor::Process(_)))
+/// The successor has the store.
+pub(super) fn opened(predecessor: Option<&Predecessor>) {
+    if let Some(Predecessor::Process(_)) = predecessor {
+        faults::point("upgrade.opened");
+    }
+}
+
+/// The successor has everything, and accepts nobody yet.
+pub(super) fn bound(predecessor: Option<&Predecessor>) {
+    if let Some(Predecessor::Process(_)) = predecessor {
+        faults::point("upgrade.bound");
+    }
 }
 
 impl Predecessor {

@@ -63,7 +63,8 @@ impl Buildpack for Static {
 }
 
 impl Site {
-    fn shown(&self) -> String {
+    /// As a person would say it.
+    pub(super) fn shown(&self) -> String {
         let root = if self.root == "." { "the app's folder" } else { &self.root };
         match self.missing {
             Missing::NotFound => root.to_owned(),

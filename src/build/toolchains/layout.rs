@@ -13,6 +13,8 @@ pub(crate) enum Layout {
     NodeDist,
     /// The npm package that carries only the `node` binary.
     NodePackage,
+    /// The npm package that carries only the `bun` binary.
+    BunPackage,
     /// An npm package with commands (`bin` name → file), installed as npm would install it.
     Package { name: &'static str, commands: BTreeMap<String, String> },
     /// Go's own tarball and the wheel that carries it: a GOROOT below `go/`.
@@ -33,6 +35,7 @@ impl Layout {
         match self {
             Self::NodeDist => kept(rest, |p| p.starts_with("bin/") || p.starts_with("lib/")),
             Self::NodePackage => kept(rest, |p| p == "bin/node"),
+            Self::BunPackage => kept(rest, |p| p == "bin/bun"),
             Self::Package { name, .. } => {
                 let skipped =
                     ["docs/", "man/", "tap-snapshots/"].iter().any(|d| rest.starts_with(d));
@@ -55,7 +58,11 @@ impl Layout {
 
     /// Commands to link afterwards: name in `bin/` → file in the folder.
     pub(crate) fn commands(&self) -> Vec<(String, String)> {
-        let Self::Package { name, commands } = self else { return Vec::new() };
+        let (name, commands) = match self {
+            Self::BunPackage => return vec![("bunx".into(), "bin/bun".into())],
+            Self::Package { name, commands } => (name, commands),
+            _ => return Vec::new(),
+        };
         let link = |(command, file): (&String, &String)| {
             let file = file.strip_prefix("./").unwrap_or(file);
             (command.clone(), format!("lib/node_modules/{name}/{file}"))

@@ -23,6 +23,8 @@ pub enum Toolchain {
     Yarn,
     /// pnpm.
     Pnpm,
+    /// Bun: a runtime and a package manager in one program.
+    Bun,
     /// A portable Python, for ranges that the stack's own Python does not meet.
     Python,
 }
@@ -37,6 +39,7 @@ impl Toolchain {
             Self::Uv => "uv",
             Self::Yarn => "yarn",
             Self::Pnpm => "pnpm",
+            Self::Bun => "bun",
             Self::Python => "python",
         }
     }
@@ -136,7 +139,7 @@ mod tests {
     #[test]
     fn understands_all_that_buildpacks_say() {
         use buildpacks::toolchain as theirs;
-        for toolchain in ["node", "npm", "go", "uv", "yarn", "pnpm", "python"] {
+        for toolchain in ["node", "npm", "go", "uv", "yarn", "pnpm", "bun", "python"] {
             for scheme in [
                 theirs::Scheme::Exact,
                 theirs::Scheme::Npm,

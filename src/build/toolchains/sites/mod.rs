@@ -58,7 +58,7 @@ impl Site {
         let pypi = found.pypi.clone().map(Self::PyPi);
         let (official, mirror) = match toolchain {
             Toolchain::Node => (Some(Self::Node(sources.node.clone())), npm),
-            Toolchain::Npm | Toolchain::Yarn | Toolchain::Pnpm => (None, npm),
+            Toolchain::Npm | Toolchain::Yarn | Toolchain::Pnpm | Toolchain::Bun => (None, npm),
             Toolchain::Go => (Some(Self::Go(sources.go.clone())), pypi),
             Toolchain::Uv => (Some(Self::Uv(sources.uv.clone())), pypi),
             Toolchain::Python => (Some(Self::Python(sources.python.clone())), None),

@@ -116,10 +116,14 @@ impl Installation<'_> {
         let cache = |name| self.context.cache(name);
         let (yarn, bun) = (self.context.layer(YARN_CACHE), self.context.layer(BUN_CACHE));
         let folders = self.folders.iter().rev().cloned();
-        folders
-            .fold(tool, Tool::path)
+        let tool = folders.fold(tool, Tool::path);
+        // npm warns of settings that it does not know.
+        let tool = match self.choice.manager {
+            Manager::Pnpm => tool.env("npm_config_store_dir", cache("pnpm")),
+            Manager::Npm | Manager::Yarn | Manager::Berry | Manager::Bun => tool,
+        };
+        tool
             .env("npm_config_cache", cache("npm"))
-            .env("npm_config_store_dir", cache("pnpm"))
             .env("YARN_CACHE_FOLDER", yarn)
             .env("YARN_ENABLE_GLOBAL_CACHE", "false")
             .env("YARN_ENABLE_TELEMETRY", "false")

@@ -87,6 +87,8 @@ pub struct ManifestBuild {
     pub memory: Option<ByteSize>,
     /// The longest time.
     pub timeout: Option<Duration>,
+    /// Variables that the build sees, and the running app does not.
+    pub env: Config,
 }
 
 impl Manifest {
@@ -113,6 +115,10 @@ impl Manifest {
         if let Some(mut build) = top.section("build")? {
             manifest.build.memory = build.memory("memory")?;
             manifest.build.timeout = build.duration("timeout")?;
+            if let Some(env) = build.section("env")? {
+                manifest.build.env = env.environment()?;
+                check_size(&manifest.build.env, &env)?;
+            }
             build.finish()?;
         }
         if let Some(section) = top.section("http")? {
@@ -137,7 +143,9 @@ impl Manifest {
 fn check_size(env: &Config, section: &Section<'_>) -> Result<(), ManifestError> {
     let bytes: usize = env.iter().map(|(key, value)| key.as_str().len() + value.len()).sum();
     if bytes > MAX_CONFIG_BYTES {
-        return Err(section.fault(format!("[env] is larger than {MAX_CONFIG_BYTES} bytes")));
+        return Err(
+            section.fault(format!("the variables are larger than {MAX_CONFIG_BYTES} bytes"))
+        );
     }
     Ok(())
 }

@@ -222,13 +222,13 @@ pub(super) fn is_development(script: &str) -> bool {
     }
     let line = words.skip_while(|it| it.contains('=')).collect::<Vec<_>>().join(" ");
     let simple = !line.contains("&&") && !line.contains(';') && !line.contains('|');
+    // `vite build` is another command than `vite --host`; parcel is given a page.
+    let continues = |rest: &str| rest.is_empty() || rest.starts_with(" -");
+    let mut commands = DEVELOPMENT.iter().filter_map(|command| line.strip_prefix(command));
+    let page = || Path::new(&line).extension().is_some_and(|it| it == "html");
     simple
-        && DEVELOPMENT.iter().any(|command| {
-            let rest = line.strip_prefix(command);
-            // `vite build` and `parcel build` are other commands than `vite --host`.
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" -"))
-                || (*command == "parcel" && rest.is_some_and(|rest| rest.ends_with(".html")))
-        })
+        && (commands.any(continues)
+            || line.starts_with("parcel ") && !line.starts_with("parcel build") && page())
 }
 
 /// `outDir` of Vite's configuration, where it is written as plain text.

@@ -122,8 +122,7 @@ impl Installation<'_> {
             Manager::Pnpm => tool.env("npm_config_store_dir", cache("pnpm")),
             Manager::Npm | Manager::Yarn | Manager::Berry | Manager::Bun => tool,
         };
-        tool
-            .env("npm_config_cache", cache("npm"))
+        tool.env("npm_config_cache", cache("npm"))
             .env("YARN_CACHE_FOLDER", yarn)
             .env("YARN_ENABLE_GLOBAL_CACHE", "false")
             .env("YARN_ENABLE_TELEMETRY", "false")

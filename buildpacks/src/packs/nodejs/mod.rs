@@ -220,7 +220,7 @@ fn run_build_script(
         (
             "JavaScript heap out of memory",
             "Node ran out of memory",
-            "give the build more: paas config set NODE_OPTIONS=--max-old-space-size=1024",
+            "give it more: NODE_OPTIONS = \"--max-old-space-size=1024\" below [build.env] in paas.toml",
         ),
     ];
     let program = installation.choice.manager.program();

@@ -24,25 +24,25 @@ const KNOWN: [Known; 4] = [
         "SECRET_KEY",
         "the settings want a secret that a build does not have",
         "give it a default for builds: os.environ.get(\"SECRET_KEY\", \"build\"); or build without \
-         static files: paas config set DISABLE_COLLECTSTATIC=1",
+         static files: DISABLE_COLLECTSTATIC = \"1\" below [build.env] in paas.toml",
     ),
     (
         "DATABASE_URL",
         "the settings want a database that a build does not have",
         "give it a default for builds: os.environ.get(\"DATABASE_URL\", \"sqlite://\"); or build \
-         without static files: paas config set DISABLE_COLLECTSTATIC=1",
+         without static files: DISABLE_COLLECTSTATIC = \"1\" below [build.env] in paas.toml",
     ),
     (
         "KeyError",
         "the settings want a variable that a build does not have",
         "read it by os.environ.get(NAME, DEFAULT); or build without static files: \
-         paas config set DISABLE_COLLECTSTATIC=1",
+         DISABLE_COLLECTSTATIC = \"1\" below [build.env] in paas.toml",
     ),
     (
         "Error",
         "the static files cannot be collected",
         "try it: python manage.py collectstatic; or build without static files: \
-         paas config set DISABLE_COLLECTSTATIC=1",
+         DISABLE_COLLECTSTATIC = \"1\" below [build.env] in paas.toml",
     ),
 ];
 

@@ -50,10 +50,10 @@ impl Buildpack for Python {
         output::heading("Dependencies");
         output::line(source.because());
         let venv = dependencies::install(context, source, &interpreter)?;
-        let mut web = web::choose(&context.app, Servers::of(&venv))?;
+        let mut web = web::choose(&context.app, &Servers::of(&venv))?;
         if let Web::Missing { server, target } = &web {
             dependencies::add_server(context, source, &venv, server, &target.name)?;
-            web = web::choose(&context.app, Servers::of(&venv))?;
+            web = web::choose(&context.app, &Servers::of(&venv))?;
         }
         dependencies::remind(source, &venv);
         if let Some(django) = Django::find(&context.app)? {

@@ -17,29 +17,20 @@ pub(super) enum Web {
     Procfile,
 }
 
-/// Which servers are installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Servers {
-    gunicorn: bool,
-    uvicorn: bool,
-    hypercorn: bool,
-    daphne: bool,
-    waitress: bool,
-    streamlit: bool,
-}
+/// Which servers are installed, by the names of their programs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Servers(Vec<&'static str>);
 
 impl Servers {
     /// Those of a virtual environment.
     pub(super) fn of(venv: &Path) -> Self {
-        let has = |name: &str| venv.join("bin").join(name).exists();
-        Self {
-            gunicorn: has("gunicorn"),
-            uvicorn: has("uvicorn"),
-            hypercorn: has("hypercorn"),
-            daphne: has("daphne"),
-            waitress: has("waitress-serve"),
-            streamlit: has("streamlit"),
-        }
+        const NAMES: [&str; 6] =
+            ["gunicorn", "uvicorn", "hypercorn", "daphne", "waitress-serve", "streamlit"];
+        Self(NAMES.into_iter().filter(|name| venv.join("bin").join(name).exists()).collect())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.contains(&name)
     }
 }
 
@@ -59,7 +50,7 @@ pub(super) fn processes(context: &BuildContext, web: Web) -> Vec<Process> {
 }
 
 /// Decides, by the files and by what is installed.
-pub(super) fn choose(app: &App, servers: Servers) -> Result<Web, PackError> {
+pub(super) fn choose(app: &App, servers: &Servers) -> Result<Web, PackError> {
     if procfile::defines(app, "web") {
         return Ok(Web::Procfile);
     }
@@ -98,30 +89,30 @@ pub(super) fn choose(app: &App, servers: Servers) -> Result<Web, PackError> {
 }
 
 /// The command of a server that is installed.
-fn line(target: &Target, servers: Servers) -> Option<String> {
+fn line(target: &Target, servers: &Servers) -> Option<String> {
     let name = &target.name;
     let gunicorn = || format!("exec gunicorn --bind 0.0.0.0:${{PORT:-8000}} {name}");
     let uvicorn = || format!("exec uvicorn --host 0.0.0.0 --port ${{PORT:-8000}} {name}");
     Some(match target.protocol {
-        Protocol::Wsgi if servers.gunicorn => gunicorn(),
-        Protocol::Wsgi if servers.waitress => {
+        Protocol::Wsgi if servers.has("gunicorn") => gunicorn(),
+        Protocol::Wsgi if servers.has("waitress-serve") => {
             format!("exec waitress-serve --listen=0.0.0.0:${{PORT:-8000}} {name}")
         }
-        Protocol::Wsgi if servers.uvicorn => format!("{} --interface wsgi", uvicorn()),
-        Protocol::Made if servers.gunicorn => {
+        Protocol::Wsgi if servers.has("uvicorn") => format!("{} --interface wsgi", uvicorn()),
+        Protocol::Made if servers.has("gunicorn") => {
             format!("exec gunicorn --bind 0.0.0.0:${{PORT:-8000}} '{name}()'")
         }
-        Protocol::Made if servers.waitress => {
+        Protocol::Made if servers.has("waitress-serve") => {
             format!("exec waitress-serve --listen=0.0.0.0:${{PORT:-8000}} --call {name}")
         }
-        Protocol::Asgi if servers.uvicorn => uvicorn(),
-        Protocol::Asgi if servers.hypercorn => {
+        Protocol::Asgi if servers.has("uvicorn") => uvicorn(),
+        Protocol::Asgi if servers.has("hypercorn") => {
             format!("exec hypercorn --bind 0.0.0.0:${{PORT:-8000}} {name}")
         }
-        Protocol::Asgi if servers.daphne => {
+        Protocol::Asgi if servers.has("daphne") => {
             format!("exec daphne -b 0.0.0.0 -p ${{PORT:-8000}} {name}")
         }
-        Protocol::Streamlit if servers.streamlit => format!(
+        Protocol::Streamlit if servers.has("streamlit") => format!(
             "exec streamlit run {name} --server.headless=true --server.address=0.0.0.0 \
              --server.port=${{PORT:-8000}}"
         ),
@@ -133,24 +124,17 @@ fn line(target: &Target, servers: Servers) -> Option<String> {
 mod tests {
     use super::*;
 
-    const NONE: Servers = Servers {
-        gunicorn: false,
-        uvicorn: false,
-        hypercorn: false,
-        daphne: false,
-        waitress: false,
-        streamlit: false,
-    };
-    const BOTH: Servers = Servers { gunicorn: true, uvicorn: true, ..NONE };
+    const NONE: &[&str] = &[];
+    const BOTH: &[&str] = &["gunicorn", "uvicorn"];
 
-    fn check(files: &[(&str, &str)], servers: Servers, expected: &str) {
+    fn check(files: &[(&str, &str)], servers: &[&'static str], expected: &str) {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in files {
             let path = dir.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let shown = match choose(&App::new(dir.path()), servers) {
+        let shown = match choose(&App::new(dir.path()), &Servers(servers.to_vec())) {
             Ok(Web::Process { process, .. }) => process.shown(),
             Ok(Web::Missing { server, target }) => format!("{server} for {}", target.name),
             Ok(Web::Procfile) => "Procfile".to_owned(),
@@ -169,10 +153,12 @@ mod tests {
         check(&[run], NONE, "python app.py");
         check(&[flask], NONE, "gunicorn for app:app");
         check(&[fast], NONE, "uvicorn for main:api");
-        let hypercorn = Servers { hypercorn: true, ..NONE };
-        check(&[fast], hypercorn, "hypercorn --bind 0.0.0.0:${PORT:-8000} main:api");
-        let waitress = Servers { waitress: true, ..NONE };
-        check(&[flask], waitress, "waitress-serve --listen=0.0.0.0:${PORT:-8000} app:app");
+        check(&[fast], &["hypercorn"], "hypercorn --bind 0.0.0.0:${PORT:-8000} main:api");
+        check(
+            &[flask],
+            &["waitress-serve"],
+            "waitress-serve --listen=0.0.0.0:${PORT:-8000} app:app",
+        );
         let made = ("shop/__init__.py", "import Flask\ndef create_app():\n    pass\n");
         check(&[made], BOTH, "gunicorn --bind 0.0.0.0:${PORT:-8000} 'shop:create_app()'");
         check(

@@ -13,6 +13,7 @@ mod nodejs;
 mod output;
 mod procfile;
 mod python;
+mod rust;
 mod stamp;
 mod static_site;
 mod tool;
@@ -28,8 +29,14 @@ use error::PackError;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 5] =
-    [&nodejs::Nodejs, &python::Python, &go::Go, &static_site::Static, &procfile::Procfile];
+pub(crate) const ALL: [&dyn Buildpack; 6] = [
+    &nodejs::Nodejs,
+    &python::Python,
+    &go::Go,
+    &rust::Rust,
+    &static_site::Static,
+    &procfile::Procfile,
+];
 
 /// What a buildpack of ours can do.
 pub(crate) trait Buildpack: Sync {

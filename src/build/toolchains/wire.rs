@@ -17,6 +17,8 @@ pub enum Toolchain {
     Npm,
     /// A whole GOROOT.
     Go,
+    /// rustc, cargo and the standard library.
+    Rust,
     /// uv, which installs Python packages.
     Uv,
     /// Yarn, classic or modern.
@@ -36,6 +38,7 @@ impl Toolchain {
             Self::Node => "node",
             Self::Npm => "npm",
             Self::Go => "go",
+            Self::Rust => "rust",
             Self::Uv => "uv",
             Self::Yarn => "yarn",
             Self::Pnpm => "pnpm",
@@ -139,7 +142,7 @@ mod tests {
     #[test]
     fn understands_all_that_buildpacks_say() {
         use buildpacks::toolchain as theirs;
-        for toolchain in ["node", "npm", "go", "uv", "yarn", "pnpm", "bun", "python"] {
+        for toolchain in ["node", "npm", "go", "uv", "yarn", "pnpm", "bun", "python", "rust"] {
             for scheme in [
                 theirs::Scheme::Exact,
                 theirs::Scheme::Npm,

@@ -26,8 +26,9 @@ pub const POINTS: &[&str] = &[
     "apps.remove",
 ];
 
-/// Points of an upgrade, which the successor alone passes.
-pub const UPGRADE: &[&str] = &["upgrade.opened"];
+/// Points of an upgrade, which the successor alone passes: it has the store; it has everything, and
+/// accepts nobody yet.
+pub const UPGRADE: &[&str] = &["upgrade.opened", "upgrade.bound"];
 
 /// Dies here if that is what was asked for.
 #[cfg(debug_assertions)]

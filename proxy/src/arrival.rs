@@ -88,7 +88,9 @@ impl<'b> Known<'b> {
                 }
                 Field::Expect => known.expect = Some(value),
                 Field::RequestId => known.id = RequestId::keep(value),
-                Field::MaxForwards => known.max_forwards = Some(value),
+                Field::MaxForwards if known.max_forwards.replace(value).is_some() => {
+                    return Err(Malformed::ReachRepeated);
+                }
                 Field::Forwarded => known.forwarded.push(value),
                 Field::ForwardedFor => known.forwarded_for.push(value),
                 Field::RealIp => known.real_ip = Some(value),

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::access_log::Abort;
 use crate::balance::Chosen;
 use crate::body::{Body, Extent};
 use crate::control::Persistence;
@@ -20,6 +19,7 @@ use crate::head::Malformed;
 use crate::meter::OpenTunnel;
 use crate::party::Client;
 use crate::pump::{Encoding, Pump, put_whole};
+use crate::record::Abort;
 use crate::refusal::Refusal;
 use crate::response::{Kind, Response, Uploading};
 use crate::rules;
@@ -129,7 +129,6 @@ impl<C: Client> Turn<'_, C> {
             upload,
             progress: Progress::with(received),
         };
-        exchange.alarm.set(exchange.patience());
         let kind = match poll_fn(|cx| exchange.poll_head(cx)).await {
             Ok(kind) => kind,
             Err(fault) => {
@@ -161,12 +160,12 @@ impl<C: Client> Turn<'_, C> {
     }
 
     async fn tunnel(&mut self, link: &mut Link) -> Ended {
+        self.record.status = Some(101);
         if !self.client.unread().is_empty() {
             // It was sent before the 101 could have been seen (RFC 9931): whoever did that may
             // have meant it for somebody else.
             return Ended::Faulty(Fault::ClientMalformed(Malformed::Optimistic));
         }
-        self.record.status = Some(101);
         let idle = self.worker.shared.limits.tunnel_idle;
         let passed = tunnel::join(self.client, &mut link.wire, self.alarm, idle).await;
         self.record.received = passed.up;
@@ -204,10 +203,10 @@ impl<C: Client> Turn<'_, C> {
         if unanswered && (likely_stale || refused) {
             return Attempt::Again(Refusal::UpstreamClosed);
         }
-        // An interim response may be half written; a page behind it would be unreadable.
-        let committed = self.record.status.is_some() || self.client.is_committed();
+        // What is left to write of an interim response goes first; behind the head of another
+        // answer a page would be unreadable.
         Attempt::Over(match fault.refusal() {
-            Some(refusal) if !committed => After::Refuse(refusal),
+            Some(refusal) if self.record.status.is_none() => After::Refuse(refusal),
             Some(_) | None => After::Cut(fault.abort()),
         })
     }

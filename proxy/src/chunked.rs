@@ -6,6 +6,7 @@
 use memchr::memchr;
 
 use crate::body::Step;
+use crate::control::is_token;
 use crate::head::{self, Found, Malformed};
 
 /// Where in a chunked body the next byte stands.
@@ -21,7 +22,7 @@ pub(crate) enum Chunked {
 const LONGEST_LINE: usize = 1024;
 /// The whole trailer section.
 const LONGEST_TRAILERS: usize = 8 * 1024;
-/// More digits than any body needs, and few enough not to overflow.
+/// More digits, but for zeros in front, than any body needs, and few enough not to overflow.
 const MOST_DIGITS: usize = 15;
 
 impl Chunked {
@@ -52,7 +53,10 @@ impl Chunked {
     fn size(&mut self, input: &[u8]) -> Result<Step, Malformed> {
         let Some(end) = memchr(b'\n', input) else {
             let digits_may_follow = input.first().is_none_or(u8::is_ascii_hexdigit);
-            let ok = digits_may_follow && input.len() < LONGEST_LINE;
+            // A CR that ends no line will not end one later.
+            let (_, before) = input.split_last().unwrap_or((&0, &[]));
+            let ok =
+                digits_may_follow && input.len() < LONGEST_LINE && memchr(b'\r', before).is_none();
             return if ok { Ok(Step::More) } else { Err(Malformed::Chunk) };
         };
         let line = input.get(..end).and_then(|line| line.strip_suffix(b"\r"));
@@ -65,22 +69,70 @@ impl Chunked {
     }
 }
 
-/// The number in a size line. What follows it must look like extensions.
+/// The number in a size line. What follows it must be extensions.
 fn size(line: &[u8]) -> Result<u64, Malformed> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, extensions) = line.split_at_checked(digits).ok_or(Malformed::Chunk)?;
-    if digits.is_empty() || digits.len() > MOST_DIGITS {
+    let digits = std::str::from_utf8(digits).map_err(|_| Malformed::Chunk)?;
+    let number = digits.trim_start_matches('0');
+    if digits.is_empty() || number.len() > MOST_DIGITS || !are_extensions(extensions) {
         return Err(Malformed::Chunk);
     }
-    let printable = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
-    let named = |rest: &[u8]| rest.trim_ascii_start().first().is_some_and(|byte| *byte != b';');
-    match extensions {
-        [] => {}
-        [b';', rest @ ..] if named(rest) && extensions.iter().all(printable) => {}
-        _ => return Err(Malformed::Chunk),
+    if number.is_empty() {
+        return Ok(0);
     }
-    let digits = std::str::from_utf8(digits).map_err(|_| Malformed::Chunk)?;
-    u64::from_str_radix(digits, 16).map_err(|_| Malformed::Chunk)
+    u64::from_str_radix(number, 16).map_err(|_| Malformed::Chunk)
+}
+
+/// Whether this is `; name`, `; name = token` or `; name = "text"`, any number of times: what
+/// another reader could take for the end of the line is not (RFC 9112 section 7.1.1).
+fn are_extensions(text: &[u8]) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let Some(named) = unblank(rest).strip_prefix(b";").map(unblank) else { return false };
+        let (name, after) = token(named);
+        if name == 0 {
+            return false;
+        }
+        rest = after;
+        let Some(value) = unblank(after).strip_prefix(b"=").map(unblank) else { continue };
+        rest = if let Some(inside) = value.strip_prefix(b"\"") {
+            let Some(after) = behind_quote(inside) else { return false };
+            after
+        } else {
+            let (length, after) = token(value);
+            if length == 0 {
+                return false;
+            }
+            after
+        };
+    }
+    true
+}
+
+/// Without the blanks in front.
+fn unblank(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    text.get(blanks..).unwrap_or_default()
+}
+
+/// How long the token in front is, and what follows it.
+fn token(text: &[u8]) -> (usize, &[u8]) {
+    let length = text.iter().take_while(|byte| is_token(**byte)).count();
+    (length, text.get(length..).unwrap_or_default())
+}
+
+/// What follows a quoted text whose opening quote was read; `None` if it does not end.
+fn behind_quote(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text;
+    loop {
+        match rest {
+            [b'"', after @ ..] => return Some(after),
+            [b'\\', b'\t' | b' '..=b'~' | 0x80.., after @ ..]
+            | [b'\t' | b' '..=b'[' | b']'..=b'~' | 0x80.., after @ ..] => rest = after,
+            _ => return None,
+        }
+    }
 }
 
 fn trailers(input: &[u8]) -> Result<Step, Malformed> {

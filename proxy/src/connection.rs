@@ -12,7 +12,6 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::futures::OwnedNotified;
 
-use crate::access_log::Record;
 use crate::alarm::Alarm;
 use crate::arrival::Arrival;
 use crate::body::Extent;
@@ -22,6 +21,7 @@ use crate::head::Malformed;
 use crate::intake::{self, Next, Stage};
 use crate::pages::{Format, Page, Part};
 use crate::parting;
+use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::request_id::RequestId;
@@ -69,8 +69,8 @@ where
         {
             Next::Head(length) => client.answer(length).await,
             Next::Refused(refusal) => {
-                let record = client.record();
-                client.refuse_head(refusal, record).await
+                let (record, part) = (client.record(), asked(client.wire.input.bytes()));
+                client.refuse_head(refusal, part, record).await
             }
             Next::Closed => return,
         };
@@ -91,11 +91,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let bytes = self.wire.input.bytes().get(..length).unwrap_or_default();
         let limits = &self.worker.shared.limits;
         let read = Request::read(bytes, &self.arrival, record.at, limits, &mut self.head);
-        self.wire.input.consume(length);
         let request = match read {
             Ok(request) => request,
-            Err(refusal) => return self.refuse_head(refusal, record).await,
+            Err(refusal) => {
+                let part = asked(bytes);
+                return self.refuse_head(refusal, part, record).await;
+            }
         };
+        self.wire.input.consume(length);
         if self.worker.log.is_read() {
             record.understood(&request);
         }
@@ -111,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let persistence = self.conclude(after, rest, &request, &passage, &mut record).await;
         if self.worker.log.is_read() {
             record.total = started.elapsed();
-            record.request_id = request.id.into_text();
+            record.request_id = request.id.as_str().into();
             self.worker.log.push(record);
         }
         persistence
@@ -190,7 +193,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Answers what could not be understood, and closes.
-    async fn refuse_head(&mut self, refusal: Refusal, mut record: Record) -> Persistence {
+    async fn refuse_head(
+        &mut self,
+        refusal: Refusal,
+        part: Part,
+        mut record: Record,
+    ) -> Persistence {
         self.worker.shared.ledger.malformed.fetch_add(1, Relaxed);
         let id = RequestId::fresh();
         let page = Page {
@@ -198,12 +206,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             passage: &Passage::unknown(),
             id: &id,
             format: Format::Text,
-            part: Part::Whole,
+            part,
             at: record.at,
         };
         let persistence = self.say(&page, Persistence::Close).await;
         record.refused(&refusal);
-        record.request_id = id.into_text();
+        record.request_id = id.as_str().into();
         self.worker.log.push(record);
         persistence
     }
@@ -227,6 +235,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     fn record(&self) -> Record {
         Record::begun((self.worker.shared.clock)(), &self.arrival)
     }
+}
+
+/// Which part of an answer a head asks for that is otherwise not understood: to HEAD no body may
+/// be sent, whatever else is wrong with it (RFC 9110 section 9.3.2).
+fn asked(head: &[u8]) -> Part {
+    if head.starts_with(b"HEAD ") { Part::Head } else { Part::Whole }
 }
 
 /// What stands in the input after a request.

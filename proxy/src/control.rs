@@ -58,8 +58,8 @@ impl<'b> Control<'b> {
     pub(crate) fn read(version: Version, fields: &Fields<'_, 'b>) -> Result<Self, Malformed> {
         let mut found = Tokens::default();
         let mut length = None;
-        let mut coding = None;
-        let mut upgrade = None;
+        let mut coding = Coding::Unsaid;
+        let mut upgrade = Upgrade::Unsaid;
         for (known, field) in fields.iter() {
             match known {
                 Field::Connection => found.add(field.value)?,
@@ -69,27 +69,26 @@ impl<'b> Control<'b> {
                         return Err(Malformed::Length);
                     }
                 }
-                Field::TransferEncoding if coding.replace(field.value).is_some() => {
-                    return Err(Malformed::Coding);
-                }
-                Field::Upgrade if upgrade.replace(field.value).is_some() => {
-                    return Err(Malformed::Field);
-                }
+                Field::TransferEncoding => coding = coding.and(field.value),
+                Field::Upgrade => upgrade = upgrade.and(field.value),
                 _ => {}
             }
         }
         let length = match (length, coding) {
-            (None, None) => Length::Unsaid,
-            (Some(size), None) => Length::Sized(size),
-            (Some(_), Some(_)) => return Err(Malformed::TwoLengths),
+            (None, Coding::Unsaid) => Length::Unsaid,
+            (Some(size), Coding::Unsaid) => Length::Sized(size),
+            (Some(_), _) => return Err(Malformed::TwoLengths),
             // HTTP/1.0 does not know it; whoever sends it there is confused or an attacker.
-            (None, Some(_)) if version == Version::Http10 => return Err(Malformed::Coding),
-            (None, Some(value)) if value.eq_ignore_ascii_case(b"chunked") => Length::Chunked,
-            (None, Some(_)) => return Err(Malformed::Coding),
+            (None, _) if version == Version::Http10 => return Err(Malformed::Coding),
+            (None, Coding::Chunked) => Length::Chunked,
+            (None, Coding::ThenChunked) => return Err(Malformed::UnknownCoding),
+            (None, Coding::Empty | Coding::Other | Coding::Wrong) => {
+                return Err(Malformed::Coding);
+            }
         };
         let upgrade = match upgrade {
-            Some(value) if found.upgrade => Some(text(value)?),
-            Some(_) | None => None,
+            Upgrade::To(value) if found.upgrade => Some(text(value)?),
+            Upgrade::To(_) | Upgrade::Unsaid | Upgrade::Unclear => None,
         };
         Ok(Self { persistence: found.persistence(version), length, upgrade, listed: found.others })
     }
@@ -98,6 +97,82 @@ impl<'b> Control<'b> {
     pub(crate) fn lists(&self, name: &str) -> bool {
         self.listed.iter().any(|listed| listed.eq_ignore_ascii_case(name))
     }
+}
+
+/// What all `Transfer-Encoding` fields say together, as far as they were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Unsaid,
+    /// There is a field, and nothing in it.
+    Empty,
+    /// Exactly `chunked`.
+    Chunked,
+    /// Codings that we do not know, and no `chunked`.
+    Other,
+    /// The same, and then `chunked`: it would end where it says.
+    ThenChunked,
+    /// `chunked` is not the last, or said twice, or there is something that is no coding.
+    Wrong,
+}
+
+impl Coding {
+    /// Reads another field. Empty elements of a list are nothing (RFC 9110 section 5.6.1.2).
+    fn and(self, value: &[u8]) -> Self {
+        if self == Self::Unsaid && value.eq_ignore_ascii_case(b"chunked") {
+            return Self::Chunked;
+        }
+        let start = if self == Self::Unsaid { Self::Empty } else { self };
+        value.split(|byte| *byte == b',').fold(start, |so_far, element| {
+            let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+            let from = element.iter().position(|byte| !blank(byte)).unwrap_or(element.len());
+            let to = element.iter().rposition(|byte| !blank(byte)).map_or(from, |last| last + 1);
+            match (so_far, element.get(from..to).unwrap_or_default()) {
+                (_, []) => so_far,
+                (Self::Empty, word) if word.eq_ignore_ascii_case(b"chunked") => Self::Chunked,
+                (Self::Other, word) if word.eq_ignore_ascii_case(b"chunked") => Self::ThenChunked,
+                (Self::Empty | Self::Other, word) if word.iter().copied().all(is_token) => {
+                    Self::Other
+                }
+                _ => Self::Wrong,
+            }
+        })
+    }
+}
+
+/// What all `Upgrade` fields say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upgrade<'b> {
+    Unsaid,
+    To(&'b [u8]),
+    /// In several fields: an offer that may be ignored (RFC 9110 section 7.8), and is.
+    Unclear,
+}
+
+impl<'b> Upgrade<'b> {
+    fn and(self, value: &'b [u8]) -> Self {
+        if self == Self::Unsaid { Self::To(value) } else { Self::Unclear }
+    }
+}
+
+/// A letter of a token (RFC 9110 section 5.6.2).
+pub(crate) fn is_token(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'!' | b'#'
+            | b'$'
+            | b'%'
+            | b'&'
+            | b'\''
+            | b'*'
+            | b'+'
+            | b'-'
+            | b'.'
+            | b'^'
+            | b'_'
+            | b'`'
+            | b'|'
+            | b'~'
+    ) || byte.is_ascii_alphanumeric()
 }
 
 /// The options of all `Connection` fields.
@@ -179,7 +254,15 @@ mod tests {
         check(Http11, &[(CL, "0x5")], Err(Malformed::Length));
         check(Http11, &[(CL, "99999999999999999999")], Err(Malformed::Length));
         check(Http11, &[(CL, "5"), (TE, "chunked")], Err(Malformed::TwoLengths));
-        check(Http11, &[(TE, "gzip, chunked")], Err(Malformed::Coding));
+        check(Http11, &[(TE, ", chunked,")], Ok(Length::Chunked));
+        check(Http11, &[(TE, "gzip, chunked")], Err(Malformed::UnknownCoding));
+        check(Http11, &[(TE, "gzip"), (TE, "chunked")], Err(Malformed::UnknownCoding));
+        check(Http11, &[(TE, "gzip")], Err(Malformed::Coding));
+        check(Http11, &[(TE, "chunked, gzip")], Err(Malformed::Coding));
+        check(Http11, &[(TE, "chunked, chunked")], Err(Malformed::Coding));
+        check(Http11, &[(TE, "gzip, chunked, chunked")], Err(Malformed::Coding));
+        check(Http11, &[(TE, "\"chunked\", chunked")], Err(Malformed::Coding));
+        check(Http11, &[(TE, " ")], Err(Malformed::Coding));
         check(Http11, &[(TE, "chunked"), (TE, "chunked")], Err(Malformed::Coding));
         check(Http11, &[(TE, "\u{b}chunked")], Err(Malformed::Coding));
         check(Http10, &[(TE, "chunked")], Err(Malformed::Coding));

@@ -6,19 +6,26 @@
 const MOST: usize = 20;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
+/// Room for the digits of any number.
+pub(crate) type Digits = [u8; MOST];
+
 /// Appends a number.
-pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
-    let mut text = [b'0'; MOST];
-    let mut length = 1;
+pub(crate) fn put_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(decimal(number, &mut [0; MOST]));
+}
+
+/// The decimal digits of a number.
+pub(crate) fn decimal(mut number: u64, text: &mut Digits) -> &[u8] {
+    let mut length = 0;
     for digit in text.iter_mut().rev() {
         *digit = b'0' + low(number % 10);
         number /= 10;
+        length += 1;
         if number == 0 {
             break;
         }
-        length += 1;
     }
-    out.extend_from_slice(text.get(MOST - length..).unwrap_or_default());
+    text.get(MOST - length..).unwrap_or_default()
 }
 
 /// Appends a number below 100 in two digits.

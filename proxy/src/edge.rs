@@ -20,7 +20,7 @@ use crate::ledger::Ledger;
 use crate::listener;
 use crate::place::Door;
 use crate::retry::Budget;
-use crate::settings::{Feeds, Settings, Stuck};
+use crate::settings::{Feeds, Opening, Settings, Stuck};
 use crate::shared::{Desk, Shared};
 use crate::table::UpstreamId;
 use crate::tls::{NoRandomness, TicketKeys};
@@ -94,6 +94,10 @@ impl Edge {
             None => TicketKeys::fresh(period)?,
         };
         let stopping = CancellationToken::new();
+        let open = CancellationToken::new();
+        if settings.opening == Opening::AtOnce {
+            open.cancel();
+        }
         let shared = Arc::new(Shared {
             places: Arc::new(Semaphore::new(settings.limits.connections)),
             crowd: Arc::new(Crowd::default()),
@@ -104,6 +108,7 @@ impl Edge {
             budget: Arc::new(Budget::default()),
             desks: inboxes.into_iter().map(Desk::new).collect(),
             tickets: watch::Sender::new(tickets),
+            open,
             retiring: stopping.child_token(),
             stopping,
             cutting: CancellationToken::new(),
@@ -144,6 +149,11 @@ impl Edge {
     /// The addresses that are served, in the order of [`Settings::listen`].
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Begins to accept, if that was put off ([`Opening::WhenTold`]).
+    pub fn open(&self) {
+        self.shared.open.cancel();
     }
 
     /// All figures, now.

@@ -57,6 +57,8 @@ pub(crate) struct Progress {
     answered: bool,
     /// Body bytes that went to the upstream.
     received: u64,
+    /// How far the upload was when the alarm was set; `None` before it ever was.
+    uploaded: Option<(u8, u64)>,
     /// Bytes on both wires at the last look, to tell movement from standstill.
     moved: u64,
     /// Time spent waiting for the client's body, and since when.
@@ -79,11 +81,12 @@ where
     /// Sends the request as far as the upstream takes it, until a head arrives that is not interim.
     pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Kind, Fault>> {
         loop {
-            let before = self.uploaded();
             if let Poll::Ready(Err(fault)) = self.poll_upload(cx) {
                 return Poll::Ready(Err(fault));
             }
-            if self.uploaded() != before {
+            let uploaded = Some(self.uploaded());
+            if self.progress.uploaded != uploaded {
+                self.progress.uploaded = uploaded;
                 self.alarm.set(self.patience());
             }
             if let Some(kind) = self.take_head()? {
@@ -168,7 +171,7 @@ where
     }
 
     /// How long to wait for the next thing to happen before a response.
-    pub(crate) fn patience(&self) -> Duration {
+    fn patience(&self) -> Duration {
         match &self.upload {
             Upload::Streaming(pump) if pump.waiting() == Waiting::ForSource => {
                 self.worker.shared.limits.upload_idle

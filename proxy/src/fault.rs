@@ -2,8 +2,8 @@
 //!
 //! Not whether to try again: `forward` decides that.
 
-use crate::access_log::Abort;
 use crate::head::Malformed;
+use crate::record::Abort;
 use crate::refusal::Refusal;
 
 /// Why an exchange did not reach its end.

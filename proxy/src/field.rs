@@ -66,7 +66,7 @@ fn known(length: usize) -> &'static [(&'static str, Field)] {
 impl Field {
     pub(crate) fn of(name: &str) -> Self {
         for (known, field) in known(name.len()) {
-            if known.eq_ignore_ascii_case(name) {
+            if alike(known, name) {
                 return *field;
             }
             if same(known, name) {
@@ -108,6 +108,12 @@ impl<'h, 'b> Fields<'h, 'b> {
     }
 }
 
+/// Equal but for case, if they are equally long. The name is a token, in which case is one bit; in
+/// `-` that bit is set.
+fn alike(known: &str, name: &str) -> bool {
+    known.bytes().zip(name.bytes()).all(|(known, byte)| known == byte | 0x20)
+}
+
 /// Equal but for case and `_` for `-`, if they are equally long.
 fn same(known: &str, name: &str) -> bool {
     known
@@ -147,6 +153,16 @@ mod tests {
         assert_eq!(Field::of(""), Field::Other);
         for length in 0..64 {
             assert!(known(length).iter().all(|(name, _)| name.len() == length));
+        }
+        for byte in 0x21..=0x7e {
+            let name = char::from(byte).to_string();
+            for known in ["-", "a", "m", "z"] {
+                assert_eq!(
+                    alike(known, &name),
+                    known.eq_ignore_ascii_case(&name),
+                    "{known} {name}"
+                );
+            }
         }
     }
 }

@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::access_log::Record;
 use crate::histogram::{Times, grow};
+use crate::record::Record;
 use crate::traffic::ServiceTraffic;
 
 /// One worker's share of a service's figures. Only that worker may count. Aligned, so that two

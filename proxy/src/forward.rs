@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::access_log::{Abort, Record};
 use crate::alarm::Alarm;
 use crate::arrival::Arrival;
 use crate::attempt::Attempt;
@@ -20,6 +19,7 @@ use crate::hold::{self, Waited};
 use crate::meter::{Consequence, ServiceMeter};
 use crate::party::Client;
 use crate::pool::Search;
+use crate::record::{Abort, Record};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::retry::Counted;

@@ -125,15 +125,38 @@ impl Way<'_> {
 
 /// Leaves out what cannot be said in quotes without escaping: no host and no scheme needs that.
 fn put_pair(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    let token = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+    let mut needs = Needs::Nothing;
+    for byte in value {
+        needs = needs.max(Needs::of(*byte));
+    }
+    let quote: &[u8] = match needs {
+        Needs::Nothing if value.is_empty() => return,
+        Needs::Nothing => b"",
+        Needs::Quotes => b"\"",
+        Needs::Escape => return,
     };
-    let plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'"' && *byte != b'\\';
-    let quote: &[u8] = if value.iter().all(token) { b"" } else { b"\"" };
-    if !value.is_empty() && (quote.is_empty() || value.iter().all(plain)) {
-        for part in [name, quote, value, quote] {
-            out.extend_from_slice(part);
+    for part in [name, quote, value, quote] {
+        out.extend_from_slice(part);
+    }
+}
+
+/// What a byte of a value needs around it or before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Needs {
+    Nothing,
+    Quotes,
+    Escape,
+}
+
+impl Needs {
+    fn of(byte: u8) -> Self {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => Self::Nothing,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~' => {
+                Self::Nothing
+            }
+            0..=b' ' | b'"' | b'\\' | 0x7f.. => Self::Escape,
+            _ => Self::Quotes,
         }
     }
 }

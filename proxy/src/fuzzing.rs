@@ -18,6 +18,7 @@ use crate::pump::{Encoding, put_whole};
 use crate::request::Request;
 use crate::response::{self, Circumstances, Uploading};
 use crate::rules::Passage;
+use crate::rules::compression::Offer;
 use crate::sticky::{Binding, Bond};
 use crate::table::{ServiceName, UpstreamId};
 use crate::wire::Wire;
@@ -88,6 +89,14 @@ pub fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     put_whole(Body::CHUNKED, Encoding::Chunked, bytes, &mut out).ok()?;
     Some(out)
+}
+
+/// The coding that a client is sent whose `Accept-Encoding` fields, one a line, these are.
+pub fn accept_encoding(lines: &[u8]) -> Option<&'static str> {
+    match Offer::read(lines.split(|byte| *byte == b'\n')) {
+        Offer::In(coding) => Some(coding.name()),
+        Offer::Plain | Offer::Off => None,
+    }
 }
 
 /// The host in the value of a `Host` field.

@@ -1,5 +1,6 @@
 //! A hand-over between two processes: the old one gives its listening sockets and ticket keys to
-//! the new one over a Unix socket, and stops accepting once the new one says that it serves.
+//! the new one over a Unix socket, and stops accepting once the new one says that it serves. What
+//! else the owner of the edge listens on goes along, unlooked at.
 //!
 //! Both hold the same sockets in between, so a connection that waits to be accepted is never lost;
 //! a second set of sockets on the same address (`SO_REUSEPORT`) would lose those. Calls block: they
@@ -9,7 +10,7 @@
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use crate::tls::{InvalidTicketKeys, TicketKeys};
 pub struct Inheritance {
     /// The listening sockets, in the predecessor's order.
     pub listeners: Vec<TcpListener>,
+    /// Whatever else was given, in the same order.
+    pub beside: Vec<OwnedFd>,
     /// The ticket keys.
     pub tickets: TicketKeys,
 }
@@ -36,8 +39,8 @@ pub enum HandoverError {
     /// The other process is gone or took too long.
     #[error("the other process does not answer")]
     Broken(#[from] io::Error),
-    /// More listeners than one message carries.
-    #[error("{0} listeners are more than can be handed over ({MOST})")]
+    /// More sockets than one message carries.
+    #[error("{0} sockets are more than can be handed over ({MOST})")]
     TooMany(usize),
     /// The other process speaks of something else.
     #[error("the other process is not an edge of this kind")]
@@ -47,19 +50,22 @@ pub enum HandoverError {
     Tickets(#[from] InvalidTicketKeys),
 }
 
-/// Gives listeners and keys to the process at the other end.
+/// Gives listeners and keys to the process at the other end, and what its owner listens on besides.
 pub fn give(
     to: &UnixStream,
     listeners: &[TcpListener],
+    beside: &[OwnedFd],
     tickets: &TicketKeys,
 ) -> Result<(), HandoverError> {
-    if listeners.len() > MOST {
-        return Err(HandoverError::TooMany(listeners.len()));
+    let sockets = listeners.iter().map(AsFd::as_fd).chain(beside.iter().map(AsFd::as_fd));
+    let sockets: Vec<BorrowedFd<'_>> = sockets.collect();
+    if sockets.len() > MOST {
+        return Err(HandoverError::TooMany(sockets.len()));
     }
     let keys = tickets.export();
-    let length = u16::try_from(keys.len()).map_err(|_| HandoverError::Strange)?;
-    let message = [GREETING, &length.to_be_bytes(), &keys].concat();
-    let sockets: Vec<BorrowedFd<'_>> = listeners.iter().map(AsFd::as_fd).collect();
+    let length = |bytes: usize| u16::try_from(bytes).map_err(|_| HandoverError::Strange);
+    let lengths = [length(listeners.len())?.to_be_bytes(), length(keys.len())?.to_be_bytes()];
+    let message = [GREETING, &lengths.concat(), &keys].concat();
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
     let mut beside = SendAncillaryBuffer::new(&mut space);
     beside.push(SendAncillaryMessage::ScmRights(&sockets));
@@ -72,26 +78,28 @@ pub fn give(
 
 /// Takes what the process at the other end gives; its keys are replaced every `period` from then.
 pub fn take(from: &UnixStream, period: Duration) -> Result<Inheritance, HandoverError> {
-    let mut greeting = [0; GREETING.len() + 2];
+    let mut greeting = [0; GREETING.len() + 4];
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
     let mut beside = RecvAncillaryBuffer::new(&mut space);
     let mut buffers = [IoSliceMut::new(&mut greeting)];
     let received = recvmsg(from, &mut buffers, &mut beside, RecvFlags::CMSG_CLOEXEC);
     let received = received.map_err(io::Error::from)?.bytes;
-    let mut listeners = Vec::new();
+    let mut sockets = Vec::new();
     for message in beside.drain() {
-        if let RecvAncillaryMessage::ScmRights(sockets) = message {
-            listeners.extend(sockets.map(TcpListener::from));
+        if let RecvAncillaryMessage::ScmRights(some) = message {
+            sockets.extend(some);
         }
     }
     let mut from = from;
     from.read_exact(greeting.get_mut(received..).unwrap_or_default())?;
-    let Some(length) = greeting.strip_prefix(GREETING).and_then(|two| two.try_into().ok()) else {
+    let Some(&[a, b, c, d]) = greeting.strip_prefix(GREETING) else {
         return Err(HandoverError::Strange);
     };
-    let mut keys = vec![0; usize::from(u16::from_be_bytes(length))];
+    let mut keys = vec![0; usize::from(u16::from_be_bytes([c, d]))];
     from.read_exact(&mut keys)?;
-    Ok(Inheritance { listeners, tickets: TicketKeys::import(&keys, period)? })
+    let beside = sockets.split_off(sockets.len().min(usize::from(u16::from_be_bytes([a, b]))));
+    let listeners = sockets.into_iter().map(TcpListener::from).collect();
+    Ok(Inheritance { listeners, beside, tickets: TicketKeys::import(&keys, period)? })
 }
 
 /// Tells the predecessor that it is not needed any more.
@@ -109,10 +117,10 @@ pub fn await_ready(from: &UnixStream) -> Result<(), HandoverError> {
 }
 
 /// Says which message this is, and of which version.
-const GREETING: &[u8] = b"edge handover 1\n";
+const GREETING: &[u8] = b"edge handover 2\n";
 const READY: &[u8; 6] = b"ready\n";
-/// Listeners in one message; the kernel allows 253.
-const MOST: usize = 64;
+/// Sockets in one message: the kernel's own bound.
+const MOST: usize = 253;
 
 #[cfg(test)]
 mod tests {
@@ -125,12 +133,18 @@ mod tests {
         let (old, new) = UnixStream::pair().unwrap();
         let bind = |_| TcpListener::bind("127.0.0.1:0").unwrap();
         let listeners: Vec<_> = (0..3).map(bind).collect();
-        give(&old, &listeners, &TicketKeys::fresh(PERIOD).unwrap()).unwrap();
+        let beside = [OwnedFd::from(std::net::UdpSocket::bind("127.0.0.1:0").unwrap())];
+        give(&old, &listeners, &beside, &TicketKeys::fresh(PERIOD).unwrap()).unwrap();
         let taken = take(&new, PERIOD).unwrap();
         let addresses = |listeners: &[TcpListener]| -> Vec<_> {
             listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
         };
         assert_eq!(addresses(&taken.listeners), addresses(&listeners));
+        let at = |socket: &OwnedFd| {
+            let socket = std::net::UdpSocket::from(socket.try_clone().unwrap());
+            socket.local_addr().unwrap()
+        };
+        assert_eq!(taken.beside.iter().map(at).collect::<Vec<_>>(), [at(&beside[0])]);
         say_ready(&new).unwrap();
         await_ready(&old).unwrap();
     }

@@ -29,9 +29,15 @@ pub(crate) enum Malformed {
     /// RFC 9112 section 3.2.
     #[error("the Host field is not a valid host")]
     HostInvalid,
-    /// RFC 9112 section 3.2.2.
+    /// RFC 9113 section 8.3.1.
     #[error("the URL and the Host field name different hosts")]
     HostDiffers,
+    /// RFC 9110 section 7.6.2.
+    #[error("there is more than one Max-Forwards field")]
+    ReachRepeated,
+    /// RFC 9110 section 9.3.8.
+    #[error("a TRACE request has a body")]
+    TraceBody,
     /// RFC 9112 section 6.3.
     #[error("the Content-Length is not one number")]
     Length,
@@ -41,6 +47,9 @@ pub(crate) enum Malformed {
     /// RFC 9112 section 6.1.
     #[error("the Transfer-Encoding is not exactly `chunked`")]
     Coding,
+    /// RFC 9112 section 6.1.
+    #[error("the Transfer-Encoding names a coding that is not known here")]
+    UnknownCoding,
     /// RFC 9112 section 7.1.
     #[error("the chunked body is not valid")]
     Chunk,

@@ -76,15 +76,16 @@ fn registered(name: &str) -> Result<String, InvalidHost> {
     if name.len() > LONGEST {
         return Err(InvalidHost::TooLong);
     }
-    // `_` is no host name, but preview domains use it and nothing is unsafe about it.
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    if !name.bytes().all(allowed) {
-        return Err(InvalidHost::Character);
+    let mut before = b'.';
+    for byte in name.bytes() {
+        match byte {
+            b'.' if before == b'.' => return Err(InvalidHost::Label),
+            // `_` is no host name, but preview domains use it and nothing is unsafe about it.
+            b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => before = byte,
+            _ => return Err(InvalidHost::Character),
+        }
     }
-    if name.starts_with('.')
-        || name.ends_with('.')
-        || name.as_bytes().windows(2).any(|pair| pair == b"..")
-    {
+    if before == b'.' {
         return Err(InvalidHost::Label);
     }
     Ok(name.to_ascii_lowercase())

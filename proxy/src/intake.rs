@@ -58,8 +58,8 @@ where
     let mut patience = if stage == Stage::Opened { Patience::Head } else { Patience::Unset };
     poll_fn(|cx| {
         loop {
-            // A line end too many after a body is an old client's habit (RFC 9112 section 2.2).
-            if !begun && wire.input.bytes().starts_with(b"\r\n") {
+            // Line ends too many after a body are an old client's habit (RFC 9112 section 2.2).
+            while !begun && wire.input.bytes().starts_with(b"\r\n") {
                 wire.input.consume(2);
             }
             let bytes = wire.input.bytes();

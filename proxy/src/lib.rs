@@ -9,13 +9,13 @@
 //! `admission` reads who is behind a load balancer (`preface`) and shakes hands (`tls`). Then
 //! `intake` finds request heads for a `connection`, or `http2` finds streams.
 //!
-//! A request's life: `request` checks its head and writes what the upstream will get; `reception`
-//! leads it to a `venue` and past the `rules`; `forward` picks an upstream from its `pool` by
+//! A request's life: `request` reads its head, `request_head` checks it and writes what the upstream
+//! will get; `reception` leads it to a `venue` and past the `rules`; `forward` picks an upstream from its `pool` by
 //! `balance`, holds the request while there is none (`hold`) and tries another where nothing was
 //! done (`retry`); each `attempt` moves one request and one response between two parties through
 //! two `pump`s (`exchange`), and `tunnel` takes over after a 101. What the edge has to say itself
-//! is a `refusal`, written by `pages`; what became of the request goes to the `access_log` and the
-//! `meter`s.
+//! is a `refusal`, written by `pages`; what became of the request is a `record`, for the
+//! `access_log` and the `meter`s.
 //!
 //! The end: `handover` gives sockets and ticket keys to a successor, [`Edge::retire`] leaves new
 //! connections to it, [`Edge::shutdown`] lets the rest finish.
@@ -93,6 +93,7 @@ mod input;
 mod party;
 mod pump;
 mod request;
+mod request_head;
 mod request_id;
 mod response;
 mod target;
@@ -111,13 +112,14 @@ mod figures;
 mod histogram;
 mod ledger;
 mod meter;
+mod record;
 mod traffic;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 
-pub use access_log::{Abort, AccessLog, Record, Records, access_log};
+pub use access_log::{AccessLog, Records, access_log};
 pub use certificates::{Certificate, Certificates, InvalidCertificate};
 pub use edge::{BindError, Edge, Shutdown};
 pub use histogram::{BOUNDS, Histogram};
@@ -126,7 +128,8 @@ pub use limits::Limits;
 pub use network::{InvalidNetwork, Network};
 pub use pattern::Pattern;
 pub use policy::{Access, Compression, Key, Pages, Password, Policy, Rate, Sticky};
-pub use settings::{Feeds, Listen, Preface, Settings, Speaks, Stuck};
+pub use record::{Abort, Record};
+pub use settings::{Feeds, Listen, Opening, Preface, Settings, Speaks, Stuck};
 pub use site::{Forwarded, Hsts, Plain, Route, Site, Subdomains};
 pub use table::{
     Absence, Canary, Hold, Protocol, Service, ServiceName, Table, Upstream, UpstreamId,

@@ -65,7 +65,8 @@ pub struct Limits {
     /// Requests on one HTTP/2 connection; after that the client is asked to open another, so that
     /// connections move to where there is room.
     pub connection_requests: u64,
-    /// Idle connections kept per upstream and worker.
+    /// Idle connections kept per upstream and worker. A few HTTP/2 clients have a thousand requests
+    /// under way at once, and what is not kept is closed only to be opened again.
     pub pool: usize,
     /// Time an idle upstream connection is kept. Below the 5 s after which Node closes its own.
     pub pool_idle: Duration,
@@ -118,7 +119,7 @@ impl Default for Limits {
             connection_window: 1024 * 1024,
             stream_resets: 100,
             connection_requests: 1_000_000,
-            pool: 256,
+            pool: 1024,
             pool_idle: Duration::from_secs(4),
             pool_fresh: Duration::from_secs(1),
             attempts: 3,

@@ -74,6 +74,12 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// and all that waits in it.
 pub(crate) async fn accept(listener: tokio::net::TcpListener, door: Door, worker: Rc<Worker>) {
     let shared = Arc::clone(&worker.shared);
+    tokio::select! {
+        biased;
+        () = shared.open.cancelled() => {}
+        // It never was open, so what waits in the socket is not its own.
+        () = shared.retiring.cancelled() => return,
+    }
     loop {
         let permit = tokio::select! {
             biased;

@@ -30,6 +30,10 @@ pub(crate) trait Party {
     /// Reads once. `0` is the end; it must not be called without room.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>>;
 
+    /// Ready when nothing follows what was read, if its sender says so outside of the body's bytes;
+    /// an error if something does.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
     /// The trailer section, with its empty line, of a body that ended because its sender said so
     /// outside of the body's bytes. Empty if there is none.
     fn trailers(&self) -> &[u8];
@@ -66,9 +70,6 @@ pub(crate) trait Client: Party {
 
     /// Puts the head of the answer, whose body is read as `body`.
     fn put_final(&mut self, head: &Head<'_, '_>, body: Body) -> Result<Told, Malformed>;
-
-    /// Whether part of an answer may have been sent, so that another would be unreadable.
-    fn is_committed(&self) -> bool;
 }
 
 /// What a client was told of an answer.
@@ -95,6 +96,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Party for Wire<S> {
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         Self::poll_fill(self, cx)
+    }
+
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(())) // the next request may follow
     }
 
     fn trailers(&self) -> &[u8] {
@@ -143,9 +148,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client for Wire<S> {
 
     fn put_final(&mut self, head: &Head<'_, '_>, body: Body) -> Result<Told, Malformed> {
         Ok(head.put_final(body, &mut self.output))
-    }
-
-    fn is_committed(&self) -> bool {
-        !self.output.is_empty()
     }
 }

@@ -94,7 +94,16 @@ impl Pump {
             if self.ended {
                 return sink.poll_flush(cx).map_err(Leak::Sink);
             }
-            match self.body.step(source.unread())? {
+            let mut after = self.body;
+            let step = after.step(source.unread())?;
+            if after == Body::EMPTY {
+                // What says that it has ended, and goes on, is malformed: its end is not passed on.
+                self.waiting = Waiting::ForSource;
+                ready!(source.poll_end(cx)).map_err(Leak::Source)?;
+                self.waiting = Waiting::ForSink;
+            }
+            self.body = after;
+            match step {
                 Step::Skip(count) => source.consume(count),
                 Step::Data(count) => self.take(count, source, sink).map_err(Leak::Sink)?,
                 Step::End { skip, trailers } => {

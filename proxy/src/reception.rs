@@ -12,9 +12,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Instant;
 
-use crate::access_log::Abort;
 use crate::forward::{After, Turn};
 use crate::party::Client;
+use crate::record::Abort;
 use crate::refusal::Refusal;
 use crate::request::Reach;
 use crate::rules::queue::{Entry, Seat};

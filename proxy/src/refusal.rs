@@ -75,6 +75,8 @@ impl Refusal {
         match self {
             Self::Here | Self::Proof(_) => 200,
             Self::Moved { status, .. } => *status,
+            // It could be read, had we the decoder (RFC 9112 section 6.1).
+            Self::Malformed(Malformed::UnknownCoding) => 501,
             Self::Malformed(_) | Self::AmbiguousPath => 400,
             Self::Password { .. } => 401,
             Self::Denied => 403,

@@ -1,31 +1,32 @@
-//! A request head: checked, understood, and written anew for the upstream.
+//! A request: what the edge must know of it, and how it is read from HTTP/1.1.
 //!
-//! It opens no connection and reads no body. The invariant: what is written depends on the bytes
-//! only through the parsed form, so an upstream can read it in one way only, ours.
+//! It opens no connection and reads no body; what a head may say is `request_head`'s business. The
+//! invariant: no byte of a head that is not valid reaches an upstream.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
 use httparse::Status;
 
-use crate::arrival::{Arrival, Known, Secure, Trust, put_arrival};
+use crate::arrival::{Arrival, Secure};
 use crate::body::Body;
-use crate::control::{Control, Length, Persistence, Version};
-use crate::digits::put_number;
-use crate::field::{Field, Fields, MOST_FIELDS, put};
+use crate::control::{Persistence, Version};
+use crate::field::{Fields, MOST_FIELDS};
 use crate::head::Malformed;
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::pages::Part;
 use crate::refusal::Refusal;
+use crate::request_head::{Frame, Head};
 use crate::request_id::RequestId;
 use crate::target::Target;
 
 /// What the edge must know of a request after its head was written for the upstream.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) method: Box<str>,
+    pub(crate) method: Cow<'static, str>,
     pub(crate) host: Host,
     pub(crate) path: Box<str>,
     pub(crate) version: Version,
@@ -67,7 +68,12 @@ impl Request {
         match parsed.parse_with_uninit_headers(head, &mut fields) {
             Ok(Status::Complete(length)) if length == head.len() => {}
             Ok(_) => return Err(Refusal::Malformed(Malformed::FirstLine)),
-            Err(error) => return Err(refusal(error, head)),
+            Err(error) => {
+                return match as_ours(head, line) {
+                    Some(head) => Self::read(&head, arrival, at, limits, out),
+                    None => Err(refusal(error, head)),
+                };
+            }
         }
         let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
             return Err(Refusal::Malformed(Malformed::FirstLine));
@@ -89,6 +95,18 @@ impl Request {
     pub(crate) fn part(&self) -> Part {
         if &*self.method == "HEAD" { Part::Head } else { Part::Whole }
     }
+}
+
+/// The head of a later HTTP/1, as which it may be read (RFC 9110 section 2.5). Its first line ends
+/// at `line`.
+fn as_ours(head: &[u8], line: usize) -> Option<Vec<u8>> {
+    let minor = line.checked_sub(1)?;
+    if !matches!(head.get(minor)?, b'2'..=b'9') || !head.get(..minor)?.ends_with(b" HTTP/1.") {
+        return None;
+    }
+    let mut head = head.to_vec();
+    *head.get_mut(minor)? = b'1';
+    Some(head)
 }
 
 fn refusal(error: httparse::Error, head: &[u8]) -> Refusal {
@@ -113,189 +131,12 @@ fn names_a_version(head: &[u8]) -> bool {
         if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
-/// A head that was taken apart, from whatever it was sent in.
-#[derive(Debug)]
-pub(crate) struct Head<'h, 'b> {
-    pub(crate) method: &'b str,
-    pub(crate) target: Target<'b>,
-    pub(crate) version: Version,
-    pub(crate) frame: Frame<'b>,
-    pub(crate) fields: Fields<'h, 'b>,
-}
-
-/// How the end of the body is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Frame<'b> {
-    /// By the fields of the head.
-    Fields,
-    /// The stream has ended with its head.
-    Ended,
-    /// The stream ends with the body.
-    Open,
-    /// There is no body: the stream becomes a tunnel for this protocol (RFC 8441).
-    Tunnel(&'b str),
-}
-
-impl Head<'_, '_> {
-    /// Checks it, and appends the head for the upstream to `out`.
-    pub(crate) fn understand(
-        &self,
-        arrival: &Arrival,
-        at: SystemTime,
-        out: &mut Vec<u8>,
-    ) -> Result<Request, Refusal> {
-        let mut known = Known::pick(&self.fields).map_err(Refusal::Malformed)?;
-        let control = Control::read(self.version, &self.fields).map_err(Refusal::Malformed)?;
-        let (host, authority) = self.host(known.host).map_err(Refusal::Malformed)?;
-        if known.expect.is_some_and(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
-            return Err(Refusal::Expectation);
-        }
-        if arrival.trust == Trust::Stranger {
-            known.distrust();
-        }
-        let (body, length) = self.body(control.length).map_err(Refusal::Malformed)?;
-        let upgrade = match self.frame {
-            Frame::Tunnel(protocol) => Some(protocol),
-            Frame::Fields => control.upgrade.filter(|token| self.may_upgrade(token, body)),
-            Frame::Ended | Frame::Open => None,
-        };
-        let id = known.id.take().unwrap_or_else(RequestId::fresh);
-
-        let path = [self.target.prefix, self.target.path].concat();
-        // A tunnel through HTTP/1.1 is asked for with GET (RFC 9110 section 7.8).
-        let method = if matches!(self.frame, Frame::Tunnel(_)) { "GET" } else { self.method };
-        for part in [method, " ", &path, " HTTP/1.1\r\nHost: ", authority, "\r\n"] {
-            out.extend_from_slice(part.as_bytes());
-        }
-        self.put_fields(&control, out);
-        let reach = self.put_reach(known.max_forwards, out);
-        put_length(length, out);
-        if let Some(token) = upgrade {
-            put(out, "Connection", b"upgrade");
-            put(out, "Upgrade", token.as_bytes());
-        }
-        let hops = known.hops();
-        put_arrival(&known, &hops, arrival, at, authority, out);
-        put(out, "X-Request-Id", id.as_str().as_bytes());
-        put(out, "Via", via(self.version));
-        out.extend_from_slice(b"\r\n");
-
-        Ok(Request {
-            method: self.method.into(),
-            host,
-            path: path.into_boxed_str(),
-            version: self.version,
-            persistence: control.persistence,
-            body,
-            upgrade: upgrade.map(Box::from),
-            id,
-            hops,
-            secure: known.secure(arrival),
-            reach,
-        })
-    }
-
-    /// How the body is read, and what the upstream is told of its length.
-    fn body(&self, said: Length) -> Result<(Body, Length), Malformed> {
-        match (self.frame, said) {
-            (Frame::Tunnel(_), Length::Unsaid) => Ok((Body::EMPTY, said)),
-            (Frame::Tunnel(_), Length::Sized(_) | Length::Chunked) => Err(Malformed::Length),
-            (Frame::Fields | Frame::Ended, Length::Unsaid) => Ok((Body::EMPTY, said)),
-            (Frame::Ended, Length::Sized(1..)) => Err(Malformed::Length),
-            (Frame::Open, Length::Unsaid) => Ok((Body::UntilClose, Length::Chunked)),
-            (_, Length::Sized(size)) => Ok((Body::Sized(size), said)),
-            (Frame::Fields, Length::Chunked) => Ok((Body::CHUNKED, said)),
-            (Frame::Ended | Frame::Open, Length::Chunked) => Err(Malformed::Coding),
-        }
-    }
-
-    /// Only for the two methods that probe the way is the value ours to count down.
-    fn put_reach(&self, value: Option<&[u8]>, out: &mut Vec<u8>) -> Reach {
-        let Some(value) = value else { return Reach::Upstream };
-        if !matches!(self.method, "TRACE" | "OPTIONS") {
-            put(out, "Max-Forwards", value);
-            return Reach::Upstream;
-        }
-        match std::str::from_utf8(value).ok().and_then(|digits| digits.parse::<u32>().ok()) {
-            Some(0) => return Reach::Edge,
-            Some(left) => put(out, "Max-Forwards", (left - 1).to_string().as_bytes()),
-            // Nobody could count it down.
-            None => {}
-        }
-        Reach::Upstream
-    }
-
-    /// The host, and the authority as the client wrote it.
-    fn host<'a>(&'a self, field: Option<&'a [u8]>) -> Result<(Host, &'a str), Malformed> {
-        let read = |text: &str| Host::with_port(text).map_err(|_| Malformed::HostInvalid);
-        let field = match field {
-            Some(value) => {
-                let text = std::str::from_utf8(value).map_err(|_| Malformed::HostInvalid)?;
-                Some((read(text)?, text))
-            }
-            None if self.version == Version::Http11 => return Err(Malformed::HostMissing),
-            None => None,
-        };
-        let target = match self.target.authority {
-            Some(text) => Some((read(text)?, text)),
-            None => None,
-        };
-        match (field, target) {
-            (Some((ours, _)), Some((theirs, _))) if ours != theirs => Err(Malformed::HostDiffers),
-            (Some(((host, _), text)), _) | (None, Some(((host, _), text))) => Ok((host, text)),
-            (None, None) => Err(Malformed::HostMissing),
-        }
-    }
-
-    /// Only an upgrade that ends in a tunnel: `h2c` would hide further requests from us, and a
-    /// body would have to be told from the tunnel's first bytes.
-    fn may_upgrade(&self, token: &str, body: Body) -> bool {
-        self.version == Version::Http11
-            && body == Body::EMPTY
-            && !token.split(',').any(|token| token.trim().eq_ignore_ascii_case("h2c"))
-    }
-
-    fn put_fields(&self, control: &Control<'_>, out: &mut Vec<u8>) {
-        for (known, field) in self.fields.iter() {
-            match known {
-                Field::Other | Field::Date | Field::Via if !control.lists(field.name) => {
-                    put(out, field.name, field.value);
-                }
-                // An HTTP/1.0 client could not understand the 100 that this asks for.
-                Field::Expect if self.version != Version::Http10 => {
-                    put(out, field.name, field.value);
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-fn via(version: Version) -> &'static [u8] {
-    match version {
-        Version::Http10 => b"1.0 edge",
-        Version::Http11 => b"1.1 edge",
-        Version::Http2 => b"2.0 edge",
-    }
-}
-
-pub(crate) fn put_length(length: Length, out: &mut Vec<u8>) {
-    match length {
-        Length::Unsaid => {}
-        Length::Sized(size) => {
-            out.extend_from_slice(b"Content-Length: ");
-            put_number(out, size);
-            out.extend_from_slice(b"\r\n");
-        }
-        Length::Chunked => put(out, "Transfer-Encoding", b"chunked"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+    use crate::arrival::Trust;
 
     fn read(head: &str, trust: Trust) -> (Result<Request, u16>, String) {
         let peer = "192.0.2.9:5000".parse().unwrap();

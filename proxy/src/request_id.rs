@@ -8,7 +8,14 @@ use crate::digits;
 
 /// A request id that is safe in a header, a log line and an HTML page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RequestId(Box<str>);
+pub(crate) struct RequestId(Text);
+
+/// Most ids are our own, and those need no memory elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Text {
+    Fresh([u8; 32]),
+    Kept(Box<str>),
+}
 
 /// Longer ids than any tracing system makes.
 const LONGEST: usize = 128;
@@ -20,26 +27,28 @@ impl RequestId {
         if value.is_empty() || value.len() > LONGEST || !value.iter().all(sane) {
             return None;
         }
-        std::str::from_utf8(value).ok().map(|text| Self(text.into()))
+        std::str::from_utf8(value).ok().map(|text| Self(Text::Kept(text.into())))
     }
 
     pub(crate) fn fresh() -> Self {
-        let digits = digits::hex(fastrand::u128(..));
-        Self(std::str::from_utf8(&digits).unwrap_or_default().into())
+        Self(Text::Fresh(digits::hex(fastrand::u128(..))))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Fresh(digits) => digits,
+            Text::Kept(text) => text.as_bytes(),
+        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    pub(crate) fn into_text(self) -> Box<str> {
-        self.0
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

@@ -18,7 +18,8 @@ use crate::head::Malformed;
 use crate::pages::{HSTS, Part};
 use crate::party::{Client, Told};
 use crate::pump::Encoding;
-use crate::request::{Request, put_length};
+use crate::request::Request;
+use crate::request_head::put_length;
 use crate::rules::Passage;
 use crate::rules::compression::{self, Encoder, Said, Treatment};
 
@@ -83,6 +84,16 @@ pub(crate) fn pass<C: Client>(
     let parser = httparse::ParserConfig::default();
     match parser.parse_response_with_uninit_headers(&mut parsed, head, &mut fields) {
         Ok(Status::Complete(length)) if length == head.len() => {}
+        // A later HTTP/1 may be read as ours (RFC 9110 section 2.5).
+        Err(httparse::Error::Version)
+            if matches!(
+                head.get(..9),
+                Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b' '])
+            ) =>
+        {
+            let head = [b"HTTP/1.1", head.get(8..).unwrap_or_default()].concat();
+            return pass(&head, around, client);
+        }
         Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => {
             return Err(Malformed::Field);
         }
@@ -191,6 +202,12 @@ impl Head<'_, '_> {
         }
     }
 
+    /// At most so many fields does the client get, as a rule: a date and an id come to those of the
+    /// upstream.
+    pub(crate) fn count(&self) -> usize {
+        self.fields.lines.len() + self.around.added.len() + 2
+    }
+
     /// Every field that the client gets, whatever it speaks: those of the upstream that may travel
     /// on, and the edge's own. What is about the connection or the length is not among them.
     pub(crate) fn each_field(&self, mut each: impl FnMut(&str, &[u8])) {
@@ -227,7 +244,7 @@ impl Head<'_, '_> {
             each(HSTS, hsts.as_bytes());
         }
         if self.status >= 200 || self.status == 101 {
-            each("X-Request-Id", self.around.request.id.as_str().as_bytes());
+            each("X-Request-Id", self.around.request.id.as_bytes());
             for extra in self.around.added {
                 each(extra.name, extra.value.as_bytes());
             }
@@ -274,6 +291,11 @@ impl Head<'_, '_> {
             (Persistence::Close, _) => put(out, "Connection", b"close"),
             (Persistence::KeepAlive, Version::Http10) => put(out, "Connection", b"keep-alive"),
             (Persistence::KeepAlive, Version::Http11 | Version::Http2) => {}
+        }
+        // Whoever asks for an upgrade must say to what (RFC 9110 section 15.5.22).
+        if let (426, Version::Http11, Some(token)) = (self.status, version, self.control.upgrade) {
+            put(out, "Connection", b"upgrade");
+            put(out, "Upgrade", token.as_bytes());
         }
         out.extend_from_slice(b"\r\n");
         let encoding = match told {

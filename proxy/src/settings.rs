@@ -33,6 +33,8 @@ pub struct Settings {
     pub tickets: Option<TicketKeys>,
     /// What to do when a worker is stuck for long.
     pub stuck: Stuck,
+    /// Since when connections are accepted.
+    pub opening: Opening,
 }
 
 impl Settings {
@@ -47,6 +49,7 @@ impl Settings {
             inherited: Vec::new(),
             tickets: None,
             stuck: Stuck::default(),
+            opening: Opening::default(),
         }
     }
 }
@@ -60,6 +63,17 @@ pub enum Stuck {
     /// Abort the process, so that whoever watches over it starts it again: a thread that hangs
     /// cannot be helped from within.
     Abort,
+}
+
+/// Since when connections are accepted. Until then the kernel keeps them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Opening {
+    /// As soon as the workers run.
+    #[default]
+    AtOnce,
+    /// Since [`crate::Edge::open`]: whoever is accepted is lost if the process fails after that, and
+    /// what nobody accepted a predecessor that has the same sockets still answers.
+    WhenTold,
 }
 
 /// One address, and what is spoken there.

@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) desks: Vec<Desk>,
     /// What session tickets are sealed with now.
     pub(crate) tickets: watch::Sender<TicketKeys>,
+    /// Connections are accepted from now on.
+    pub(crate) open: CancellationToken,
     /// No more connections; it comes with `stopping`, or before it if there is a successor.
     pub(crate) retiring: CancellationToken,
     /// No more connections and no more requests.

@@ -14,6 +14,16 @@ pub(crate) struct Target<'b> {
     pub(crate) path: &'b str,
     /// Put before `path`: an absolute form may leave the path out.
     pub(crate) prefix: &'static str,
+    pub(crate) scheme: Scheme,
+}
+
+/// The scheme of an absolute form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// That of the connection.
+    Unsaid,
+    Http,
+    Https,
 }
 
 impl<'b> Target<'b> {
@@ -22,19 +32,21 @@ impl<'b> Target<'b> {
             return Err(Malformed::Target);
         }
         if text.starts_with('/') {
-            return Ok(Self { authority: None, path: text, prefix: "" });
+            return Ok(Self::origin(text));
         }
         if text == "*" && method == "OPTIONS" {
-            return Ok(Self { authority: None, path: text, prefix: "" });
+            return Ok(Self::origin(text));
         }
         Self::absolute(text, method)
     }
 
+    fn origin(path: &'b str) -> Self {
+        Self { authority: None, path, prefix: "", scheme: Scheme::Unsaid }
+    }
+
     fn absolute(text: &'b str, method: &str) -> Result<Self, Malformed> {
         let (scheme, rest) = text.split_once("://").ok_or(Malformed::Target)?;
-        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-            return Err(Malformed::Target);
-        }
+        let scheme = Scheme::of(scheme)?;
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let prefix = match path {
             // RFC 9112 section 3.2.4: OPTIONS of a whole server, seen through a proxy.
@@ -42,7 +54,18 @@ impl<'b> Target<'b> {
             path if path.starts_with('/') => "",
             _ => "/",
         };
-        Ok(Self { authority: Some(authority), path, prefix })
+        Ok(Self { authority: Some(authority), path, prefix, scheme })
+    }
+}
+
+impl Scheme {
+    /// One that is served here.
+    pub(crate) fn of(text: &str) -> Result<Self, Malformed> {
+        match text {
+            text if text.eq_ignore_ascii_case("http") => Ok(Self::Http),
+            text if text.eq_ignore_ascii_case("https") => Ok(Self::Https),
+            _ => Err(Malformed::Target),
+        }
     }
 }
 

@@ -7,11 +7,11 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::access_log::Abort;
 use crate::alarm::Alarm;
 use crate::body::Body;
 use crate::party::Party;
 use crate::pump::{Encoding, Leak, Pump};
+use crate::record::Abort;
 
 /// What went through a tunnel and how it ended.
 #[derive(Debug)]

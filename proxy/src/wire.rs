@@ -6,9 +6,11 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::alarm::Alarm;
 use crate::input::Input;
 
 /// A byte stream, its unread input and its unwritten output.
@@ -22,11 +24,28 @@ pub(crate) struct Wire<S> {
     /// How much of `output` the peer has taken.
     written: usize,
     moved: u64,
+    /// Since the peer has said that it sends no more.
+    farewell: Option<Box<Farewell>>,
+}
+
+/// How long a peer that sends no more may be waited with.
+#[derive(Debug)]
+struct Farewell {
+    alarm: Alarm,
+    /// [`Wire::moved`] when the alarm was set.
+    moved: u64,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) fn new(stream: S, buffer: usize) -> Self {
-        Self { stream, input: Input::new(buffer), output: Vec::new(), written: 0, moved: 0 }
+        Self {
+            stream,
+            input: Input::new(buffer),
+            output: Vec::new(),
+            written: 0,
+            moved: 0,
+            farewell: None,
+        }
     }
 
     /// Reads once. `0` is the end of the stream; it must not be called without room.
@@ -93,13 +112,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
-    /// Ready when the peer has closed or reset the connection. Reads ahead (a pipelined request)
-    /// as far as there is room; without room nothing can be known, and it stays pending.
+    /// Ready when the peer has reset the connection, or has closed it and took nothing for a while:
+    /// who closes only its own direction still waits for an answer, and looks the same. Reads ahead
+    /// (a pipelined request) as far as there is room; without room nothing can be known, and it
+    /// stays pending.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(farewell) = &mut self.farewell {
+            if farewell.moved != self.moved {
+                farewell.moved = self.moved;
+                farewell.alarm.set(HALF_CLOSED);
+            }
+            return farewell.alarm.poll(cx);
+        }
         while self.input.has_room() {
             match ready!(self.poll_fill(cx)) {
-                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(0) => {
+                    let alarm = Alarm::new(HALF_CLOSED);
+                    self.farewell = Some(Box::new(Farewell { alarm, moved: self.moved }));
+                    return self.poll_gone(cx);
+                }
                 Ok(_) => {}
+                Err(_) => return Poll::Ready(()),
             }
         }
         Poll::Pending
@@ -114,5 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 }
 
+/// For an answer to begin, or to go on, when the client has closed its direction.
+const HALF_CLOSED: Duration = Duration::from_secs(3);
 /// The output block a resting connection may keep.
 const KEPT_OUTPUT: usize = 4 * 1024;

@@ -2,6 +2,8 @@
 //! are used again.
 
 use std::io::Write as _;
+use std::net::Shutdown;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use crate::stage::{Origin, PATIENCE, Plan, Stage, Then, app, id};
@@ -110,6 +112,25 @@ fn a_stream_is_passed_on_as_it_comes() {
     stage.await_traffic("the stream to be cut", |traffic| {
         traffic.upstreams.values().all(|upstream| upstream.in_flight == 0)
     });
+}
+
+#[test]
+fn a_client_that_has_said_everything_still_gets_its_answer() {
+    let said = Arc::new(Barrier::new(2));
+    let heard = Arc::clone(&said);
+    let origin = Origin::start(move |_, stream| {
+        heard.wait();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+        Then::KeepOpen
+    });
+    let stage = Stage::new(&[&origin]);
+    for _ in 0..20 {
+        let mut client = stage.client();
+        client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+        client.stream.shutdown(Shutdown::Write).unwrap();
+        said.wait();
+        assert!(client.rest().ends_with("\r\n\r\nhi"));
+    }
 }
 
 #[test]

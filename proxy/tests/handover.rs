@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use proxy::{Edge, Feeds, Limits, Settings, Shutdown, Speaks, handover};
+use proxy::{Edge, Feeds, Limits, Opening, Settings, Shutdown, Speaks, handover};
 use rustls::HandshakeKind;
 use tokio::sync::watch;
 
@@ -19,7 +19,7 @@ use crate::upgrade::echo;
 fn successor(stage: &Stage) -> (Edge, watch::Sender<Arc<proxy::Table>>) {
     let (old, new) = UnixStream::pair().unwrap();
     let (listeners, tickets) = stage.edge.estate();
-    handover::give(&old, listeners, &tickets).unwrap();
+    handover::give(&old, listeners, &[], &tickets).unwrap();
     let inheritance = handover::take(&new, Duration::from_hours(12)).unwrap();
     let (table, tables) = watch::channel(stage.table.borrow().clone());
     let settings = Settings {
@@ -128,4 +128,38 @@ async fn a_session_of_the_old_one_resumes_at_the_new_one() {
     old.retire();
     old.shutdown(PATIENCE).await;
     assert_eq!(visit(&stage), HandshakeKind::Resumed);
+}
+
+/// An edge on the stage's sockets that accepts when it is told.
+fn closed(stage: &Stage) -> (Edge, watch::Sender<Arc<proxy::Table>>) {
+    let (listeners, _) = stage.edge.estate();
+    let inherited = listeners.iter().map(|socket| socket.try_clone().unwrap()).collect();
+    let (table, tables) = watch::channel(stage.table.borrow().clone());
+    let settings = Settings {
+        inherited,
+        opening: Opening::WhenTold,
+        ..Settings::new(vec![stage.plan.listen(stage.address())], clock)
+    };
+    let (log, _) = proxy::access_log();
+    (Edge::bind(settings, &Feeds::plain(tables), &log).unwrap(), table)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_successor_that_fails_before_it_opens_has_accepted_nobody() {
+    let mut stage = Stage::new(&[&Origin::ok()]);
+    let (fails, _) = closed(&stage);
+    let (lives, _tables) = closed(&stage);
+    // From now on nobody accepts: who comes waits in the sockets that all of them have.
+    stage.edge.retire();
+    let mut waiting: Vec<Client> = (0..20).map(|_| stage.client()).collect();
+    for client in &mut waiting {
+        client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    }
+    assert_eq!(fails.shutdown(PATIENCE).await, Shutdown::default());
+    assert_eq!(lives.traffic().connections, 0, "closed is closed");
+    lives.open();
+    for client in &mut waiting {
+        assert_eq!(client.answer().expect("it was not accepted by the dead").status, 200);
+    }
+    assert_eq!(lives.traffic().connections, 20);
 }

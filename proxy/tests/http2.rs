@@ -8,5 +8,8 @@ mod frames;
 mod hostile;
 mod link;
 mod messages;
+mod outcome;
+mod policies;
 mod rules;
+mod types;
 mod upstream;

@@ -1,7 +1,13 @@
 //! The API's listeners, put together from the settings.
 
-use std::io;
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
 
+use socket2::{Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::{
@@ -12,6 +18,7 @@ use crate::{
 };
 
 /// A listener, and where it can be reached.
+#[derive(Debug)]
 pub(super) struct Bound {
     pub(super) at: String,
     incoming: Incoming,
@@ -19,16 +26,37 @@ pub(super) struct Bound {
     renewal: Option<Renewal>,
 }
 
-/// Binds the socket of the data folder and every address of the settings.
-pub(super) async fn bind(config: &Config, folders: &Folders) -> Result<Vec<Bound>, RunError> {
-    let mut bound = vec![bind_socket(folders)?];
+impl Bound {
+    /// Its socket, for a successor. While that is open, whoever connects waits for an answer.
+    pub(super) fn socket(&self) -> io::Result<OwnedFd> {
+        match &self.incoming {
+            Incoming::Socket(listener) => listener.as_fd().try_clone_to_owned(),
+            Incoming::Plain(listener) | Incoming::Tls(listener, _) => {
+                listener.as_fd().try_clone_to_owned()
+            }
+        }
+    }
+}
+
+/// Binds the socket of the data folder and every address of the settings, but for those that are
+/// among the `inherited`; these are taken out.
+pub(super) async fn bind(
+    config: &Config,
+    folders: &Folders,
+    inherited: &mut Vec<OwnedFd>,
+) -> Result<Vec<Bound>, RunError> {
+    let mut bound = vec![bind_socket(folders, inherited)?];
     for address in &config.api {
         let (socket, tls) = match address {
             ApiAddress::Http(socket) => (*socket, false),
             ApiAddress::Https(socket) => (*socket, true),
         };
         let failed = |source| RunError::Listen { at: address.to_string(), source };
-        let listener = TcpListener::bind(socket).await.map_err(failed)?;
+        let listener = match take(inherited, |own| listens_at(own, socket)) {
+            Some(own) => TcpListener::from_std(own.into()),
+            None => TcpListener::bind(socket).await,
+        };
+        let listener = listener.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?;
         if tls {
             let names = vec![config.node.clone(), config.domain.clone()];
@@ -45,12 +73,35 @@ pub(super) async fn bind(config: &Config, folders: &Folders) -> Result<Vec<Bound
     Ok(bound)
 }
 
-/// The socket of an earlier daemon is in the way and nobody's: the data folder is locked.
-fn bind_socket(folders: &Folders) -> Result<Bound, RunError> {
+/// The first of the inherited sockets that is the one.
+fn take(inherited: &mut Vec<OwnedFd>, is_it: impl Fn(&Socket) -> bool) -> Option<OwnedFd> {
+    let index = inherited
+        .iter()
+        .position(|own| own.try_clone().is_ok_and(|own| is_it(&Socket::from(own))))?;
+    Some(inherited.remove(index))
+}
+
+/// For port 0, any port of that host.
+fn listens_at(own: &Socket, at: SocketAddr) -> bool {
+    let here = own.local_addr().ok().and_then(|address| address.as_socket());
+    let fits = |own: SocketAddr| own == at || at.port() == 0 && own.ip() == at.ip();
+    own.r#type().is_ok_and(|kind| kind == Type::STREAM) && here.is_some_and(fits)
+}
+
+fn listens_on(own: &Socket, path: &Path) -> bool {
+    own.local_addr().is_ok_and(|address| address.as_pathname() == Some(path))
+}
+
+/// The socket of an earlier daemon that gave it to nobody is in the way: the data folder is locked.
+fn bind_socket(folders: &Folders, inherited: &mut Vec<OwnedFd>) -> Result<Bound, RunError> {
     use std::os::unix::fs::PermissionsExt;
     let path = folders.socket();
     let at = format!("unix:{}", path.display());
     let failed = |source| RunError::Listen { at: at.clone(), source };
+    if let Some(own) = take(inherited, |own| listens_on(own, &path)) {
+        let listener = UnixListener::from_std(own.into()).map_err(failed)?;
+        return Ok(Bound { at: at.clone(), incoming: Incoming::Socket(listener), renewal: None });
+    }
     match std::fs::remove_file(&path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(source)),
         _ => {}

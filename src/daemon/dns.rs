@@ -1,6 +1,6 @@
 //! The DNS server, put together from the settings, and the task that tells it what to answer.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, os::fd::OwnedFd, sync::Arc};
 
 use tokio::sync::watch;
 
@@ -13,12 +13,13 @@ use crate::{
     store::Store,
 };
 
-/// Listens where the settings say; `None` if they say nowhere. `proofs` is what certificate
-/// authorities are to find.
+/// Listens where the settings say, on the sockets of a predecessor if it had them; `None` if they say
+/// nowhere. `proofs` is what certificate authorities are to find.
 pub(super) fn begin(
     config: &Config,
     store: &Store,
     proofs: watch::Receiver<Arc<Proofs>>,
+    inherited: Vec<OwnedFd>,
 ) -> Result<Option<(Server, Naming)>, BindError> {
     if config.dns.is_empty() {
         return Ok(None);
@@ -26,7 +27,7 @@ pub(super) fn begin(
     let (zones, answered) = watch::channel(Arc::<Zones>::default());
     // A resolver of this machine's own sits on another address of the loopback.
     let places = addresses::each(&config.dns, |_| false);
-    let server = Server::bind(&places, &answered, Limits::default())?;
+    let server = Server::inherit(&places, &answered, Limits::default(), inherited)?;
     let naming = Naming {
         store: store.clone(),
         commits: store.changes(),

@@ -1,25 +1,32 @@
 //! The edge, put together from the settings: where it listens, whom it believes, and how the world
 //! finds it.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
 
-use proxy::{AccessLog, Certificates, Edge, Feeds, Listen, Stuck, handover::Inheritance};
+use proxy::{AccessLog, Certificates, Edge, Feeds, Listen, Opening, Stuck, TicketKeys};
 
 use crate::{
     clock,
     config::Config,
     control::routes::{EdgeKey, Ground},
-    daemon::{dns, folders::Folders, init::write_secret},
-    server::Reach,
+    daemon::{dns, error::RunError, folders::Folders, init::write_secret},
+    dns::Server,
+    server::{Listening, Reach},
 };
 
-/// Binds every address of the settings, plain ones first, but for those that are inherited.
+/// Binds every address of the settings, plain ones first, but for those that are inherited. It
+/// accepts nobody yet: whoever it did would be lost if this daemon did not come about.
 pub(super) fn bind(
     config: &Config,
     feeds: &Feeds,
     access_log: &AccessLog,
-    inheritance: Option<Inheritance>,
-) -> Result<Edge, proxy::BindError> {
+    inherited: Vec<TcpListener>,
+    tickets: Option<TicketKeys>,
+) -> Result<Edge, RunError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let plain = config.http.iter().copied().map(Listen::http);
     let listen = plain.chain(config.https.iter().copied().map(Listen::https));
@@ -28,15 +35,12 @@ pub(super) fn bind(
     } else {
         listen.collect()
     };
-    let (inherited, tickets) = match inheritance {
-        Some(Inheritance { listeners, tickets }) => (listeners, Some(tickets)),
-        None => (Vec::new(), None),
-    };
     let settings = proxy::Settings {
         inherited,
         tickets,
         // systemd starts it again, and a thread that hangs cannot be helped from within.
         stuck: Stuck::Abort,
+        opening: Opening::WhenTold,
         workers: if config.edge_threads == 0 { cores } else { config.edge_threads },
         trusted: config
             .trusted
@@ -45,7 +49,11 @@ pub(super) fn bind(
             .collect(),
         ..proxy::Settings::new(listen, clock::system)
     };
-    Edge::bind(settings, feeds, access_log)
+    Edge::bind(settings, feeds, access_log).map_err(|source| {
+        let tls = matches!(&source, proxy::BindError::Listen { address, .. }
+            if config.https.contains(address));
+        RunError::Edge { setting: if tls { "https" } else { "http" }, source }
+    })
 }
 
 /// The edge's addresses, by what is spoken there.
@@ -72,7 +80,7 @@ pub(super) fn ground(
 }
 
 /// Where the world finds apps once the edge is bound.
-pub(super) fn reach(config: &Config, edge: &Edge) -> Reach {
+pub(super) fn reach(config: &Config, edge: &Edge, names: Option<&Server>) -> Reach {
     let (plain, tls) = addresses(config, edge);
     Reach {
         domain: config.domain.clone(),
@@ -81,6 +89,20 @@ pub(super) fn reach(config: &Config, edge: &Edge) -> Reach {
         addresses: dns::public(config),
         dns: !config.dns.is_empty(),
         acme: config.acme.is_some() && !tls.is_empty(),
+        listening: listening(config, edge, names),
+    }
+}
+
+/// Where the server listens for the world.
+fn listening(config: &Config, edge: &Edge, names: Option<&Server>) -> Listening {
+    let (plain, tls) = addresses(config, edge);
+    let dns = names.map_or(&[][..], Server::addresses);
+    // What was asked for says more than each of the machine's addresses, if it says a port.
+    let asked = config.dns.iter().all(|at| at.port() != 0);
+    Listening {
+        http: plain.to_vec(),
+        https: tls.to_vec(),
+        dns: if asked { config.dns.clone() } else { dns.to_vec() },
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    daemon::{authority::AuthorityError, plane, upgrade::UpgradeError},
+    daemon::{authority::AuthorityError, plane, taken::Taken, upgrade::UpgradeError},
     logs::LogError,
     store::{LockError, OpenError, SealingKeyError, StoreError},
     telemetry::chain,
@@ -47,7 +47,13 @@ pub enum RunError {
     },
     /// The edge's addresses.
     #[error("the edge cannot be started")]
-    Edge(#[from] proxy::BindError),
+    Edge {
+        /// Which setting says where.
+        setting: &'static str,
+        /// Why.
+        #[source]
+        source: proxy::BindError,
+    },
     /// The DNS server's addresses.
     #[error(transparent)]
     Dns(#[from] crate::dns::BindError),
@@ -71,6 +77,10 @@ pub enum RunError {
 impl RunError {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
+        Taken::of(self).map_or_else(|| self.usual_hint(), |taken| Some(taken.hint()))
+    }
+
+    fn usual_hint(&self) -> Option<String> {
         match self {
             Self::Locked(error) => error.hint(),
             Self::Store(error) => error.hint(),
@@ -78,10 +88,8 @@ impl RunError {
             Self::Resolvers(_) => {
                 Some("see /etc/resolv.conf, or name one with the setting `resolver`".to_owned())
             }
-            Self::Listen { .. } | Self::Edge(_) => Some(
-                "`ss -ltnp` shows who listens; choose another address with --http or --api"
-                    .to_owned(),
-            ),
+            Self::Listen { .. } => Some(listens("api")),
+            Self::Edge { setting, .. } => Some(listens(setting)),
             Self::Folder { path, .. } => {
                 Some(format!("paas server needs root: sudo paas server --data {}", path.display()))
             }
@@ -98,10 +106,13 @@ impl RunError {
     }
 }
 
+fn listens(setting: &str) -> String {
+    format!("`ss -ltnp` shows who listens; choose another address with --{setting}")
+}
+
 /// An error with its causes and its hint, as the terminal shows it.
 pub fn explain(error: &RunError) -> String {
-    match error.hint() {
-        Some(hint) => format!("error: {}\nhint: {hint}", chain(error)),
-        None => format!("error: {}", chain(error)),
-    }
+    let taken = Taken::of(error).map_or_else(String::new, |taken| format!("; {}", taken.by()));
+    let hint = error.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+    format!("error: {}{taken}{hint}", chain(error))
 }

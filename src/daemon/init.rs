@@ -186,8 +186,10 @@ fn unit(binary: &Path, data: &Path) -> String {
          After=network-online.target docker.service\n\
          Wants=network-online.target docker.service\n\n\
          [Service]\n\
+         # The daemon says when it serves; a successor, which is no child of systemd's, says so itself.\n\
          Type=notify\n\
          NotifyAccess=all\n\
+         # It tells when the hand-over has ended (RELOADING, READY), so `systemctl reload` waits for it.\n\
          ExecReload=/bin/kill -USR2 $MAINPID\n\
          ExecStart={} server --data {}\n\
          Restart=always\n\
@@ -222,6 +224,10 @@ mod tests {
         assert_ne!(first.token, second.token);
         assert_eq!(first.fingerprint, second.fingerprint);
         assert!(fs::read_to_string(first.config).unwrap().contains("domain = \"apps.test\""));
+        let unit = fs::read_to_string(first.unit.unwrap()).unwrap();
+        for needed in ["Type=notify", "NotifyAccess=all", "ExecReload=/bin/kill -USR2 $MAINPID"] {
+            assert!(unit.lines().any(|line| line == needed), "{needed}\n{unit}");
+        }
         let folders = Folders::of(&data);
         let options = StoreOptions { schema: store::records::schema(), now: clock::system() };
         let store = Store::open(&folders.store(), options).unwrap();

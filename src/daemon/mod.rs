@@ -13,11 +13,13 @@ mod error;
 pub mod folders;
 pub mod init;
 mod names;
+mod notify;
 mod plane;
 mod private;
 mod renewal;
 mod run;
 mod signals;
+mod taken;
 mod tasks;
 pub mod upgrade;
 

@@ -119,7 +119,7 @@ impl Plane {
                 },
                 toolchains,
                 shelf: folders.toolchains(),
-                binary: std::env::current_exe().map_err(PlaneError::Binary)?,
+                binary: running().map_err(PlaneError::Binary)?,
                 ca_bundle,
                 stop: CancellationToken::new(),
             },
@@ -240,6 +240,13 @@ impl Plane {
     fn sweep(&self, docker: &Docker) -> Sweep<Docker> {
         Sweep { store: self.store.clone(), engine: docker.clone(), folders: self.folders.clone() }
     }
+}
+
+/// The running binary. One that was replaced since, for an upgrade that did not come about, is only
+/// to be had from the kernel.
+fn running() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    Ok(if path.exists() { path } else { PathBuf::from("/proc/self/exe") })
 }
 
 /// Shows how far the base images are where the API shows the engine.

@@ -1,6 +1,6 @@
 //! A daemon's life, from its configuration to its end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use proxy::{Edge, Feeds, Table, handover::Inheritance};
 use tokio::{
@@ -21,10 +21,11 @@ use crate::{
         folders::Folders,
         init::token_key,
         names::Names,
+        notify::{self, Turn},
         plane::{Plane, PlaneEdge},
         signals::{Asked, Signals},
         tasks::Tasks,
-        upgrade::{self, From, Predecessor, Start, Successor},
+        upgrade::{self, Beside, From, Predecessor, Start, Successor},
     },
     dns::Server,
     logs::{LogSettings, Logs},
@@ -47,7 +48,7 @@ pub async fn run(config: Config, start: Start) -> Result<(), RunError> {
     loop {
         match life(&config, &start, &mut signals, &mut formers, former.take()).await? {
             Ending::Over => break,
-            Ending::Again(edge) => former = Some(upgrade::ourselves(edge)?),
+            Ending::Again(edge, beside) => former = Some(upgrade::ourselves(edge, beside)?),
         }
     }
     formers.stop_all(EDGE_DRAINS).await;
@@ -58,8 +59,8 @@ pub async fn run(config: Config, start: Start) -> Result<(), RunError> {
 enum Ending {
     /// Nothing is left to do.
     Over,
-    /// The successor failed, and the edge still serves.
-    Again(Edge),
+    /// The successor failed, and the edge still serves; whoever comes to the sockets beside it waits.
+    Again(Edge, Vec<OwnedFd>),
 }
 
 /// From the store's opening to its closing.
@@ -71,10 +72,11 @@ async fn life(
     former: Option<(Predecessor, Inheritance)>,
 ) -> Result<Ending, RunError> {
     let (predecessor, inheritance) = former.unzip();
+    let (inherited, mut beside, tickets) = upgrade::parts(inheritance);
     let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let sealing = certificates::sealing_key(config, &folders)?;
-    let known = on_record(&store.snapshot(), &sealing)?;
+    let known = on_record(&store.snapshot(), &sealing, clock::now())?;
     let (presented, shown) = watch::channel(Arc::new(known));
     let ground = edge::ground(config, &folders, &shown.borrow()).map_err(keys)?;
     let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
@@ -83,12 +85,11 @@ async fn life(
     let access_log = access_log.sampled(config.access_log_sample);
     let feeds = Feeds { table: table_reader, certificates: shown.clone() };
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
-    let (names, naming) = dns::begin(config, &store, proofs)?.unzip();
-    let incoming = api::bind(config, &folders).await?;
-    predecessor.iter().for_each(Predecessor::fault);
-    // The last of what can fail: whoever it accepts is lost if this daemon does not come about.
-    let edge = Arc::new(edge::bind(config, &feeds, &access_log, inheritance)?);
-    let reach = edge::reach(config, &edge);
+    let incoming = api::bind(config, &folders, &mut beside).await?;
+    let (names, naming) = dns::begin(config, &store, proofs, beside)?.unzip();
+    upgrade::fault(predecessor.as_ref(), "upgrade.opened");
+    let edge = Arc::new(edge::bind(config, &feeds, &access_log, inherited, tickets)?);
+    let reach = edge::reach(config, &edge, names.as_ref());
     announce(config, &folders, &edge, names.as_ref(), &incoming);
 
     let (observation, observed) = watch::channel(Arc::new(Observation::default()));
@@ -110,7 +111,6 @@ async fn life(
         lookups,
     };
     let mut tasks = Tasks::new();
-    api::serve(&mut tasks, incoming, served);
     // It ends when the edge has, since its records come from there.
     let mut followers = Tasks::new();
     let access = access::write_all(records, config.access_log, folders.access_log());
@@ -122,23 +122,28 @@ async fn life(
     let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
     let plane = Plane::new(config, &folders, &store, &logs, control, observation);
     tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
+    let beside = Beside::of(&incoming, names)?;
+    upgrade::fault(predecessor.as_ref(), "upgrade.bound");
 
-    if let Some(former) = predecessor.map(Predecessor::relieve).transpose()?.flatten() {
+    // From here on nothing fails: whoever is accepted now is not lost.
+    edge.open();
+    api::serve(&mut tasks, incoming, served);
+    if let Some(former) = predecessor.and_then(Predecessor::relieve) {
         formers.spawn("former edge", upgrade::drain(former));
     }
-    upgrade::announce(start.notify.as_deref());
+    notify::tell(start.notify.as_deref(), Turn::Serves);
 
     let successor = successor(signals, start, feeds.table).await;
     drop(access_log);
     let Some(successor) = successor else {
+        let _names = beside.without_copies();
         wind_down(tasks, edge, followers, store).await;
         return Ok(Ending::Over);
     };
     end_tasks(tasks, TASKS_YIELD).await;
-    drop(names);
     store.close().await;
     drop(lock);
-    Ok(hand_over(successor, edge, followers, signals, formers).await)
+    Ok(hand_over(successor, (edge, beside), followers, signals, formers).await)
 }
 
 /// What is remembered, and the lock that makes it ours.
@@ -162,9 +167,10 @@ async fn successor(
         match signals.received().await {
             Asked::End(signal) => {
                 tracing::info!(signal, "ending");
+                notify::tell(start.notify.as_deref(), Turn::Ends);
                 return None;
             }
-            Asked::Upgrade => match Successor::start(start).await {
+            Asked::Upgrade => match begin(start).await {
                 Ok(successor) => {
                     // The last table is the one that the edge drains by. A daemon that has just
                     // started has not looked at the instances yet, and visitors wait for that.
@@ -174,25 +180,32 @@ async fn successor(
                 Err(error) => {
                     let error = chain(&error);
                     tracing::error!(%error, "no successor; this daemon goes on as it was");
+                    notify::tell(start.notify.as_deref(), Turn::Serves);
                 }
             },
         }
     }
 }
 
+async fn begin(start: &Start) -> Result<Successor, upgrade::UpgradeError> {
+    notify::tell(start.notify.as_deref(), Turn::HandsOver);
+    Successor::start(start).await
+}
+
 /// Lets the successor serve and leaves, or stays if it does not.
 async fn hand_over(
     successor: Successor,
-    edge: Arc<Edge>,
+    (edge, beside): (Arc<Edge>, Beside),
     followers: Tasks,
     signals: &mut Signals,
     formers: &mut Tasks,
 ) -> Ending {
     let Some(edge) = sole(edge).await else { return Ending::Over };
-    if let Err(error) = successor.install(&edge).await {
+    if let Err(error) = successor.install(&edge, &beside.sockets).await {
         tracing::error!(error = %chain(&error), "the successor failed; this daemon begins again");
-        return Ending::Again(edge);
+        return Ending::Again(edge, beside.sockets);
     }
+    drop(beside);
     tracing::info!("a successor serves; answering what is left");
     tokio::select! {
         biased;

@@ -13,11 +13,7 @@ use std::{
     net::TcpListener,
     os::{
         fd::{AsFd, OwnedFd},
-        linux::net::SocketAddrExt,
-        unix::{
-            ffi::OsStrExt,
-            net::{SocketAddr, UnixDatagram, UnixStream},
-        },
+        unix::{ffi::OsStrExt, net::UnixStream},
     },
     path::PathBuf,
     process::{Child, Command},
@@ -25,7 +21,7 @@ use std::{
 };
 
 use proxy::{
-    Edge, Limits,
+    Edge, Limits, TicketKeys,
     handover::{self, HandoverError, Inheritance},
 };
 use tokio::{
@@ -33,7 +29,8 @@ use tokio::{
     time::timeout,
 };
 
-use crate::faults;
+use super::api::Bound;
+use crate::{dns::Server, faults, telemetry::chain};
 
 /// How this process was started, as far as its successor is to be started alike.
 #[derive(Debug, Clone, Default)]
@@ -102,28 +99,69 @@ pub(super) async fn meet() -> Result<(Predecessor, Inheritance), UpgradeError> {
 }
 
 /// What this process begins again with after its successor failed.
-pub(super) fn ourselves(edge: Edge) -> Result<(Predecessor, Inheritance), UpgradeError> {
+pub(super) fn ourselves(
+    edge: Edge,
+    beside: Vec<OwnedFd>,
+) -> Result<(Predecessor, Inheritance), UpgradeError> {
     let (listeners, tickets) = edge.estate();
     let listeners = listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?;
-    Ok((Predecessor::Ourselves(edge), Inheritance { listeners, tickets }))
+    Ok((Predecessor::Ourselves(edge), Inheritance { listeners, beside, tickets }))
+}
+
+/// What there is to inherit, part by part.
+pub(super) fn parts(
+    inheritance: Option<Inheritance>,
+) -> (Vec<TcpListener>, Vec<OwnedFd>, Option<TicketKeys>) {
+    match inheritance {
+        Some(Inheritance { listeners, beside, tickets }) => (listeners, beside, Some(tickets)),
+        None => Default::default(),
+    }
+}
+
+/// A place to die at for a successor.
+pub(super) fn fault(predecessor: Option<&Predecessor>, point: &'static str) {
+    match predecessor {
+        Some(Predecessor::Process(_)) => faults::point(point),
+        Some(Predecessor::Ourselves(_)) | None => {}
+    }
 }
 
 impl Predecessor {
-    /// A place to die at for a successor that has everything but visitors.
-    pub(super) fn fault(&self) {
-        match self {
-            Self::Process(_) => faults::point("upgrade.opened"),
-            Self::Ourselves(_) => {}
-        }
-    }
-
     /// Tells it that it is not needed any more. What is left of it, if it is this process, is to
     /// be drained.
-    pub(super) fn relieve(self) -> Result<Option<Edge>, UpgradeError> {
+    pub(super) fn relieve(self) -> Option<Edge> {
         match self {
-            Self::Process(socket) => Ok(handover::say_ready(&socket).map(|()| None)?),
-            Self::Ourselves(edge) => Ok(Some(edge)),
+            Self::Process(socket) => {
+                if let Err(error) = handover::say_ready(&socket) {
+                    // It is gone already, so this daemon is all there is.
+                    tracing::warn!(error = %chain(&error), "the predecessor did not hear of us");
+                }
+                None
+            }
+            Self::Ourselves(edge) => Some(edge),
         }
+    }
+}
+
+/// What listens besides the edge. While it is there, nobody is refused: whoever comes to the API waits
+/// for the successor, and the DNS server answers what it knows.
+#[derive(Debug)]
+pub(super) struct Beside {
+    /// Copies of all its sockets.
+    pub(super) sockets: Vec<OwnedFd>,
+    names: Option<Server>,
+}
+
+impl Beside {
+    pub(super) fn of(incoming: &[Bound], names: Option<Server>) -> Result<Self, UpgradeError> {
+        let dns = names.as_ref().map_or(&[][..], Server::sockets).iter().map(OwnedFd::try_clone);
+        let sockets = incoming.iter().map(Bound::socket).chain(dns).collect::<Result<_, _>>()?;
+        Ok(Self { sockets, names })
+    }
+
+    /// Nobody is to wait for a successor; the DNS server goes on as long as the result is kept.
+    pub(super) fn without_copies(self) -> Option<Server> {
+        self.names
     }
 }
 
@@ -156,11 +194,15 @@ impl Successor {
         started.await?
     }
 
-    /// Gives it the sockets of the edge and waits until it serves them. The data folder must be
-    /// free by now.
-    pub(super) async fn install(mut self, edge: &Edge) -> Result<(), UpgradeError> {
+    /// Gives it the sockets of the edge, and those `beside`, and waits until it serves them. The data
+    /// folder must be free by now.
+    pub(super) async fn install(
+        mut self,
+        edge: &Edge,
+        beside: &[OwnedFd],
+    ) -> Result<(), UpgradeError> {
         let (listeners, tickets) = edge.estate();
-        handover::give(&self.socket, listeners, &tickets)?;
+        handover::give(&self.socket, listeners, beside, &tickets)?;
         let serves = spawn_blocking(move || {
             self.socket.set_read_timeout(Some(SERVES))?;
             handover::await_ready(&self.socket)?;
@@ -190,22 +232,6 @@ pub(super) async fn drain(mut edge: Edge) {
     let cut = edge.shutdown(TUNNELS_LEAVE).await;
     if cut.connections_cut > 0 {
         tracing::warn!(?cut, "connections of the former edge were still busy and were cut");
-    }
-}
-
-/// Tells systemd, if it asked to be told, that the daemon serves and which process it is now.
-pub(super) fn announce(notify: Option<&OsStr>) {
-    let Some(to) = notify else { return };
-    let told = || {
-        let address = match to.as_bytes().strip_prefix(b"@") {
-            Some(name) => SocketAddr::from_abstract_name(name)?,
-            None => SocketAddr::from_pathname(to)?,
-        };
-        let text = format!("READY=1\nMAINPID={}\n", std::process::id());
-        UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address)
-    };
-    if let Err(error) = told() {
-        tracing::warn!(%error, "systemd could not be told that the daemon is ready");
     }
 }
 

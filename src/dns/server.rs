@@ -4,6 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     num::NonZeroU32,
+    os::fd::OwnedFd,
     sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -12,7 +13,13 @@ use std::{
 use tokio::{runtime, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{rate::Rate, socket, tcp, udp::Answering, zones::Zones};
+use super::{
+    rate::Rate,
+    socket::{self, Inherited},
+    tcp,
+    udp::Answering,
+    zones::Zones,
+};
 
 /// Bounds of a server.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +52,8 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    /// For a successor. Every copy of a socket keeps it open.
+    sockets: Vec<OwnedFd>,
     stop: CancellationToken,
     threads: Vec<JoinHandle<()>>,
 }
@@ -87,22 +96,36 @@ struct Share {
 }
 
 impl Server {
-    /// Listens on all of these addresses, on UDP and TCP, and answers from what the watch holds. A
-    /// port of 0 is chosen by the system, the same for both.
+    /// Listens on all of these addresses, on UDP and TCP, and answers from what the watch holds, as
+    /// soon as there is a zone in it. A port of 0 is chosen by the system, the same for both.
     pub fn bind(
         addresses: &[SocketAddr],
         zones: &watch::Receiver<Arc<Zones>>,
         limits: Limits,
     ) -> Result<Self, BindError> {
+        Self::inherit(addresses, zones, limits, Vec::new())
+    }
+
+    /// The same with the sockets of a predecessor where they have these addresses: what waits in
+    /// them is answered. The others are closed.
+    pub fn inherit(
+        addresses: &[SocketAddr],
+        zones: &watch::Receiver<Arc<Zones>>,
+        limits: Limits,
+        inherited: Vec<OwnedFd>,
+    ) -> Result<Self, BindError> {
+        let mut inherited = Inherited::from(inherited);
         let count = limits.threads.max(1);
         let mut shares: Vec<Share> = (0..=count).map(|_| Share::default()).collect();
         let mut bound = Vec::new();
         for &at in addresses {
-            let at = take(at, &mut shares).map_err(|source| BindError::Listen { at, source })?;
-            bound.push(at);
+            let taken = take(at, &mut shares, &mut inherited);
+            bound.push(taken.map_err(|source| BindError::Listen { at, source })?);
         }
         let stop = CancellationToken::new();
-        let mut server = Self { addresses: bound, stop, threads: Vec::new() };
+        let copies = shares.iter().map(Share::copies).collect::<io::Result<Vec<_>>>();
+        let sockets = copies.map_err(BindError::Thread)?.into_iter().flatten().collect();
+        let mut server = Self { addresses: bound, sockets, stop, threads: Vec::new() };
         for (number, share) in shares.into_iter().enumerate() {
             let worker = Worker {
                 share,
@@ -124,6 +147,19 @@ impl Server {
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
+
+    /// Its sockets, for a successor.
+    pub fn sockets(&self) -> &[OwnedFd] {
+        &self.sockets
+    }
+}
+
+impl Share {
+    fn copies(&self) -> io::Result<Vec<OwnedFd>> {
+        let tcp = self.tcp.iter().map(|socket| socket.try_clone().map(OwnedFd::from));
+        let udp = self.udp.iter().map(|socket| socket.try_clone().map(OwnedFd::from));
+        tcp.chain(udp).collect()
+    }
 }
 
 impl Drop for Server {
@@ -138,16 +174,16 @@ impl Drop for Server {
     }
 }
 
-/// Binds an address for every thread; the first of them is the one of TCP.
-fn take(at: SocketAddr, shares: &mut [Share]) -> io::Result<SocketAddr> {
+/// Takes or binds an address for every thread; the first of them is the one of TCP.
+fn take(at: SocketAddr, shares: &mut [Share], inherited: &mut Inherited) -> io::Result<SocketAddr> {
     let mut at = at;
     for (number, share) in shares.iter_mut().enumerate() {
         if number == 0 {
-            let listener = socket::tcp(at)?;
+            let listener = inherited.tcp(at).map_or_else(|| socket::tcp(at), Ok)?;
             at.set_port(listener.local_addr()?.port());
             share.tcp.push(listener);
         } else {
-            share.udp.push(socket::udp(at)?);
+            share.udp.push(inherited.udp(at).map_or_else(|| socket::udp(at), Ok)?);
         }
     }
     Ok(at)
@@ -172,6 +208,13 @@ impl Worker {
     }
 
     async fn answer(self) -> io::Result<()> {
+        // Before it knows a zone it would turn everybody away; until then questions wait.
+        let mut known = self.zones.clone();
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Ok(()),
+            _ = known.wait_for(|zones| !zones.is_empty()) => {}
+        }
         let mut loops = JoinSet::new();
         for socket in self.share.udp {
             let share = |rate: NonZeroU32| NonZeroU32::new(rate.get().div_ceil(self.among));

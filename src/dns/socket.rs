@@ -1,9 +1,40 @@
 //! Sockets of DNS servers: several threads on one address, and buffers that outlast a burst.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, os::fd::OwnedFd};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
+
+/// Sockets of a predecessor that are not taken yet.
+#[derive(Debug)]
+pub(super) struct Inherited(Vec<Socket>);
+
+impl From<Vec<OwnedFd>> for Inherited {
+    fn from(sockets: Vec<OwnedFd>) -> Self {
+        Self(sockets.into_iter().map(Socket::from).collect())
+    }
+}
+
+impl Inherited {
+    /// One that listens on this address; for port 0, any on that host.
+    pub(super) fn tcp(&mut self, at: SocketAddr) -> Option<std::net::TcpListener> {
+        self.take(Type::STREAM, at).map(Into::into)
+    }
+
+    /// One that gets what is sent to this address.
+    pub(super) fn udp(&mut self, at: SocketAddr) -> Option<std::net::UdpSocket> {
+        self.take(Type::DGRAM, at).map(Into::into)
+    }
+
+    fn take(&mut self, kind: Type, at: SocketAddr) -> Option<Socket> {
+        let fits = |own: SocketAddr| own == at || at.port() == 0 && own.ip() == at.ip();
+        let here = |socket: &Socket| socket.local_addr().ok()?.as_socket();
+        let index = self.0.iter().position(|socket| {
+            socket.r#type().is_ok_and(|own| own == kind) && here(socket).is_some_and(fits)
+        })?;
+        Some(self.0.swap_remove(index))
+    }
+}
 
 /// A UDP socket that shares its address with those of the other threads.
 pub(super) fn udp(address: SocketAddr) -> io::Result<std::net::UdpSocket> {

@@ -105,6 +105,11 @@ impl Zones {
         Ok(zones)
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_apex.is_empty()
+    }
+
     /// Whether that text is answered for that name: a proof is told of to an authority once it is.
     pub fn has_text(&self, name: &str, text: &str) -> bool {
         let said = || {

@@ -95,6 +95,34 @@ pub struct Issued {
     pub renew_at: Option<Timestamp>,
 }
 
+/// What the issuer of a user's own certificate said of it last (OCSP, RFC 6960). Nothing in it is
+/// secret: every visitor is shown it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerWord {
+    /// The certificate's name.
+    pub name: DomainName,
+    /// The serial number of the certificate that it is about.
+    pub serial: String,
+    /// Its word that the certificate is good, to be sent along with it; `None` if it said otherwise,
+    /// or nothing.
+    pub good: Option<Vouched>,
+    /// How many questions in a row were not answered.
+    pub attempts: u32,
+    /// When it is asked again; `None` where the certificate names nobody who could be.
+    pub next: Option<Timestamp>,
+}
+
+/// An issuer's signed word that a certificate is good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vouched {
+    /// The whole answer, DER in base64.
+    pub response: String,
+    /// Since when it is so.
+    pub from: Timestamp,
+    /// When the word ends.
+    pub until: Timestamp,
+}
+
 /// An account at a certificate authority.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcmeAccount {

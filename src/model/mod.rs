@@ -39,7 +39,7 @@ pub use app::App;
 pub use build::{Artifact, Build, BuildNumber, BuildStatus};
 pub use certificate::{
     AcmeAccount, Certificate, CertificateHistory, CertificateSource, CertificateState, Issued,
-    Sealed,
+    IssuerWord, Sealed, Vouched,
 };
 pub use domain::{Domain, DomainCheck, DomainName, PathPrefix, Pointing};
 pub use event::{Event, EventKind};

@@ -23,22 +23,37 @@ pub fn listening(pid: u32) -> io::Result<Vec<SocketAddr>> {
     Ok(sockets)
 }
 
-/// The sockets that listen, out of a table in the form of `/proc/net/tcp` or `tcp6`. Lines that are
-/// not understood are passed over.
+/// The sockets that listen, out of a table in the form of `/proc/net/tcp` or `tcp6`.
 fn parse(table: &str) -> Vec<SocketAddr> {
-    table.lines().skip(1).filter_map(line).collect()
+    rows(table).filter(|row| row.state == LISTEN).map(|row| row.local).collect()
 }
 
-fn line(line: &str) -> Option<SocketAddr> {
+/// One socket of the kernel's tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row<'a> {
+    /// Its own address.
+    pub(super) local: SocketAddr,
+    /// The kernel's number of its state.
+    pub(super) state: &'a str,
+    /// By which it is known among open files.
+    pub(super) inode: u64,
+}
+
+/// The rows of a table in the form of `/proc/net/tcp`, `tcp6`, `udp` or `udp6`. Lines that are not
+/// understood are passed over.
+pub(super) fn rows(table: &str) -> impl Iterator<Item = Row<'_>> {
+    table.lines().skip(1).filter_map(row)
+}
+
+fn row(line: &str) -> Option<Row<'_>> {
     let mut columns = line.split_ascii_whitespace();
     let local = columns.nth(1)?;
     let state = columns.nth(1)?;
-    if state != LISTEN {
-        return None;
-    }
     let (address, port) = local.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    Some(SocketAddr::new(ip(address)?, port))
+    let local = SocketAddr::new(ip(address)?, u16::from_str_radix(port, 16).ok()?);
+    // Queues, timers, retransmissions, user and timeout stand between.
+    let inode = columns.nth(5).and_then(|inode| inode.parse().ok()).unwrap_or_default();
+    Some(Row { local, state, inode })
 }
 
 /// An address is printed as 32-bit words of the machine's own byte order.
@@ -56,7 +71,7 @@ fn ip(hex: &str) -> Option<IpAddr> {
 }
 
 /// The kernel's number for a listening socket.
-const LISTEN: &str = "0A";
+pub(super) const LISTEN: &str = "0A";
 
 const DOCKERS_RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
 

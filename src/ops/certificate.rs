@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     model::{
         Actor, Certificate, CertificateSource, CertificateState, Domain, DomainName, EventKind,
-        Sealed, Timestamp,
+        IssuerWord, Sealed, Timestamp,
     },
     ops::Refusal,
     pki::Supplied,
@@ -30,6 +30,8 @@ pub fn supply(
         alarms: Vec::new(),
     };
     tx.put(&certificate)?;
+    // What was said of the one before is not said of this one, even if it is the same one again.
+    tx.delete::<IssuerWord>(&name.as_str().to_owned())?;
     tell(tx, name, &format!("a certificate was brought for {name}"), by, now)?;
     Ok(certificate)
 }
@@ -51,6 +53,7 @@ pub fn remove(
         .hint(format!("`paas domains remove {name}`")));
     }
     tx.delete::<Certificate>(&name.as_str().to_owned())?;
+    tx.delete::<IssuerWord>(&name.as_str().to_owned())?;
     tell(tx, name, &format!("the certificate of {name} was taken back"), by, now)?;
     Ok(certificate)
 }
@@ -104,3 +107,6 @@ fn tell(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,10 @@
 
 mod chain;
 mod made;
+mod status;
 mod supplied;
 
 pub use chain::{Chain, InvalidChain, covers};
 pub use made::{MadeError, fallback, private_key, proof, request};
+pub use status::{Inquiry, InvalidAnswer, Standing};
 pub use supplied::{Supplied, Unusable};

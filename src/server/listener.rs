@@ -111,7 +111,10 @@ async fn connection(
     router: Router,
     stop: CancellationToken,
 ) {
+    let begun = CancellationToken::new();
+    let begins = begun.clone();
     let service = service_fn(move |mut request: hyper::Request<Body>| {
+        begins.cancel();
         request.extensions_mut().insert(transport);
         let router = router.clone();
         async move {
@@ -127,6 +130,11 @@ async fn connection(
     tokio::select! {
         result = connection.as_mut() => log(result),
         () = stop.cancelled() => {
+            // The first request of a connection may be on its way, and would be cut off unanswered.
+            tokio::select! {
+                result = connection.as_mut() => return log(result),
+                _ = timeout(ON_ITS_WAY, begun.cancelled()) => {}
+            }
             connection.as_mut().graceful_shutdown();
             log(connection.await);
         }
@@ -147,3 +155,6 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEAD: Duration = Duration::from_secs(15);
 /// Before accepting again after a failure.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// For the first request of a connection when the server ends; who has said nothing by then is not
+/// about to.
+const ON_ITS_WAY: Duration = Duration::from_millis(500);

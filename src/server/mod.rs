@@ -30,7 +30,7 @@ use axum::{
 
 pub use caller::{Attempts, Transport};
 pub use listener::{Incoming, serve};
-pub use state::{Api, EngineStatus, Reach};
+pub use state::{Api, EngineStatus, Listening, Reach};
 
 /// All routes of the API.
 pub fn router(api: Api) -> Router {

@@ -1,6 +1,11 @@
 //! What handlers work with: handles to the store, the published observation, logs and uploads.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -59,6 +64,19 @@ pub struct Reach {
     pub dns: bool,
     /// Whether certificates are got for domains by themselves.
     pub acme: bool,
+    /// Where it is listened for the world.
+    pub listening: Listening,
+}
+
+/// The addresses that are listened on for the world; nothing where something is off.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listening {
+    /// By the edge, for plain HTTP.
+    pub http: Vec<SocketAddr>,
+    /// By the edge, for TLS.
+    pub https: Vec<SocketAddr>,
+    /// By the DNS server.
+    pub dns: Vec<SocketAddr>,
 }
 
 /// How the container engine and the base images are.

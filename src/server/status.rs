@@ -1,5 +1,7 @@
 //! The server itself.
 
+use std::net::SocketAddr;
+
 use axum::{Json, extract::State};
 
 use crate::server::{caller::Caller, fault::Failure, state::Api};
@@ -16,12 +18,19 @@ pub(super) async fn server(
         user: caller.actor.to_string(),
         domain: api.reach.domain.clone(),
         edge_url: api.reach.url(&api.reach.domain, None),
+        http: texts(&api.reach.listening.http),
+        https: texts(&api.reach.listening.https),
+        dns: texts(&api.reach.listening.dns),
         engine_fault: api.observation.borrow().engine_fault.clone(),
         engine_version: engine.version,
         stack: engine.stack,
         disk_free: space.map_or(0, |space| space.f_bavail.saturating_mul(space.f_frsize)),
         memory: resident_memory(),
     }))
+}
+
+fn texts(addresses: &[SocketAddr]) -> Vec<String> {
+    addresses.iter().map(SocketAddr::to_string).collect()
 }
 
 /// Resident bytes of this process, by `/proc/self/status` (proc(5)); 0 where that cannot be read.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     model::{
         AcmeAccount, App, Build, Certificate, CertificateHistory, DnsRecord, Domain, DomainCheck,
-        Event, Release, Rollout, Token, Zone,
+        Event, IssuerWord, Release, Rollout, Token, Zone,
     },
     store::{Record, Schema},
 };
@@ -27,6 +27,7 @@ pub fn schema() -> Schema {
         .with::<Certificate>()
         .with::<CertificateHistory>()
         .with::<AcmeAccount>()
+        .with::<IssuerWord>()
         .with::<Zone>()
         .with::<DnsRecord>()
 }
@@ -138,6 +139,16 @@ impl Record for AcmeAccount {
 
     fn key(&self) -> String {
         self.directory.clone()
+    }
+}
+
+impl Record for IssuerWord {
+    const TABLE: &'static str = "issuer_words";
+    const VERSION: u32 = 1;
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.name.as_str().to_owned()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Names get certificates.
 
-use paas::control::certificates::ZoneOf;
+use paas::{control::certificates::ZoneOf, model::IssuerWord, pki::Inquiry, store::View as _};
+use tokio::net::TcpListener;
 
 use crate::stage::Stage;
 
@@ -77,4 +78,25 @@ async fn the_platforms_own_names_are_proved_by_dns() {
     .await;
     stage.until_issued("*.paas.test").await;
     stage.until_issued("paas.test").await;
+}
+
+/// What the platform gets is replaced in time; only what users bring is asked about.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authoritys_responder_is_left_in_peace() {
+    let responder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", responder.local_addr().unwrap());
+    let named = url.clone();
+    let (stage, _pebble) =
+        Stage::with_pebble(move |behaviour, _| behaviour.responder = Some(named)).await;
+    stage.add("www.shop.test").await;
+    let issued = stage.until_issued("www.shop.test").await.issued.unwrap();
+    assert_eq!(Inquiry::about(&issued.chain).map(|inquiry| inquiry.responder), Some(url));
+    // Another name's whole order later nobody has asked.
+    stage.add("more.shop.test").await;
+    stage.until_issued("more.shop.test").await;
+    assert_eq!(stage.store.snapshot().scan::<IssuerWord>(&()).unwrap(), []);
+    let asked = std::future::poll_fn(|context| {
+        std::task::Poll::Ready(responder.poll_accept(context).is_ready())
+    });
+    assert!(!asked.await);
 }

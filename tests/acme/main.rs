@@ -10,11 +10,15 @@
     reason = "clippy takes only the test functions themselves for tests, not what they share"
 )]
 
+mod alarms;
+mod alias;
 mod crowd;
 mod front;
 mod interruption;
 mod issuance;
 mod pebble;
+mod preflight;
 mod refusal;
 mod renewal;
 mod stage;
+mod world;

@@ -29,6 +29,8 @@ pub(crate) struct Behaviour {
     pub(crate) life: u64,
     /// The id and key of the only account elsewhere that it accepts, if it wants one.
     pub(crate) external: Option<(&'static str, &'static str)>,
+    /// Where it says in its certificates that it is asked about them, if it does.
+    pub(crate) responder: Option<String>,
     /// Where it listens: 0 is any free port.
     pub(crate) port: u16,
 }
@@ -43,7 +45,8 @@ pub(crate) struct Pebble {
 
 impl Behaviour {
     pub(crate) fn new(dns: SocketAddr, http: u16, tls: u16) -> Self {
-        Self { dns, http, tls, bad_nonces: 50, life: 7_776_000, external: None, port: 0 }
+        let (bad_nonces, life, port) = (50, 7_776_000, 0);
+        Self { dns, http, tls, bad_nonces, life, external: None, responder: None, port }
     }
 }
 
@@ -61,7 +64,7 @@ impl Pebble {
             "privateKey": at("server.key"),
             "httpPort": behaviour.http,
             "tlsPort": behaviour.tls,
-            "ocspResponderURL": "",
+            "ocspResponderURL": behaviour.responder.as_deref().unwrap_or_default(),
             "certificateValidityPeriod": behaviour.life,
             "externalAccountBindingRequired": behaviour.external.is_some(),
         });

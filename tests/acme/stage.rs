@@ -45,7 +45,7 @@ pub(crate) struct Stage {
     edge: Arc<Edge>,
     certificates: watch::Sender<Arc<proxy::Certificates>>,
     proofs: watch::Sender<Arc<Proofs>>,
-    sealing: SealingKey,
+    pub(crate) sealing: SealingKey,
     running: Option<JoinHandle<()>>,
     _table: watch::Sender<Arc<Table>>,
     _folder: TempDir,
@@ -131,11 +131,17 @@ impl Stage {
         let mut stage = Self::set().await;
         let mut behaviour = Behaviour::new(stage.dns, stage.http, stage.tls);
         change(&mut behaviour, &mut stage.settings);
-        let pebble = Pebble::start(&behaviour).await;
-        stage.settings.directories.push(pebble.directory());
-        stage.settings.acme.root = Some(pebble.root());
-        stage.start();
+        let pebble = stage.begin(&behaviour).await;
         (stage, pebble)
+    }
+
+    /// Starts a pebble and the task.
+    pub(crate) async fn begin(&mut self, behaviour: &Behaviour) -> Pebble {
+        let pebble = Pebble::start(behaviour).await;
+        self.settings.directories.push(pebble.directory());
+        self.settings.acme.root = Some(pebble.root());
+        self.start();
+        pebble
     }
 
     /// Starts the task.

@@ -1,7 +1,9 @@
 //! The daemon's own life: one per folder, an end in peace, and a start as if nothing had been.
 
+use std::net::{TcpListener, UdpSocket};
+
 use crate::{
-    server::{Server, run, says, until},
+    server::{Server, Setup, run, says, until},
     sources,
 };
 
@@ -120,7 +122,7 @@ fn two_deploys_at_once_end_well_and_one_release_serves() {
 fn without_docker_the_daemon_says_how_to_get_it_and_recovers_when_it_comes() {
     let place = tempfile::tempdir().unwrap();
     let socket = place.path().join("docker.sock");
-    let setup = crate::server::Setup { docker: Some(socket.clone()), ..Default::default() };
+    let setup = Setup { docker: Some(socket.clone()), ..Default::default() };
     let server = Server::starting(setup);
     let told = until("the status says it", || {
         let told = server.paas(&["status"]).ok();
@@ -148,4 +150,30 @@ fn without_docker_the_daemon_says_how_to_get_it_and_recovers_when_it_comes() {
     until("all is well again", || server.info()?["engine_fault"].is_null().then_some(()));
     server.deploy("app", sources::server("later").path()).ok();
     assert_eq!(server.page("app", "/"), "later\n");
+}
+
+#[test]
+fn an_address_that_is_taken_is_refused_with_the_name_of_who_has_it() {
+    let first = Server::starting(Setup::default());
+    let place = tempfile::tempdir().unwrap();
+    let refused = |setting: &str, at: &str| {
+        let mut second = first.command(&["server"]);
+        second.arg("--data").arg(place.path());
+        second.env("PAAS_HTTP", "127.0.0.1:0").env("PAAS_API", "http://127.0.0.1:0");
+        run(second.env(setting, at)).ended(1)
+    };
+    let told = refused("PAAS_HTTP", &format!("127.0.0.1:{}", first.edge()));
+    let holder = format!("paas has it (process {})", first.pid());
+    says(&told, &["cannot listen on 127.0.0.1", &holder, "`systemctl status paas`", "--http"]);
+
+    // This test has the next ones, and is no service that could be told to end.
+    let own = format!("(process {})", std::process::id());
+    let hint = format!("hint: `ps -fp {}` shows what it is", std::process::id());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    says(&refused("PAAS_HTTPS", &at), &[&at, "has it", &own, &hint, "with --https"]);
+    says(&refused("PAAS_API", &format!("http://{at}")), &[&at, &own, &hint, "with --api"]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = socket.local_addr().unwrap().to_string();
+    says(&refused("PAAS_DNS", &at), &[&at, &own, &hint, "--dns ADDRESS:"]);
 }

@@ -101,3 +101,16 @@ fn an_app_answers_under_the_names_that_it_was_given() {
     let left: Vec<_> = left.as_array().unwrap().iter().map(|one| one["app"].clone()).collect();
     assert_eq!(left, ["shop"], "a destroyed app leaves its names to others");
 }
+
+#[test]
+fn the_status_says_where_it_is_listened() {
+    let (server, dns) = server(Vec::new());
+    let info = server.info().unwrap();
+    let at = |port: u16| serde_json::json!([format!("127.0.0.1:{port}")]);
+    let https = crate::https::tls(&server);
+    assert_eq!(info["http"], at(server.edge()));
+    assert_eq!(info["https"], at(https));
+    assert_eq!(info["dns"], at(dns));
+    let told = server.paas(&["status"]).ok();
+    says(&told, &[&format!("at 127.0.0.1:{https}\n"), &format!("at 127.0.0.1:{dns}\n")]);
+}

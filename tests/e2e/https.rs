@@ -2,13 +2,16 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::json;
 
 use crate::{
@@ -81,7 +84,7 @@ fn curl(root: &Path, port: u16, host: &str) -> Output {
 }
 
 /// The port that the server speaks TLS on, as the daemon that started last says.
-fn tls(server: &Server) -> u16 {
+pub(crate) fn tls(server: &Server) -> u16 {
     let log = server.log();
     let line = log.lines().rev().find(|line| line.contains("edge") && line.contains("at=https://"));
     let at = line.unwrap().split("at=https://").nth(1).unwrap();
@@ -150,6 +153,80 @@ fn a_user_brings_a_certificate_of_their_own() {
         let seen = curl(&folder.path().join("root.pem"), tls(&server), "shop.example.test");
         (seen.code != 0).then_some(())
     });
+}
+
+/// A connection of a visitor who trusts one root.
+type Visit = BufReader<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>;
+
+fn connect(root: &Path, port: u16, host: &'static str) -> Result<Visit, std::io::Error> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(root).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = host.try_into().unwrap();
+    let mut session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    while session.is_handshaking() {
+        session.complete_io(&mut stream)?;
+    }
+    Ok(BufReader::new(rustls::StreamOwned::new(session, stream)))
+}
+
+/// One request on a connection that is kept, and its whole answer.
+fn ask(visit: &mut Visit, host: &str) -> String {
+    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    visit.get_mut().write_all(request.as_bytes()).unwrap();
+    let (mut head, mut length) = (String::new(), 0);
+    while !head.ends_with("\r\n\r\n") {
+        let from = head.len();
+        assert!(visit.read_line(&mut head).unwrap() > 0, "it was closed after {head:?}");
+        if let Some(value) = head[from..].to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    visit.read_exact(&mut body).unwrap();
+    head + &String::from_utf8(body).unwrap()
+}
+
+#[test]
+fn a_certificate_is_replaced_under_open_connections() {
+    const NAME: &str = "shop.example.test";
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (server, _) = server(Vec::new());
+    server.paas(&["apps", "create", "shop"]).ok();
+    server.paas(&["domains", "add", NAME, "-a", "shop"]).ok();
+    let bring = |folder: &Path| {
+        certificate(folder, &[NAME]);
+        let at = |name: &str| folder.join(name).display().to_string();
+        let (cert, key) = (at("server.pem"), at("server.key"));
+        server.paas(&["certs", "add", NAME, "--cert", &cert, "--key", &key]).ok();
+    };
+    let visit = |folder: &Path| connect(&folder.join("root.pem"), tls(&server), NAME);
+    let page = "shop has nothing to show yet";
+
+    bring(old.path());
+    let mut early = until("the first is presented", || visit(old.path()).ok());
+    until("the name is known", || ask(&mut early, NAME).contains(page).then_some(()));
+
+    bring(new.path());
+    let mut late = until("the second is presented", || visit(new.path()).ok());
+    assert!(visit(old.path()).is_err(), "the first is not presented any more");
+    // The connection that was open before goes on, beside one that was opened after.
+    says(&ask(&mut early, NAME), &[page]);
+    says(&ask(&mut late, NAME), &[page]);
+    says(&ask(&mut early, NAME), &[page]);
+    let listed = server.paas(&["certs", "--json"]).json();
+    let serial = |folder: &Path| {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["x509", "-noout", "-serial", "-in"]).arg(folder.join("server.pem"));
+        run(&mut openssl).ok().trim().replace("serial=", "").to_lowercase()
+    };
+    assert_eq!(listed[0]["serial"].as_str(), Some(&*serial(new.path())), "{listed}");
 }
 
 /// No handshake fails while a daemon takes over from another, nor right after a start.

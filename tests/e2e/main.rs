@@ -31,12 +31,15 @@ mod output;
 mod commands;
 mod domains;
 mod entry;
+mod h2c;
 mod hostile;
 mod https;
 mod measured;
 mod names;
+mod staple;
 
 mod daemon;
 mod full_disk;
+mod handover;
 mod steady;
 mod upgrade;

@@ -36,6 +36,8 @@ pub(crate) struct Server {
 pub(crate) struct Setup {
     /// The data folder; without it one in a temporary folder.
     pub(crate) data: Option<PathBuf>,
+    /// The binary of the daemon; without it the one that is tested.
+    pub(crate) binary: Option<PathBuf>,
     /// Docker's socket; without it the usual one.
     pub(crate) docker: Option<PathBuf>,
     /// Settings, as variables.
@@ -133,7 +135,8 @@ impl Server {
     /// The command that starts this server's daemon, its log going to the end of the log's file.
     pub(crate) fn daemon(&self) -> Command {
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
-        let mut command = self.command(&["server"]);
+        let binary = self.setup.binary.as_deref().unwrap_or(Path::new(BINARY));
+        let mut command = self.program(binary, &["server"]);
         command.arg("--data").arg(&self.data);
         command.args(["--http", &format!("127.0.0.1:{}", self.edge)]);
         command.args(["--api", "https://127.0.0.1:0,http://127.0.0.1:0"]);
@@ -147,7 +150,11 @@ impl Server {
 
     /// The binary with these arguments, in an environment that has nothing of the tester's own.
     pub(crate) fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_paas"));
+        self.program(Path::new(BINARY), arguments)
+    }
+
+    fn program(&self, binary: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(binary);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("PAAS_") {
                 command.env_remove(name);
@@ -363,4 +370,6 @@ impl Drop for Server {
     }
 }
 
+/// The binary that is tested.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_paas");
 const DEADLINE: Duration = Duration::from_secs(100);

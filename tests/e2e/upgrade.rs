@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The app of these tests: it says `steady`, and says back whatever it hears on a WebSocket.
-const APP: &str = r"
+pub(crate) const APP: &str = r"
 const server = require('node:http').createServer((request, response) => response.end('steady\n'));
 server.on('upgrade', (request, socket) => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
@@ -22,10 +22,10 @@ server.on('upgrade', (request, socket) => {
 server.listen(PORT, '0.0.0.0');";
 
 /// A WebSocket, as far as the edge is concerned: bytes after a switch of protocols.
-struct Socket(TcpStream);
+pub(crate) struct Socket(TcpStream);
 
 impl Socket {
-    fn open(server: &Server) -> Self {
+    pub(crate) fn open(server: &Server) -> Self {
         let mut stream = TcpStream::connect(("127.0.0.1", server.edge())).unwrap();
         let ask = "GET / HTTP/1.1\r\nHost: app.localhost\r\nConnection: Upgrade\r\n\
                    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -42,7 +42,7 @@ impl Socket {
     }
 
     #[track_caller]
-    fn echoes(&mut self, text: &str) {
+    pub(crate) fn echoes(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).unwrap();
         let mut heard = vec![0; text.len()];
         self.0.read_exact(&mut heard).unwrap();

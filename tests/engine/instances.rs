@@ -4,7 +4,7 @@ use bollard::query_parameters as ask;
 use futures_util::StreamExt;
 use paas::{
     engine::{Engine, Signal, docker::DockerSettings},
-    model::{ByteSize, ContainerId, InstanceState},
+    model::{ByteSize, ContainerId, HttpProtocol, InstanceState},
     node,
 };
 
@@ -127,6 +127,7 @@ async fn an_instance_is_reached_at_its_address() {
     world.docker.start(&spec).await.unwrap();
     let seen = world.only().await;
     let mut target = node::ProbeTarget {
+        protocol: HttpProtocol::Http1,
         address: seen.address.unwrap(),
         port: 8080,
         path: Some("/".to_owned()),

@@ -124,7 +124,7 @@ async fn another_apps_instance_cannot_be_reached() {
     let named = Named::new().await;
     let bank = named.instance("bank", 1, "echo hello | nc -l -p 8080").await;
     let address = bank.address.unwrap();
-    let script = format!("nc -w 2 {address} 8080 </dev/null; echo ended $?");
+    let script = format!("nc -w 2 {address} 8080 </dev/null 2>&1; echo ended $?");
     let shop = named.instance("shop", 1, &script).await;
     let ended = eventually("it has tried", || async {
         let all = named.world.docker.instances().await.unwrap();

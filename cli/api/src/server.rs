@@ -17,6 +17,15 @@ pub struct Server {
     /// The edge's base URL, with its port where that is not the scheme's own, for example
     /// `http://localhost:8080`.
     pub edge_url: String,
+    /// Where the edge listens for plain HTTP: `0.0.0.0:80`.
+    #[serde(default)]
+    pub http: Vec<String>,
+    /// Where it listens for HTTPS; nowhere if that is off.
+    #[serde(default)]
+    pub https: Vec<String>,
+    /// Where the DNS server answers, on UDP and TCP; nowhere if it is off.
+    #[serde(default)]
+    pub dns: Vec<String>,
     /// Why the container engine can not be used, if it can not.
     pub engine_fault: Option<String>,
     /// Its version, if it can.

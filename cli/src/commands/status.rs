@@ -43,6 +43,10 @@ fn summary(server: &Server) -> Table {
     table.row(["Server".to_owned(), format!("{}, paas {}", server.node, server.version)]);
     table.row(["You are".to_owned(), server.user.clone()]);
     table.row(["Edge".to_owned(), format!("{}, apps at *.{}", server.edge_url, server.domain)]);
+    let listening = [("HTTP", &server.http), ("HTTPS", &server.https), ("DNS", &server.dns)];
+    for (name, addresses) in listening.into_iter().filter(|(_, addresses)| !addresses.is_empty()) {
+        table.row([name.to_owned(), format!("at {}", addresses.join(", "))]);
+    }
     let engine = match (&server.engine_fault, &server.engine_version) {
         (Some(fault), _) => format!("not usable: {fault}"),
         (None, Some(version)) => format!("Docker {version}"),

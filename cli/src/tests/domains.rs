@@ -2,7 +2,7 @@
 
 use api::{Certificate, DnsSetting, Domain, FaultCode, Pointing};
 
-use super::{User, server::Server};
+use super::{User, certs::certificate, server::Server};
 
 fn domain(name: &str, state: &str) -> Domain {
     let record = |kind: &str, value: &str| DnsSetting {
@@ -23,22 +23,6 @@ fn domain(name: &str, state: &str) -> Domain {
         instead: vec![record("A", "192.0.2.1"), record("AAAA", "2001:db8::1")],
         created_at: "2026-01-10T11:00:00Z".to_owned(),
         by: "admin".to_owned(),
-    }
-}
-
-fn certificate(name: &str, state: &str) -> Certificate {
-    Certificate {
-        name: name.to_owned(),
-        source: "acme".to_owned(),
-        state: state.to_owned(),
-        reason: None,
-        hint: None,
-        next: None,
-        issuer: None,
-        names: Vec::new(),
-        serial: None,
-        not_before: None,
-        expires: None,
     }
 }
 

@@ -12,6 +12,9 @@ fn about() -> api::Server {
         user: "admin".to_owned(),
         domain: "localhost".to_owned(),
         edge_url: "http://localhost:8080".to_owned(),
+        http: vec!["127.0.0.1:8080".to_owned()],
+        https: Vec::new(),
+        dns: Vec::new(),
         engine_fault: None,
         engine_version: Some("20.10".to_owned()),
         stack: "ready".to_owned(),
@@ -172,10 +175,23 @@ async fn status_says_how_everything_is() {
 Server       one, paas 0.1.0
 You are      admin
 Edge         http://localhost:8080, apps at *.localhost
+HTTP         at 127.0.0.1:8080
 Engine       Docker 20.10
 Base images  ready
 Disk         5.0 GiB free
 Memory       30.0 MiB used by the server
 ";
     user.types("paas status").await.succeeded(expected, "");
+
+    let each = |port: u16| vec![format!("0.0.0.0:{port}"), format!("[::]:{port}")];
+    let open = api::Server { http: each(80), https: each(443), dns: each(53), ..about() };
+    let server = Server::default();
+    server.on("GET /v1/server", &open).on("GET /v1/apps", &Vec::<api::App>::new());
+    let told = User::of(&server.on_tcp().await).types("paas status").await.out;
+    let lines = "\
+HTTP         at 0.0.0.0:80, [::]:80
+HTTPS        at 0.0.0.0:443, [::]:443
+DNS          at 0.0.0.0:53, [::]:53
+";
+    assert!(told.contains(lines), "{told}");
 }

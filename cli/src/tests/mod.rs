@@ -1,5 +1,6 @@
 //! Whole commands against a small real server, over every kind of line.
 
+mod certs;
 mod commands;
 mod deploy;
 mod domains;

@@ -1,19 +1,17 @@
-//! One HTTP/2 connection: it accepts streams, keeps count of them, and knows when to leave.
+//! One HTTP/2 connection: it accepts streams and knows when to leave.
 //!
 //! What is in a stream is not its business. The invariant: it outlives every stream it began, so
 //! that whoever waits for connections waits for requests.
 
-use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use h2::server::{Builder, SendResponse};
-use h2::{Ping, PingPong, Reason, RecvStream};
-use http::Request;
+use h2::server::Builder;
+use h2::{Ping, PingPong, Reason};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::futures::OwnedNotified;
 
@@ -22,55 +20,9 @@ use crate::arrival::Arrival;
 use crate::limits::Limits;
 use crate::worker::Worker;
 
+use super::guard::Breach;
 use super::preface::{self, Begun};
-use super::visit::{self, Kit};
-
-/// What the streams of a connection share with it.
-#[derive(Debug)]
-pub(crate) struct Session {
-    pub(crate) worker: Rc<Worker>,
-    pub(crate) arrival: Arrival,
-    /// Timers and buffers of requests that are over.
-    pub(crate) kits: RefCell<Vec<Kit>>,
-    active: Cell<usize>,
-    begun: Cell<u64>,
-    /// Streams that the client gave up itself.
-    abandoned: Cell<u64>,
-    /// When the last stream ended.
-    quiet_since: Cell<Instant>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Session {
-    /// Counts a stream that is over.
-    pub(crate) fn ended(&self, how: Ended) {
-        self.active.set(self.active.get().saturating_sub(1));
-        if how == Ended::Abandoned {
-            self.abandoned.set(self.abandoned.get() + 1);
-        }
-        if self.active.get() == 0 {
-            self.quiet_since.set(Instant::now());
-            if let Some(waker) = self.waker.borrow_mut().take() {
-                waker.wake();
-            }
-        }
-    }
-
-    /// Opening streams only to reset them makes work for everybody but the client: more than a few,
-    /// and more than half, is no browser that changed its mind (CVE-2023-44487).
-    fn is_abused(&self) -> bool {
-        let most = u64::from(self.worker.shared.limits.stream_resets);
-        self.abandoned.get() > most && self.abandoned.get() * 2 > self.begun.get()
-    }
-}
-
-/// How a stream ended, as far as the connection cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    Properly,
-    /// The client reset it.
-    Abandoned,
-}
+use super::session::{Accepted, Session};
 
 /// Serves a client that agreed on HTTP/2 until it is done, misbehaves, is idle for too long, or the
 /// edge retires.
@@ -81,21 +33,14 @@ where
     let limits = &worker.shared.limits;
     let mut alarm = Alarm::new(limits.head_time);
     let Some(stream) = preface::read(stream, &mut alarm, limits).await else { return };
+    let breach = stream.breach();
     let Some(mut connection) = shake_hands(stream, &mut alarm, limits).await else { return };
-    let session = Rc::new(Session {
-        worker: Rc::clone(&worker),
-        arrival,
-        kits: RefCell::default(),
-        active: Cell::new(0),
-        begun: Cell::new(0),
-        abandoned: Cell::new(0),
-        quiet_since: Cell::new(Instant::now()),
-        waker: RefCell::default(),
-    });
+    let session = Rc::new(Session::new(arrival, Rc::clone(&worker)));
     alarm.set(limits.idle.min(limits.ping));
     let mut keeper = Keeper {
         pings: connection.ping_pong(),
         connection,
+        breach,
         session: Rc::clone(&session),
         retire: Box::pin(worker.retire_notice()),
         alarm,
@@ -105,24 +50,8 @@ where
     poll_fn(|cx| keeper.poll(cx)).await;
     // What was sent is read by nobody any more; the streams see that and end.
     drop(keeper);
-    poll_fn(|cx| session.poll_empty(cx)).await;
-}
-
-impl Session {
-    fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.active.get() == 0 {
-            return Poll::Ready(());
-        }
-        self.watch(cx);
-        Poll::Pending
-    }
-
-    fn watch(&self, cx: &mut Context<'_>) {
-        let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            *waker = Some(cx.waker().clone());
-        }
-    }
+    poll_fn(|cx| session.poll_quiet(cx)).await;
+    session.dismiss();
 }
 
 async fn shake_hands<S>(
@@ -155,6 +84,8 @@ type Connection<S> = h2::server::Connection<Begun<S>, Bytes>;
 /// A connection being served.
 struct Keeper<S> {
     connection: Connection<S>,
+    /// What the guard found.
+    breach: Breach,
     session: Rc<Session>,
     retire: Pin<Box<OwnedNotified>>,
     alarm: Alarm,
@@ -183,14 +114,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Poll::Ready(next) = self.connection.poll_accept(cx) {
             match next {
-                Some(Ok((request, answer))) => self.begin(request, answer),
+                Some(Ok((request, answer))) => self.begin(Accepted { request, answer }),
                 Some(Err(_)) | None => return Poll::Ready(()),
             }
         }
-        self.session.watch(cx);
+        if let Some(reason) = self.breach.take() {
+            self.connection.abrupt_shutdown(reason);
+            return self.linger(cx);
+        }
+        let quiet = self.session.poll_quiet(cx).is_ready();
         let worker = Rc::clone(&self.session.worker);
         let retiring = worker.is_retiring() || self.retire.as_mut().poll(cx).is_ready();
-        let worn = self.session.begun.get() >= worker.shared.limits.connection_requests;
+        let worn = self.session.begun() >= worker.shared.limits.connection_requests;
         if self.state == State::Serving && self.session.is_abused() {
             self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             return self.linger(cx);
@@ -198,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
         if self.state == State::Serving && (retiring || worn) {
             self.leave(cx);
         }
-        if self.state == State::Leaving && self.session.active.get() == 0 {
+        if self.state == State::Leaving && quiet {
             return self.linger(cx);
         }
         while self.alarm.poll(cx).is_ready() {
@@ -209,15 +144,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
         Poll::Pending
     }
 
-    fn begin(&mut self, request: Request<RecvStream>, answer: SendResponse<Bytes>) {
+    fn begin(&mut self, accepted: Accepted) {
         if self.state == State::Lingering {
             self.state = State::Leaving; // it was on its way when the client was asked to leave
         }
-        let session = &self.session;
-        session.active.set(session.active.get() + 1);
-        session.begun.set(session.begun.get() + 1);
-        // In a box: a task is moved around as a whole before it first runs.
-        tokio::task::spawn_local(Box::pin(visit::serve(request, answer, Rc::clone(session))));
+        self.session.begin(accepted);
     }
 
     /// Says that no more streams will be served.
@@ -242,8 +173,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Keeper<S> {
         if self.state == State::Lingering {
             return Verdict::Over;
         }
-        if self.session.active.get() == 0 {
-            let left = idle.saturating_sub(self.session.quiet_since.get().elapsed());
+        if self.session.is_quiet() {
+            self.session.dismiss();
+            let left = idle.saturating_sub(self.session.quiet_for());
             if left.is_zero() {
                 self.leave(cx);
             }

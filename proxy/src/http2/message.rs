@@ -3,7 +3,7 @@
 //! It moves no bytes. Fields that are about one connection stay on theirs.
 
 use http::header::{CONTENT_LENGTH, HOST, TE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, response};
 use httparse::{EMPTY_HEADER, Status};
 
 use crate::body::Body;
@@ -11,6 +11,7 @@ use crate::control::{Control, Length, Version};
 use crate::field::{Field, Fields, MOST_FIELDS, put};
 use crate::head::Malformed;
 
+use super::fields::{add, put_length};
 use super::request::Ending;
 
 /// A request as `h2` takes it.
@@ -67,7 +68,7 @@ pub(crate) fn request(head: &[u8]) -> Result<Ask, Malformed> {
         Length::Chunked => Body::CHUNKED,
     };
     if let Length::Sized(size) = control.length {
-        headers.insert(CONTENT_LENGTH, size.into());
+        put_length(&mut headers, size)?;
     }
     let asked = if method == Method::HEAD { Asked::Head } else { Asked::Whole };
     let mut request = Request::new(());
@@ -86,29 +87,6 @@ fn travels(known: Field) -> bool {
             | Field::Upgrade
             | Field::Hop
     )
-}
-
-fn add(map: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), Malformed> {
-    let name = HeaderName::from_bytes(name).map_err(|_| Malformed::Field)?;
-    let value = HeaderValue::from_bytes(value).map_err(|_| Malformed::Field)?;
-    map.try_append(name, value).map_err(|_| Malformed::Field)?;
-    Ok(())
-}
-
-/// Fields behind a body, with or without the empty line; `None` if there are none.
-pub(crate) fn trailers(lines: &[u8]) -> Result<Option<HeaderMap>, Malformed> {
-    let mut map = HeaderMap::new();
-    for line in lines.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            continue;
-        }
-        let colon = memchr::memchr(b':', line).ok_or(Malformed::Trailer)?;
-        let (name, value) = line.split_at(colon);
-        let value = value.strip_prefix(b":").unwrap_or_default().trim_ascii();
-        add(&mut map, name, value).map_err(|_| Malformed::Trailer)?;
-    }
-    Ok(if map.is_empty() { None } else { Some(map) })
 }
 
 /// Writes an interim response.

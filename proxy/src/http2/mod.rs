@@ -3,19 +3,28 @@
 //!
 //! Frames, windows and header compression are the crate `h2`'s; who may ask what and who answers is
 //! decided by the same code as for HTTP/1.1. In reading order: the connection and its patience
-//! (`connection`), its first bytes (`preface`), one request and its answer (`visit`), its head
-//! (`request`), its stream (`stream`). Then the other side: an upstream's connections (`pool`), an
-//! exchange on one of them (`translator`), its heads (`message`).
+//! (`connection`), its first bytes (`preface`), the frames that no client may send (`guard`,
+//! `blocks`, `hpack`), what its streams share (`session`), one request and its answer (`visit`), its
+//! head (`request`), its stream (`stream`, and what comes in through it: `incoming`). Then the other
+//! side: an upstream's connections (`pool`), an exchange on one of them (`translator`), its heads
+//! (`message`). Both write their fields with `fields`.
 
+mod blocks;
 mod connection;
+mod guard;
+mod hpack;
+mod incoming;
 mod preface;
 mod request;
+mod session;
 mod stream;
 mod visit;
 
 mod message;
 mod pool;
 mod translator;
+
+mod fields;
 
 pub(crate) use connection::serve;
 pub(crate) use pool::Pool;

@@ -1,8 +1,8 @@
 //! The first bytes of an HTTP/2 connection, looked at before `h2` sees them.
 //!
 //! `h2` drops a connection that begins wrongly without a word; a client that only made a mistake
-//! would see a broken TLS stream. And it takes any frame for the first one, which must be SETTINGS.
-//! Not a negotiation: HTTP/2 was agreed on before.
+//! would see a broken TLS stream. Not a negotiation: HTTP/2 was agreed on before. The frames that
+//! follow are the `guard`'s.
 
 use std::future::poll_fn;
 use std::io;
@@ -16,21 +16,23 @@ use crate::limits::Limits;
 use crate::parting;
 use crate::wire::Wire;
 
+use super::guard::{Breach, Guard};
+
 /// RFC 9113 section 3.4.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Where a frame says of what kind it is.
-const KIND: usize = 3;
-const SETTINGS_KIND: u8 = 4;
 
 /// An empty SETTINGS frame, which is how a server begins.
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 /// GOAWAY: no stream was served, because of a `PROTOCOL_ERROR`.
 const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
-/// What `h2` reads in the place of a first frame that is none: SETTINGS of a stream, for which it
-/// ends the connection as it should be ended (RFC 9113 section 6.5).
-const WRONG: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 1];
+const COMPRESSION_ERROR: u8 = 9;
+
+/// Whether this ends with a GOAWAY for a `PROTOCOL_ERROR`.
+fn is_goaway(bytes: &[u8]) -> bool {
+    let last = bytes.last_chunk::<17>();
+    last.is_some_and(|last| matches!(last, [0, 0, 8, 7, 0, 0, 0, 0, 0, .., 0, 0, 0, 1]))
+}
 
 /// A stream whose first bytes were read and are read again.
 #[derive(Debug)]
@@ -38,18 +40,9 @@ pub(crate) struct Begun<S> {
     stream: S,
     first: Vec<u8>,
     at: usize,
-    frame: First,
+    guard: Guard,
     /// Bytes that are still thrown away when the connection ends.
     linger: usize,
-}
-
-/// What is known of the first frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum First {
-    /// Its kind was not read yet: a client may wait for our settings before it sends its own.
-    Awaited,
-    Settings,
-    Wrong,
 }
 
 /// Waits for the preface in time; whoever sends something else is told so.
@@ -66,7 +59,7 @@ where
                 return Poll::Ready(Some(false));
             }
             if length == PREFACE.len() {
-                return Poll::Ready(Some(first_frame(bytes) != First::Wrong));
+                return Poll::Ready(Some(true));
             }
             match wire.poll_fill(cx) {
                 Poll::Ready(Ok(1..)) => {}
@@ -77,9 +70,9 @@ where
     })
     .await?;
     if began_well {
-        let first = wire.input.bytes().to_vec();
-        let (frame, linger) = (first_frame(&first), limits.linger_bytes);
-        return Some(Begun { stream: wire.stream, first, at: 0, frame, linger });
+        let (first, guard) = (wire.input.bytes().to_vec(), Guard::new(PREFACE.len()));
+        let linger = limits.linger_bytes;
+        return Some(Begun { stream: wire.stream, first, at: 0, guard, linger });
     }
     wire.output.extend_from_slice(&SETTINGS);
     wire.output.extend_from_slice(&GOAWAY);
@@ -89,34 +82,27 @@ where
     None
 }
 
-/// Looks at what follows the preface.
-fn first_frame(bytes: &[u8]) -> First {
-    match bytes.get(PREFACE.len() + KIND) {
-        None => First::Awaited,
-        Some(&SETTINGS_KIND) => First::Settings,
-        Some(_) => First::Wrong,
-    }
-}
-
 impl<S: AsyncRead + Unpin> Begun<S> {
-    /// Reads until the kind of the first frame is known.
-    fn poll_first_frame(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.frame == First::Awaited {
-            let mut piece = [0; KIND + 1];
-            let mut buffer = ReadBuf::new(&mut piece);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                self.frame = First::Settings; // and then nothing: `h2` sees the end
-            }
-            self.first.extend_from_slice(buffer.filled());
-            if self.frame == First::Awaited {
-                self.frame = first_frame(&self.first);
-            }
-            if self.frame == First::Wrong {
-                self.first.truncate(PREFACE.len());
-                self.first.extend_from_slice(&WRONG);
-            }
+    /// Where it is told what ends the connection.
+    pub(crate) fn breach(&self) -> Breach {
+        self.guard.breach()
+    }
+
+    /// Reads once: what was read before, or more.
+    fn poll_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.at == self.first.len() {
+            self.first = Vec::new();
+            self.at = 0;
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
         }
+        let rest = self.first.get(self.at..).unwrap_or_default();
+        let count = rest.len().min(buffer.remaining());
+        buffer.put_slice(rest.get(..count).unwrap_or_default());
+        self.at += count;
         Poll::Ready(Ok(()))
     }
 
@@ -144,19 +130,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.at == this.first.len() {
-            ready!(this.poll_first_frame(cx))?;
+        this.guard.read_on();
+        let before = buffer.filled().len();
+        ready!(this.poll_bytes(cx, buffer))?;
+        let bytes = buffer.filled().get(before..).unwrap_or_default();
+        let passed = this.guard.pass(bytes);
+        if passed == bytes.len() {
+            return Poll::Ready(Ok(()));
         }
-        if this.at == this.first.len() {
-            this.first = Vec::new();
-            this.at = 0;
-            return Pin::new(&mut this.stream).poll_read(cx, buffer);
-        }
-        let rest = this.first.get(this.at..).unwrap_or_default();
-        let count = rest.len().min(buffer.remaining());
-        buffer.put_slice(rest.get(..count).unwrap_or_default());
-        this.at += count;
-        Poll::Ready(Ok(()))
+        buffer.set_filled(before + passed);
+        // Nothing would be the end. Whoever waits for more looks for the breach then.
+        if passed == 0 { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 }
 
@@ -166,6 +150,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Begun<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if is_goaway(bytes) && self.guard.is_unreadable() {
+            let mut bytes = bytes.to_vec();
+            bytes.pop();
+            bytes.push(COMPRESSION_ERROR);
+            return Pin::new(&mut self.stream).poll_write(cx, &bytes);
+        }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -184,6 +174,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Begun<S> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [piece] = pieces {
+            return self.poll_write(cx, piece);
+        }
         Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
     }
 

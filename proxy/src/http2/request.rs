@@ -10,7 +10,7 @@ use h2::RecvStream;
 use h2::ext::Protocol;
 use http::header::{COOKIE, SEC_WEBSOCKET_KEY};
 use http::request::Parts;
-use httparse::{EMPTY_HEADER, Header};
+use httparse::Header;
 
 use crate::arrival::Arrival;
 use crate::control::Version;
@@ -18,8 +18,9 @@ use crate::field::{Fields, MOST_FIELDS};
 use crate::head::Malformed;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
-use crate::request::{Frame, Head, Request};
-use crate::target::Target;
+use crate::request::Request;
+use crate::request_head::{Frame, Head};
+use crate::target::{Scheme, Target};
 
 /// Whether a stream ended with its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,9 @@ pub(crate) fn read(
     let frame = match (parts.extensions.get::<Protocol>().map(Protocol::as_str), ending) {
         (Some("websocket"), _) if method == "CONNECT" => Frame::Tunnel("websocket"),
         (Some(_), _) => return Err(Refusal::Method),
+        (None, _) if method == "CONNECT" && parts.uri.authority().is_none() => {
+            return Err(Refusal::Malformed(Malformed::HostMissing)); // RFC 9113 section 8.5
+        }
         (None, _) if method == "CONNECT" => return Err(Refusal::Method),
         (None, Ending::WithHead) => Frame::Ended,
         (None, Ending::Later) => Frame::Open,
@@ -54,29 +58,24 @@ pub(crate) fn read(
     let target = target(parts, method, limits)?;
     let cookies = join_cookies(parts);
     let key = matches!(frame, Frame::Tunnel(_)).then(websocket_key);
-    let mut fields = [EMPTY_HEADER; MOST_FIELDS];
-    let mut free = fields.iter_mut();
-    let mut count = 0;
-    let mut add = |name, value| {
-        let free = free.next().ok_or(Refusal::HeadTooLong)?;
-        *free = Header { name, value };
-        count += 1;
-        Ok(())
-    };
+    let mut fields = Vec::with_capacity(parts.headers.len() + 2);
     for (name, value) in &parts.headers {
         let skipped =
             (name == COOKIE && cookies.is_some()) || (name == SEC_WEBSOCKET_KEY && key.is_some());
         if !skipped {
-            add(name.as_str(), checked(value.as_bytes())?)?;
+            fields.push(Header { name: named(name.as_str())?, value: checked(value.as_bytes())? });
         }
     }
     if let Some(cookies) = &cookies {
-        add("cookie", cookies)?;
+        fields.push(Header { name: "cookie", value: cookies });
     }
     if let Some(key) = &key {
-        add("sec-websocket-key", key.as_bytes())?;
+        fields.push(Header { name: "sec-websocket-key", value: key.as_bytes() });
     }
-    let fields = Fields::of(fields.get(..count).unwrap_or_default());
+    if fields.len() > MOST_FIELDS {
+        return Err(Refusal::HeadTooLong);
+    }
+    let fields = Fields::of(&fields);
     Head { method, target, version: Version::Http2, frame, fields }.understand(arrival, at, out)
 }
 
@@ -88,6 +87,11 @@ fn target<'b>(parts: &'b Parts, method: &str, limits: &Limits) -> Result<Target<
     }
     if !path.starts_with('/') && path != "*" {
         return Err(Refusal::Malformed(Malformed::Target));
+    }
+    // `h2` forgets the scheme where there is no authority.
+    if parts.uri.authority().is_some() {
+        let scheme = parts.uri.scheme_str().unwrap_or_default();
+        Scheme::of(scheme).map_err(Refusal::Malformed)?;
     }
     let method = if method == "CONNECT" { "GET" } else { method };
     let target = Target::parse(path, method).map_err(Refusal::Malformed)?;
@@ -106,14 +110,27 @@ fn join_cookies(parts: &Parts) -> Option<Vec<u8>> {
     Some(joined)
 }
 
+/// A name that is a token: `http` takes a quotation mark for a letter of one.
+fn named(name: &str) -> Result<&str, Refusal> {
+    match memchr::memchr(b'"', name.as_bytes()) {
+        Some(_) => Err(Refusal::Malformed(Malformed::Field)),
+        None => Ok(name),
+    }
+}
+
 /// A value without blanks around it: HTTP/1.1 drops them, HTTP/2 forbids them (section 8.2.1), and
 /// `h2` knows of no control characters but these two.
 fn checked(value: &[u8]) -> Result<&[u8], Refusal> {
-    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    if blank(value.first()) || blank(value.last()) {
+    if has_blanks_around(value) {
         return Err(Refusal::Malformed(Malformed::Field));
     }
     Ok(value)
+}
+
+/// Whether there is a blank where HTTP/2 allows none.
+pub(crate) fn has_blanks_around(value: &[u8]) -> bool {
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    blank(value.first()) || blank(value.last())
 }
 
 /// What a WebSocket server over HTTP/1.1 must be sent and nobody looks at: sixteen random bytes in

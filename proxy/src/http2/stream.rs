@@ -1,35 +1,32 @@
 //! One HTTP/2 stream as the client of an exchange.
 //!
-//! It knows frames and windows, and nothing of upstreams. What is read is passed on from where
-//! `h2` put it, and its window is given back only when the upstream took it; what is written waits
-//! for the client's window. The invariant: a stream whose answer has begun ends with `END_STREAM`
+//! It knows frames and windows, and nothing of upstreams. What is written waits for the client's
+//! window. The invariant: a stream whose answer has begun ends with `END_STREAM`
 //! only if the answer came across whole.
 
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use crate::body::{self, Body};
 use crate::control::Persistence;
-use crate::field::put;
 use crate::head::Malformed;
 use crate::pages;
 use crate::party::{Client, Party, Told};
 use crate::pump::Encoding;
 use crate::response::Head;
 
+use super::fields;
+use super::incoming::Incoming;
+
 /// A request's stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    incoming: RecvStream,
-    /// What was read and not consumed.
-    piece: Bytes,
-    /// The trailer section that came behind the body, with its empty line.
-    trailers: Vec<u8>,
+    incoming: Incoming,
     answer: Answer,
     output: Vec<u8>,
     end: End,
@@ -64,9 +61,7 @@ enum End {
 impl Stream {
     pub(crate) fn new(incoming: RecvStream, answer: SendResponse<Bytes>) -> Self {
         Self {
-            incoming,
-            piece: Bytes::new(),
-            trailers: Vec::new(),
+            incoming: Incoming::new(incoming),
             answer: Answer::Awaited(answer),
             output: Vec::new(),
             end: End::Open,
@@ -91,14 +86,10 @@ impl Stream {
 
     /// Puts a whole answer of the edge's own.
     pub(crate) fn put_answer(&mut self, answer: &pages::Answer) -> Result<(), Malformed> {
-        let mut response = Response::new(());
-        let status = StatusCode::from_u16(answer.status);
-        *response.status_mut() = status.map_err(|_| Malformed::FirstLine)?;
-        for field in &answer.fields {
-            add(response.headers_mut(), field.name.as_bytes(), field.value.as_bytes())
-                .ok_or(Malformed::Field)?;
-        }
-        self.begin(response, if answer.body.is_empty() { Last::Head } else { Last::None })?;
+        self.begin(
+            fields::of_answer(answer)?,
+            if answer.body.is_empty() { Last::Head } else { Last::None },
+        )?;
         self.output.extend_from_slice(answer.body.as_bytes());
         self.put_end(Encoding::Plain, &[])
     }
@@ -106,7 +97,10 @@ impl Stream {
     fn begin(&mut self, response: Response<()>, last: Last) -> Result<(), Malformed> {
         let Answer::Awaited(answer) = &mut self.answer else { return Err(Malformed::Interim) };
         // It fails only if the client has reset the stream; whoever polls it next will see that.
-        if let Ok(stream) = answer.send_response(response, last == Last::Head) {
+        if let Ok(mut stream) = answer.send_response(response, last == Last::Head) {
+            // As a rule there is room for what follows, and then nobody is waiting: whoever finds
+            // it must not be woken by that.
+            let _ = stream.poll_reset(&mut Context::from_waker(Waker::noop()));
             self.answer = Answer::Begun(stream);
             if last == Last::Head {
                 self.end = End::Sent;
@@ -168,46 +162,31 @@ enum Last {
 
 impl Party for Stream {
     fn unread(&self) -> &[u8] {
-        &self.piece
+        self.incoming.unread()
     }
 
     fn consume(&mut self, count: usize) {
-        let count = count.min(self.piece.len());
-        self.piece.advance(count);
-        // It fails only on a stream that is over.
-        let _ = self.incoming.flow_control().release_capacity(count);
+        self.incoming.consume(count);
     }
 
     fn has_room(&self) -> bool {
-        self.piece.is_empty()
+        self.incoming.unread().is_empty()
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        loop {
-            match ready!(self.incoming.poll_data(cx)) {
-                Some(Ok(piece)) if piece.is_empty() => {}
-                Some(Ok(piece)) => {
-                    let count = piece.len();
-                    self.moved += count as u64;
-                    self.piece = piece;
-                    return Poll::Ready(Ok(count));
-                }
-                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
-                None => break,
-            }
+        let filled = self.incoming.poll_fill(cx);
+        if let Poll::Ready(Ok(count)) = filled {
+            self.moved += count as u64;
         }
-        let trailers = ready!(self.incoming.poll_trailers(cx)).map_err(io::Error::other)?;
-        if let Some(trailers) = trailers {
-            for (name, value) in &trailers {
-                put(&mut self.trailers, name.as_str(), value.as_bytes());
-            }
-            self.trailers.extend_from_slice(b"\r\n");
-        }
-        Poll::Ready(Ok(0))
+        filled
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.incoming.poll_end(cx)
     }
 
     fn trailers(&self) -> &[u8] {
-        &self.trailers
+        self.incoming.trailers()
     }
 
     fn output(&mut self) -> &mut Vec<u8> {
@@ -226,7 +205,7 @@ impl Party for Stream {
         if matches!(self.end, End::Open) {
             let mut lines = Vec::new();
             body::put_trailers(trailers, &mut lines)?;
-            self.end = End::Due(fields(&lines)?);
+            self.end = End::Due(fields::of_lines(&lines)?);
         }
         Ok(())
     }
@@ -269,13 +248,13 @@ impl Client for Stream {
     fn put_interim(&mut self, head: &Head<'_, '_>) -> Result<(), Malformed> {
         if let Answer::Awaited(answer) = &mut self.answer {
             // As with a final head: the next poll sees a stream that is gone.
-            let _ = answer.send_informational(response(head)?);
+            let _ = answer.send_informational(fields::of_head(head)?);
         }
         Ok(())
     }
 
     fn put_switched(&mut self, head: &Head<'_, '_>, _: &str) -> Result<(), Malformed> {
-        let mut response = response(head)?;
+        let mut response = fields::of_head(head)?;
         *response.status_mut() = StatusCode::OK;
         // It answers the key that the edge made up.
         response.headers_mut().remove(http::header::SEC_WEBSOCKET_ACCEPT);
@@ -286,63 +265,13 @@ impl Client for Stream {
         if self.kind == Asked::Tunnel && (200..300).contains(&head.status) {
             return Err(Malformed::Switch);
         }
-        let mut response = response(head)?;
+        let mut response = fields::of_head(head)?;
         if let Some(size) = head.size() {
-            response.headers_mut().insert(http::header::CONTENT_LENGTH, size.into());
+            fields::put_length(response.headers_mut(), size)?;
         }
         self.begin(response, if body == Body::EMPTY { Last::Head } else { Last::None })?;
         Ok(Told { encoding: Encoding::Plain, persistence: Persistence::KeepAlive })
     }
-
-    fn is_committed(&self) -> bool {
-        matches!(self.answer, Answer::Begun(_))
-    }
-}
-
-/// The head in the types that `h2` takes.
-fn response(head: &Head<'_, '_>) -> Result<Response<()>, Malformed> {
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::from_u16(head.status).map_err(|_| Malformed::FirstLine)?;
-    let map = response.headers_mut();
-    map.reserve(TYPICAL);
-    let mut valid = true;
-    head.each_field(|name, value| valid &= add(map, name.as_bytes(), value).is_some());
-    if valid { Ok(response) } else { Err(Malformed::Field) }
-}
-
-/// The fields of an answer that an app sends as a rule, with those of the edge.
-const TYPICAL: usize = 12;
-
-fn add(map: &mut HeaderMap, name: &[u8], value: &[u8]) -> Option<()> {
-    let mut value = HeaderValue::from_bytes(value).ok()?;
-    let name = if name.eq_ignore_ascii_case(REQUEST_ID.as_bytes()) {
-        // Not a secret, but no two are alike: in the table of fields that both ends remember, it
-        // would only push out what comes again.
-        value.set_sensitive(true);
-        HeaderName::from_static(REQUEST_ID)
-    } else {
-        HeaderName::from_bytes(name).ok()?
-    };
-    map.try_append(name, value).ok()?;
-    Some(())
-}
-
-const REQUEST_ID: &str = "x-request-id";
-
-/// Lines of fields as a map; `None` if there are none.
-fn fields(lines: &[u8]) -> Result<Option<HeaderMap>, Malformed> {
-    if lines.is_empty() {
-        return Ok(None);
-    }
-    let mut map = HeaderMap::new();
-    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let colon = memchr::memchr(b':', line).ok_or(Malformed::Trailer)?;
-        let (name, value) = line.split_at(colon);
-        let value = value.strip_prefix(b": ").unwrap_or_default();
-        add(&mut map, name, value).ok_or(Malformed::Trailer)?;
-    }
-    Ok(Some(map))
 }
 
 fn gone() -> io::Error {

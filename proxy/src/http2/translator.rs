@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::body::{Body, Step};
 use crate::head::{self, Found};
 
+use super::fields;
 use super::message;
 use super::request::Ending;
 
@@ -113,7 +114,7 @@ impl Translator {
                         }
                         Step::End { skip, trailers } => {
                             let lines = self.written.get(..trailers).unwrap_or_default();
-                            match message::trailers(lines).map_err(io::Error::other)? {
+                            match fields::of_lines(lines).map_err(io::Error::other)? {
                                 Some(fields) => stream.send_trailers(fields),
                                 None => stream.send_data(Bytes::new(), true),
                             }

@@ -4,28 +4,25 @@
 //! request. What is malformed resets its stream (RFC 9113 section 8.1.1); what is only refused is
 //! answered with the same pages as over HTTP/1.1.
 
-use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use bytes::Bytes;
-use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
-use http::Request as Received;
+use h2::Reason;
 
-use crate::access_log::{Abort, Record};
 use crate::alarm::Alarm;
 use crate::body::Extent;
 use crate::forward::{After, Turn};
+use crate::limits::Limits;
 use crate::pages::{Format, Page, Part};
 use crate::parting;
+use crate::record::{Abort, Record};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::request_id::RequestId;
 use crate::rules::Passage;
 
-use super::connection::{Ended, Session};
 use super::request::{self, Ending};
+use super::session::{Accepted, Ended, Session};
 use super::stream::{Asked, Stream};
 
 /// What one request needs and the next can use again.
@@ -36,39 +33,31 @@ pub(crate) struct Kit {
     head: Vec<u8>,
 }
 
+impl Kit {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { alarm: Alarm::new(limits.head_time), head: Vec::new() }
+    }
+}
+
 /// Serves one stream.
-pub(crate) async fn serve(
-    received: Received<RecvStream>,
-    answer: SendResponse<Bytes>,
-    session: Rc<Session>,
-) {
-    let limits = &session.worker.shared.limits;
-    let kept = session.kits.borrow_mut().pop();
-    let kit = kept.unwrap_or_else(|| Kit { alarm: Alarm::new(limits.head_time), head: Vec::new() });
-    let mut visit = Visit { session: &session, kit };
-    let how = visit.serve(received, answer).await;
-    let Visit { mut kit, .. } = visit;
+pub(crate) async fn serve(accepted: Accepted, session: &Session, kit: &mut Kit) -> Ended {
     kit.head.clear();
-    session.kits.borrow_mut().push(kit);
-    session.ended(how);
+    Visit { session, kit }.serve(accepted).await
 }
 
 struct Visit<'a> {
     session: &'a Session,
-    kit: Kit,
+    kit: &'a mut Kit,
 }
 
 impl Visit<'_> {
-    async fn serve(
-        &mut self,
-        received: Received<RecvStream>,
-        answer: SendResponse<Bytes>,
-    ) -> Ended {
+    async fn serve(&mut self, accepted: Accepted) -> Ended {
         let started = Instant::now();
         let worker = &self.session.worker;
         let arrival = &self.session.arrival;
         let mut record = Record::begun((worker.shared.clock)(), arrival);
-        let (parts, incoming) = received.into_parts();
+        let Accepted { request, answer } = accepted;
+        let (parts, incoming) = request.into_parts();
         let ending = Ending::of(&incoming);
         let mut stream = Stream::new(incoming, answer);
         let limits = &worker.shared.limits;
@@ -107,7 +96,7 @@ impl Visit<'_> {
         let how = self.conclude(after, &request, &passage, &mut stream, &mut record).await;
         if worker.log.is_read() {
             record.total = started.elapsed();
-            record.request_id = request.id.into_text();
+            record.request_id = request.id.as_str().into();
             worker.log.push(record);
         }
         how
@@ -160,7 +149,7 @@ impl Visit<'_> {
             self.say(&page, stream).await;
         }
         record.refused(refusal);
-        record.request_id = id.into_text();
+        record.request_id = id.as_str().into();
         worker.log.push(record);
     }
 

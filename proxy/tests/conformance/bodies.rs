@@ -28,6 +28,16 @@ fn body_lengths() {
             ("9112 6.3 twice the same", ": 1\r\nContent-Length: 1\r\n\r\na", 200, 1),
             ("9112 6.3 different", ": 1\r\nContent-Length: 2\r\n\r\nab", 400, 0),
             ("9112 6.3 a list", ": 5, 5\r\n\r\nhello", 400, 0),
+            ("9112 6.3 a list that ends early", ": 5,\r\n\r\nhello", 400, 0),
+            (
+                "9112 6.3 the third is different",
+                ": 5\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+                400,
+                0,
+            ),
+            ("9110 8.6 a parameter", ": 5;a\r\n\r\nhello", 400, 0),
+            ("9110 8.6 digits of another script", ": \u{665}\r\n\r\nhello", 400, 0),
+            ("9110 8.6 a vertical tab", ": \u{b}5\r\n\r\nhello", 400, 0),
             ("9110 8.6 a sign", ": +5\r\n\r\nhello", 400, 0),
             ("9110 8.6 negative", ": -1\r\n\r\n", 400, 0),
             ("9110 8.6 hexadecimal", ": 0x5\r\n\r\nhello", 400, 0),
@@ -62,7 +72,21 @@ fn transfer_codings() {
             ("9112 6.1 both", &first, 400, 0),
             ("9112 6.1 not chunked", ": gzip\r\n\r\n", 400, 0),
             ("9112 6.1 not last", ": chunked, gzip\r\n\r\n", 400, 0),
-            ("9112 6.1 another first", ": gzip, chunked\r\n\r\n0\r\n\r\n", 400, 0),
+            ("9112 6.1 another first", ": gzip, chunked\r\n\r\n0\r\n\r\n", 501, 0),
+            ("9112 6.1 an unknown one first", ": x, chunked\r\n\r\n0\r\n\r\n", 501, 0),
+            (
+                "9112 6.1 the same in two fields",
+                ": gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                501,
+                0,
+            ),
+            ("9112 6.1 unknown", ": x\r\n\r\n", 400, 0),
+            ("9112 6.1 two words", ": chunked x\r\n\r\n0\r\n\r\n", 400, 0),
+            ("9112 6.1 another word", ": xchunked\r\n\r\n0\r\n\r\n", 400, 0),
+            ("9112 6.1 NUL", ": chunked\u{0}\r\n\r\n0\r\n\r\n", 400, 0),
+            ("9112 5.2 folded", ":\r\n chunked\r\n\r\n0\r\n\r\n", 400, 0),
+            ("9110 5.6.1 empty elements", ": ,chunked,\r\n\r\n0\r\n\r\n", 200, 1),
+            ("9110 5.6.1 nothing but", ": ,\r\n\r\n0\r\n\r\n", 400, 0),
             ("9112 7 identity", ": identity\r\n\r\n", 400, 0),
             ("9112 6.1 twice", ": chunked, chunked\r\n\r\n0\r\n\r\n", 400, 0),
             ("9112 6.1 twice", ": chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, 0),
@@ -73,7 +97,9 @@ fn transfer_codings() {
         ],
     );
     let old = "POST / HTTP/1.0\r\n~Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    check(&[("9112 6.1 in HTTP/1.0", old, 400, 0)]);
+    let both =
+        "POST / HTTP/1.0\r\n~Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    check(&[("9112 6.1 in HTTP/1.0", old, 400, 0), ("9112 6.1 in HTTP/1.0", both, 400, 0)]);
 }
 
 #[test]
@@ -85,6 +111,26 @@ fn chunked_bodies() {
         ("9112 7.1 leading zeros", "0005\r\nhello\r\n000\r\n\r\n", 200, 1),
         ("9112 7.1.1 an extension", "5;a=b\r\nhello\r\n0;c\r\n\r\n", 200, 1),
         ("9112 7.1.1 a quoted extension", "5;a=\"b c\"\r\nhello\r\n0\r\n\r\n", 200, 1),
+        ("9112 7.1 many zeros", "00000000000000000005\r\nhello\r\n0\r\n\r\n", 200, 1),
+        ("9110 5.6.3 bad blanks", "5 ; a = b\r\nhello\r\n0\r\n\r\n", 200, 1),
+        ("9112 7.1.1 several", "5;a;b=c;d=\"\\\";e\"\r\nhello\r\n0\r\n\r\n", 200, 1),
+        ("9112 7.1.1 a quote without end", "5;a=\"b\r\nhello\r\n0\r\n\r\n", 400, 0),
+        ("9112 7.1.1 a line end in quotes", "5;a=\"\r\n\"\r\nhello\r\n0\r\n\r\n", 400, 0),
+        ("9112 7.1.1 no name", "5;=b\r\nhello\r\n0\r\n\r\n", 400, 0),
+        ("9112 7.1.1 no value", "5;a=\r\nhello\r\n0\r\n\r\n", 400, 0),
+        ("9112 7.1.1 CR in an extension", "5;a\rb\r\nhello\r\n0\r\n\r\n", 400, 0),
+        ("9112 7.1.1 NUL in an extension", "5;a\u{0}\r\nhello\r\n0\r\n\r\n", 400, 0),
+        ("9112 7.1 a tab first", "\t5\r\nhello\r\n0\r\n\r\n", 400, 0),
+        ("9112 7.1 a tab last", "5\t\r\nhello\r\n0\r\n\r\n", 400, 0),
+        ("9112 7.1 an underscore", "1_0\r\nhello\r\n0\r\n\r\n", 400, 0),
+        ("9112 7.1 bare CR everywhere", "5\rhello\r0\r\r", 400, 0),
+        ("9112 7.1 bare LF everywhere", "5\nhello\n0\n\n", 400, 0),
+        ("9112 7.1 no end of the data", "5\r\nhello0\r\n\r\n", 400, 0),
+        ("9112 7.1 all bits", "ffffffffffffffff\r\nhello\r\n0\r\n\r\n", 400, 0),
+        ("9112 7.1 CR CR LF", "0\r\r\n\r\n", 400, 0),
+        ("9112 7.1.2 a blank first", "0\r\n A: b\r\n\r\n", 400, 0),
+        ("9112 7.1.2 NUL", "0\r\nA: b\u{0}\r\n\r\n", 400, 0),
+        ("9112 7.1.2 no name", "0\r\n: b\r\n\r\n", 400, 0),
         ("9112 7.1.2 a trailer", "5\r\nhello\r\n0\r\nSum: x\r\n\r\n", 200, 1),
         ("9110 6.5.1 a trailer that frames", "0\r\nContent-Length: 5\r\nHost: b\r\n\r\n", 200, 1),
         ("9112 7.1 no size", "\r\nhello\r\n0\r\n\r\n", 400, 0),

@@ -102,6 +102,13 @@ fn status_lines_and_dates() {
 fn answers_without_a_body() {
     check(&[
         (
+            "9110 9.3.2 HEAD that is not understood has no body either",
+            "HEAD / HTTP/1.1\r\nConnection: close\r\n\r\n",
+            OK,
+            &["HTTP/1.1 400 ", "\r\nContent-Length: "],
+            &["\r\n\r\nT"],
+        ),
+        (
             "9110 9.3.2 HEAD keeps its length and has no body",
             HEAD,
             "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n",
@@ -183,6 +190,20 @@ fn interim_answers() {
             &["HTTP/1.1 103"],
         ),
         (
+            "9110 15.2 and then nothing",
+            GET,
+            "HTTP/1.1 103 Early Hints\r\n\r\n",
+            &["HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 502 "],
+            &[],
+        ),
+        (
+            "9110 15.2 and then nonsense",
+            GET,
+            "HTTP/1.1 103 Early Hints\r\n\r\nnonsense\r\n\r\n",
+            &["HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 502 "],
+            &[],
+        ),
+        (
             "9110 8.6 no length in 1xx",
             GET,
             &format!("HTTP/1.1 103 Early\r\nContent-Length: 9\r\n\r\n{OK}"),
@@ -231,6 +252,20 @@ fn lengths_unknown_to_the_client() {
 #[test]
 fn fields_of_an_answer() {
     check(&[
+        (
+            "9110 15.5.22 to what the client must upgrade",
+            GET,
+            "HTTP/1.1 426 No\r\nConnection: upgrade\r\nUpgrade: x/2\r\nContent-Length: 0\r\n\r\n",
+            &["\r\nConnection: upgrade\r\nUpgrade: x/2\r\n"],
+            &[],
+        ),
+        (
+            "9110 7.8 to what it might is for one hop",
+            GET,
+            "HTTP/1.1 200 OK\r\nConnection: upgrade\r\nUpgrade: x/2\r\nContent-Length: 0\r\n\r\n",
+            &[],
+            &["Upgrade"],
+        ),
         (
             "9110 7.6.1 what is for one hop stops here",
             GET,
@@ -320,6 +355,24 @@ fn what_an_origin_gets_as_it_was() {
             "GET http://app.test:81/a?b HTTP/1.1\r\nHost: app.test:81\r\nConnection: close\r\n\r\n",
             &["GET /a?b HTTP/1.1\r\nHost: app.test:81\r\n"],
             &["http://"],
+        ),
+        (
+            "9112 3.2.2 the host of an absolute target, not of the field",
+            "GET http://APP.test:81/ HTTP/1.1\r\nHost: b.test\r\nConnection: close\r\n\r\n",
+            &["GET / HTTP/1.1\r\nHost: APP.test:81\r\n", "X-Forwarded-Host: APP.test:81\r\n"],
+            &["b.test"],
+        ),
+        (
+            "9112 6.1 a coding among nothing",
+            "POST / HTTP/1.1\r\n~Transfer-Encoding: ,\tChunked ,\r\n\r\n0\r\n\r\n",
+            &["\r\nTransfer-Encoding: chunked\r\n"],
+            &[],
+        ),
+        (
+            "9110 7.6.2 counted down",
+            "OPTIONS / HTTP/1.1\r\nMax-Forwards: 7\r\n~\r\n",
+            &["\r\nMax-Forwards: 6\r\n"],
+            &[],
         ),
         (
             "9112 3.2.4 OPTIONS of the whole server",

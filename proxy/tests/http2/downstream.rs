@@ -15,6 +15,12 @@ use super::link::plan;
 use crate::stage::{Origin, Stage, Then, id};
 use crate::upgrade::echo;
 
+/// A client of a stage with this origin.
+fn visit(origin: &Origin, visit: impl AsyncFnOnce(Http2)) {
+    let stage = Stage::planned(&plan(), &[origin]);
+    run(async { visit(Http2::connect(&stage).await).await });
+}
+
 #[test]
 fn a_request_is_written_for_the_origin_as_any_other() {
     let origin = Origin::ok();
@@ -83,9 +89,7 @@ fn trailers_travel_both_ways() {
     let origin = Origin::saying(
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nSum: 7\r\nHost: evil\r\n\r\n",
     );
-    let stage = Stage::planned(&plan(), &[&origin]);
-    run(async {
-        let mut client = Http2::connect(&stage).await;
+    visit(&origin, async |mut client| {
         let (answer, mut up) = client.open(request(Method::POST, "/")).await.unwrap();
         up.send_data(Bytes::from_static(b"body"), false).unwrap();
         let mut trailers = HeaderMap::new();
@@ -120,9 +124,7 @@ fn interim_answers_go_before_the_final_one() {
     let origin = Origin::saying(
         "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
     );
-    let stage = Stage::planned(&plan(), &[&origin]);
-    run(async {
-        let mut client = Http2::connect(&stage).await;
+    visit(&origin, async |mut client| {
         let (mut answer, mut up) = client.open(request(Method::GET, "/")).await.unwrap();
         up.send_data(Bytes::new(), true).unwrap();
         let interim = poll_fn(|cx| answer.poll_informational(cx)).await.unwrap().unwrap();

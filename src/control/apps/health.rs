@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    model::{ContainerId, Health, HealthCheck},
+    model::{ContainerId, Health, HealthCheck, HttpProtocol},
     node::{ProbeTarget, listening, probe},
 };
 
@@ -31,6 +31,8 @@ pub struct Target {
     pub pid: Option<u32>,
     /// The host name it is asked under.
     pub host: String,
+    /// What it speaks.
+    pub protocol: HttpProtocol,
     /// When an answer is good.
     pub check: HealthCheck,
 }
@@ -96,6 +98,7 @@ async fn ask_for_ever(target: Target, health: Arc<Mutex<Health>>, changed: Arc<N
             port: target.address.port(),
             host: target.host.clone(),
             path: target.check.path.clone(),
+            protocol: target.protocol,
             timeout: target.check.timeout,
         })
         .await;

@@ -226,6 +226,7 @@ impl<E: Engine> Apps<E> {
                     address: SocketAddr::new(address, port),
                     pid: instance.pid,
                     host: format!("{name}.{}", self.ground.domain),
+                    protocol: state.protocol_of(instance.incarnation, &instance.slot),
                     check: process.health.clone(),
                 };
                 targets.insert(instance.id.clone(), target);

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        App, AppName, HttpSettings, Incarnation, Instance, Process, Release, ReleaseVersion,
-        Rollout, Slot,
+        App, AppName, HttpProtocol, HttpSettings, Incarnation, Instance, Process, Release,
+        ReleaseVersion, Rollout, Slot,
     },
     store::{StoreError, View},
 };
@@ -66,6 +66,12 @@ impl AppState {
     pub fn http(&self) -> Option<&HttpSettings> {
         let current = self.app.current?;
         self.releases.get(&current.release).map(|release| &*release.deploy.http)
+    }
+
+    /// What an instance speaks: its own release says it, which may not be the current one.
+    pub fn protocol_of(&self, incarnation: Incarnation, slot: &Slot) -> HttpProtocol {
+        let release = self.releases.get(&incarnation.release).filter(|_| slot.process.is_web());
+        release.map(|release| release.deploy.http.protocol).unwrap_or_default()
     }
 
     /// What is to become current, while a rollout is under way.

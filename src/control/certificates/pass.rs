@@ -17,6 +17,7 @@ use super::{
     board::Board,
     budget::Limits,
     execute::{Executor, Job},
+    issuer,
     plan::{Situation, Step, plan},
     presented, records,
     wanted::{Platform, Wanted},
@@ -26,8 +27,8 @@ use crate::{
     acme, clock,
     control::task::Task,
     model::{
-        AcmeAccount, Certificate, CertificateHistory, CertificateSource, DomainName, Timestamp,
-        zone::Proofs,
+        AcmeAccount, Certificate, CertificateHistory, CertificateSource, DomainName, IssuerWord,
+        Timestamp, zone::Proofs,
     },
     store::{SealingKey, Store, StoreError, View},
     telemetry::chain,
@@ -69,7 +70,8 @@ type Ended = Result<(Id, Result<(), StoreError>), JoinError>;
 pub struct Certificates {
     executor: Arc<Executor>,
     commits: watch::Receiver<u64>,
-    /// The orders being carried out. Dropped, they are cut off, which loses nothing.
+    /// The orders being carried out, and the questions to issuers. Dropped, they are cut off, which
+    /// loses nothing.
     orders: JoinSet<Result<(), StoreError>>,
     /// The questions about renewal that are under way.
     questions: JoinSet<()>,
@@ -108,20 +110,27 @@ impl Certificates {
     }
 
     /// Presents every certificate that is issued; those whose key does not open are wanted anew.
-    async fn present(&mut self, certificates: &[Certificate]) -> Result<(), StoreError> {
+    async fn present(
+        &mut self,
+        certificates: &[Certificate],
+        words: &[IssuerWord],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let (mut new, mut keep, mut lost) = (Vec::new(), BTreeSet::new(), Vec::new());
         for certificate in certificates {
             let Some(issued) = &certificate.issued else { continue };
             let Ok(host) = certificate.name.as_str().parse::<proxy::Pattern>() else { continue };
-            if self.executor.board.presents(&host, &issued.key.0) {
+            let word = issuer::word(words, certificate, now);
+            let mark = presented::mark(issued, word);
+            if self.executor.board.presents(&host, &mark) {
                 keep.insert(host);
                 continue;
             }
-            match presented::open(&self.executor.sealing, certificate, issued) {
+            match presented::open(&self.executor.sealing, certificate, issued, word) {
                 Some(usable) => {
                     self.unusable.remove(&certificate.name);
                     keep.insert(host.clone());
-                    new.push((host, issued.key.0.clone(), usable));
+                    new.push((host, mark.into_owned(), usable));
                 }
                 None if certificate.source == CertificateSource::Acme => lost.push(certificate),
                 None => self.unusable(&certificate.name),
@@ -166,6 +175,12 @@ impl Certificates {
                 self.start(Job { name, directory: None, app, zones: zones.to_vec() });
                 Ok(())
             }
+            Step::AskIssuer(name) => {
+                let (executor, about) = (Arc::clone(&self.executor), name.clone());
+                let asking = self.orders.spawn(async move { executor.ask_issuer(&about).await });
+                self.busy.insert(asking.id(), name);
+                Ok(())
+            }
             Step::AskWindow(name) => {
                 self.asked.insert(name.clone(), now);
                 let executor = Arc::clone(&self.executor);
@@ -189,7 +204,7 @@ impl Certificates {
             Err(error) => (error.id(), Some(error.to_string())),
         };
         if let (Some(name), Some(fault)) = (self.busy.remove(&id), fault) {
-            tracing::error!(%name, fault, "an order could not be recorded; resting");
+            tracing::error!(%name, fault, "what came of it could not be recorded; resting");
             self.resting.insert(name, clock::now().plus(REST));
         }
     }
@@ -222,7 +237,8 @@ impl Task for Certificates {
         while self.questions.try_join_next().is_some() {}
         let (snapshot, now) = (self.executor.store.snapshot(), clock::now());
         let certificates = snapshot.scan::<Certificate>(&())?;
-        self.present(&certificates).await?;
+        let words = snapshot.scan::<IssuerWord>(&())?;
+        self.present(&certificates, &words, now).await?;
         self.resting.retain(|_, until| *until > now);
         let busy = self.busy.values().chain(self.resting.keys()).cloned().collect();
         let settings = &self.executor.settings;
@@ -232,6 +248,7 @@ impl Task for Certificates {
                 certificates: &certificates,
                 histories: &snapshot.scan::<CertificateHistory>(&())?,
                 accounts: &snapshot.scan::<AcmeAccount>(&())?,
+                words: &words,
                 wanted: &wanted,
                 directories: &settings.directories,
                 limits: &settings.limits,

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     control::certificates::{
         budget::{Ledger, Limits},
+        issuer,
         wanted::Wanted,
     },
     model::{
         AcmeAccount, AppName, Certificate, CertificateHistory, CertificateSource, CertificateState,
-        DomainName, Timestamp,
+        DomainName, IssuerWord, Timestamp,
     },
 };
 
@@ -25,13 +26,15 @@ pub(super) struct Situation<'a> {
     pub(super) histories: &'a [CertificateHistory],
     /// The accounts.
     pub(super) accounts: &'a [AcmeAccount],
+    /// What issuers said of users' own certificates, by name.
+    pub(super) words: &'a [IssuerWord],
     /// What shall be.
     pub(super) wanted: &'a Wanted,
     /// The authorities' directories, the preferred one first; none means that nobody is asked.
     pub(super) directories: &'a [String],
     /// The budgets.
     pub(super) limits: &'a Limits,
-    /// The names whose orders are being worked at.
+    /// The names whose orders are being worked at, or whose issuers are being asked.
     pub(super) busy: &'a BTreeSet<DomainName>,
     /// How many authorities are being asked about a certificate's renewal.
     pub(super) asking: usize,
@@ -73,6 +76,8 @@ pub(super) enum Step {
         /// Who is told.
         app: Option<AppName>,
     },
+    /// The issuer of a user's own certificate is asked whether that stands.
+    AskIssuer(DomainName),
     /// The authority is asked when the certificate is to be renewed.
     AskWindow(DomainName),
 }
@@ -99,6 +104,7 @@ pub(super) fn plan(situation: &Situation<'_>, now: Timestamp) -> Plan {
     planner.records();
     for certificate in situation.certificates {
         planner.alarms(certificate);
+        planner.issuer(certificate);
         planner.certificate(certificate);
     }
     planner.plan
@@ -158,6 +164,28 @@ impl<'a> Planner<'a> {
                 planner.order(name, app.as_ref());
             }),
             CertificateState::Issued => self.issued(certificate, app.as_ref()),
+        }
+    }
+
+    /// What a user brought may have been revoked by its issuer, and only that one knows.
+    fn issuer(&mut self, certificate: &Certificate) {
+        let name = &certificate.name;
+        let over = certificate.issued.as_ref().is_none_or(|issued| issued.not_after <= self.now);
+        if certificate.source != CertificateSource::Supplied || over {
+            return;
+        }
+        let known = issuer::of(self.situation.words, certificate);
+        if let Some(good) = issuer::word(self.situation.words, certificate, self.now) {
+            self.wake(good.until);
+        }
+        let due = known.map_or(Some(self.now), |word| word.next);
+        if let Some(at) = due.filter(|_| !self.situation.busy.contains(name)) {
+            self.due(at, |planner| {
+                if planner.under_way < planner.situation.limits.at_once {
+                    planner.under_way += 1;
+                    planner.plan.steps.push(Step::AskIssuer(name.clone()));
+                }
+            });
         }
     }
 
@@ -226,7 +254,7 @@ impl<'a> Planner<'a> {
         }
         if let Some(days) = latest {
             let name = certificate.name.clone();
-            let app = self.situation.wanted.names.get(&name).cloned().flatten();
+            let app = self.situation.wanted.owner(&name, &issued.names);
             self.plan.steps.push(Step::Alarm { name, days, app });
         }
     }

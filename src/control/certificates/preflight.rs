@@ -6,20 +6,20 @@
 use std::{net::IpAddr, time::Duration};
 
 use proxy::Host;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep};
 
 use super::{
     Executor,
     board::Exhibit,
     failure::Failure,
+    fetch,
     way::{Way, record_name},
     world::Unresolved,
 };
-use crate::model::{DomainName, zone::RecordName};
+use crate::{
+    model::{DomainName, zone::RecordName},
+    pki,
+};
 
 /// Tries out one way to prove a name.
 pub(super) async fn check(
@@ -46,7 +46,7 @@ pub(super) async fn check(
             ));
         }
     };
-    let strangers = strangers(executor, name, &addresses, way).await;
+    let strangers = strangers(executor, name, &addresses, way).await?;
     if strangers.is_empty() {
         return Ok(());
     }
@@ -66,49 +66,42 @@ async fn strangers(
     name: &DomainName,
     addresses: &[IpAddr],
     way: &Way,
-) -> Vec<String> {
+) -> Result<Vec<String>, Failure> {
     let mut unknown: Vec<IpAddr> = addresses.to_vec();
     unknown.sort_unstable();
     unknown.dedup();
     let own = executor.addresses();
     unknown.retain(|address| !own.contains(address));
     unknown.truncate(MOST_ADDRESSES);
+    let mut strangers = Vec::new();
+    let Ok(host) = Host::parse(name.as_str()) else { return Ok(strangers) };
     match way {
         Way::Http { port } => {
-            let Ok(host) = Host::parse(name.as_str()) else { return Vec::new() };
             let text = hex::encode(rand::random::<[u8; 16]>());
             let path = format!("/.well-known/acme-challenge/paas-preflight-{text}");
             let answer = Exhibit::Answer(host, path.as_str().into(), text.as_str().into());
             let shown = executor.show(answer).await;
-            let mut strangers = Vec::new();
             for address in unknown {
-                if !fetched(address, *port, name, &path, &text).await {
+                if !fetch::over_http((address, *port), name, &path, &text).await {
                     strangers.push(address.to_string());
                 }
             }
             drop(shown);
-            strangers
         }
-        // Without addresses that somebody has stated, only the authority can tell.
-        Way::Tls if executor.settings.addresses.is_empty() => Vec::new(),
-        Way::Tls => unknown.iter().map(IpAddr::to_string).collect(),
-        Way::Dns { .. } => Vec::new(),
+        Way::Tls { port } => {
+            let digest = rand::random::<[u8; 32]>();
+            let proof = Exhibit::Challenge(host, pki::proof(name, &digest)?);
+            let shown = executor.show(proof).await;
+            for address in unknown {
+                if !fetch::over_tls((address, *port), name, digest).await {
+                    strangers.push(address.to_string());
+                }
+            }
+            drop(shown);
+        }
+        Way::Dns { .. } => {}
     }
-}
-
-/// Whether the text is found there, as an authority would look for it.
-async fn fetched(address: IpAddr, port: u16, name: &DomainName, path: &str, text: &str) -> bool {
-    let fetch = async {
-        let mut stream = TcpStream::connect((address, port)).await?;
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {name}\r\nUser-Agent: paas-preflight\r\nConnection: close\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(MOST_ANSWER).read_to_end(&mut answer).await?;
-        Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).contains(text))
-    };
-    matches!(timeout(FETCH, fetch).await, Ok(Ok(true)))
+    Ok(strangers)
 }
 
 /// Whether a TXT record that we publish beside this place is seen by the world. Each look uses a
@@ -143,10 +136,6 @@ async fn published(executor: &Executor, place: &RecordName) -> Result<(), Failur
 
 /// A name with more addresses is not one server's.
 const MOST_ADDRESSES: usize = 8;
-/// Bytes of an answer to a preflight.
-const MOST_ANSWER: u64 = 16 * 1024;
-/// For one fetch; an authority is not more patient.
-const FETCH: Duration = Duration::from_secs(10);
 /// For the DNS server to publish, and for resolvers to pass it on.
 const PUBLISHED: Duration = Duration::from_secs(10);
 /// Between two looks.

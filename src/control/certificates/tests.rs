@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::{
     AcmeAccount, Certificate, CertificateHistory, CertificateSource, CertificateState, DomainName,
-    Issued, Sealed, Timestamp,
+    Issued, IssuerWord, Sealed, Timestamp, Vouched,
 };
 
 /// A situation that can be changed and planned again.
@@ -20,6 +20,7 @@ struct Case {
     certificates: Vec<Certificate>,
     histories: Vec<CertificateHistory>,
     accounts: Vec<AcmeAccount>,
+    words: Vec<IssuerWord>,
     wanted: Wanted,
     directories: Vec<String>,
     limits: Limits,
@@ -65,6 +66,11 @@ fn history(text: &str, since: Timestamp) -> CertificateHistory {
     CertificateHistory { name: name(text), since, issued, refused, attempts: 0, faults: 0 }
 }
 
+/// What the issuer of `a.example` said.
+fn word(good: Option<Vouched>, next: Option<Timestamp>) -> IssuerWord {
+    IssuerWord { name: name("a.example"), serial: "1".to_owned(), good, attempts: 0, next }
+}
+
 impl Case {
     fn of(certificates: Vec<Certificate>) -> Self {
         let names = certificates.iter().map(|c| (c.name.clone(), None)).collect();
@@ -72,7 +78,8 @@ impl Case {
             certificates,
             histories: Vec::new(),
             accounts: Vec::new(),
-            wanted: Wanted { names, zones: Vec::new() },
+            words: Vec::new(),
+            wanted: Wanted { names, ..Wanted::default() },
             directories: vec!["first".to_owned(), "second".to_owned()],
             limits: Limits::default(),
             busy: BTreeSet::new(),
@@ -94,6 +101,7 @@ impl Case {
                 certificates: &self.certificates,
                 histories: &self.histories,
                 accounts: &self.accounts,
+                words: &self.words,
                 wanted: &self.wanted,
                 directories: &self.directories,
                 limits: &self.limits,
@@ -124,6 +132,7 @@ fn short(step: &Step) -> String {
         Step::Alarm { name, days, .. } => format!("alarm {name} {days}"),
         Step::Order { name, directory, .. } => format!("order {name} at {directory}"),
         Step::Continue { name, .. } => format!("continue {name}"),
+        Step::AskIssuer(name) => format!("ask the issuer of {name}"),
         Step::AskWindow(name) => format!("ask about {name}"),
     }
 }
@@ -142,6 +151,8 @@ fn a_user_who_brings_a_certificate_is_left_alone() {
     let mut own = issued("a.example");
     own.source = CertificateSource::Supplied;
     let mut case = Case::of(vec![own]);
+    // Its issuer cannot be asked, or is when its time comes: see below.
+    case.words = vec![word(None, None)];
     case.check(day(65), &[], Some(day(70)));
     case.wanted.names.clear();
     case.check(day(65), &[], Some(day(70)));
@@ -274,4 +285,29 @@ fn a_history_goes_when_nothing_in_it_counts() {
     case.histories = vec![history("gone.example", day(1))];
     case.check(day(7), &[], None);
     case.check(day(9), &["forget the history of gone.example"], None);
+}
+
+#[test]
+fn issuers_are_asked_about_what_users_bring_and_in_time() {
+    let own = || Certificate { source: CertificateSource::Supplied, ..issued("a.example") };
+    let mut case = Case::of(vec![own()]);
+    case.directories.clear();
+    case.check(day(1), &["ask the issuer of a.example"], Some(day(70)));
+    let good = Vouched { response: String::new(), from: day(1), until: day(9) };
+    let vouched = word(Some(good), Some(day(5)));
+    case.words = vec![vouched.clone()];
+    case.check(day(1), &[], Some(day(5)));
+    case.check(day(5), &["ask the issuer of a.example"], Some(day(9)));
+    case.busy.insert(name("a.example"));
+    case.check(day(5), &[], Some(day(9)));
+    case.busy.clear();
+    // It names nobody; it is another one; it has ended.
+    case.words = vec![IssuerWord { good: None, next: None, ..vouched.clone() }];
+    case.check(day(5), &[], Some(day(70)));
+    case.words = vec![IssuerWord { serial: "2".to_owned(), ..vouched }];
+    case.check(day(5), &["ask the issuer of a.example"], Some(day(70)));
+    case.check(day(90), &["alarm a.example 1"], None);
+    case.words.clear();
+    case.certificates = vec![issued("a.example")];
+    case.check(day(1), &[], Some(day(70)));
 }

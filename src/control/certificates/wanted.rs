@@ -34,6 +34,8 @@ pub enum ZoneOf {
 pub(super) struct Wanted {
     /// Name → app, where there is one.
     pub(super) names: BTreeMap<DomainName, Option<AppName>>,
+    /// The app behind every registered name, also where its owner brings the certificate.
+    pub(super) owners: BTreeMap<DomainName, AppName>,
     /// The zones that this server answers for, the platform's among them.
     pub(super) zones: Vec<String>,
 }
@@ -49,6 +51,7 @@ impl Wanted {
         let mut wanted = Self { zones, ..Self::default() };
         wanted.add_platform(view, platform)?;
         for domain in view.scan::<Domain>(&())? {
+            wanted.owners.insert(domain.name.clone(), domain.app.clone());
             wanted.names.insert(domain.name, Some(domain.app));
         }
         // What a user's own certificate covers is not asked for as well.
@@ -63,6 +66,16 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// Who is told about the certificate of a name: its app; of one that a user brings, else the
+    /// first app that has a name it covers.
+    pub(super) fn owner(&self, name: &DomainName, covers: &[String]) -> Option<AppName> {
+        let covered = || self.owners.iter().find(|(other, _)| pki::covers(covers, other));
+        match self.names.get(name) {
+            Some(app) => app.clone(),
+            None => self.owners.get(name).or_else(|| covered().map(|(_, app)| app)).cloned(),
+        }
+    }
+
     fn add_platform(&mut self, view: &impl View, platform: &Platform) -> Result<(), StoreError> {
         match platform.zone {
             ZoneOf::Us => {
@@ -75,6 +88,9 @@ impl Wanted {
                 for app in view.scan::<App>(&())? {
                     if app.destroyed_at.is_none() {
                         let name = format!("{}.{}", app.name, platform.domain);
+                        if let Ok(name) = name.parse() {
+                            self.owners.insert(name, app.name.clone());
+                        }
                         self.add(&name, Some(app.name));
                     }
                 }

@@ -29,7 +29,10 @@ pub(super) enum Way {
         port: u16,
     },
     /// A certificate over TLS.
-    Tls,
+    Tls {
+        /// The port on which the authority asks for it.
+        port: u16,
+    },
     /// A TXT record at this name, which is in a zone of ours.
     Dns {
         /// `_acme-challenge.<name>`, or what that is an alias of.
@@ -42,7 +45,7 @@ impl Way {
     pub(super) fn kind(&self) -> ProofKind {
         match self {
             Self::Http { .. } => ProofKind::Http,
-            Self::Tls => ProofKind::Tls,
+            Self::Tls { .. } => ProofKind::Tls,
             Self::Dns { .. } => ProofKind::Dns,
         }
     }
@@ -57,7 +60,7 @@ pub(super) async fn choose(
     let settings = &executor.settings;
     match (name.is_wildcard(), settings.http_port, settings.tls_port) {
         (false, Some(port), _) => Ok(Way::Http { port }),
-        (false, None, Some(_)) => Ok(Way::Tls),
+        (false, None, Some(port)) => Ok(Way::Tls { port }),
         (true, ..) | (false, None, None) => {
             place(executor, name, zones).await.map(|place| Way::Dns { place })
         }
@@ -117,7 +120,7 @@ pub(super) async fn show(
             let path = format!("/.well-known/acme-challenge/{}", proof.token);
             Exhibit::Answer(host()?, path.into(), proof.text.as_str().into())
         }
-        Way::Tls => Exhibit::Challenge(host()?, pki::proof(name, &proof.digest)?),
+        Way::Tls { .. } => Exhibit::Challenge(host()?, pki::proof(name, &proof.digest)?),
         Way::Dns { place } => Exhibit::Text(place.clone(), proof.record.clone()),
     };
     let shown = executor.show(exhibit).await;

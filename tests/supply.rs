@@ -147,6 +147,37 @@ async fn portable_python_comes_from_its_latest_release() {
 }
 
 #[tokio::test]
+async fn rust_is_put_together_from_the_parts_of_its_manifest() {
+    use sha2::{Digest, Sha256};
+    let (mirror, dir) = (Mirror::start(), tempfile::tempdir().unwrap());
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut manifest = "[pkg.rust]\nversion = \"1.99.1 (abc 2026-10-13)\"\n".to_owned();
+    for (part, file) in
+        [("rustc", "bin/rustc"), ("cargo", "bin/cargo"), ("rust-std", "lib/rustlib/x.rlib")]
+    {
+        let archive = tar_gz(&[(&format!("{part}-1.99.1-{triple}/{part}/{file}"), "elf")]);
+        let (name, hash) = (format!("{part}.tar.gz"), hex::encode(Sha256::digest(&archive)));
+        let target = format!("[pkg.{part}.target.{triple}]\nhash = \"{hash}\"");
+        let url = format!("url = \"https://elsewhere.test/dist/{name}\"");
+        manifest = [manifest, target, url, String::new()].join("\n");
+        mirror.put(&format!("/rust/{name}"), Page::Body(archive));
+    }
+    for version in ["stable", "1.99.1"] {
+        let page = Page::Body(manifest.clone().into());
+        mirror.put(&format!("/rust/channel-rust-{version}.toml"), page);
+    }
+    let toolchains = Toolchains::open(dir.path(), only(&mirror)).unwrap();
+    let rust = |range, scheme| ask(Toolchain::Rust, range, scheme);
+    let got = toolchains.provide(&rust("1.80", Scheme::Minimum)).await.unwrap();
+    assert_eq!(got.version, "1.99.1");
+    for file in ["bin/rustc", "bin/cargo", "lib/rustlib/x.rlib"] {
+        assert!(got.path.join(file).is_file(), "{file}");
+    }
+    let error = toolchains.provide(&rust("1.98.7", Scheme::Exact)).await.unwrap_err();
+    assert!(error.nearest.contains(&"1.98.0".to_owned()), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_closed_network_falls_back_to_the_registry() {
     let (mirror, dir) = (Mirror::start(), tempfile::tempdir().unwrap());
     // A port that nothing listens on stands for the official site.

@@ -202,6 +202,24 @@ fn a_site_is_served_by_our_own_binary() {
         "{missing}"
     );
     assert!(answer(port, "/../package.json", "").starts_with("HTTP/1.1 404"));
+    assert!(page.contains("x-content-type-options: nosniff"), "{page}");
+    assert!(answer(port, "/style.css", "").contains("max-age=3600"));
+    let about = answer(port, "/about", "");
+    assert!(about.starts_with("HTTP/1.1 200") && about.contains("text/html"), "{about}");
+    let home = answer(port, "/home?a=b", "");
+    assert!(home.starts_with("HTTP/1.1 301") && home.contains("location: /?a=b"), "{home}");
+    let moved = answer(port, "/pages/about", "");
+    assert!(moved.starts_with("HTTP/1.1 302") && moved.contains("location: /about"), "{moved}");
+    assert!(answer(port, "/_redirects", "").starts_with("HTTP/1.1 404"));
+
+    let site = inside.roots.workspace.join("public");
+    fs::write(site.join("style.css.br"), "compressed").unwrap();
+    let plain = answer(port, "/style.css", "");
+    let small = answer(port, "/style.css", "Accept-Encoding: gzip, br\r\n");
+    assert!(small.contains("content-encoding: br") && small.ends_with("compressed"), "{small}");
+    assert!(small.contains("vary: accept-encoding") && plain.contains("vary:"), "{small}");
+    let etag = |text: &str| text.lines().find(|it| it.starts_with("etag:")).map(str::to_owned);
+    assert!(etag(&plain).is_some() && etag(&plain) != etag(&small), "{plain}");
     assert_eq!(terminate(child), Some(0));
 }
 

@@ -142,6 +142,8 @@ impl<E: BuildEngine> Builder<E> {
         let memory = asked.min(request.limits.most_memory);
         let mut env = self.settings.environment.clone();
         env.extend(request.environment.clone());
+        let own = manifest.build.env.iter();
+        env.extend(own.map(|(key, value)| (key.as_str().to_owned(), value.clone())));
         let known = previous.image.is_some();
         let job = Job {
             app: request.app.to_string(),

@@ -27,6 +27,7 @@ fn small_examples_become_apps_that_answer() {
     let missing = server.get("static-site", "/no/such/page");
     assert_eq!(missing.status, 404);
     assert_eq!(missing.text(), include_str!("../../examples/static-site/public/404.html"));
+    assert_eq!(server.get("static-site", "/home").status, 301);
     let style = server.get("static-site", "/style.css");
     assert!(style.header("content-type").unwrap().starts_with("text/css"), "{style:?}");
     assert!(style.header("etag").is_some(), "{style:?}");
@@ -82,6 +83,26 @@ fn dependencies_come_from_the_registries_of_this_machine() {
     assert_eq!(server.page("node-express", "/"), "Good day from node-express!\n");
     let pages = traffic.all_were_answered();
     assert_eq!(pages.len(), 2, "{pages:?}");
+}
+
+#[test]
+fn other_package_managers_and_frameworks_are_built_as_they_are() {
+    let server = Server::start();
+    server.api("POST", "/v1/apps", br#"{"name":"python-django"}"#);
+    server.paas(&["config", "set", "SECRET_KEY=for-a-test", "-a", "python-django"]).ok();
+    for (example, built, answer) in [
+        ("node-bun", &["bun install", "bun index.ts"] as &[&str], "Hello from node-bun!"),
+        ("node-workspaces", &["in apps/web", "npm prune"], "Hello from node-workspaces!"),
+        ("node-vite", &["is for development", "serving dist"], "Hello from node-vite!"),
+        ("python-django", &["collectstatic", "gunicorn was added"], "Hello from python-django!"),
+    ] {
+        let told = server.deploy(example, sources::example(example).path()).ok();
+        says(&told, built);
+        says(&server.page(example, "/"), &[answer]);
+    }
+    says(&server.page("python-django", "/static/style.css"), &["sans-serif"]);
+    // The browser's app knows the path; no runtime is there to answer.
+    says(&server.page("node-vite", "/a/path/of/the/app"), &["Hello from node-vite!"]);
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub(crate) struct BuildContext {
 pub(crate) const LAUNCH: Types = Types { launch: true, build: false, cache: false };
 /// Part of the image, and visible to later buildpacks.
 pub(crate) const LAUNCH_BUILD: Types = Types { launch: true, build: true, cache: false };
+/// Visible to later buildpacks only.
+pub(crate) const BUILD: Types = Types { launch: false, build: true, cache: false };
 /// Part of the image, and kept for the next build.
 pub(crate) const LAUNCH_CACHE: Types = Types { launch: true, build: false, cache: true };
 /// Kept for the next build only.

@@ -92,6 +92,8 @@ struct Launch<'a> {
 struct LaunchProcess<'a> {
     r#type: &'a str,
     command: &'a [String],
+    #[serde(rename = "working-dir", skip_serializing_if = "Option::is_none")]
+    working_dir: Option<&'a str>,
     default: bool,
 }
 
@@ -100,6 +102,7 @@ impl<'a> Launch<'a> {
         let written = processes.iter().map(|process| LaunchProcess {
             r#type: &process.kind,
             command: &process.command,
+            working_dir: process.working_dir.as_deref(),
             default: process.kind == "web",
         });
         Self { processes: written.collect() }

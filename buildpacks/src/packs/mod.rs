@@ -13,6 +13,7 @@ mod nodejs;
 mod output;
 mod procfile;
 mod python;
+mod rust;
 mod stamp;
 mod static_site;
 mod tool;
@@ -28,8 +29,14 @@ use error::PackError;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 5] =
-    [&nodejs::Nodejs, &python::Python, &go::Go, &static_site::Static, &procfile::Procfile];
+pub(crate) const ALL: [&dyn Buildpack; 6] = [
+    &nodejs::Nodejs,
+    &python::Python,
+    &go::Go,
+    &rust::Rust,
+    &static_site::Static,
+    &procfile::Procfile,
+];
 
 /// What a buildpack of ours can do.
 pub(crate) trait Buildpack: Sync {
@@ -57,18 +64,33 @@ pub(crate) enum Verdict {
 pub(crate) struct Process {
     pub(crate) kind: String,
     pub(crate) command: Vec<String>,
+    /// Where it runs, below the app's folder; none means in it.
+    pub(crate) working_dir: Option<String>,
 }
 
 impl Process {
     /// A process of these words.
     pub(crate) fn new(kind: impl Into<String>, command: &[&str]) -> Self {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
-        Self { kind: kind.into(), command }
+        Self { kind: kind.into(), command, working_dir: None }
     }
 
     /// A process that needs a shell. Bash replaces itself by the last command of such a line, so
     /// that the app still gets its signals.
     pub(crate) fn shell(kind: impl Into<String>, line: &str) -> Self {
         Self::new(kind, &["bash", "-c", line])
+    }
+
+    /// The same in a folder of the app; an empty name is the app's own.
+    pub(crate) fn in_folder(self, dir: &str) -> Self {
+        Self { working_dir: (!dir.is_empty()).then(|| dir.to_owned()), ..self }
+    }
+
+    /// The command as a person would write it.
+    pub(crate) fn shown(&self) -> String {
+        match self.command.as_slice() {
+            [bash, flag, line] if bash == "bash" && flag == "-c" => line.replacen("exec ", "", 1),
+            words => words.join(" "),
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::fs::symlink;
 
 use super::context::LAUNCH;
 use super::{App, BuildContext, Buildpack, PackError, Process, Verdict, output};
+use crate::static_server::Rules;
 
 /// The buildpack `paas/static`.
 #[derive(Debug)]
@@ -63,7 +64,8 @@ impl Buildpack for Static {
 }
 
 impl Site {
-    fn shown(&self) -> String {
+    /// As a person would say it.
+    pub(super) fn shown(&self) -> String {
         let root = if self.root == "." { "the app's folder" } else { &self.root };
         match self.missing {
             Missing::NotFound => root.to_owned(),
@@ -74,6 +76,14 @@ impl Site {
 
 /// The process that serves a site.
 pub(super) fn serve(context: &BuildContext, site: &Site) -> Result<Process, PackError> {
+    let rules = Rules::read(&context.app.path(&site.root)).map_err(|error| {
+        let hint = "write it as in `/old /new 301`, or below a path as in `X-Frame-Options: DENY`";
+        PackError::app(error.to_string(), hint)
+    })?;
+    let (redirects, headers) = rules.counts();
+    if redirects + headers > 0 {
+        output::line(&format!("{redirects} rules in _redirects, {headers} paths in _headers"));
+    }
     let bin = context.fresh("server")?.join("bin");
     fs::create_dir_all(&bin).map_err(PackError::io(&bin))?;
     let link = bin.join("static-server");

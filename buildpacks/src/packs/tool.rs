@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::{PackError, output};
 use crate::process::{Strays, execute};
@@ -50,13 +50,31 @@ impl Tool {
         self
     }
 
-    /// Runs it. On failure the known explanations are tried in order.
-    pub(crate) fn run(mut self, known: &[Known]) -> Result<(), PackError> {
-        output::line(&format!("$ {}", self.shown));
+    /// Runs it and returns what it prints, which is for us and not for the log.
+    pub(crate) fn read(mut self, known: &[Known]) -> Result<String, PackError> {
+        self.complete_path();
+        let output = self.command.stdin(Stdio::null()).output();
+        let output = output.map_err(PackError::io(self.command.get_program()))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let tail = lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default();
+        Err(explain(&self.shown, &output.status.to_string(), tail, known))
+    }
+
+    fn complete_path(&mut self) {
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let folders = self.path.iter().cloned().chain(std::env::split_paths(&inherited));
         let joined: OsString = std::env::join_paths(folders).unwrap_or(inherited.clone());
         self.command.env("PATH", joined);
+    }
+
+    /// Runs it. On failure the known explanations are tried in order.
+    pub(crate) fn run(mut self, known: &[Known]) -> Result<(), PackError> {
+        output::line(&format!("$ {}", self.shown));
+        self.complete_path();
         let mut tail: VecDeque<String> = VecDeque::new();
         let status = execute(&mut self.command, Strays::End, &mut |_, text| {
             output::line(&format!("  {}", text.trim_end()));

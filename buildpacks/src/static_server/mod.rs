@@ -1,10 +1,11 @@
 //! Serves a folder of files over HTTP/1.1: the process of static sites.
 //!
-//! Not a proxy and not configurable: TLS, compression for the world and access logs belong to the
-//! edge in front of it. Invariant: validators come from the content. Files of an image all have
+//! Not a proxy: TLS, compression on the way and access logs belong to the edge in front of it. What
+//! a site wants beyond its files stands in the files that other hosts read, too (`rules`). Invariant: validators come from the content. Files of an image all have
 //! the same time, so `Last-Modified` would call a new deploy "not modified".
 
 mod etag;
+mod rules;
 mod server;
 mod site;
 
@@ -12,6 +13,7 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+pub(crate) use rules::Rules;
 use site::{Missing, Site};
 
 /// Why the server ended.
@@ -21,6 +23,8 @@ pub(crate) enum StaticServerError {
     Usage(String),
     #[error("usage: paas static-server --root DIR [--spa]")]
     NoRoot,
+    #[error(transparent)]
+    Rules(#[from] rules::RuleError),
     #[error("the folder {0} does not exist")]
     Root(PathBuf),
     #[error("PORT is `{0}`, which is not a port")]
@@ -61,5 +65,6 @@ fn parse(args: &[OsString]) -> Result<Site, StaticServerError> {
     if !root.is_dir() {
         return Err(StaticServerError::Root(root));
     }
-    Ok(Site::new(root, missing))
+    let rules = Rules::read(&root)?;
+    Ok(Site::new(root, missing, rules))
 }

@@ -13,10 +13,14 @@ pub(crate) enum Layout {
     NodeDist,
     /// The npm package that carries only the `node` binary.
     NodePackage,
+    /// The npm package that carries only the `bun` binary.
+    BunPackage,
     /// An npm package with commands (`bin` name → file), installed as npm would install it.
     Package { name: &'static str, commands: BTreeMap<String, String> },
     /// Go's own tarball and the wheel that carries it: a GOROOT below `go/`.
     Goroot,
+    /// A part of Rust's release, in a folder by its own name.
+    Rust,
     /// uv's own tarball.
     UvDist,
     /// A wheel with ready binaries in `*.data/scripts/`.
@@ -33,6 +37,7 @@ impl Layout {
         match self {
             Self::NodeDist => kept(rest, |p| p.starts_with("bin/") || p.starts_with("lib/")),
             Self::NodePackage => kept(rest, |p| p == "bin/node"),
+            Self::BunPackage => kept(rest, |p| p == "bin/bun"),
             Self::Package { name, .. } => {
                 let skipped =
                     ["docs/", "man/", "tap-snapshots/"].iter().any(|d| rest.starts_with(d));
@@ -42,6 +47,10 @@ impl Layout {
                 let dropped = ["test/", "doc/", "api/", "misc/"].iter().any(|d| p.starts_with(d));
                 !dropped && p != "__init__.py"
             }),
+            Self::Rust => {
+                let (_, file) = rest.split_once('/')?;
+                kept(file, |p| p.starts_with("bin/") || p.starts_with("lib/"))
+            }
             Self::UvDist => matches!(rest, "uv" | "uvx").then(|| format!("bin/{rest}")),
             Self::WheelScripts => {
                 let script = rest.strip_prefix("scripts/")?;
@@ -55,7 +64,11 @@ impl Layout {
 
     /// Commands to link afterwards: name in `bin/` → file in the folder.
     pub(crate) fn commands(&self) -> Vec<(String, String)> {
-        let Self::Package { name, commands } = self else { return Vec::new() };
+        let (name, commands) = match self {
+            Self::BunPackage => return vec![("bunx".into(), "bin/bun".into())],
+            Self::Package { name, commands } => (name, commands),
+            _ => return Vec::new(),
+        };
         let link = |(command, file): (&String, &String)| {
             let file = file.strip_prefix("./").unwrap_or(file);
             (command.clone(), format!("lib/node_modules/{name}/{file}"))
@@ -109,6 +122,14 @@ mod tests {
         check(
             &Layout::WheelScripts,
             &[("uv-0.13.8.data/scripts/uv", Some("bin/uv")), ("uv/scripts/uv", None)],
+        );
+        check(
+            &Layout::Rust,
+            &[
+                ("rustc-1.85.0-x86_64-unknown-linux-gnu/rustc/bin/rustc", Some("bin/rustc")),
+                ("rustc-1.85.0-x86_64-unknown-linux-gnu/rustc/share/man/man1/rustc.1", None),
+                ("rustc-1.85.0-x86_64-unknown-linux-gnu/version", None),
+            ],
         );
         check(&Layout::Python, &[("python/bin/python3", Some("bin/python3")), ("x/y", None)]);
     }

@@ -25,7 +25,10 @@ impl Refused {
         if !self.known.is_empty() && !self.chosen {
             because.push(format!("none of {} known versions meets it", self.known.len()));
         }
-        let wants_npm = !matches!(toolchain, Toolchain::Go | Toolchain::Uv | Toolchain::Python);
+        let wants_npm = !matches!(
+            toolchain,
+            Toolchain::Go | Toolchain::Uv | Toolchain::Python | Toolchain::Rust
+        );
         let wants_pypi = matches!(toolchain, Toolchain::Go | Toolchain::Uv);
         let hint = if wants_npm && found.npm.is_none() {
             because.push("this host has no npm whose registry could be asked".into());

@@ -28,6 +28,8 @@ pub struct Sources {
     pub uv: String,
     /// Portable Pythons: `latest-release.json` lies below.
     pub python: String,
+    /// Rust's distribution server: `channel-rust-X.toml` and the archives lie below.
+    pub rust: String,
     /// The npm registry.
     pub npm: Address,
     /// The Python package index (its `simple` address).
@@ -46,13 +48,14 @@ impl Sources {
             python:
                 "https://raw.githubusercontent.com/astral-sh/python-build-standalone/latest-release"
                     .into(),
+            rust: "https://static.rust-lang.org/dist".into(),
             npm: Address::Host,
             pypi: Address::Host,
             ca_bundle: ca_bundle(),
         }
     }
 
-    /// A mirror of the official sites (`node/`, `go/`, `uv/` and `python/` below it) in their
+    /// A mirror of the official sites (`node/`, `go/`, `uv/`, `python/` and `rust/` below it) in their
     /// place; the registries stay.
     #[must_use]
     pub fn mirrored(self, mirror: &str) -> Self {
@@ -62,6 +65,7 @@ impl Sources {
             go: below("go"),
             uv: below("uv"),
             python: below("python"),
+            rust: below("rust"),
             ..self
         }
     }

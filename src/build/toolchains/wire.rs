@@ -17,12 +17,16 @@ pub enum Toolchain {
     Npm,
     /// A whole GOROOT.
     Go,
+    /// rustc, cargo and the standard library.
+    Rust,
     /// uv, which installs Python packages.
     Uv,
     /// Yarn, classic or modern.
     Yarn,
     /// pnpm.
     Pnpm,
+    /// Bun: a runtime and a package manager in one program.
+    Bun,
     /// A portable Python, for ranges that the stack's own Python does not meet.
     Python,
 }
@@ -34,9 +38,11 @@ impl Toolchain {
             Self::Node => "node",
             Self::Npm => "npm",
             Self::Go => "go",
+            Self::Rust => "rust",
             Self::Uv => "uv",
             Self::Yarn => "yarn",
             Self::Pnpm => "pnpm",
+            Self::Bun => "bun",
             Self::Python => "python",
         }
     }
@@ -136,7 +142,7 @@ mod tests {
     #[test]
     fn understands_all_that_buildpacks_say() {
         use buildpacks::toolchain as theirs;
-        for toolchain in ["node", "npm", "go", "uv", "yarn", "pnpm", "python"] {
+        for toolchain in ["node", "npm", "go", "uv", "yarn", "pnpm", "bun", "python", "rust"] {
             for scheme in [
                 theirs::Scheme::Exact,
                 theirs::Scheme::Npm,

@@ -89,6 +89,8 @@ pub struct ManifestBuild {
     pub timeout: Option<Duration>,
     /// The buildpacks, in order; with none they are found by what the folder holds.
     pub buildpacks: Vec<BuildpackChoice>,
+    /// Variables that the build sees, and the running app does not.
+    pub env: Config,
 }
 
 impl Manifest {
@@ -116,6 +118,10 @@ impl Manifest {
             manifest.build.memory = build.memory("memory")?;
             manifest.build.timeout = build.duration("timeout")?;
             manifest.build.buildpacks = build.list("buildpacks")?;
+            if let Some(env) = build.section("env")? {
+                manifest.build.env = env.environment()?;
+                check_size(&manifest.build.env, &env)?;
+            }
             build.finish()?;
         }
         if let Some(section) = top.section("http")? {
@@ -140,7 +146,9 @@ impl Manifest {
 fn check_size(env: &Config, section: &Section<'_>) -> Result<(), ManifestError> {
     let bytes: usize = env.iter().map(|(key, value)| key.as_str().len() + value.len()).sum();
     if bytes > MAX_CONFIG_BYTES {
-        return Err(section.fault(format!("[env] is larger than {MAX_CONFIG_BYTES} bytes")));
+        return Err(
+            section.fault(format!("the variables are larger than {MAX_CONFIG_BYTES} bytes"))
+        );
     }
     Ok(())
 }

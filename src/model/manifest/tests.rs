@@ -30,6 +30,8 @@ fn everything_can_be_said() {
         [build]
         memory = "2g"
         timeout = "1h"
+        [build.env]
+        NODE_OPTIONS = "--max-old-space-size=512"
         [http]
         protocol = "h2c"
         redirect = false
@@ -53,6 +55,7 @@ fn everything_can_be_said() {
     .unwrap();
     assert_eq!(manifest.app.unwrap().as_str(), "shop");
     assert_eq!(manifest.env.values().next().unwrap(), "hi $there");
+    assert_eq!(manifest.build.env.values().next().unwrap(), "--max-old-space-size=512");
     let web = manifest.processes.values().next().unwrap();
     assert_eq!((web.port, web.scale, web.cpu_millis), (Some(3000), Some(2), Some(500)));
     assert_eq!(web.memory, Some(ByteSize::mib(256)));
@@ -77,7 +80,7 @@ fn mistakes_are_named_with_their_line() {
         ("\n\nproces = 1", "paas.toml line 3: unknown key `proces` hint: did you mean `process`?"),
         (
             "[build]\nzzz = 1",
-            "paas.toml line 2: unknown key `zzz` in [build] hint: known here: buildpacks, memory, timeout",
+            "paas.toml line 2: unknown key `zzz` in [build] hint: known here: buildpacks, env, memory, timeout",
         ),
         (
             "[process.web]\nmemry = \"1g\"",

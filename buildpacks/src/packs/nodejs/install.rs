@@ -10,18 +10,22 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use super::commands::{self, Extent, KNOWN, Pruning};
 use super::manifest::Manifest;
 use super::package_manager::{Choice, Manager};
+use super::workspace::Member;
 use crate::lifecycle::remove;
 use crate::packs::context::{CACHE, LAUNCH_CACHE};
 use crate::packs::stamp::{Key, Made, stamped};
-use crate::packs::tool::{Known, Tool};
+use crate::packs::tool::Tool;
 use crate::packs::{BuildContext, PackError, output};
 
 /// What an installation works with.
 pub(super) struct Installation<'a> {
     pub(super) context: &'a BuildContext,
     pub(super) manifest: &'a Manifest,
+    /// The packages of the workspace, if the app is one.
+    pub(super) members: &'a [Member],
     pub(super) choice: &'a Choice,
     /// Folders with programs: Node's, and the manager's.
     pub(super) folders: &'a [PathBuf],
@@ -29,17 +33,12 @@ pub(super) struct Installation<'a> {
     pub(super) node: &'a str,
 }
 
-/// Which dependencies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    Everything,
-    Production,
-}
-
 const YARN_CACHE: &str = "yarn_cache";
+const BUN_CACHE: &str = "bun_cache";
 
 /// Files beside package.json that an installation reads.
-const SETTINGS: [&str; 4] = [".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml"];
+const SETTINGS: [&str; 5] =
+    [".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", "bunfig.toml"];
 
 /// Notes of the managers in `node_modules`. They name the registry's address, which has no place in
 /// an image, and nothing at run time reads them.
@@ -51,45 +50,10 @@ const NOTES: [&str; 5] = [
     ".yarn-state.yml",
 ];
 
-const KNOWN: [Known; 8] = [
-    (
-        "can only install packages when your package.json and package-lock.json",
-        "package-lock.json does not match package.json",
-        "bring it up to date: npm install && git add package-lock.json",
-    ),
-    (
-        "Your lockfile needs to be updated",
-        "yarn.lock does not match package.json",
-        "bring it up to date: yarn install && git add yarn.lock",
-    ),
-    (
-        "The lockfile would have been modified",
-        "yarn.lock does not match package.json",
-        "bring it up to date: yarn install && git add yarn.lock",
-    ),
-    (
-        "ERR_PNPM_OUTDATED_LOCKFILE",
-        "pnpm-lock.yaml does not match package.json",
-        "bring it up to date: pnpm install && git add pnpm-lock.yaml",
-    ),
-    (
-        "code ERESOLVE",
-        "two packages ask for versions that cannot go together",
-        "find the pair: npm install; then change one of the versions in package.json",
-    ),
-    ("code E404", "the registry has no such package", "check the names in package.json"),
-    ("code ETARGET", "the registry has no such version", "check the versions in package.json"),
-    (
-        "code EINTEGRITY",
-        "a package differs from what the lock file says",
-        "make the lock file anew: rm package-lock.json && npm install",
-    ),
-];
-
 impl Installation<'_> {
     /// Installs what the build script needs; nothing if there is none.
     pub(super) fn for_build(&self, scripted: bool) -> Result<(), PackError> {
-        self.keep_yarn_cache()?;
+        self.keep_own_cache()?;
         match self.in_place() {
             Some(why) => {
                 output::line(&format!("installing inside of the app's folder, because {why}"));
@@ -97,9 +61,7 @@ impl Installation<'_> {
                 self.clear_uploaded()?;
                 self.install(self.context.app.dir(), extent)
             }
-            None if scripted && self.manifest.has_dev() => {
-                self.layer("build_modules", Extent::Everything)
-            }
+            None if scripted && self.has_dev() => self.layer("build_modules", Extent::Everything),
             None => Ok(()),
         }
     }
@@ -109,7 +71,7 @@ impl Installation<'_> {
         if self.in_place().is_none() {
             return self.layer("modules", Extent::Production);
         }
-        if scripted && self.manifest.has_dev() {
+        if scripted && self.has_dev() {
             self.prune()?;
         }
         drop_notes(&self.context.app.path("node_modules"))
@@ -117,32 +79,57 @@ impl Installation<'_> {
 
     /// Removes what only the build needed, where it was installed in place.
     fn prune(&self) -> Result<(), PackError> {
-        let args: &[&str] = match self.choice.manager {
-            Manager::Npm => &["prune", "--omit=dev", "--ignore-scripts"],
-            Manager::Yarn => &["install", "--production=true", "--ignore-scripts"],
-            Manager::Pnpm => &["prune", "--prod", "--ignore-scripts"],
-            Manager::Berry => {
-                output::line(
-                    "development dependencies stay in the image: yarn cannot remove them here",
-                );
-                return Ok(());
+        let berry = (self.choice.manager == Manager::Berry).then(|| self.choice.major()).flatten();
+        match commands::prune(self.choice.manager, self.members.len(), berry) {
+            Pruning::By(args) => self.manager(args, self.context.app.dir()),
+            Pruning::Anew => {
+                self.remove_modules()?;
+                self.install(self.context.app.dir(), Extent::Production)
             }
-        };
-        let program = self.choice.manager.program();
-        self.dress(Tool::new(program, args, self.context.app.dir())).run(&KNOWN)
+            Pruning::Never(why) => {
+                output::line(why);
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes everything that was installed in place: the app needs none of it any more.
+    pub(super) fn remove_modules(&self) -> Result<(), PackError> {
+        let members = self.members.iter().map(|it| it.dir.as_str());
+        for dir in members.chain(["."]) {
+            let path = self.context.app.path(dir).join("node_modules");
+            remove(&path).map_err(PackError::io(path))?;
+        }
+        Ok(())
+    }
+
+    fn manager(&self, args: &[&str], dir: &Path) -> Result<(), PackError> {
+        self.dress(Tool::new(self.choice.manager.program(), args, dir)).run(&KNOWN)
+    }
+
+    fn has_dev(&self) -> bool {
+        self.manifest.has_dev() || self.members.iter().any(|it| it.manifest.has_dev())
     }
 
     /// Gives a program the managers, the runtime and the caches.
     pub(super) fn dress(&self, tool: Tool) -> Tool {
         let cache = |name| self.context.cache(name);
-        let yarn = self.context.layer(YARN_CACHE);
+        let (yarn, bun) = (self.context.layer(YARN_CACHE), self.context.layer(BUN_CACHE));
         let folders = self.folders.iter().rev().cloned();
-        folders
-            .fold(tool, Tool::path)
-            .env("npm_config_cache", cache("npm"))
-            .env("npm_config_store_dir", cache("pnpm"))
+        let tool = folders.fold(tool, Tool::path);
+        // npm warns of settings that it does not know.
+        let tool = match self.choice.manager {
+            Manager::Pnpm => tool.env("npm_config_store_dir", cache("pnpm")),
+            Manager::Npm | Manager::Yarn | Manager::Berry | Manager::Bun => tool,
+        };
+        tool.env("npm_config_cache", cache("npm"))
             .env("YARN_CACHE_FOLDER", yarn)
             .env("YARN_ENABLE_GLOBAL_CACHE", "false")
+            .env("YARN_ENABLE_TELEMETRY", "false")
+            .env("BUN_INSTALL_CACHE_DIR", bun)
+            .env("NEXT_TELEMETRY_DISABLED", "1")
+            .env("ASTRO_TELEMETRY_DISABLED", "1")
+            .env("NUXT_TELEMETRY_DISABLED", "1")
             .env("YARN_NODE_LINKER", "node-modules")
             .env("npm_config_update_notifier", "false")
             .env("npm_config_audit", "false")
@@ -155,16 +142,21 @@ impl Installation<'_> {
         if self.choice.manager == Manager::Berry {
             return Some("yarn 2 and later keep their own files there");
         }
+        if !self.members.is_empty() {
+            return Some("the app has workspaces");
+        }
         self.manifest.tied_to_the_app()
     }
 
-    /// yarn 1 does not verify what it takes from its cache, so the app has one of its own.
-    fn keep_yarn_cache(&self) -> Result<(), PackError> {
-        if self.choice.manager == Manager::Yarn {
-            self.context.kept(YARN_CACHE)?;
-            self.context.declare(YARN_CACHE, CACHE, &YARN_CACHE)?;
-        }
-        Ok(())
+    /// Yarn and Bun do not verify what they take from their caches, so the app has one of its own.
+    fn keep_own_cache(&self) -> Result<(), PackError> {
+        let name = match self.choice.manager {
+            Manager::Yarn | Manager::Berry => YARN_CACHE,
+            Manager::Bun => BUN_CACHE,
+            Manager::Npm | Manager::Pnpm => return Ok(()),
+        };
+        self.context.kept(name)?;
+        self.context.declare(name, CACHE, &name)
     }
 
     fn layer(&self, name: &str, extent: Extent) -> Result<(), PackError> {
@@ -214,7 +206,8 @@ impl Installation<'_> {
     /// The settings may hold tokens, and a package.json beside `node_modules` would be a second
     /// project in the image.
     fn remove_inputs(&self, dir: &Path) -> Result<(), PackError> {
-        let locks = ["package.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml"];
+        let locks =
+            ["package.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock"];
         for name in locks.iter().chain(&SETTINGS).chain(&self.choice.lock) {
             remove(&dir.join(name)).map_err(PackError::io(dir))?;
         }
@@ -222,26 +215,8 @@ impl Installation<'_> {
     }
 
     fn install(&self, dir: &Path, extent: Extent) -> Result<(), PackError> {
-        let production = extent == Extent::Production;
         let locked = self.choice.lock.is_some();
-        let mut args = match (self.choice.manager, locked) {
-            (Manager::Npm, true) => vec!["ci"],
-            (Manager::Npm | Manager::Pnpm | Manager::Yarn | Manager::Berry, false) => {
-                vec!["install"]
-            }
-            (Manager::Yarn | Manager::Pnpm, true) => vec!["install", "--frozen-lockfile"],
-            (Manager::Berry, true) => vec!["install", "--immutable"],
-        };
-        args.push(match (self.choice.manager, production) {
-            (Manager::Npm, true) => "--omit=dev",
-            (Manager::Npm, false) => "--include=dev",
-            (Manager::Pnpm, true) => "--prod",
-            (Manager::Pnpm, false) => "--prod=false",
-            (Manager::Yarn, true) => "--production=true",
-            (Manager::Yarn, false) => "--production=false",
-            (Manager::Berry, _) => "--inline-builds",
-        });
-        self.dress(Tool::new(self.choice.manager.program(), &args, dir)).run(&KNOWN)
+        self.manager(&commands::install(self.choice.manager, locked, extent), dir)
     }
 
     /// Uploaded modules may be made for another machine.

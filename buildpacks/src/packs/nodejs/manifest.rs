@@ -17,6 +17,14 @@ pub(super) struct Manifest {
     pub(super) main: Option<String>,
     #[serde(deserialize_with = "texts")]
     pub(super) engines: BTreeMap<String, String>,
+    /// A module's entry, which Bun's own template names instead of `main`.
+    #[serde(deserialize_with = "text")]
+    pub(super) module: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub(super) name: Option<String>,
+    /// Versions that Volta pins.
+    #[serde(deserialize_with = "texts")]
+    pub(super) volta: BTreeMap<String, String>,
     #[serde(deserialize_with = "text")]
     pub(super) package_manager: Option<String>,
     #[serde(deserialize_with = "texts")]
@@ -84,16 +92,28 @@ impl Manifest {
         !self.dev_dependencies.is_empty()
     }
 
+    /// Whether a package of that name is asked for, in any way.
+    pub(super) fn depends_on(&self, package: &str) -> bool {
+        self.installed().any(|(name, _)| name == package)
+    }
+
+    /// The folders of the workspaces, as patterns; npm allows a list, and a table with one.
+    pub(super) fn workspaces(&self) -> Vec<String> {
+        let list = match &self.workspaces {
+            Some(Value::Object(table)) => table.get("packages"),
+            other => other.as_ref(),
+        };
+        let list = list.and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(|it| it.as_str().map(str::to_owned)).collect()
+    }
+
     /// Why the dependencies cannot be installed apart from the app's files, if so.
     pub(super) fn tied_to_the_app(&self) -> Option<&'static str> {
-        if self.workspaces.is_some() {
-            return Some("the app has workspaces");
-        }
         if INSTALL_SCRIPTS.iter().any(|name| self.scripts.contains_key(*name)) {
             return Some("the app has install scripts");
         }
         // Turbopack takes a linked `node_modules` for an escape from the project's folder.
-        if self.installed().any(|(name, _)| name == "next") {
+        if self.depends_on("next") {
             return Some("Next.js does not follow links");
         }
         let local = |range: &String| {
@@ -145,6 +165,14 @@ mod tests {
     }
 
     #[test]
+    fn workspaces_are_a_list_or_a_table_with_one() {
+        let workspaces = |text| Manifest::parse(text).unwrap().workspaces().join(" ");
+        assert_eq!(workspaces(r#"{"workspaces":["apps/*","lib"]}"#), "apps/* lib");
+        assert_eq!(workspaces(r#"{"workspaces":{"packages":["a"],"nohoist":[]}}"#), "a");
+        assert_eq!(workspaces(r#"{"workspaces":true}"#), "");
+    }
+
+    #[test]
     fn scripts_do_not_cost_an_installation() {
         let reduced = |text| Manifest::parse(text).unwrap().reduced();
         let one = reduced(r#"{"dependencies":{"a":"1"},"scripts":{"start":"x"}}"#);
@@ -156,7 +184,6 @@ mod tests {
         let tied = |text| Manifest::parse(text).unwrap().tied_to_the_app().is_some();
         assert!(tied(r#"{"dependencies":{"a":"file:../a"}}"#));
         assert!(tied(r#"{"scripts":{"postinstall":"x"}}"#));
-        assert!(tied(r#"{"workspaces":["a"]}"#));
         assert!(tied(r#"{"dependencies":{"next":"^15"}}"#));
         assert!(!tied(r#"{"dependencies":{"a":"^1"},"scripts":{"start":"x"}}"#));
     }

@@ -1,19 +1,27 @@
 //! Node.js: the runtime, the dependencies by the lock file's package manager, a build script, a
 //! start command.
 
+mod commands;
+mod frameworks;
 mod install;
 mod manifest;
 mod package_manager;
 mod start;
 mod version;
+mod workspace;
 
-use super::context::LAUNCH_BUILD;
+use std::path::PathBuf;
+
+use super::context::{BUILD, LAUNCH, LAUNCH_BUILD};
+use super::static_site::serve;
 use super::tool::Tool;
 use super::{App, BuildContext, Buildpack, PackError, Process, Verdict, output};
-use crate::toolchain::Scheme;
+use crate::toolchain::{Scheme, Toolchain};
 use install::Installation;
 use manifest::Manifest;
 use package_manager::{Choice, Manager};
+use start::{Clues, Start};
+use workspace::Member;
 
 /// The buildpack `paas/nodejs`.
 #[derive(Debug)]
@@ -38,60 +46,165 @@ impl Buildpack for Nodejs {
             return Ok(Verdict::Unknown);
         }
         let lock = Choice::by_files(app).map_or("no lock file", |(file, _)| file);
-        Ok(Verdict::Recognised(format!("there is package.json ({lock})")))
+        let members = workspace::members(app, &manifest).unwrap_or_default();
+        let packages = if members.is_empty() {
+            String::new()
+        } else {
+            let dirs: Vec<_> = members.iter().map(|it| it.dir.as_str()).collect();
+            format!(", a workspace of {}", dirs.join(", "))
+        };
+        Ok(Verdict::Recognised(format!("there is package.json ({lock}{packages})")))
     }
 
     fn build(&self, context: &BuildContext) -> Result<Vec<Process>, PackError> {
         let app = &context.app;
         let manifest = Manifest::read(app)?;
-        output::heading("Node.js");
+        let members = workspace::members(app, &manifest)?;
+        let member = workspace::chosen(&manifest, &members)?;
+        let choice = Choice::of(app, &manifest)?;
         let wanted = version::wanted(app, &manifest)?;
-        let node = context.toolchain("node", &wanted.range, Scheme::Npm)?;
-        output::line(&format!("version {} ({})", node.version, wanted.because));
-        if wanted.is_default {
-            output::line(
-                "to change: \"engines\": { \"node\": \"22.x\" } in package.json, or .nvmrc",
-            );
-        }
-        let layer = context.link("node", LAUNCH_BUILD, &node)?;
-        context.launch_default("NODE_ENV", "production")?;
-        context.launch_default("NPM_CONFIG_UPDATE_NOTIFIER", "false")?;
-        let mut folders = vec![layer.join("bin")];
-        let mut choice = Choice::of(app, &manifest)?;
-        if manifest.has_dependencies() {
-            output::heading(&format!("Dependencies with {}", choice.manager.program()));
-            output::line(&choice.because);
-            if choice.manager != Manager::Npm {
-                folders.insert(0, choice.provide(context)?);
-            }
-        }
+        let runtimes =
+            Runtimes::provide(context, &manifest, &choice, &wanted, !members.is_empty())?;
         let installation = Installation {
             context,
             manifest: &manifest,
+            members: &members,
             choice: &choice,
-            folders: &folders,
-            node: &node.version,
+            folders: &runtimes.folders,
+            node: &runtimes.version,
         };
-        let scripted = manifest.scripts.contains_key("build");
-        if manifest.has_dependencies() {
-            installation.for_build(scripted)?;
+        let depends = manifest.has_dependencies() || !members.is_empty();
+        let script = build_script(&manifest, member);
+        if depends {
+            installation.for_build(script.is_some())?;
         }
-        if scripted {
+        if let Some(dir) = script {
             output::heading("Build script");
-            script(context, &installation, "build")?;
+            run_build_script(context, &installation, dir)?;
         }
-        if manifest.has_dependencies() {
-            installation.for_launch(scripted)?;
+        let inner = member.map(|it| App::new(app.path(&it.dir)));
+        let start = start::choose(&Clues {
+            app: inner.as_ref().unwrap_or(app),
+            root: app,
+            dir: member.map_or("", |it| it.dir.as_str()),
+            manifest: member.map_or(&manifest, |it| &it.manifest),
+            manager: choice.manager,
+        })?;
+        if let Start::Pages { site, .. } = &start
+            && !app.has("Procfile")
+        {
+            if depends {
+                installation.remove_modules()?;
+            }
+            runtimes.keep(context, &start)?;
+            start.show();
+            return Ok(vec![serve(context, site)?]);
         }
-        start::processes(context, &manifest)
+        let is_whole = matches!(start, Start::Command { is_whole: true, .. });
+        if depends && is_whole && !app.has("Procfile") {
+            output::line("the dependencies stay out of the image: the server has its own");
+            installation.remove_modules()?;
+        } else if depends {
+            installation.for_launch(script.is_some())?;
+        }
+        runtimes.keep(context, &start)?;
+        context.launch_default("NODE_ENV", "production")?;
+        context.launch_default("HOST", "0.0.0.0")?;
+        context.launch_default("NPM_CONFIG_UPDATE_NOTIFIER", "false")?;
+        start.show();
+        Ok(match start {
+            Start::Command { process, .. } => vec![process],
+            Start::Pages { site, .. } => vec![serve(context, &site)?],
+            Start::Procfile => Vec::new(),
+        })
     }
 }
 
-/// Runs one of the app's scripts as its author would.
-fn script(
+/// The programs of a build, of which the image gets what the app needs to run.
+struct Runtimes {
+    node: Option<Toolchain>,
+    bun: Option<Toolchain>,
+    /// What native modules are made for.
+    version: String,
+    /// Folders with programs, the package manager's first.
+    folders: Vec<PathBuf>,
+}
+
+impl Runtimes {
+    /// Gets Node, unless Bun alone will do, and the package manager.
+    fn provide(
+        context: &BuildContext,
+        manifest: &Manifest,
+        choice: &Choice,
+        wanted: &version::Wanted,
+        workspaces: bool,
+    ) -> Result<Self, PackError> {
+        let mut runtimes =
+            Self { node: None, bun: None, version: String::new(), folders: Vec::new() };
+        let bun = choice.manager == Manager::Bun;
+        if !(bun && wanted.is_default && bun_alone(manifest)) {
+            output::heading("Node.js");
+            let node = context.toolchain("node", &wanted.range, Scheme::Npm)?;
+            output::line(&format!("version {} ({})", node.version, wanted.because));
+            if wanted.is_default {
+                output::line(
+                    "to change: \"engines\": { \"node\": \"22.x\" } in package.json, or .nvmrc",
+                );
+            }
+            runtimes.folders.push(context.link("node", BUILD, &node)?.join("bin"));
+            runtimes.version.clone_from(&node.version);
+            runtimes.node = Some(node);
+        }
+        if manifest.has_dependencies() || workspaces || bun {
+            output::heading(&format!("Dependencies with {}", choice.manager.program()));
+            output::line(&choice.because);
+            if !choice.comes_with_node() {
+                let manager = choice.provide(context)?;
+                runtimes.folders.insert(0, manager.path.join("bin"));
+                runtimes.version = format!("{} {}", runtimes.version, manager.version);
+                runtimes.bun = bun.then_some(manager);
+            }
+        }
+        Ok(runtimes)
+    }
+
+    /// Makes layers of what the running app needs.
+    fn keep(&self, context: &BuildContext, start: &Start) -> Result<(), PackError> {
+        let (pages, procfile) = (matches!(start, Start::Pages { .. }), context.app.has("Procfile"));
+        if let Some(bun) = &self.bun
+            && (start.uses("bun") || procfile)
+        {
+            context.link("bun", LAUNCH, bun)?;
+        }
+        match &self.node {
+            Some(node) if !pages || procfile => context.link("node", LAUNCH_BUILD, node).map(drop),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Whether nothing of the app is made for Node: the start command is Bun's own, or there is no
+/// script at all.
+fn bun_alone(manifest: &Manifest) -> bool {
+    match manifest.scripts.get("start") {
+        Some(script) => script.starts_with("bun "),
+        None => !manifest.scripts.contains_key("build") && manifest.main.is_none(),
+    }
+}
+
+/// The folder whose build script is to run: the root's knows the order of a workspace.
+fn build_script<'a>(manifest: &Manifest, member: Option<&'a Member>) -> Option<&'a str> {
+    if manifest.scripts.contains_key("build") {
+        return Some("");
+    }
+    member.filter(|it| it.manifest.scripts.contains_key("build")).map(|it| it.dir.as_str())
+}
+
+/// Runs the build script in a folder of the app, as its author would.
+fn run_build_script(
     context: &BuildContext,
     installation: &Installation<'_>,
-    name: &str,
+    dir: &str,
 ) -> Result<(), PackError> {
     const KNOWN: [super::tool::Known; 3] = [
         (
@@ -107,10 +220,10 @@ fn script(
         (
             "JavaScript heap out of memory",
             "Node ran out of memory",
-            "give the build more: paas config set NODE_OPTIONS=--max-old-space-size=1024",
+            "give it more: NODE_OPTIONS = \"--max-old-space-size=1024\" below [build.env] in paas.toml",
         ),
     ];
     let program = installation.choice.manager.program();
-    let tool = Tool::new(program, &["run", name], context.app.dir());
+    let tool = Tool::new(program, &["run", "build"], &context.app.path(dir));
     installation.dress(tool).env_default("NODE_ENV", "production").run(&KNOWN)
 }

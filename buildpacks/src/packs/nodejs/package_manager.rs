@@ -1,10 +1,9 @@
-//! Which package manager: `packageManager`, else the lock file, else npm.
-
-use std::path::PathBuf;
+//! Which package manager: `packageManager`, else the lock file, else npm. Volta's pin decides the
+//! version of what the lock file decides.
 
 use super::manifest::Manifest;
 use crate::packs::{App, BuildContext, PackError, output};
-use crate::toolchain::Scheme;
+use crate::toolchain::{Scheme, Toolchain};
 
 /// The package managers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +15,8 @@ pub(super) enum Manager {
     /// yarn 2 and later.
     Berry,
     Pnpm,
+    /// A runtime, too.
+    Bun,
 }
 
 /// A choice and its reason.
@@ -30,7 +31,9 @@ pub(super) struct Choice {
 }
 
 /// Lock files by manager, the rarer first: a forgotten package-lock.json is the common leftover.
-const LOCKS: [(&str, Manager); 4] = [
+const LOCKS: [(&str, Manager); 6] = [
+    ("bun.lock", Manager::Bun),
+    ("bun.lockb", Manager::Bun),
     ("pnpm-lock.yaml", Manager::Pnpm),
     ("yarn.lock", Manager::Yarn),
     ("package-lock.json", Manager::Npm),
@@ -44,6 +47,7 @@ impl Manager {
             Self::Npm => "npm",
             Self::Yarn | Self::Berry => "yarn",
             Self::Pnpm => "pnpm",
+            Self::Bun => "bun",
         }
     }
 }
@@ -73,7 +77,15 @@ impl Choice {
             }
             (None, Some((lock, manager))) => {
                 let (manager, range) = by_lock(app, lock, manager)?;
-                Self { manager, lock: Some(lock), range, because: format!("there is {lock}") }
+                let pinned = manifest.volta.get(manager.program());
+                let because = match pinned {
+                    Some(version) => {
+                        format!("there is {lock}, and volta in package.json pins {version}")
+                    }
+                    None => format!("there is {lock}"),
+                };
+                let range = pinned.cloned().unwrap_or(range);
+                Self { manager, lock: Some(lock), range, because }
             }
             (None, None) => Self {
                 manager: Manager::Npm,
@@ -94,11 +106,21 @@ impl Choice {
         Ok(choice)
     }
 
-    /// Gets the manager from the daemon; its `bin` folder.
-    pub(super) fn provide(&mut self, context: &BuildContext) -> Result<PathBuf, PackError> {
+    /// The major version that is asked for, as far as that can be told.
+    pub(super) fn major(&self) -> Option<u32> {
+        self.range.trim_start_matches(['^', '~', '=', 'v']).split('.').next()?.parse().ok()
+    }
+
+    /// Whether Node brings the manager along.
+    pub(super) fn comes_with_node(&self) -> bool {
+        self.manager == Manager::Npm && self.range.is_empty()
+    }
+
+    /// Gets the manager from the daemon.
+    pub(super) fn provide(&self, context: &BuildContext) -> Result<Toolchain, PackError> {
         let toolchain = context.toolchain(self.manager.program(), &self.range, Scheme::Npm)?;
         output::line(&format!("{} {}", self.manager.program(), toolchain.version));
-        Ok(toolchain.path.join("bin"))
+        Ok(toolchain)
     }
 }
 
@@ -109,12 +131,13 @@ fn named(text: &str) -> Result<(Manager, String), PackError> {
     let manager = match name {
         "npm" => Manager::Npm,
         "pnpm" => Manager::Pnpm,
+        "bun" => Manager::Bun,
         "yarn" if version.starts_with("1.") || version == "1" => Manager::Yarn,
         "yarn" => Manager::Berry,
         _ => {
             return Err(PackError::app(
                 format!("packageManager in package.json is `{text}`, which is not supported"),
-                "use npm, yarn or pnpm, as in \"packageManager\": \"pnpm@10.0.0\"",
+                "use npm, yarn, pnpm or bun, as in \"packageManager\": \"pnpm@10.0.0\"",
             ));
         }
     };
@@ -131,7 +154,7 @@ fn by_lock(app: &App, lock: &str, manager: Manager) -> Result<(Manager, String),
         Manager::Pnpm if head.contains("lockfileVersion: '6") => (manager, "^8".into()),
         Manager::Pnpm if head.contains("lockfileVersion: 5") => (manager, "^7".into()),
         Manager::Pnpm => (manager, "^10".into()),
-        Manager::Npm | Manager::Berry => (manager, String::new()),
+        Manager::Npm | Manager::Berry | Manager::Bun => (manager, String::new()),
     })
 }
 
@@ -157,6 +180,9 @@ mod tests {
         check(&[("yarn.lock", "__metadata:\n  version: 8\n")], (Manager::Berry, "^4"));
         check(&[("pnpm-lock.yaml", "lockfileVersion: '9.0'\n")], (Manager::Pnpm, "^10"));
         check(&[("pnpm-lock.yaml", "lockfileVersion: '6.0'\n")], (Manager::Pnpm, "^8"));
+        check(&[("bun.lock", "{}"), ("package-lock.json", "{}")], (Manager::Bun, ""));
+        let volta = r#"{"volta":{"yarn":"1.22.19"}}"#;
+        check(&[("package.json", volta), ("yarn.lock", "")], (Manager::Yarn, "1.22.19"));
         let named = r#"{"packageManager":"pnpm@9.1.0+sha512.abc"}"#;
         check(&[("package.json", named), ("yarn.lock", "")], (Manager::Pnpm, "9.1.0"));
     }

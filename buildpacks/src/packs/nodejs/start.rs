@@ -1,8 +1,11 @@
-//! How the app starts: the first of what its author wrote, what its files suggest.
+//! How the app starts: the first of what its author wrote, what its build left, what its files
+//! suggest.
 
+use super::frameworks;
 use super::manifest::Manifest;
-use crate::packs::static_site::{Missing, Site, serve};
-use crate::packs::{App, BuildContext, PackError, Process, output, procfile};
+use super::package_manager::Manager;
+use crate::packs::static_site::{Missing, Site};
+use crate::packs::{App, PackError, Process, output, procfile};
 
 /// Files that start an app by habit.
 const SERVERS: [&str; 8] = [
@@ -16,8 +19,71 @@ const SERVERS: [&str; 8] = [
     "main.mjs",
 ];
 
-/// Where build scripts of sites leave their result.
-const SITES: [&str; 4] = ["dist", "build", "out", "public"];
+/// More of them, for Bun, which reads TypeScript.
+const BUN_SERVERS: [&str; 6] =
+    ["server.ts", "app.ts", "index.ts", "main.ts", "src/index.ts", "src/server.ts"];
+
+/// What the image is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Run this.
+    Command {
+        process: Process,
+        because: String,
+        /// Whether it needs none of the installed dependencies.
+        is_whole: bool,
+    },
+    /// Serve pages; no runtime is needed for that.
+    Pages { site: Site, because: String },
+    /// The Procfile says it all.
+    Procfile,
+}
+
+/// What there is to decide by. `app` is the folder of the package that is the app.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clues<'a> {
+    pub(super) app: &'a App,
+    /// Where the repository's own programs are looked for, too.
+    pub(super) root: &'a App,
+    /// The package's folder below the repository's; empty if they are the same.
+    pub(super) dir: &'a str,
+    pub(super) manifest: &'a Manifest,
+    pub(super) manager: Manager,
+}
+
+impl Start {
+    /// Whether the running app is one of Bun's.
+    pub(super) fn uses(&self, program: &str) -> bool {
+        let Self::Command { process, .. } = self else { return false };
+        process.command.first().is_some_and(|word| word == program)
+            || process
+                .command
+                .last()
+                .is_some_and(|line| line.starts_with(&format!("exec {program} ")))
+    }
+
+    /// Says what was decided.
+    pub(super) fn show(&self) {
+        match self {
+            Self::Command { process, because, .. } => {
+                output::heading("Start command");
+                let folder =
+                    process.working_dir.as_ref().map_or(String::new(), |it| format!(" in {it}"));
+                output::line(&format!("{}{folder} ({because})", process.shown()));
+                output::line("to change: a \"start\" script in package.json, or a Procfile");
+            }
+            Self::Pages { site, because } => {
+                output::heading("Pages");
+                output::line(&format!("serving {} ({because})", site.shown()));
+                output::line(
+                    "Node.js and the dependencies stay out of the image: pages need neither",
+                );
+                output::line("to change: a \"start\" script in package.json, or a Procfile");
+            }
+            Self::Procfile => {}
+        }
+    }
+}
 
 /// The file that starts the app by habit.
 pub(super) fn server_file(app: &App) -> Option<&'static str> {
@@ -35,93 +101,223 @@ pub(super) fn server_without_manifest(app: &App) -> Result<Option<&'static str>,
     Ok(None)
 }
 
-/// The processes; none if the Procfile has them.
-pub(super) fn processes(
-    context: &BuildContext,
-    manifest: &Manifest,
-) -> Result<Vec<Process>, PackError> {
-    let app = &context.app;
-    if procfile::defines(app, "web") {
-        return Ok(Vec::new());
+/// Decides.
+pub(super) fn choose(clues: &Clues<'_>) -> Result<Start, PackError> {
+    let Clues { app, manifest, .. } = *clues;
+    if procfile::defines(clues.root, "web") {
+        return Ok(Start::Procfile);
     }
-    output::heading("Start command");
-    if let Some((process, because)) = found(app, manifest) {
-        output::line(&format!("{} ({because})", process.command.join(" ")));
-        return Ok(vec![process]);
+    let command = |process: Process, because: &str| Start::Command {
+        process: process.in_folder(clues.dir),
+        because: because.to_owned(),
+        is_whole: false,
+    };
+    let start = manifest.scripts.get("start");
+    let development = start.filter(|script| frameworks::is_development(script));
+    if let Some(script) = start.filter(|_| development.is_none()) {
+        let (process, because) = written(clues, "start", script);
+        return Ok(command(process, because));
     }
-    let index = |root: &&&str| app.has(format!("{root}/index.html"));
-    if let Some(root) = SITES.iter().find(index) {
-        output::line(&format!(
-            "serving {root} as a site: the build script left an index.html there"
-        ));
-        let site = Site { root: (*root).to_owned(), missing: Missing::Index };
-        return Ok(vec![serve(context, &site)?]);
+    if let Some(script) = development {
+        output::line(&format!("the start script is not used: `{script}` is for development"));
     }
-    if app.has("Procfile") {
-        output::line("no web process: the Procfile defines others");
-        return Ok(Vec::new());
+    if let Some(script) = manifest.scripts.get("start:prod") {
+        let (process, _) = written(clues, "start:prod", script);
+        return Ok(command(process, "the start:prod script of package.json"));
     }
+    if let Some(server) = frameworks::server(app, clues.dir, manifest) {
+        frameworks::complete(app, clues.dir)?;
+        let folder = frameworks::slashed(clues.dir);
+        let line = server.line.replace("BIN/", &bin(clues)).replace("DIR/", &folder);
+        return Ok(Start::Command {
+            process: Process::shell("web", &line).in_folder(clues.dir),
+            because: server.because.to_owned(),
+            is_whole: server.is_whole,
+        });
+    }
+    let pages = |(root, because): (String, String)| {
+        let missing =
+            if app.has(format!("{root}/404.html")) { Missing::NotFound } else { Missing::Index };
+        let root = if clues.dir.is_empty() { root } else { format!("{}/{root}", clues.dir) };
+        Start::Pages { site: Site { root, missing }, because }
+    };
+    if let Some((root, package)) = frameworks::pages(app, manifest) {
+        return Ok(pages((root, format!("{package} left an index.html there"))));
+    }
+    if let Some((process, because)) = by_file(clues) {
+        return Ok(command(process, because));
+    }
+    if let Some(root) = frameworks::pages_by_habit(app) {
+        return Ok(pages((root, "there is an index.html in it".to_owned())));
+    }
+    if clues.root.has("Procfile") {
+        return Ok(Start::Procfile);
+    }
+    let scripted = manifest.scripts.contains_key("build");
     Err(PackError::app(
-        "the app does not say how it starts: package.json has no \"start\" script and no \"main\" \
-         file, and there is no server.js, app.js or index.js",
+        format!(
+            "the app does not say how it starts: package.json has no \"start\" script and no \
+             \"main\" file, there is no server.js, app.js or index.js{}",
+            if scripted {
+                ", and the build script left no index.html in dist, build or out"
+            } else {
+                ""
+            }
+        ),
         "npm pkg set scripts.start=\"node FILE.js\"",
     ))
 }
 
-fn found(app: &App, manifest: &Manifest) -> Option<(Process, &'static str)> {
-    if let Some(script) = manifest.scripts.get("start") {
-        let hooked = ["prestart", "poststart"].iter().any(|it| manifest.scripts.contains_key(*it));
-        return Some(match plain_words(script).filter(|_| !hooked) {
-            // npm between the app and its signals costs 0.15 s at every start.
-            Some(words) => (Process::new("web", &words), "the start script of package.json"),
-            None => (Process::new("web", &["npm", "start"]), "package.json has a start script"),
-        });
-    }
-    if let Some(main) = manifest.main.as_deref() {
-        let file = ["", ".js", "/index.js"]
-            .iter()
-            .map(|end| format!("{main}{end}"))
-            .find(|it| app.has(it));
-        if let Some(file) = file {
-            return Some((Process::new("web", &["node", &file]), "\"main\" in package.json"));
+/// What a script says, without the package manager where that is possible: it costs 0.15 s at every
+/// start, and it stands between the app and its signals.
+fn written(clues: &Clues<'_>, name: &str, script: &str) -> (Process, &'static str) {
+    let hooked = ["pre", "post"]
+        .iter()
+        .any(|it| clues.manifest.scripts.contains_key(&format!("{it}{name}")));
+    let words = plain_words(script).filter(|_| !hooked).unwrap_or_default();
+    match words.split_first() {
+        Some((&("node" | "bun"), _)) => {
+            return (Process::new("web", &words), "the start script of package.json");
         }
+        Some((program, rest)) => {
+            let path = format!("{}{program}", bin(clues));
+            if clues.app.has(&path) {
+                let words: Vec<&str> =
+                    std::iter::once(path.as_str()).chain(rest.iter().copied()).collect();
+                return (Process::new("web", &words), "the start script of package.json");
+            }
+        }
+        None => {}
     }
-    let file = server_file(app)?;
-    Some((Process::new("web", &["node", file]), "by its name; to change: a \"start\" script"))
+    let process = match clues.manager {
+        Manager::Bun => Process::new("web", &["bun", "run", name]),
+        _ if name == "start" => Process::new("web", &["npm", "start"]),
+        _ => Process::new("web", &["npm", "run", name]),
+    };
+    (process, "package.json has a start script")
 }
 
-/// The words of a script that is nothing but `node` and plain arguments, so that no shell is needed.
+fn by_file(clues: &Clues<'_>) -> Option<(Process, &'static str)> {
+    let Clues { app, manifest, manager, .. } = *clues;
+    let bun = manager == Manager::Bun;
+    let program = |file: &str| {
+        let typed = [".ts", ".tsx", ".mts"].iter().any(|end| file.ends_with(end));
+        if bun && typed { "bun" } else { "node" }
+    };
+    let module = manifest.module.as_deref().filter(|_| bun);
+    for (main, because) in [
+        (manifest.main.as_deref(), "\"main\" in package.json"),
+        (module, "\"module\" in package.json"),
+    ] {
+        let ends = ["", ".js", "/index.js"];
+        let file = main
+            .and_then(|main| ends.iter().map(|end| format!("{main}{end}")).find(|it| app.has(it)));
+        if let Some(file) = file {
+            return Some((Process::new("web", &[program(&file), &file]), because));
+        }
+    }
+    let typed = || app.first(&BUN_SERVERS).filter(|_| bun);
+    let file = server_file(app).or_else(typed)?;
+    let because = "by its name; to change: a \"start\" script";
+    Some((Process::new("web", &[program(file), file]), because))
+}
+
+/// The folder of the dependencies' programs, with a slash, as seen from the package.
+fn bin(clues: &Clues<'_>) -> String {
+    if clues.dir.is_empty() || clues.app.path("node_modules/.bin").is_dir() {
+        return "node_modules/.bin/".to_owned();
+    }
+    format!("{}node_modules/.bin/", "../".repeat(clues.dir.split('/').count()))
+}
+
+/// The words of a script that is nothing but a program and plain arguments, so that no shell is
+/// needed.
 fn plain_words(script: &str) -> Option<Vec<&str>> {
     let plain = |c: char| c.is_ascii_alphanumeric() || " ./_-=:,@".contains(c);
     let words: Vec<&str> = script.split_whitespace().collect();
-    (words.first() == Some(&"node") && script.chars().all(plain)).then_some(words)
+    let named = words.first().is_some_and(|word| !word.contains('='));
+    (named && script.chars().all(plain)).then_some(words)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(manifest: &str, files: &[&str], expected: &str) {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("package.json"), manifest).unwrap();
-        for name in files {
-            std::fs::write(dir.path().join(name), "").unwrap();
+    fn check_with(manager: Manager, dir: &str, files: &[(&str, &str)], expected: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
         }
-        let app = App::new(dir.path());
-        let found = found(&app, &Manifest::read(&app).unwrap());
-        let shown = found.map_or("nothing".to_owned(), |(process, _)| process.command.join(" "));
-        assert_eq!(shown, expected);
+        let (root, app) = (App::new(folder.path()), App::new(folder.path().join(dir)));
+        let manifest = Manifest::read(&app).unwrap();
+        let start = choose(&Clues { app: &app, root: &root, dir, manifest: &manifest, manager });
+        let shown = match start {
+            Ok(Start::Command { process, .. }) => process.shown(),
+            Ok(Start::Pages { site, .. }) => format!("pages: {}", site.shown()),
+            Ok(Start::Procfile) => "Procfile".to_owned(),
+            Err(_) => "nothing".to_owned(),
+        };
+        assert_eq!(shown, expected, "{files:?}");
+    }
+
+    fn check(manifest: &str, files: &[&str], expected: &str) {
+        let files = files.iter().map(|name| (*name, ""));
+        let files: Vec<_> = files.chain([("package.json", manifest)]).collect();
+        check_with(Manager::Npm, "", &files, expected);
     }
 
     #[test]
     fn the_start_command_is_what_the_author_wrote() {
         check(r#"{"scripts":{"start":"node a.js --x=1"}}"#, &["server.js"], "node a.js --x=1");
         check(r#"{"scripts":{"start":"next start"}}"#, &[], "npm start");
+        let bin = "node_modules/.bin/next";
+        check(r#"{"scripts":{"start":"next start"}}"#, &[bin], "node_modules/.bin/next start");
+        check(r#"{"scripts":{"start":"A=1 next start"}}"#, &[bin], "npm start");
         check(r#"{"scripts":{"start":"node a.js && b"}}"#, &[], "npm start");
         check(r#"{"scripts":{"start":"node a.js","prestart":"x"}}"#, &[], "npm start");
         check(r#"{"main":"lib"}"#, &["lib.js", "app.js"], "node lib.js");
         check(r#"{"main":"gone.js"}"#, &["app.js"], "node app.js");
         check("{}", &["index.js", "app.js"], "node app.js");
         check("{}", &[], "nothing");
+    }
+
+    #[test]
+    fn a_command_for_development_is_not_a_start_command() {
+        let react =
+            r#"{"dependencies":{"react-scripts":"5"},"scripts":{"start":"react-scripts start"}}"#;
+        check(react, &["build/index.html"], "pages: build, with index.html for unknown paths");
+        check(react, &["build/index.html", "build/404.html"], "pages: build");
+        check(
+            r#"{"scripts":{"start":"nest start","start:prod":"node dist/main"}}"#,
+            &[],
+            "node dist/main",
+        );
+        let vite = r#"{"main":"src/main.js","devDependencies":{"vite":"7"}}"#;
+        let pages = "pages: dist, with index.html for unknown paths";
+        check(vite, &["src/main.js", "dist/index.html"], pages);
+    }
+
+    #[test]
+    fn bun_runs_what_node_does_not() {
+        let bun = |files: &[(&str, &str)], expected| check_with(Manager::Bun, "", files, expected);
+        bun(&[("package.json", r#"{"module":"index.ts"}"#), ("index.ts", "")], "bun index.ts");
+        bun(&[("package.json", "{}"), ("src/index.ts", "")], "bun src/index.ts");
+        bun(&[("package.json", r#"{"scripts":{"start":"bun run src/x.ts"}}"#)], "bun run src/x.ts");
+        bun(&[("package.json", r#"{"scripts":{"start":"a && b"}}"#)], "bun run start");
+        bun(&[("package.json", "{}"), ("server.js", "")], "node server.js");
+    }
+
+    #[test]
+    fn a_package_of_a_workspace_starts_in_its_folder() {
+        let next = r#"{"dependencies":{"next":"15"}}"#;
+        let files = [("apps/web/package.json", next), ("apps/web/.next/BUILD_ID", "x")];
+        let line = "../../node_modules/.bin/next start -H 0.0.0.0 -p ${PORT:-3000}";
+        check_with(Manager::Npm, "apps/web", &files, line);
+        let vite = r#"{"devDependencies":{"vite":"7"}}"#;
+        let files = [("apps/web/package.json", vite), ("apps/web/dist/index.html", "x")];
+        let pages = "pages: apps/web/dist, with index.html for unknown paths";
+        check_with(Manager::Npm, "apps/web", &files, pages);
     }
 }

@@ -6,9 +6,11 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::locked;
 use super::version::Interpreter;
+use crate::environment::sorted_entries;
 use crate::lifecycle::remove;
 use crate::packs::context::{CACHE, LAUNCH_CACHE};
 use crate::packs::stamp::{Key, Made, stamped};
@@ -20,15 +22,24 @@ use crate::toolchain::Scheme;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Lock,
+    Poetry,
+    PipfileLock,
     Requirements,
+    Pipfile,
     Project,
+    Setup,
     Nothing,
 }
 
 /// The uv that we know; newer ones of the same line will do.
 const UV: &str = ">=0.8";
 
-const KNOWN: [Known; 5] = [
+const KNOWN: [Known; 6] = [
+    (
+        "pyproject.toml changed significantly since poetry.lock",
+        "poetry.lock does not match pyproject.toml",
+        "bring it up to date: poetry lock && git add poetry.lock",
+    ),
     (
         "needs to be updated",
         "uv.lock does not match pyproject.toml",
@@ -59,38 +70,41 @@ const KNOWN: [Known; 5] = [
 impl Source {
     /// The app's source of dependencies.
     pub(super) fn of(app: &App) -> Result<Self, PackError> {
-        if app.has("uv.lock") {
-            return Ok(Self::Lock);
-        }
-        if app.has("requirements.txt") {
-            return Ok(Self::Requirements);
+        for (file, source) in [
+            ("uv.lock", Self::Lock),
+            ("poetry.lock", Self::Poetry),
+            ("Pipfile.lock", Self::PipfileLock),
+            ("requirements.txt", Self::Requirements),
+            ("Pipfile", Self::Pipfile),
+        ] {
+            if app.has(file) {
+                return Ok(source);
+            }
         }
         let project = app.text("pyproject.toml")?.unwrap_or_default();
         let table: toml::Table = toml::from_str(&project).unwrap_or_default();
-        if table.contains_key("project") {
-            return Ok(Self::Project);
-        }
         let poetry = table.get("tool").is_some_and(|tool| tool.get("poetry").is_some());
-        if poetry || app.has("Pipfile") {
-            let (file, export) = if poetry {
-                ("pyproject.toml for Poetry", "poetry export -o requirements.txt")
-            } else {
-                ("a Pipfile", "pipenv requirements > requirements.txt")
-            };
-            let reason = format!("the dependencies are in {file}, which is not supported");
-            return Err(PackError::app(reason, format!("{export} && git add requirements.txt")));
-        }
-        Ok(Self::Nothing)
+        Ok(match (poetry || table.contains_key("project"), app.has("setup.py")) {
+            (true, _) => Self::Project,
+            (false, true) => Self::Setup,
+            (false, false) => Self::Nothing,
+        })
     }
 
     /// Why, for the log.
     pub(super) fn because(self) -> &'static str {
         match self {
             Self::Lock => "from uv.lock",
+            Self::Poetry => "from poetry.lock, without the groups for development",
+            Self::PipfileLock => "from Pipfile.lock, without the packages for development",
             Self::Requirements => "from requirements.txt",
+            Self::Pipfile => {
+                "from Pipfile; without a lock versions may differ from yours; to fix them: pipenv lock"
+            }
             Self::Project => {
                 "from pyproject.toml; without a lock versions may differ from yours; to fix them: uv lock"
             }
+            Self::Setup => "from setup.py; to fix the versions: write a requirements.txt",
             Self::Nothing => "none: there is no requirements.txt, uv.lock or pyproject.toml",
         }
     }
@@ -99,9 +113,29 @@ impl Source {
     fn inputs(self) -> &'static [&'static str] {
         match self {
             Self::Lock => &["uv.lock", "pyproject.toml", "uv.toml"],
+            Self::Poetry => &["poetry.lock", "pyproject.toml", "uv.toml"],
+            Self::PipfileLock => &["Pipfile.lock", "uv.toml"],
             Self::Requirements => &["requirements.txt", "uv.toml"],
+            Self::Pipfile => &["Pipfile", "uv.toml"],
+            Self::Setup => &["setup.py", "setup.cfg", "uv.toml"],
             Self::Project => &["pyproject.toml", "uv.toml"],
             Self::Nothing => &[],
+        }
+    }
+
+    /// How a package is added to it.
+    fn addition(self, package: &str) -> String {
+        match self {
+            Self::Lock | Self::Project => {
+                format!("uv add {package} && git add pyproject.toml uv.lock")
+            }
+            Self::Poetry => format!("poetry add {package} && git add pyproject.toml poetry.lock"),
+            Self::PipfileLock | Self::Pipfile => {
+                format!("pipenv install {package} && git add Pipfile Pipfile.lock")
+            }
+            Self::Requirements | Self::Setup | Self::Nothing => {
+                format!("echo {package} >> requirements.txt")
+            }
         }
     }
 }
@@ -111,7 +145,7 @@ pub(super) fn install(
     context: &BuildContext,
     source: Source,
     python: &Interpreter,
-) -> Result<(), PackError> {
+) -> Result<PathBuf, PackError> {
     let app = &context.app;
     // A requirements file may include others, which the key does not see.
     let requirements = app.text("requirements.txt")?.unwrap_or_default();
@@ -134,19 +168,61 @@ pub(super) fn install(
         }
     }
     point_to(&venv, &python.path)?;
-    context.launch_default("VIRTUAL_ENV", &venv.to_string_lossy())
+    context.launch_default("VIRTUAL_ENV", &venv.to_string_lossy())?;
+    Ok(venv)
 }
+
+/// Where it is noted that a server is not the app's own wish.
+const ADDED: &str = ".added-server";
+
+/// Adds a server to the environment of an app that has none which could run it.
+pub(super) fn add_server(
+    context: &BuildContext,
+    source: Source,
+    venv: &Path,
+    server: &str,
+    target: &str,
+) -> Result<(), PackError> {
+    let Some((_, range)) = SERVERS.iter().find(|(name, _)| *name == server) else {
+        let reason = format!("no server is installed that could run {target}");
+        return Err(PackError::app(reason, format!("add one: {}", source.addition(server))));
+    };
+    let uv = Uv::of(context, venv)?;
+    uv.run(&["pip", "install", "--compile-bytecode", range])?;
+    let note = venv.join(ADDED);
+    fs::write(&note, server).map_err(PackError::io(note))
+}
+
+/// Says, in each build, that a server was added.
+pub(super) fn remind(source: Source, venv: &Path) {
+    if let Ok(server) = fs::read_to_string(venv.join(ADDED)) {
+        output::warning(&format!(
+            "the app has no server for production, so {server} was added; to choose its version \
+             yourself: {}",
+            source.addition(&server)
+        ));
+    }
+}
+
+/// Servers that are added, in versions that we know.
+const SERVERS: [(&str, &str); 2] =
+    [("gunicorn", "gunicorn>=23,<26"), ("uvicorn", "uvicorn>=0.34,<1")];
 
 const UV_CACHE: &str = "uv_cache";
 
-/// The bytes of all text files at the top that requirements could include.
+/// The bytes of all text files at the top and in `requirements/` that requirements could include.
 fn everything_included(app: &App) -> Result<Vec<u8>, PackError> {
-    let entries =
-        crate::environment::sorted_entries(app.dir()).map_err(PackError::io(app.dir()))?;
     let mut all = Vec::new();
-    for path in entries.iter().filter(|path| path.extension().is_some_and(|it| it == "txt")) {
-        let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
-        all.extend(app.bytes(name)?);
+    for folder in ["", "requirements"] {
+        let folder = app.path(folder);
+        if !folder.is_dir() {
+            continue;
+        }
+        let entries = sorted_entries(&folder).map_err(PackError::io(&folder))?;
+        let texts = |path: &&PathBuf| path.extension().is_some_and(|it| it == "txt");
+        for path in entries.iter().filter(texts).filter(|path| path.is_file()) {
+            all.extend(fs::read(path).map_err(PackError::io(path))?);
+        }
     }
     Ok(all)
 }
@@ -157,30 +233,78 @@ fn make(
     python: &Interpreter,
     dir: &Path,
 ) -> Result<(), PackError> {
-    let uv = context.toolchain("uv", UV, Scheme::Pep440)?;
-    output::line(&format!("uv {}", uv.version));
-    let cache = context.kept(UV_CACHE)?;
-    context.declare(UV_CACHE, CACHE, &UV_CACHE)?;
-    let (interpreter, venv) = (python.path.to_string_lossy(), dir.to_string_lossy());
-    let run = |args: &[&str]| {
-        Tool::new(uv.path.join("bin/uv"), args, context.app.dir())
-            .env("UV_CACHE_DIR", &cache)
+    let uv = Uv::of(context, dir)?;
+    let interpreter = python.path.to_string_lossy();
+    uv.run(&["venv", "--allow-existing", "--python", &interpreter, &dir.to_string_lossy()])?;
+    let from = |file: &str| uv.run(&["pip", "install", "--compile-bytecode", "-r", file]);
+    let app = &context.app;
+    let written = |text: String| {
+        let file = dir.join(".requirements.txt");
+        fs::write(&file, text).map_err(PackError::io(&file))?;
+        from(&file.to_string_lossy())?;
+        remove(&file).map_err(PackError::io(&file))
+    };
+    match source {
+        Source::Lock => uv.run(&[
+            "sync",
+            "--locked",
+            "--no-dev",
+            "--compile-bytecode",
+            "--python",
+            &interpreter,
+        ]),
+        Source::Poetry => {
+            let file = dir.join(".requirements.txt");
+            uv.export_poetry(&interpreter, &file.to_string_lossy())?;
+            from(&file.to_string_lossy())?;
+            remove(&file).map_err(PackError::io(&file))
+        }
+        Source::PipfileLock => {
+            written(locked::of_pipfile_lock(&app.text("Pipfile.lock")?.unwrap_or_default())?)
+        }
+        Source::Pipfile => written(locked::of_pipfile(&app.text("Pipfile")?.unwrap_or_default())?),
+        Source::Requirements => from("requirements.txt"),
+        Source::Project => from("pyproject.toml"),
+        Source::Setup => from("setup.py"),
+        Source::Nothing => Ok(()),
+    }
+}
+
+/// uv at work on one environment.
+struct Uv<'a> {
+    context: &'a BuildContext,
+    program: PathBuf,
+    venv: &'a Path,
+}
+
+impl<'a> Uv<'a> {
+    fn of(context: &'a BuildContext, venv: &'a Path) -> Result<Self, PackError> {
+        let uv = context.toolchain("uv", UV, Scheme::Pep440)?;
+        output::line(&format!("uv {}", uv.version));
+        context.kept(UV_CACHE)?;
+        context.declare(UV_CACHE, CACHE, &UV_CACHE)?;
+        Ok(Self { context, program: uv.path.join("bin/uv"), venv })
+    }
+
+    fn run(&self, args: &[&str]) -> Result<(), PackError> {
+        Tool::new(&self.program, args, self.context.app.dir())
+            .env("UV_CACHE_DIR", self.context.layer(UV_CACHE))
             .env("UV_PYTHON_DOWNLOADS", "never")
             .env("UV_NO_PROGRESS", "1")
-            .env("UV_PROJECT_ENVIRONMENT", dir)
-            .env("VIRTUAL_ENV", dir)
+            .env("UV_PROJECT_ENVIRONMENT", self.venv)
+            .env("VIRTUAL_ENV", self.venv)
             .env("PYC_INVALIDATION_MODE", "UNCHECKED_HASH")
+            .env("POETRY_VIRTUALENVS_CREATE", "false")
             .run(&KNOWN)
-    };
-    run(&["venv", "--allow-existing", "--python", &interpreter, &venv])?;
-    let pip = ["pip", "install", "--compile-bytecode", "-r"];
-    match source {
-        Source::Lock => {
-            run(&["sync", "--locked", "--no-dev", "--compile-bytecode", "--python", &interpreter])
-        }
-        Source::Requirements => run(&[&pip[..], &["requirements.txt"]].concat()),
-        Source::Project => run(&[&pip[..], &["pyproject.toml"]].concat()),
-        Source::Nothing => Ok(()),
+    }
+
+    /// Poetry itself reads its lock, in an environment of its own; uv installs.
+    fn export_poetry(&self, interpreter: &str, file: &str) -> Result<(), PackError> {
+        let poetry = ["tool", "run", "--python", interpreter, "--from", "poetry>=2,<3"];
+        let export = ["--with", "poetry-plugin-export", "poetry", "export", "--only", "main"];
+        self.run(
+            &[&poetry[..], &export, &["--format", "requirements.txt", "--output", file]].concat(),
+        )
     }
 }
 

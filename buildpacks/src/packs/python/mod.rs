@@ -1,12 +1,17 @@
 //! Python: an interpreter, the dependencies in a virtual environment made by uv, a web process.
 
 mod dependencies;
+mod django;
+mod locked;
+mod target;
 mod version;
 mod web;
 
 use super::context::LAUNCH_BUILD;
 use super::{App, BuildContext, Buildpack, PackError, Process, Verdict, output};
 use dependencies::Source;
+use django::Django;
+use web::{Servers, Web};
 
 /// The buildpack `paas/python`.
 #[derive(Debug)]
@@ -21,14 +26,18 @@ impl Buildpack for Python {
     }
 
     fn detect(&self, app: &App) -> Result<Verdict, PackError> {
-        const SIGNS: [&str; 7] = [
-            "requirements.txt",
+        const SIGNS: [&str; 11] = [
             "uv.lock",
+            "poetry.lock",
+            "Pipfile.lock",
+            "requirements.txt",
             "pyproject.toml",
             "Pipfile",
+            "setup.py",
             "manage.py",
             "main.py",
             "app.py",
+            "streamlit_app.py",
         ];
         let sign = app.first(&SIGNS);
         Ok(sign.map_or(Verdict::Unknown, |file| Verdict::Recognised(format!("there is {file}"))))
@@ -40,9 +49,18 @@ impl Buildpack for Python {
         let interpreter = version::choose(context)?;
         output::heading("Dependencies");
         output::line(source.because());
-        dependencies::install(context, source, &interpreter)?;
+        let venv = dependencies::install(context, source, &interpreter)?;
+        let mut web = web::choose(&context.app, &Servers::of(&venv))?;
+        if let Web::Missing { server, target } = &web {
+            dependencies::add_server(context, source, &venv, server, &target.name)?;
+            web = web::choose(&context.app, &Servers::of(&venv))?;
+        }
+        dependencies::remind(source, &venv);
+        if let Some(django) = Django::find(&context.app)? {
+            django.collect_static(context, &venv)?;
+        }
         context.launch_default("PYTHONUNBUFFERED", "1")?;
         context.launch_default("LANG", "C.UTF-8")?;
-        web::processes(context)
+        Ok(web::processes(context, web))
     }
 }

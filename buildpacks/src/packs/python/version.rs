@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::LAUNCH_BUILD;
+use super::{LAUNCH_BUILD, locked};
 use crate::packs::{App, BuildContext, PackError, output};
 use crate::toolchain::Scheme;
 
@@ -54,11 +54,34 @@ fn wanted(app: &App) -> Result<(String, String), PackError> {
         let reason = format!("pyproject.toml is not valid: {}", error.message());
         PackError::app(reason, "check it: uv lock --check")
     })?;
-    let range = project.get("project").and_then(|it| it.get("requires-python")?.as_str());
-    Ok(range.map_or_else(
-        || (String::new(), "the default; the app does not ask for one".to_owned()),
-        |range| (range.to_owned(), format!("requires-python in pyproject.toml is \"{range}\"")),
-    ))
+    if let Some(range) = project.get("project").and_then(|it| it.get("requires-python")?.as_str()) {
+        return Ok((range.into(), format!("requires-python in pyproject.toml is \"{range}\"")));
+    }
+    let poetry = project.get("tool").and_then(|it| it.get("poetry")?.get("dependencies"));
+    if let Some(range) = poetry.and_then(|it| it.get("python")?.as_str()) {
+        return Ok((caret(range), format!("python in pyproject.toml for Poetry is \"{range}\"")));
+    }
+    if let Some(lock) = app.text("Pipfile.lock")?
+        && let Some(version) = locked::python_of_pipfile_lock(&lock)
+    {
+        return Ok((version.clone(), format!("Pipfile.lock is made for Python {version}")));
+    }
+    Ok((String::new(), "the default; the app does not ask for one".to_owned()))
+}
+
+/// Poetry's `^3.11` in Python's own words: everything until the next major version.
+fn caret(range: &str) -> String {
+    let part = |part: &str| {
+        let part = part.trim();
+        let Some(version) = part.strip_prefix('^') else {
+            // A single tilde is Poetry's word for a line.
+            let line = part.strip_prefix('~').filter(|it| !it.starts_with('='));
+            return line.map_or(part.to_owned(), |version| format!("~={version}.0"));
+        };
+        let major = numbers(version).first().copied().unwrap_or_default();
+        format!(">={version},<{}", major + 1)
+    };
+    range.split(',').map(part).collect::<Vec<_>>().join(",")
 }
 
 fn stack_version(python: &Path) -> Option<String> {
@@ -106,6 +129,13 @@ mod tests {
 
     fn check(range: &str, version: &str, fits: bool) {
         assert_eq!(allows(range, version), fits, "{range} {version}");
+    }
+
+    #[test]
+    fn poetry_writes_ranges_in_its_own_way() {
+        assert_eq!(caret("^3.11"), ">=3.11,<4");
+        assert_eq!(caret(">=3.11,<3.14"), ">=3.11,<3.14");
+        assert_eq!(caret("~3.12"), "~=3.12.0");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //!
 //! Indexes are read, never believed beyond their shape: versions that are no numbers, and files
 //! without a digest, do not exist. In reading order: the official sites `node`, `go`, `uv`,
-//! `python`; then the registries `npm` and `pypi`.
+//! `python`, `rust`; then the registries `npm` and `pypi`.
 
 mod go;
 mod node;
 mod npm;
 mod pypi;
 mod python;
+mod rust;
 mod uv;
 
 use super::layout::Layout;
@@ -34,6 +35,8 @@ pub(crate) enum SiteError {
     Web(#[from] WebError),
     #[error("the index at {url} is not understood")]
     Index { url: String, source: serde_json::Error },
+    #[error("the manifest at {url} is not understood")]
+    Manifest { url: String, source: toml::de::Error },
     #[error("{url} names no checksum for version {version}")]
     NoChecksum { url: String, version: String },
     #[error("{url} has no version {version} for this machine")]
@@ -47,6 +50,7 @@ pub(crate) enum Site {
     Go(String),
     Uv(String),
     Python(String),
+    Rust(String),
     Npm(String),
     PyPi(String),
 }
@@ -58,10 +62,11 @@ impl Site {
         let pypi = found.pypi.clone().map(Self::PyPi);
         let (official, mirror) = match toolchain {
             Toolchain::Node => (Some(Self::Node(sources.node.clone())), npm),
-            Toolchain::Npm | Toolchain::Yarn | Toolchain::Pnpm => (None, npm),
+            Toolchain::Npm | Toolchain::Yarn | Toolchain::Pnpm | Toolchain::Bun => (None, npm),
             Toolchain::Go => (Some(Self::Go(sources.go.clone())), pypi),
             Toolchain::Uv => (Some(Self::Uv(sources.uv.clone())), pypi),
             Toolchain::Python => (Some(Self::Python(sources.python.clone())), None),
+            Toolchain::Rust => (Some(Self::Rust(sources.rust.clone())), None),
         };
         official.into_iter().chain(mirror).collect()
     }
@@ -73,6 +78,7 @@ impl Site {
             Self::Go(base) => go::versions(web, base),
             Self::Uv(base) => uv::versions(web, base),
             Self::Python(base) => python::versions(web, base),
+            Self::Rust(base) => rust::versions(web, base),
             Self::Npm(registry) => npm::versions(web, registry, of),
             Self::PyPi(index) => pypi::versions(web, index, of),
         }
@@ -90,6 +96,7 @@ impl Site {
             Self::Go(base) => go::archives(web, base, version),
             Self::Uv(base) => uv::archives(web, base, version),
             Self::Python(base) => python::archives(web, base, version),
+            Self::Rust(base) => rust::archives(web, base, version),
             Self::Npm(registry) => npm::archives(web, registry, of, version),
             Self::PyPi(index) => pypi::archives(web, index, of, version),
         }

@@ -1,4 +1,4 @@
-//! The npm registry as a mirror of Node, and the home of npm, yarn and pnpm.
+//! The npm registry as a mirror of Node, and the home of npm, yarn, pnpm and Bun.
 //!
 //! Node comes as a package with the one binary; npm is laid beside it, of the major version that
 //! this line of Node is shipped with. Integrity is npm's own sha512.
@@ -80,8 +80,18 @@ fn packages(of: Toolchain) -> Vec<String> {
     match of {
         Toolchain::Node => vec![format!("node-linux-{}", MACHINE.node)],
         Toolchain::Yarn => vec!["yarn".into(), "@yarnpkg/cli-dist".into()],
+        Toolchain::Bun => vec![bun().into()],
         other => vec![other.name().into()],
     }
+}
+
+/// Bun's program for this machine: the usual one needs a processor of 2013 or later.
+fn bun() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if !std::arch::is_x86_feature_detected!("avx2") {
+        return "@oven/bun-linux-x64-baseline";
+    }
+    if cfg!(target_arch = "aarch64") { "@oven/bun-linux-aarch64" } else { "@oven/bun-linux-x64" }
 }
 
 fn package(web: &Web, registry: &str, name: &str) -> Result<Package, SiteError> {
@@ -126,6 +136,7 @@ impl Release {
         };
         let layout = match (of, self.bin) {
             (Toolchain::Node, _) => Layout::NodePackage,
+            (Toolchain::Bun, _) => Layout::BunPackage,
             (_, Commands::Table(commands)) => Layout::Package { name: of.name(), commands },
             (_, Commands::One(_) | Commands::None) => {
                 Layout::Package { name: of.name(), commands: BTreeMap::new() }

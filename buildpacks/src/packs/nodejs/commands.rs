@@ -1,0 +1,139 @@
+//! The words that each package manager understands, and what its failures mean.
+
+use super::package_manager::Manager;
+use crate::packs::tool::Known;
+
+/// Which dependencies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    Everything,
+    Production,
+}
+
+/// How the dependencies for the build are removed from where they were installed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pruning {
+    /// The manager removes them.
+    By(&'static [&'static str]),
+    /// It cannot: what is there is removed, and the rest installed again from its cache.
+    Anew,
+    /// It cannot at all.
+    Never(&'static str),
+}
+
+/// The command that installs.
+pub(super) fn install(manager: Manager, locked: bool, extent: Extent) -> Vec<&'static str> {
+    let mut args = match (manager, locked) {
+        (Manager::Npm, true) => vec!["ci"],
+        (_, false) => vec!["install"],
+        (Manager::Yarn | Manager::Pnpm | Manager::Bun, true) => {
+            vec!["install", "--frozen-lockfile"]
+        }
+        (Manager::Berry, true) => vec!["install", "--immutable"],
+    };
+    match (manager, extent) {
+        (Manager::Npm, Extent::Production) => args.push("--omit=dev"),
+        (Manager::Npm, Extent::Everything) => args.push("--include=dev"),
+        (Manager::Pnpm, Extent::Production) => args.push("--prod"),
+        (Manager::Pnpm, Extent::Everything) => args.push("--prod=false"),
+        (Manager::Yarn, Extent::Production) => args.push("--production=true"),
+        (Manager::Yarn, Extent::Everything) => args.push("--production=false"),
+        (Manager::Bun, Extent::Production) => args.push("--production"),
+        (Manager::Bun, Extent::Everything) => {}
+        (Manager::Berry, _) => args.push("--inline-builds"),
+    }
+    args
+}
+
+/// How what only the build needed is removed. `berry` is the major version of Yarn, if it is known.
+pub(super) fn prune(manager: Manager, workspaces: usize, berry: Option<u32>) -> Pruning {
+    match manager {
+        Manager::Npm => Pruning::By(&["prune", "--omit=dev", "--ignore-scripts"]),
+        Manager::Yarn => Pruning::By(&["install", "--production=true", "--ignore-scripts"]),
+        Manager::Pnpm if workspaces == 0 => Pruning::By(&["prune", "--prod", "--ignore-scripts"]),
+        Manager::Pnpm | Manager::Bun => Pruning::Anew,
+        Manager::Berry if berry.is_some_and(|major| major < 4) => Pruning::Never(
+            "development dependencies stay in the image: yarn removes them from version 4 on",
+        ),
+        Manager::Berry => Pruning::By(&["workspaces", "focus", "--all", "--production"]),
+    }
+}
+
+/// What failures of the managers mean.
+pub(super) const KNOWN: [Known; 12] = [
+    (
+        "can only install packages when your package.json and package-lock.json",
+        "package-lock.json does not match package.json",
+        "bring it up to date: npm install && git add package-lock.json",
+    ),
+    (
+        "Your lockfile needs to be updated",
+        "yarn.lock does not match package.json",
+        "bring it up to date: yarn install && git add yarn.lock",
+    ),
+    (
+        "The lockfile would have been modified",
+        "yarn.lock does not match package.json",
+        "bring it up to date: yarn install && git add yarn.lock",
+    ),
+    (
+        "ERR_PNPM_OUTDATED_LOCKFILE",
+        "pnpm-lock.yaml does not match package.json",
+        "bring it up to date: pnpm install && git add pnpm-lock.yaml",
+    ),
+    (
+        "lockfile had changes, but lockfile is frozen",
+        "bun.lock does not match package.json",
+        "bring it up to date: bun install && git add bun.lock",
+    ),
+    (
+        "code ERESOLVE",
+        "two packages ask for versions that cannot go together",
+        "find the pair: npm install; then change one of the versions in package.json",
+    ),
+    ("code E404", "the registry has no such package", "check the names in package.json"),
+    ("ERR_PNPM_FETCH_404", "the registry has no such package", "check the names in package.json"),
+    ("code ETARGET", "the registry has no such version", "check the versions in package.json"),
+    (
+        "ERR_PNPM_NO_MATCHING_VERSION",
+        "the registry has no such version",
+        "check the versions in package.json",
+    ),
+    (
+        "code EINTEGRITY",
+        "a package differs from what the lock file says",
+        "make the lock file anew: rm package-lock.json && npm install",
+    ),
+    (
+        "ERR_PNPM_TARBALL_INTEGRITY",
+        "a package differs from what the lock file says",
+        "make the lock file anew: rm pnpm-lock.yaml && pnpm install",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_manager_gets_its_own_words() {
+        let check = |manager, locked, extent, expected: &str| {
+            assert_eq!(install(manager, locked, extent).join(" "), expected);
+        };
+        check(Manager::Npm, true, Extent::Production, "ci --omit=dev");
+        check(Manager::Npm, false, Extent::Everything, "install --include=dev");
+        check(
+            Manager::Yarn,
+            true,
+            Extent::Production,
+            "install --frozen-lockfile --production=true",
+        );
+        check(Manager::Berry, true, Extent::Everything, "install --immutable --inline-builds");
+        check(Manager::Pnpm, true, Extent::Everything, "install --frozen-lockfile --prod=false");
+        check(Manager::Bun, true, Extent::Production, "install --frozen-lockfile --production");
+        check(Manager::Bun, false, Extent::Everything, "install");
+        assert_eq!(prune(Manager::Pnpm, 2, None), Pruning::Anew);
+        assert!(matches!(prune(Manager::Berry, 0, Some(3)), Pruning::Never(_)));
+        assert!(matches!(prune(Manager::Berry, 0, None), Pruning::By(_)));
+    }
+}

@@ -1,0 +1,1 @@
+document.querySelector('#path').textContent = `You are at ${location.pathname}.`;

@@ -11,7 +11,7 @@ SECONDS_EACH=${PAAS_BENCH_SECONDS:-4}
 scripts/setup.sh benches
 say "building (release)"
 program=$(cargo bench --locked --bench dns --no-run --message-format=json |
-  sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
+  sed -n '/"kind":\["bench"\]/s/.*"executable":"\([^"]*\)".*/\1/p')
 
 folder=$(mktemp -d)
 servers=()

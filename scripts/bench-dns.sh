@@ -53,7 +53,9 @@ zone "apps.example" { type primary; file "$folder/apps.example.zone"; };
 END
 
 # Input that never ends keeps ours alive until it is killed.
-taskset -c 0 "$program" serve 127.0.0.1:5301 < <(sleep infinity) &
+mkfifo "$folder/open"
+exec 3<>"$folder/open"
+taskset -c 0 "$program" serve 127.0.0.1:5301 <&3 &
 servers+=($!)
 taskset -c 0 knotd -c "$folder/knot.conf" >"$folder/knot.log" 2>&1 &
 servers+=($!)

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use paas::store::{
@@ -214,4 +215,25 @@ fn one_daemon_per_folder() {
     assert_eq!(error.hint(), Some(format!("stop it with `kill {pid}`")));
     drop(lock);
     DataDirLock::take(home.path()).expect("it is free again");
+}
+
+/// A killed daemon is seen to be dead before its last thread has let go of its files.
+#[test]
+fn a_folder_whose_holder_is_on_its_way_out_is_waited_for() {
+    let home = tempfile::tempdir().expect("a temporary folder can be made");
+    let lock = DataDirLock::take(home.path()).expect("nobody else wants it");
+    std::thread::scope(|scope| {
+        let next = scope.spawn(|| DataDirLock::take(home.path()));
+        while open_copies(&home.path().join("lock")) < 2 {
+            std::thread::yield_now();
+        }
+        drop(lock);
+        next.join().expect("it does not panic").expect("it is free in time");
+    });
+}
+
+/// How often this process has the file open.
+fn open_copies(file: &Path) -> usize {
+    let open = fs::read_dir("/proc/self/fd").expect("Linux lists them").flatten();
+    open.filter(|one| fs::read_link(one.path()).is_ok_and(|target| target == file)).count()
 }

@@ -145,7 +145,7 @@ fn nothing(
     }
     if errors.is_empty() {
         let reason = "no buildpack recognises this app: none of package.json, requirements.txt, \
-                      pyproject.toml, go.mod, index.html or Procfile stands at the top of the folder";
+                      pyproject.toml, Pipfile, go.mod, Cargo.toml, index.html or Procfile stands at the top of the folder";
         return Failed::new(Code::NothingDetected, Phase::Detect, reason).hint(
             "deploy the folder that holds the app, or say how to start it: echo 'web: ./run' > Procfile",
         );

@@ -72,3 +72,17 @@ impl App {
         std::fs::read(&path).map_err(PackError::io(path))
     }
 }
+
+#[cfg(test)]
+impl App {
+    /// An app of these files, by name and text; its folder goes with the other half.
+    pub(crate) fn of(files: &[(&str, &str)]) -> (Self, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        (Self::new(dir.path()), dir)
+    }
+}

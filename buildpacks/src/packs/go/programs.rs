@@ -94,14 +94,10 @@ mod tests {
     use super::*;
 
     fn check(files: &[&str], expected: &str) {
-        let dir = tempfile::tempdir().unwrap();
-        for name in files {
-            let path = dir.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "package main\n").unwrap();
-        }
+        let files: Vec<_> = files.iter().map(|name| (*name, "package main\n")).collect();
+        let (app, _dir) = App::of(&files);
         let module = Module::parse("module example.com/shop\n").unwrap();
-        let shown = match find(&App::new(dir.path()), &module) {
+        let shown = match find(&app, &module) {
             Ok(all) => {
                 let show = |p: &Program| {
                     format!("{}={}{}", p.name, p.package, if p.is_web { "*" } else { "" })

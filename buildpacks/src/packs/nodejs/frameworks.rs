@@ -279,17 +279,11 @@ mod tests {
     }
 
     fn check(package: &str, files: &[&str], expected: &str) {
-        let dir = tempfile::tempdir().unwrap();
         let text = format!(r#"{{"devDependencies":{{"{package}":"1"}}}}"#);
         let config = "export default { build: { outDir: './site' } }";
-        for (name, text) in
-            files.iter().map(|it| (*it, config)).chain([("package.json", text.as_str())])
-        {
-            let path = dir.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        let app = App::new(dir.path());
+        let named = files.iter().map(|it| (*it, config));
+        let (app, _dir) =
+            App::of(&named.chain([("package.json", text.as_str())]).collect::<Vec<_>>());
         let manifest = Manifest::read(&app).unwrap();
         let shown = match (server(&app, "", &manifest), pages(&app, &manifest)) {
             (Some(server), _) => server.line.to_owned(),

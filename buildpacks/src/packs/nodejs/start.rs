@@ -138,7 +138,7 @@ pub(super) fn choose(clues: &Clues<'_>) -> Result<Start, PackError> {
     let pages = |(root, because): (String, String)| {
         let missing =
             if app.has(format!("{root}/404.html")) { Missing::NotFound } else { Missing::Index };
-        let root = if clues.dir.is_empty() { root } else { format!("{}/{root}", clues.dir) };
+        let root = frameworks::slashed(clues.dir) + &root;
         Start::Pages { site: Site { root, missing }, because }
     };
     if let Some((root, package)) = frameworks::pages(app, manifest) {
@@ -244,13 +244,8 @@ mod tests {
     use super::*;
 
     fn check_with(manager: Manager, dir: &str, files: &[(&str, &str)], expected: &str) {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let (root, app) = (App::new(folder.path()), App::new(folder.path().join(dir)));
+        let (root, _folder) = App::of(files);
+        let app = App::new(root.path(dir));
         let manifest = Manifest::read(&app).unwrap();
         let start = choose(&Clues { app: &app, root: &root, dir, manifest: &manifest, manager });
         let shown = match start {

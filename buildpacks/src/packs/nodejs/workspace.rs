@@ -119,13 +119,7 @@ mod tests {
     use super::*;
 
     fn check(files: &[(&str, &str)], expected: &str) {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = dir.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let app = App::new(dir.path());
+        let (app, _dir) = App::of(files);
         let root = Manifest::read(&app).unwrap();
         let members = members(&app, &root).unwrap();
         let shown = match chosen(&root, &members) {

@@ -238,11 +238,14 @@ fn make(
     uv.run(&["venv", "--allow-existing", "--python", &interpreter, &dir.to_string_lossy()])?;
     let from = |file: &str| uv.run(&["pip", "install", "--compile-bytecode", "-r", file]);
     let app = &context.app;
+    let told = dir.join(".requirements.txt");
+    let from_told = || {
+        from(&told.to_string_lossy())?;
+        remove(&told).map_err(PackError::io(&told))
+    };
     let written = |text: String| {
-        let file = dir.join(".requirements.txt");
-        fs::write(&file, text).map_err(PackError::io(&file))?;
-        from(&file.to_string_lossy())?;
-        remove(&file).map_err(PackError::io(&file))
+        fs::write(&told, text).map_err(PackError::io(&told))?;
+        from_told()
     };
     match source {
         Source::Lock => uv.run(&[
@@ -254,10 +257,8 @@ fn make(
             &interpreter,
         ]),
         Source::Poetry => {
-            let file = dir.join(".requirements.txt");
-            uv.export_poetry(&interpreter, &file.to_string_lossy())?;
-            from(&file.to_string_lossy())?;
-            remove(&file).map_err(PackError::io(&file))
+            uv.export_poetry(&interpreter, &told.to_string_lossy())?;
+            from_told()
         }
         Source::PipfileLock => {
             written(locked::of_pipfile_lock(&app.text("Pipfile.lock")?.unwrap_or_default())?)

@@ -1,11 +1,12 @@
 //! Django: where its settings and its application object are, and its static files.
 
+use std::path::Path;
+
 use super::target::{Protocol, Target};
 use crate::environment::sorted_entries;
 use crate::lifecycle::remove;
 use crate::packs::tool::{Known, Tool};
 use crate::packs::{App, BuildContext, PackError, output};
-use std::path::Path;
 
 /// A Django project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,13 +155,7 @@ mod tests {
     use super::*;
 
     fn check(files: &[(&str, &str)], expected: &str) {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = dir.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let app = App::new(dir.path());
+        let (app, _dir) = App::of(files);
         let django = Django::find(&app).unwrap();
         let target = django.and_then(|it| it.target(&app).unwrap());
         let shown = target.map_or("nothing".into(), |it| format!("{} in `{}`", it.name, it.folder));

@@ -16,18 +16,11 @@ pub(super) fn of_pipfile_lock(text: &str) -> Result<String, PackError> {
     let packages = lock.get("default").and_then(Value::as_object);
     let mut lines = String::new();
     for (name, package) in packages.into_iter().flatten() {
-        let said = |key: &str| package.get(key).and_then(Value::as_str);
-        let place = source(name, said);
-        let extras = list(package.get("extras"));
-        let extras = if extras.is_empty() { extras } else { format!("[{extras}]") };
-        let markers = said("markers").map_or(String::new(), |it| format!(" ; {it}"));
-        let _ = match (place, said("version")) {
-            (Some(place), _) => write!(lines, "{name}{extras} @ {place}{markers}"),
-            (None, Some(version)) => write!(lines, "{name}{extras}{version}{markers}"),
-            (None, None) => write!(lines, "{name}{extras}{markers}"),
-        };
-        for hash in package.get("hashes").and_then(Value::as_array).into_iter().flatten() {
-            let _ = write!(lines, " --hash={}", hash.as_str().unwrap_or_default());
+        let words = |key: &str| package.get(key).and_then(Value::as_array).into_iter().flatten();
+        let extras: Vec<&str> = words("extras").filter_map(Value::as_str).collect();
+        lines += &requirement(name, &extras, |key| package.get(key).and_then(Value::as_str));
+        for hash in words("hashes").filter_map(Value::as_str) {
+            let _ = write!(lines, " --hash={hash}");
         }
         lines.push('\n');
     }
@@ -51,34 +44,42 @@ pub(super) fn of_pipfile(text: &str) -> Result<String, PackError> {
     let packages = file.get("packages").and_then(toml::Value::as_table);
     let mut lines = String::new();
     for (name, wish) in packages.into_iter().flatten() {
-        let version = wish.as_str().or_else(|| wish.get("version")?.as_str()).unwrap_or("*");
-        let version = if version == "*" { "" } else { version };
-        let said = |key: &str| wish.get(key).and_then(toml::Value::as_str);
         let extras = wish.get("extras").and_then(toml::Value::as_array).into_iter().flatten();
         let extras: Vec<&str> = extras.filter_map(toml::Value::as_str).collect();
-        let extras =
-            if extras.is_empty() { String::new() } else { format!("[{}]", extras.join(",")) };
-        let markers = said("markers").map_or(String::new(), |it| format!(" ; {it}"));
-        let _ = match source(name, said) {
-            Some(place) => writeln!(lines, "{name}{extras} @ {place}{markers}"),
-            None => writeln!(lines, "{name}{extras}{version}{markers}"),
-        };
+        lines += &requirement(name, &extras, |key| match key {
+            "version" => wish.as_str().or_else(|| wish.get(key)?.as_str()).filter(|it| *it != "*"),
+            _ => wish.get(key).and_then(toml::Value::as_str),
+        });
+        lines.push('\n');
     }
     Ok(lines)
 }
 
-/// Where a package comes from if not from the index.
-fn source<'a>(name: &str, said: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-    let at = |reference: Option<&str>| reference.map_or(String::new(), |it| format!("@{it}"));
-    if let Some(git) = said("git") {
-        return Some(format!("git+{git}{}#egg={name}", at(said("ref"))));
+/// One requirement, by what is said of the package.
+fn requirement<'a>(name: &str, extras: &[&str], said: impl Fn(&str) -> Option<&'a str>) -> String {
+    let mut line = name.to_owned();
+    if !extras.is_empty() {
+        let _ = write!(line, "[{}]", extras.join(","));
     }
-    said("file").or_else(|| said("path")).map(str::to_owned)
+    match place(name, &said) {
+        Some(place) => {
+            let _ = write!(line, " @ {place}");
+        }
+        None => line += said("version").unwrap_or_default(),
+    }
+    if let Some(markers) = said("markers") {
+        let _ = write!(line, " ; {markers}");
+    }
+    line
 }
 
-fn list(value: Option<&Value>) -> String {
-    let words = value.and_then(Value::as_array).into_iter().flatten();
-    words.filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+/// Where a package comes from if not from the index.
+fn place<'a>(name: &str, said: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    if let Some(git) = said("git") {
+        let at = said("ref").map_or(String::new(), |it| format!("@{it}"));
+        return Some(format!("git+{git}{at}#egg={name}"));
+    }
+    said("file").or_else(|| said("path")).map(str::to_owned)
 }
 
 #[cfg(test)]

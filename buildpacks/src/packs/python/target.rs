@@ -63,13 +63,9 @@ pub(super) fn find(app: &App) -> Result<Option<Target>, PackError> {
             if package.is_empty() && module.is_empty() {
                 continue;
             }
-            let path = [folder.as_str(), package.as_str(), file];
-            let path = path.iter().filter(|it| !it.is_empty()).copied().collect::<Vec<_>>();
-            let path = path.join("/");
+            let path = joined(&[folder.as_str(), package.as_str(), file], "/");
             let Some(text) = app.text(&path)? else { continue };
-            let names = [package.as_str(), module];
-            let name = names.iter().filter(|it| !it.is_empty()).copied().collect::<Vec<_>>();
-            let name = name.join(".");
+            let name = joined(&[package.as_str(), module], ".");
             let found = |protocol, name: String, because: String| Target {
                 protocol,
                 name,
@@ -97,6 +93,11 @@ pub(super) fn find(app: &App) -> Result<Option<Target>, PackError> {
         return Ok(Some(Target { protocol: Protocol::Streamlit, name, folder, because }));
     }
     Ok(factory)
+}
+
+/// The parts that are there.
+fn joined(parts: &[&str], by: &str) -> String {
+    parts.iter().filter(|it| !it.is_empty()).copied().collect::<Vec<_>>().join(by)
 }
 
 /// Where modules are looked for: the folder to import from, and the package in it.
@@ -143,13 +144,8 @@ mod tests {
     use super::*;
 
     fn check(files: &[(&str, &str)], expected: &str) {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = dir.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let found = find(&App::new(dir.path())).unwrap();
+        let (app, _dir) = App::of(files);
+        let found = find(&app).unwrap();
         let shown = found.map_or("nothing".to_owned(), |it| {
             format!("{:?} {} in `{}`", it.protocol, it.name, it.folder)
         });

@@ -128,13 +128,8 @@ mod tests {
     const BOTH: &[&str] = &["gunicorn", "uvicorn"];
 
     fn check(files: &[(&str, &str)], servers: &[&'static str], expected: &str) {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = dir.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let shown = match choose(&App::new(dir.path()), &Servers(servers.to_vec())) {
+        let (app, _dir) = App::of(files);
+        let shown = match choose(&app, &Servers(servers.to_vec())) {
             Ok(Web::Process { process, .. }) => process.shown(),
             Ok(Web::Missing { server, target }) => format!("{server} for {}", target.name),
             Ok(Web::Procfile) => "Procfile".to_owned(),

@@ -135,21 +135,8 @@ async fn ask(connection: TcpStream, path: &str, host: &str) -> Result<StatusCode
     let failed = |source| ProbeFailure::Http { path: path.to_owned(), source };
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(connection)).await.map_err(failed)?;
-    let exchange = async {
-        tokio::pin!(connection);
-        let answer = sender.send_request(request);
-        tokio::pin!(answer);
-        tokio::select! {
-            biased;
-            answer = &mut answer => answer,
-            // The connection may be done before its answer has been picked up.
-            ended = &mut connection => match ended {
-                Ok(()) => answer.await,
-                Err(error) => Err(error),
-            },
-        }
-    };
-    Ok(exchange.await.map_err(failed)?.status())
+    let answer = driven(connection, sender.send_request(request)).await;
+    Ok(answer.map_err(failed)?.status())
 }
 
 /// The same over HTTP/2 with prior knowledge (RFC 9113 section 3.3), as the edge speaks to it.
@@ -171,8 +158,17 @@ async fn ask_http2(
         let mut sender = sender.ready().await?;
         sender.send_request(request, true)?.0.await
     };
-    tokio::pin!(exchange, connection);
-    let answer = tokio::select! {
+    let answer = driven(connection, exchange).await;
+    Ok(answer.map_err(failed)?.status())
+}
+
+/// What comes of an exchange on a connection that has to be polled beside it.
+async fn driven<T, E>(
+    connection: impl Future<Output = Result<(), E>>,
+    exchange: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    tokio::pin!(connection, exchange);
+    tokio::select! {
         biased;
         answer = &mut exchange => answer,
         // The connection may be done before its answer has been picked up.
@@ -180,8 +176,7 @@ async fn ask_http2(
             Ok(()) => exchange.await,
             Err(error) => Err(error),
         },
-    };
-    Ok(answer.map_err(failed)?.status())
+    }
 }
 
 /// Bytes of the head of an answer.

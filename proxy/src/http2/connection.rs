@@ -21,7 +21,8 @@ use crate::limits::Limits;
 use crate::worker::Worker;
 
 use super::guard::Breach;
-use super::preface::{self, Begun};
+use super::guarded::Guarded;
+use super::preface;
 use super::session::{Accepted, Session};
 
 /// Serves a client that agreed on HTTP/2 until it is done, misbehaves, is idle for too long, or the
@@ -55,7 +56,7 @@ where
 }
 
 async fn shake_hands<S>(
-    stream: Begun<S>,
+    stream: Guarded<S>,
     alarm: &mut Alarm,
     limits: &Limits,
 ) -> Option<Connection<S>>
@@ -79,7 +80,7 @@ where
     .await
 }
 
-type Connection<S> = h2::server::Connection<Begun<S>, Bytes>;
+type Connection<S> = h2::server::Connection<Guarded<S>, Bytes>;
 
 /// A connection being served.
 struct Keeper<S> {

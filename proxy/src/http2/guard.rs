@@ -11,6 +11,7 @@ use std::rc::Rc;
 use h2::Reason;
 
 use super::blocks::Blocks;
+use super::numbers::{Numbers, Stream};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -32,12 +33,6 @@ const WITH_PRIORITY: u8 = 0x20;
 const INITIAL_WINDOW_SIZE: [u8; 2] = [0, 4];
 const LARGEST_WINDOW: u32 = 0x7fff_ffff;
 
-/// Requests without an end that are remembered: more than can be open at once, and those that were
-/// answered before their end.
-const MOST_OPEN: usize = 1024;
-/// The same of numbers that were passed over.
-const MOST_GAPS: usize = 64;
-
 /// What the connection is to be ended for, seen by whoever can do that.
 pub(crate) type Breach = Rc<Cell<Option<Reason>>>;
 
@@ -52,12 +47,7 @@ pub(crate) struct Guard {
     read: usize,
     frames: Frames,
     payload: Payload,
-    /// The highest stream that was opened.
-    last: u32,
-    /// Streams that were opened and not ended by the client, in order.
-    open: Vec<u32>,
-    /// Numbers below `last` that were never used: from, and up to but without.
-    gaps: Vec<(u32, u32)>,
+    numbers: Numbers,
     /// The stream whose header block is not at its end.
     block: Option<u32>,
     kept: Blocks,
@@ -89,16 +79,6 @@ enum Payload {
     },
 }
 
-/// What a stream is to its client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stream {
-    Idle,
-    Open,
-    Ended,
-    /// Never used, and now too low to be.
-    PassedOver,
-}
-
 impl Guard {
     /// One that sees the first bytes of a connection, of which `preface` are not frames.
     pub(crate) fn new(preface: usize) -> Self {
@@ -109,9 +89,7 @@ impl Guard {
             read: 0,
             frames: Frames::Awaited,
             payload: Payload::Nothing,
-            last: 0,
-            open: Vec::new(),
-            gaps: Vec::new(),
+            numbers: Numbers::default(),
             block: None,
             kept: Blocks::default(),
         }
@@ -258,8 +236,8 @@ impl Guard {
                 let padding = usize::from(flags & PADDED != 0);
                 let priority = if flags & WITH_PRIORITY == 0 { 0 } else { 5 };
                 self.kept.begin_frame(priority, padding);
-                match self.state(stream) {
-                    Stream::Idle if stream % 2 == 1 => self.opened(stream),
+                match self.numbers.state(stream) {
+                    Stream::Idle if stream % 2 == 1 => self.numbers.opened(stream),
                     Stream::Idle | Stream::PassedOver => return Err(Reason::PROTOCOL_ERROR),
                     Stream::Ended => return Err(Reason::STREAM_CLOSED),
                     Stream::Open => {
@@ -270,12 +248,14 @@ impl Guard {
                 self.block = (flags & END_HEADERS == 0).then_some(stream);
             }
             CONTINUATION if flags & END_HEADERS != 0 => self.block = None,
-            DATA => match self.state(stream) {
+            DATA => match self.numbers.state(stream) {
                 Stream::Open => {}
                 Stream::Idle | Stream::PassedOver => return Err(Reason::PROTOCOL_ERROR),
                 Stream::Ended => return Err(Reason::STREAM_CLOSED),
             },
-            RST_STREAM | WINDOW_UPDATE if self.state(stream) == Stream::Idle && stream != 0 => {
+            RST_STREAM | WINDOW_UPDATE
+                if self.numbers.state(stream) == Stream::Idle && stream != 0 =>
+            {
                 return Err(Reason::PROTOCOL_ERROR);
             }
             _ => {}
@@ -284,7 +264,7 @@ impl Guard {
             self.frame_read();
         }
         if kind == RST_STREAM || matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0 {
-            self.ended(stream);
+            self.numbers.ended(stream);
         }
         Ok(())
     }
@@ -296,38 +276,6 @@ impl Guard {
             if self.block.is_none() {
                 self.kept.end_block();
             }
-        }
-    }
-
-    fn state(&self, stream: u32) -> Stream {
-        if stream > self.last || stream.is_multiple_of(2) {
-            Stream::Idle
-        } else if self.open.iter().rev().any(|open| *open == stream) {
-            Stream::Open
-        } else if self.gaps.iter().any(|(from, to)| (*from..*to).contains(&stream)) {
-            Stream::PassedOver
-        } else {
-            Stream::Ended
-        }
-    }
-
-    fn opened(&mut self, stream: u32) {
-        if stream > self.last + 2 {
-            if self.gaps.len() == MOST_GAPS {
-                self.gaps.remove(0);
-            }
-            self.gaps.push((self.last + 1, stream));
-        }
-        self.last = stream;
-        if self.open.len() == MOST_OPEN {
-            self.open.remove(0);
-        }
-        self.open.push(stream);
-    }
-
-    fn ended(&mut self, stream: u32) {
-        if let Some(at) = self.open.iter().rposition(|open| *open == stream) {
-            self.open.remove(at);
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::{agent, launch, packs, static_server};
 enum Program {
     /// `bin/detect` of one of our buildpacks.
     Detect(String),
+    /// `bin/generate` of our image extension.
+    Generate,
     /// `bin/build` of one of our buildpacks.
     Build(String),
     /// The launcher, called `launcher` or by a process type.
@@ -37,6 +39,7 @@ pub fn run(argv0: &OsStr, mut args: Vec<OsString>) -> Option<ExitCode> {
     };
     Some(match program {
         Program::Detect(pack) => packs::run_detect(&pack, &args),
+        Program::Generate => packs::run_generate(&args),
         Program::Build(pack) => packs::run_build(&pack, &args),
         Program::Launcher => launch::launch(argv0, args, &roots),
         Program::StaticServer => report(static_server::run(&args)),
@@ -54,6 +57,7 @@ fn by_name(argv0: &Path) -> Option<Program> {
     match (name, folder) {
         ("launcher", _) | (_, Some("process")) => Some(Program::Launcher),
         ("static-server", _) => Some(Program::StaticServer),
+        ("generate", Some("bin")) => (parts.nth(1)? == "paas_apt").then_some(Program::Generate),
         ("detect" | "build", Some("bin")) => {
             let pack = parts.nth(1)?.to_str()?.strip_prefix("paas_")?.to_owned();
             Some(if name == "detect" { Program::Detect(pack) } else { Program::Build(pack) })
@@ -99,6 +103,7 @@ mod tests {
         check(build, Some(Program::Build("nodejs".into())));
         check("/cnb/buildpacks/paas_go/0.1.0/bin/detect", Some(Program::Detect("go".into())));
         check("/cnb/buildpacks/acme_go/0.1.0/bin/detect", None);
+        check("/cnb/extensions/paas_apt/0.1.0/bin/generate", Some(Program::Generate));
         check("/cnb/process/web", Some(Program::Launcher));
         check("/cnb/lifecycle/launcher", Some(Program::Launcher));
         check("/layers/paas_static/server/bin/static-server", Some(Program::StaticServer));

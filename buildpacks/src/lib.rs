@@ -16,6 +16,7 @@ mod entry;
 mod environment;
 mod launch;
 mod lifecycle;
+pub mod packages;
 mod packs;
 mod process;
 mod roots;

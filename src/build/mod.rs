@@ -8,7 +8,7 @@
 //!
 //! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
 //! an app), `brought` (the buildpacks that it brings), `container` and `session` (one build in one container), `export` (folders → image), `base` (the images
-//! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what builds
+//! below), `extended` and `variants` (those with packages), `processes` (what can be run), `folder` (how untrusted trees are touched); then what builds
 //! are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images` (where
 //! the stack comes from), `workshop` (all that builds need), `web` (the only door
 //! to downloads).
@@ -20,6 +20,7 @@ mod builder;
 mod container;
 mod error;
 mod export;
+mod extended;
 mod folder;
 mod pages;
 mod processes;
@@ -30,6 +31,7 @@ pub mod stack;
 pub mod toolchains;
 pub mod unpack;
 mod uploads;
+pub mod variants;
 mod web;
 pub mod workshop;
 mod workspace;
@@ -44,3 +46,4 @@ pub use progress::{Progress, Stage};
 pub use request::{BuildLimits, BuildRequest, Settings};
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};
 pub use uploads::{BuildFolders, Incoming};
+pub use variants::VariantError;

@@ -40,6 +40,10 @@ pub struct Settings {
     pub run: BaseImage,
     /// See [`Settings::run`].
     pub build: BaseImage,
+    /// The folder of base images with packages.
+    pub variants: PathBuf,
+    /// apt's configuration folder, which names this host's Debian mirror.
+    pub apt: PathBuf,
     /// What is built for.
     pub target: Target,
 }

@@ -107,7 +107,7 @@ async fn attend<E: BuildEngine>(
         }
     };
     match talked {
-        Ok(Outcome::Built(built)) => Ok(Outcome::Built(built)),
+        Ok(outcome @ (Outcome::Built(_) | Outcome::Wants(_))) => Ok(outcome),
         // A build tool that the kernel killed looks like any failure to the agent; the container
         // knows. The connection is closed by now, so the agent ends.
         Ok(Outcome::Failed(failed)) => {

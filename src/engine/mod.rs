@@ -244,6 +244,20 @@ pub trait BuildEngine: Clone + Send + Sync + 'static {
         roots: &[Root],
         first_contact: Duration,
     ) -> impl Future<Output = Result<(), RootError>> + Send;
+
+    /// Runs a script as root in a container of an image that is there, with a network, and with the
+    /// folder `root.into` at `/out`. What it leaves there is all that stays.
+    fn change_root(
+        &self,
+        image: &ImageId,
+        root: &Root,
+    ) -> impl Future<Output = Result<(), RootError>> + Send;
+
+    /// Removes the container of a root that a crash left; one that is gone is fine.
+    fn remove_root(
+        &self,
+        name: &'static str,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
 }
 
 /// An image that this installation made.

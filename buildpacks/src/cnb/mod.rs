@@ -5,7 +5,11 @@
 //! lifecycle/launcher                              → paas
 //! buildpacks/paas_<name>/<version>/buildpack.toml
 //! buildpacks/paas_<name>/<version>/bin/{detect,build}   → ../../../../lifecycle/paas
+//! extensions/paas_apt/<version>/extension.toml
+//! extensions/paas_apt/<version>/detect/plan.toml
+//! extensions/paas_apt/<version>/bin/generate            → ../../../../lifecycle/paas
 //! order.toml
+//! system.toml
 //! ```
 //!
 //! The binary lies in the tree instead of being mounted into it: a mount inside of a read-only
@@ -37,22 +41,32 @@ pub fn materialise(dir: &Path, binary: &Path) -> Result<(), MaterialiseError> {
     for pack in packs::ALL {
         let home = dir.join(format!("buildpacks/paas_{}/{}", pack.name(), packs::VERSION));
         create(&home.join("bin"))?;
-        place_text(&descriptor(pack.name()), &home.join("buildpack.toml"))?;
+        place_text(&head("buildpack", pack.name()), &home.join("buildpack.toml"))?;
         for program in ["detect", "build"] {
             place_link("../../../../lifecycle/paas", &home.join("bin").join(program))?;
         }
     }
+    let home = dir.join(format!("extensions/paas_apt/{}", packs::VERSION));
+    create(&home.join("bin"))?;
+    create(&home.join("detect"))?;
+    place_text(&head("extension", "apt"), &home.join("extension.toml"))?;
+    place_text(packs::DETECTED, &home.join("detect/plan.toml"))?;
+    place_link("../../../../lifecycle/paas", &home.join("bin/generate"))?;
+    place_text(SYSTEM, &dir.join("system.toml"))?;
     place_text(ORDER, &dir.join("order.toml"))
 }
+
+/// What goes with every group, also with buildpacks that somebody chose.
+const SYSTEM: &str = include_str!("system.toml");
 
 /// Which of our buildpacks are tried, in which order: a Procfile goes with any language, and a
 /// language comes before plain files.
 const ORDER: &str = include_str!("order.toml");
 
-fn descriptor(name: &str) -> String {
+fn head(kind: &str, name: &str) -> String {
     let version = packs::VERSION;
     format!(
-        "api = \"0.10\"\n\n[buildpack]\nid = \"paas/{name}\"\nversion = \"{version}\"\n\n[[targets]]\nos = \"linux\"\n"
+        "api = \"0.10\"\n\n[{kind}]\nid = \"paas/{name}\"\nversion = \"{version}\"\n\n[[targets]]\nos = \"linux\"\n"
     )
 }
 

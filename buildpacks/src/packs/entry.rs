@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{ALL, App, BuildContext, Buildpack, PackError, Process, Verdict, output, procfile};
+use super::{
+    ALL, App, BuildContext, Buildpack, PackError, Process, Verdict, aptfile, output, procfile,
+};
 
 /// The exit code of a detection that says no.
 const NOT_MINE: u8 = 100;
@@ -62,13 +64,16 @@ pub fn detect_report(dir: &std::path::Path) -> Vec<String> {
     ALL.iter().filter_map(sentence).collect()
 }
 
-/// A buildpack's verdict. A faulty Procfile ends every detection of an app that is recognised:
-/// otherwise the optional buildpack would drop out, and the app would run with other processes than
-/// its author wrote.
+/// A buildpack's verdict. A faulty Procfile or Aptfile ends every detection of an app that is
+/// recognised: otherwise the optional buildpack would drop out, and the app would run with other
+/// processes or packages than its author wrote.
 fn recognise(pack: &dyn Buildpack, app: &App) -> Result<Verdict, PackError> {
     let verdict = pack.detect(app)?;
     if verdict != Verdict::Unknown {
         procfile::check(app)?;
+        if pack.name() != aptfile::NAME {
+            aptfile::check(app)?;
+        }
     }
     Ok(verdict)
 }

@@ -5,6 +5,8 @@
 //! decided and why, and names the file or command that changes it.
 
 mod app;
+mod apt;
+mod aptfile;
 mod context;
 mod entry;
 mod error;
@@ -19,6 +21,7 @@ mod stamp;
 mod static_site;
 mod tool;
 
+pub(crate) use apt::{DETECTED, run_generate};
 pub use entry::detect_report;
 pub(crate) use entry::{run_build, run_detect};
 
@@ -31,13 +34,14 @@ use packages::Packages;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 6] = [
+pub(crate) const ALL: [&dyn Buildpack; 7] = [
     &nodejs::Nodejs,
     &python::Python,
     &go::Go,
     &rust::Rust,
     &static_site::Static,
     &procfile::Procfile,
+    &aptfile::Aptfile,
 ];
 
 /// What a buildpack of ours can do.

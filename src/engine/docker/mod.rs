@@ -142,6 +142,14 @@ impl BuildEngine for Docker {
     ) -> Result<(), RootError> {
         roots::make(self, reference, roots, first_contact).await
     }
+
+    async fn change_root(&self, image: &ImageId, root: &Root) -> Result<(), RootError> {
+        roots::change(self, image, root).await
+    }
+
+    async fn remove_root(&self, name: &'static str) -> Result<(), EngineError> {
+        remove_container(self, &label::root_name(self.installation(), name)).await
+    }
 }
 
 /// Removes a container with its anonymous volumes, running or not.

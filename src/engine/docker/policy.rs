@@ -85,6 +85,21 @@ pub(super) fn root(settings: &DockerSettings, image: &str, root: &Root) -> Conta
     }
 }
 
+/// The same with a folder of this machine, into which the script writes.
+pub(super) fn changed_root(
+    settings: &DockerSettings,
+    image: &str,
+    root: &Root,
+) -> ContainerCreateBody {
+    let mut body = self::root(settings, image, root);
+    let (source, target) = (root.into.clone(), "/out".to_owned());
+    let out = crate::engine::Mount { source, target, access: Access::ReadWrite };
+    if let Some(host) = &mut body.host_config {
+        host.mounts = Some(vec![mount(&out)]);
+    }
+    body
+}
+
 /// What holds for all of them alike.
 fn confined(settings: &DockerSettings, limits: &Limits) -> HostConfig {
     let open_files = i64::try_from(settings.open_files).unwrap_or(i64::MAX);

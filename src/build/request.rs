@@ -95,4 +95,9 @@ impl BuildRequest {
     pub(super) async fn tell(&self, stage: Stage) {
         let _ = self.progress.send(Progress::Stage(stage)).await;
     }
+
+    /// A line for the log.
+    pub(super) async fn say(&self, line: String) {
+        let _ = self.progress.send(Progress::Line(line)).await;
+    }
 }

@@ -14,7 +14,6 @@ use buildpacks::{
 use super::{
     base::BaseImage,
     error::BuildError,
-    progress::Progress,
     request::{BuildRequest, Settings},
     stack::Flavour,
     variants::{Key, Variants},
@@ -95,7 +94,7 @@ impl<E: BuildEngine> Images<'_, E> {
             "-----> Installing Debian packages into the {flavour} image, once on this server: {}",
             names.join(", ")
         );
-        let _ = self.request.progress.send(Progress::Line(line)).await;
+        self.request.say(line).await;
         tokio::select! {
             biased;
             () = self.request.cancel.cancelled() => Err(BuildError::Cancelled),

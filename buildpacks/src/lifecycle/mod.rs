@@ -56,8 +56,8 @@ pub(crate) fn run(
         progress.phase(Phase::Detect);
     }
     let project = project::read(&roots.workspace)?;
-    project::apply(&project, roots)?;
     let catalog = Catalog::open(roots, &job.buildpacks, &project)?;
+    project::apply(&project, roots)?;
     let build = Build { roots, base, job, catalog };
     let settled = match &job.detection {
         Some(carried) => Settled::open(carried, &build.catalog)?,

@@ -124,12 +124,17 @@ const RUN: [&str; 8] = [
     "tzdata",
 ];
 
-/// What native npm and pip modules are compiled with, and what fetches and unpacks.
-const BUILD: [&str; 16] = [
+/// What native npm and pip modules are compiled with, and what fetches, unpacks and reads: scripts
+/// of other people's buildpacks take these tools for granted.
+const BUILD: [&str; 24] = [
+    "bzip2",
     "curl",
+    "file",
     "g++",
     "gcc",
+    "gettext-base",
     "git",
+    "jq",
     "libc6-dev",
     "libffi-dev",
     "libpq-dev",
@@ -139,9 +144,13 @@ const BUILD: [&str; 16] = [
     "pkg-config",
     "python3-dev",
     "python3-venv",
+    "rsync",
     "unzip",
+    "wget",
     "xz-utils",
+    "zip",
     "zlib1g-dev",
+    "zstd",
 ];
 
 const APT: [&str; 3] =

@@ -6,6 +6,7 @@
 
 mod app;
 mod context;
+mod deno;
 mod entry;
 mod error;
 mod go;
@@ -29,7 +30,8 @@ use error::PackError;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 6] = [
+pub(crate) const ALL: [&dyn Buildpack; 7] = [
+    &deno::Deno,
     &nodejs::Nodejs,
     &python::Python,
     &go::Go,

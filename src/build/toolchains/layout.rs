@@ -21,6 +21,8 @@ pub(crate) enum Layout {
     Goroot,
     /// A part of Rust's release, in a folder by its own name.
     Rust,
+    /// An archive of nothing but the program of that name.
+    Program(&'static str),
     /// uv's own tarball.
     UvDist,
     /// A wheel with ready binaries in `*.data/scripts/`.
@@ -33,6 +35,9 @@ impl Layout {
     /// Where a file of the archive goes, or `None` if it is left out.
     pub(crate) fn place(&self, path: &str) -> Option<String> {
         let path = path.strip_prefix("./").unwrap_or(path);
+        if let Self::Program(name) = self {
+            return (path == *name).then(|| format!("bin/{name}"));
+        }
         let (top, rest) = path.split_once('/')?;
         match self {
             Self::NodeDist => kept(rest, |p| p.starts_with("bin/") || p.starts_with("lib/")),
@@ -58,7 +63,7 @@ impl Layout {
                     .then(|| format!("bin/{script}"))
             }
             Self::Python if top == "python" => kept(rest, |p| !p.starts_with("share/")),
-            Self::Goroot | Self::Python => None,
+            Self::Goroot | Self::Python | Self::Program(_) => None,
         }
     }
 
@@ -131,6 +136,8 @@ mod tests {
                 ("rustc-1.85.0-x86_64-unknown-linux-gnu/version", None),
             ],
         );
+        let program = Layout::Program("deno");
+        check(&program, &[("deno", Some("bin/deno")), ("x/deno", None)]);
         check(&Layout::Python, &[("python/bin/python3", Some("bin/python3")), ("x/y", None)]);
     }
 

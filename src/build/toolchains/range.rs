@@ -106,7 +106,12 @@ pub(crate) fn nearest<'a>(
     // Node's lines are majors; Go's and Python's are the first two parts.
     let depth = match toolchain {
         Toolchain::Node | Toolchain::Npm | Toolchain::Yarn | Toolchain::Pnpm => 1,
-        Toolchain::Bun | Toolchain::Rust | Toolchain::Go | Toolchain::Uv | Toolchain::Python => 2,
+        Toolchain::Bun
+        | Toolchain::Rust
+        | Toolchain::Go
+        | Toolchain::Uv
+        | Toolchain::Deno
+        | Toolchain::Python => 2,
     };
     let target = Number::first_in(range);
     let line = target.as_ref().map(|target| target.line(depth));

@@ -27,9 +27,9 @@ impl Refused {
         }
         let wants_npm = !matches!(
             toolchain,
-            Toolchain::Go | Toolchain::Uv | Toolchain::Python | Toolchain::Rust
+            Toolchain::Go | Toolchain::Deno | Toolchain::Uv | Toolchain::Python | Toolchain::Rust
         );
-        let wants_pypi = matches!(toolchain, Toolchain::Go | Toolchain::Uv);
+        let wants_pypi = matches!(toolchain, Toolchain::Go | Toolchain::Deno | Toolchain::Uv);
         let hint = if wants_npm && found.npm.is_none() {
             because.push("this host has no npm whose registry could be asked".into());
             "on the server: apt-get install npm, or set NPM_CONFIG_REGISTRY for the daemon"

@@ -27,6 +27,8 @@ pub enum Toolchain {
     Pnpm,
     /// Bun: a runtime and a package manager in one program.
     Bun,
+    /// Deno: a runtime and a package manager in one program.
+    Deno,
     /// A portable Python, for ranges that the stack's own Python does not meet.
     Python,
 }
@@ -43,6 +45,7 @@ impl Toolchain {
             Self::Yarn => "yarn",
             Self::Pnpm => "pnpm",
             Self::Bun => "bun",
+            Self::Deno => "deno",
             Self::Python => "python",
         }
     }
@@ -142,7 +145,9 @@ mod tests {
     #[test]
     fn understands_all_that_buildpacks_say() {
         use buildpacks::toolchain as theirs;
-        for toolchain in ["node", "npm", "go", "uv", "yarn", "pnpm", "bun", "python", "rust"] {
+        for toolchain in
+            ["node", "npm", "go", "uv", "yarn", "pnpm", "bun", "deno", "python", "rust"]
+        {
             for scheme in [
                 theirs::Scheme::Exact,
                 theirs::Scheme::Npm,

@@ -1,9 +1,10 @@
 //! What each place offers, and which archives a version is made of.
 //!
 //! Indexes are read, never believed beyond their shape: versions that are no numbers, and files
-//! without a digest, do not exist. In reading order: the official sites `node`, `go`, `uv`,
-//! `python`, `rust`; then the registries `npm` and `pypi`.
+//! without a digest, do not exist. In reading order: the official sites `node`, `go`, `deno`,
+//! `uv`, `python`, `rust`; then the registries `npm` and `pypi`.
 
+mod deno;
 mod go;
 mod node;
 mod npm;
@@ -48,6 +49,8 @@ pub(crate) enum SiteError {
 pub(crate) enum Site {
     Node(String),
     Go(String),
+    /// Where the files are, and where the list of versions.
+    Deno(String, String),
     Uv(String),
     Python(String),
     Rust(String),
@@ -64,6 +67,9 @@ impl Site {
             Toolchain::Node => (Some(Self::Node(sources.node.clone())), npm),
             Toolchain::Npm | Toolchain::Yarn | Toolchain::Pnpm | Toolchain::Bun => (None, npm),
             Toolchain::Go => (Some(Self::Go(sources.go.clone())), pypi),
+            Toolchain::Deno => {
+                (Some(Self::Deno(sources.deno.clone(), sources.deno_versions.clone())), pypi)
+            }
             Toolchain::Uv => (Some(Self::Uv(sources.uv.clone())), pypi),
             Toolchain::Python => (Some(Self::Python(sources.python.clone())), None),
             Toolchain::Rust => (Some(Self::Rust(sources.rust.clone())), None),
@@ -76,6 +82,7 @@ impl Site {
         match self {
             Self::Node(base) => node::versions(web, base),
             Self::Go(base) => go::versions(web, base),
+            Self::Deno(_, list) => deno::versions(web, list),
             Self::Uv(base) => uv::versions(web, base),
             Self::Python(base) => python::versions(web, base),
             Self::Rust(base) => rust::versions(web, base),
@@ -94,6 +101,7 @@ impl Site {
         match self {
             Self::Node(base) => node::archives(web, base, version),
             Self::Go(base) => go::archives(web, base, version),
+            Self::Deno(base, _) => deno::archives(web, base, version),
             Self::Uv(base) => uv::archives(web, base, version),
             Self::Python(base) => python::archives(web, base, version),
             Self::Rust(base) => rust::archives(web, base, version),

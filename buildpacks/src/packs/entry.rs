@@ -12,11 +12,10 @@ use super::{ALL, App, BuildContext, Buildpack, PackError, Process, Verdict, outp
 /// The exit code of a detection that says no.
 const NOT_MINE: u8 = 100;
 
-/// `bin/detect <platform> <plan>`, in the app's folder. Our buildpacks ask nothing of each other,
-/// so the plan stays empty.
-pub(crate) fn run_detect(name: &str, _args: &[OsString]) -> ExitCode {
-    let verdict = find(name).and_then(|pack| recognise(pack, &here()?));
-    match verdict {
+/// `bin/detect <platform> <plan>`, in the app's folder. Our buildpacks ask nothing of each other;
+/// what stands in the plan are Debian packages.
+pub(crate) fn run_detect(name: &str, args: &[OsString]) -> ExitCode {
+    match find(name).and_then(|pack| detect(pack, &here()?, args)) {
         Ok(Verdict::Recognised(because)) => {
             output::line(&format!("detected because {because}"));
             ExitCode::SUCCESS
@@ -27,6 +26,17 @@ pub(crate) fn run_detect(name: &str, _args: &[OsString]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn detect(pack: &dyn Buildpack, app: &App, args: &[OsString]) -> Result<Verdict, PackError> {
+    let verdict = recognise(pack, app)?;
+    if verdict != Verdict::Unknown {
+        let path = args.get(1).map(PathBuf::from).ok_or(PackError::Called("its plan"))?;
+        let failed = |error| PackError::io(&path)(std::io::Error::other(error));
+        let plan = pack.packages(app)?.plan().map_err(failed)?;
+        fs::write(&path, plan).map_err(PackError::io(&path))?;
+    }
+    Ok(verdict)
 }
 
 /// `bin/build <layers> <platform> <plan>`, in the app's folder.

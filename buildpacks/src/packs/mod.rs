@@ -12,6 +12,7 @@ mod error;
 mod go;
 mod nodejs;
 mod output;
+mod packages;
 mod procfile;
 mod python;
 mod rust;
@@ -25,6 +26,7 @@ pub(crate) use entry::{run_build, run_detect};
 use app::App;
 use context::BuildContext;
 use error::PackError;
+use packages::Packages;
 
 /// The version of all our buildpacks: they change with the binary.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -47,6 +49,12 @@ pub(crate) trait Buildpack: Sync {
 
     /// Whether the app is one of this kind; looks at files only.
     fn detect(&self, app: &App) -> Result<Verdict, PackError>;
+
+    /// The Debian packages that the app needs beyond the base images. They are installed once on a
+    /// server for all apps that need the same, before `build`; asked only if the app was recognised.
+    fn packages(&self, _app: &App) -> Result<Packages, PackError> {
+        Ok(Packages::new([], []))
+    }
 
     /// Makes layers and says which processes there are.
     fn build(&self, context: &BuildContext) -> Result<Vec<Process>, PackError>;

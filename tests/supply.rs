@@ -5,6 +5,8 @@
 
 #[path = "supply/mirror.rs"]
 mod mirror;
+#[path = "supply/sites.rs"]
+mod sites;
 
 use mirror::{Mirror, Page, tar_gz};
 use paas::build::toolchains::{Address, Request, Scheme, Sources, Toolchain, Toolchains};
@@ -144,30 +146,6 @@ async fn portable_python_comes_from_its_latest_release() {
     assert!(got.path.join("bin/python3.12").is_file());
     let error = toolchains.provide(&python("==3.8.*")).await.unwrap_err();
     assert_eq!(error.nearest, ["3.13", "3.12.11"]);
-}
-
-#[tokio::test]
-async fn deno_is_a_zip_with_one_program() {
-    use sha2::{Digest, Sha256};
-    let (mirror, dir) = (Mirror::start(), tempfile::tempdir().unwrap());
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    zip.start_file("deno", zip::write::SimpleFileOptions::default()).unwrap();
-    std::io::Write::write_all(&mut zip, b"elf").unwrap();
-    let zip = zip.finish().unwrap().into_inner();
-    let file = format!("deno-{}-unknown-linux-gnu.zip", std::env::consts::ARCH);
-    let sum = format!("{}  {file}\n", hex::encode(Sha256::digest(&zip)));
-    let list = r#"{"std":["0.9.0"],"cli":["v2.4.5","v2.4.0-rc.1","v1.46.3"]}"#;
-    mirror.put("/deno/versions.json", Page::Body(list.into()));
-    mirror.put(&format!("/deno/release/v2.4.5/{file}.sha256sum"), Page::Body(sum.into()));
-    mirror.put(&format!("/deno/release/v2.4.5/{file}"), Page::Body(zip));
-    let toolchains = Toolchains::open(dir.path(), only(&mirror)).unwrap();
-    let deno = |range| ask(Toolchain::Deno, range, Scheme::Npm);
-    let got = toolchains.provide(&deno("2.x")).await.unwrap();
-    assert_eq!(got.version, "2.4.5");
-    let mode = got.path.join("bin/deno").metadata().unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o755);
-    let error = toolchains.provide(&deno("^3")).await.unwrap_err();
-    assert_eq!(error.nearest, ["2.4.5", "1.46.3"]);
 }
 
 #[tokio::test]

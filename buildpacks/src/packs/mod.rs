@@ -10,6 +10,7 @@ mod deno;
 mod entry;
 mod error;
 mod go;
+mod java;
 mod nodejs;
 mod output;
 mod packages;
@@ -32,7 +33,8 @@ use packages::Packages;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 7] = [
+pub(crate) const ALL: [&dyn Buildpack; 8] = [
+    &java::Java,
     &deno::Deno,
     &nodejs::Nodejs,
     &python::Python,

@@ -23,6 +23,8 @@ pub(crate) enum Layout {
     Rust,
     /// An archive of nothing but the program of that name.
     Program(&'static str),
+    /// A Java of Temurin's, kit or runtime.
+    Java,
     /// uv's own tarball.
     UvDist,
     /// A wheel with ready binaries in `*.data/scripts/`.
@@ -56,6 +58,10 @@ impl Layout {
                 let (_, file) = rest.split_once('/')?;
                 kept(file, |p| p.starts_with("bin/") || p.starts_with("lib/"))
             }
+            Self::Java => kept(rest, |p| {
+                let wanted = ["bin/", "lib/", "conf/", "jre/"].iter().any(|d| p.starts_with(d));
+                wanted && p != "lib/src.zip" || p == "release"
+            }),
             Self::UvDist => matches!(rest, "uv" | "uvx").then(|| format!("bin/{rest}")),
             Self::WheelScripts => {
                 let script = rest.strip_prefix("scripts/")?;
@@ -138,6 +144,15 @@ mod tests {
         );
         let program = Layout::Program("deno");
         check(&program, &[("deno", Some("bin/deno")), ("x/deno", None)]);
+        check(
+            &Layout::Java,
+            &[
+                ("jdk-21.0.5+11/bin/java", Some("bin/java")),
+                ("jdk-21.0.5+11/lib/src.zip", None),
+                ("jdk-21.0.5+11/jmods/java.base.jmod", None),
+                ("jdk-21.0.5+11/release", Some("release")),
+            ],
+        );
         check(&Layout::Python, &[("python/bin/python3", Some("bin/python3")), ("x/y", None)]);
     }
 

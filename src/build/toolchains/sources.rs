@@ -28,6 +28,8 @@ pub struct Sources {
     pub deno: String,
     /// The list of Deno's versions, a file.
     pub deno_versions: String,
+    /// Temurin's API: `info/release_versions` and `assets/` lie below.
+    pub java: String,
     /// uv's releases: `latest/download/` and `download/X/` lie below.
     pub uv: String,
     /// Portable Pythons: `latest-release.json` lies below.
@@ -50,6 +52,7 @@ impl Sources {
             go: "https://go.dev/dl".into(),
             deno: "https://dl.deno.land".into(),
             deno_versions: "https://deno.com/versions.json".into(),
+            java: "https://api.adoptium.net/v3".into(),
             uv: "https://github.com/astral-sh/uv/releases".into(),
             python:
                 "https://raw.githubusercontent.com/astral-sh/python-build-standalone/latest-release"
@@ -61,7 +64,7 @@ impl Sources {
         }
     }
 
-    /// A mirror of the official sites (`node/`, `go/`, `deno/`, `uv/`, `python/` and `rust/` below
+    /// A mirror of the official sites (`node/`, `go/`, `deno/`, `java/`, `uv/`, `python/` and `rust/` below
     /// it) in their place; the registries stay.
     #[must_use]
     pub fn mirrored(self, mirror: &str) -> Self {
@@ -71,6 +74,7 @@ impl Sources {
             go: below("go"),
             deno: below("deno"),
             deno_versions: below("deno/versions.json"),
+            java: below("java"),
             uv: below("uv"),
             python: below("python"),
             rust: below("rust"),

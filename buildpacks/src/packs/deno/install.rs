@@ -19,7 +19,7 @@ use crate::toolchain::Toolchain;
 const LAYER: &str = "deno_dir";
 const LOCK: &str = "deno.lock";
 
-const KNOWN: [Known; 6] = [
+const KNOWN: [Known; 8] = [
     (
         "The lockfile is out of date",
         "deno.lock does not match what the app imports",
@@ -28,6 +28,11 @@ const KNOWN: [Known; 6] = [
     (
         "Integrity check failed",
         "a module differs from what deno.lock says",
+        "make the lock file anew: rm deno.lock && deno install",
+    ),
+    (
+        "checksum did not match",
+        "a package differs from what deno.lock says",
         "make the lock file anew: rm deno.lock && deno install",
     ),
     (
@@ -44,6 +49,11 @@ const KNOWN: [Known; 6] = [
         "Module not found",
         "a file imports what is not there",
         "check the path, and that git has the file: git ls-files",
+    ),
+    (
+        "failed to load",
+        "a module's host does not answer this server",
+        "import it from npm, or commit it: \"vendor\": true in deno.json, then deno install",
     ),
     (
         "error sending request for url",

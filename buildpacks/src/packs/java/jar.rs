@@ -2,6 +2,7 @@
 //!
 //! A jar is input: only its manifest and the head of one class are read, under a cap.
 
+use std::cmp::Reverse;
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -79,12 +80,17 @@ pub(super) fn in_folder(app: &App, folder: &str) -> Result<Vec<Jar>, PackError> 
     };
     let mut jars: Vec<Jar> =
         names.iter().filter_map(|name| read(&app.path(path(name)), path(name))).collect();
-    jars.sort_by_key(|jar| (jar.framework == Framework::Plain, !is_fat(&jar.file)));
+    // A jar of an older version may have been uploaded along; what was built is newer.
+    let made = |jar: &Jar| fs::metadata(app.path(&jar.file)).and_then(|it| it.modified()).ok();
+    jars.sort_by_key(|jar| {
+        (jar.framework == Framework::Plain, !is_fat(&jar.file), Reverse(made(jar)))
+    });
     Ok(jars)
 }
 
+/// Whether it is a jar by its name; a war of Spring's can be started, too.
 fn is_jar(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|end| end == "jar")
+    Path::new(name).extension().is_some_and(|end| end == "jar" || end == "war")
 }
 
 /// Whether a name says that the jar holds its libraries.
@@ -106,7 +112,8 @@ fn read(path: &Path, file: String) -> Option<Jar> {
         pairs.find_map(|(name, value)| (name == key).then(|| value.trim().to_owned()))
     };
     let main = value("Main-Class")?;
-    let own = value("Start-Class").map(|class| format!("BOOT-INF/classes/{class}"));
+    let inner = if file.ends_with("war") { "WEB-INF" } else { "BOOT-INF" };
+    let own = value("Start-Class").map(|class| format!("{inner}/classes/{class}"));
     let class = own.unwrap_or_else(|| main.clone()).replace('.', "/") + ".class";
     let framework = if value("Spring-Boot-Version").is_some() || value("Start-Class").is_some() {
         Framework::Spring
@@ -180,5 +187,19 @@ pub(super) mod tests {
         assert_eq!(shown, ["z.jar Spring Some(17)", "a.jar Plain Some(17)"]);
         assert_eq!(seen[1].main, "a.very.long.name.of.a.class.that.is.broken.Main");
         assert_eq!(finished(&app).unwrap().unwrap().file, "z.jar");
+    }
+
+    #[test]
+    fn what_was_built_is_newer_than_what_was_uploaded() {
+        let (app, dir) = App::of(&[]);
+        for (name, seconds) in [("app-1.jar", 100), ("app-2.jar", 300), ("app-3.war", 200)] {
+            let path = dir.path().join("target").join(name);
+            jar(&path, &[("META-INF/MANIFEST.MF", b"Main-Class: M\n")]);
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        }
+        let seen = in_folder(&app, "target").unwrap();
+        let files: Vec<_> = seen.iter().map(|jar| jar.file.as_str()).collect();
+        assert_eq!(files, ["target/app-2.jar", "target/app-3.war", "target/app-1.jar"]);
     }
 }

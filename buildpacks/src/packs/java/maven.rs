@@ -11,6 +11,15 @@ use crate::packs::{App, BuildContext, PackError, output};
 
 const REPOSITORY: &str = "maven_repository";
 
+/// Where Debian's packages put artifacts, in the layout of a local repository.
+const DEBIAN: &str = "/usr/share/maven-repo";
+const PLUGINS: [&str; 4] = [
+    "libmaven-compiler-plugin-java",
+    "libmaven-jar-plugin-java",
+    "libmaven-resources-plugin-java",
+    "libsurefire-java",
+];
+
 const KNOWN: [Known; 6] = [
     (
         "COMPILATION ERROR",
@@ -54,6 +63,19 @@ pub(super) fn is_wrapped(app: &App) -> bool {
     app.has("mvnw")
 }
 
+/// Debian's packages of Maven and of what the app's build needs of it.
+pub(super) fn packages(app: &App) -> Vec<&'static str> {
+    let user = std::env::var("MAVEN_ARGS").unwrap_or_default();
+    let mut packages = if is_wrapped(app) { Vec::new() } else { vec!["maven"] };
+    packages.extend(plugins(&user));
+    packages
+}
+
+/// The plugins that each build of a jar needs, if the user says that all comes from Debian.
+fn plugins(user: &str) -> &'static [&'static str] {
+    if user.contains(DEBIAN) { &PLUGINS } else { &[] }
+}
+
 /// Builds.
 pub(super) fn build(context: &BuildContext, jvm: &Jvm) -> Result<(), PackError> {
     let app = &context.app;
@@ -94,8 +116,14 @@ fn options(user: &str, pom: &str, repository: &Path) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::options;
+    use super::{options, plugins};
     use std::path::Path;
+
+    #[test]
+    fn debians_artifacts_are_installed_if_they_are_asked_for() {
+        assert_eq!(plugins("-o -Dmaven.repo.local=/usr/share/maven-repo").len(), 4);
+        assert!(plugins("-o").is_empty());
+    }
 
     #[test]
     fn what_the_user_says_is_not_said_again() {

@@ -66,8 +66,8 @@ impl Buildpack for Java {
                 build.push(format!("openjdk-{line}-jdk-headless"));
             }
         }
-        if maven::fits(app) && !maven::is_wrapped(app) {
-            build.push("maven".to_owned());
+        if maven::fits(app) {
+            build.extend(maven::packages(app).into_iter().map(str::to_owned));
         }
         Ok(Packages::new(run.iter().map(String::as_str), build.iter().map(String::as_str)))
     }

@@ -8,9 +8,11 @@ mod app;
 mod apt;
 mod aptfile;
 mod context;
+mod deno;
 mod entry;
 mod error;
 mod go;
+mod java;
 mod nodejs;
 mod output;
 mod packages;
@@ -34,7 +36,9 @@ use packages::Packages;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 7] = [
+pub(crate) const ALL: [&dyn Buildpack; 9] = [
+    &java::Java,
+    &deno::Deno,
     &nodejs::Nodejs,
     &python::Python,
     &go::Go,

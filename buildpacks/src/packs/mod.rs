@@ -14,6 +14,8 @@ mod output;
 mod packages;
 mod procfile;
 mod python;
+mod requirement;
+mod ruby;
 mod rust;
 mod stamp;
 mod static_site;
@@ -31,7 +33,8 @@ use packages::Packages;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 6] = [
+pub(crate) const ALL: [&dyn Buildpack; 7] = [
+    &ruby::Ruby,
     &nodejs::Nodejs,
     &python::Python,
     &go::Go,

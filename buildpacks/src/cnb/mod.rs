@@ -138,6 +138,13 @@ mod tests {
         check(&[gemfile, tools], "ruby");
         check(&[gemfile, node], "nodejs");
         check(&[gemfile, page], "ruby");
+        let (composer, index) = (("composer.json", "{}"), ("public/index.php", ""));
+        check(&[composer, index, vite, procfile], "php nodejs procfile");
+        check(&[composer, index, node], "php");
+        check(&[composer, index, gemfile, rack], "ruby");
+        check(&[composer, index, gemfile], "php");
+        check(&[composer, node], "nodejs");
+        check(&[("index.php", ""), ("index.html", "")], "php");
         check(&[("requirements.txt", ""), gemfile, rack], "ruby");
         check(&[vite, page], "nodejs");
         check(&[tools, ("index.html", "")], "static");

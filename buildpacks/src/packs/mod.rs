@@ -12,6 +12,7 @@ mod go;
 mod nodejs;
 mod output;
 mod packages;
+mod php;
 mod procfile;
 mod python;
 mod requirement;
@@ -33,8 +34,9 @@ use packages::Packages;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 7] = [
+pub(crate) const ALL: [&dyn Buildpack; 8] = [
     &ruby::Ruby,
+    &php::Php,
     &nodejs::Nodejs,
     &python::Python,
     &go::Go,

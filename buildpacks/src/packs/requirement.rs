@@ -44,6 +44,15 @@ impl Range {
     pub(super) fn has(&self, version: &[u32]) -> bool {
         self.0.iter().any(|all| all.iter().all(|clause| clause.admits(version)))
     }
+
+    /// Whether it has any version of a line, such as any 8.4: for runtimes that come with the
+    /// newest fixes of theirs, whatever number these have today.
+    pub(super) fn meets(&self, line: &[u32]) -> bool {
+        let ends = [0, NEWEST].map(|patch| [line, &[patch]].concat());
+        let bounds = self.0.iter().flatten().map(|clause| clause.bound.clone());
+        let of_line = bounds.filter(|bound| bound.starts_with(line));
+        ends.into_iter().chain(of_line).any(|version| self.has(&version))
+    }
 }
 
 impl Clause {
@@ -91,6 +100,9 @@ fn compare(one: &[u32], other: &[u32]) -> Ordering {
         .unwrap_or(Ordering::Equal)
 }
 
+/// A number of fixes that no line of a language reaches.
+const NEWEST: u32 = 9999;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +123,17 @@ mod tests {
         check(Relation::Not, &[3, 3, 8], &[3, 3, 8], false);
         check(Relation::Of, &[3, 3], &[3, 30], false);
         check(Relation::AtMost, &[3, 3], &[3, 3, 1], false);
+    }
+
+    #[test]
+    fn a_line_is_met_by_any_version_of_it() {
+        let one = |relation, bound: &[u32]| Range(vec![vec![Clause::new(relation, bound)]]);
+        assert!(one(Relation::AtLeast, &[8, 4, 20]).meets(&[8, 4]));
+        assert!(one(Relation::Equal, &[8, 4, 5]).meets(&[8, 4]));
+        assert!(one(Relation::Less, &[8, 5]).meets(&[8, 4]));
+        assert!(!one(Relation::Less, &[8, 4]).meets(&[8, 4]));
+        assert!(!one(Relation::Of, &[8, 3]).meets(&[8, 4]));
+        assert!(Range::any().meets(&[8, 4]));
     }
 
     #[test]

@@ -6,25 +6,35 @@ use super::manifest::Manifest;
 use super::package_manager::Choice;
 use super::{Runtimes, frameworks, run_build_script, version, workspace};
 use crate::packs::context::BUILD;
-use crate::packs::{App, BuildContext, PackError, output, ruby};
+use crate::packs::{App, BuildContext, PackError, output, php, ruby};
 
 /// Whose assets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     /// Ruby's buildpack comes after us: Rails makes its assets by Node.
     Ruby,
+    /// PHP's buildpack came before us: assets may be made of its packages.
+    Php,
 }
 
 impl Owner {
     /// The language that the app itself is written in, if it is another one.
     pub(super) fn of(app: &App) -> Option<Self> {
-        ruby::owns(app).then_some(Self::Ruby)
+        let php = || php::owns(app).then_some(Self::Php);
+        ruby::owns(app).then_some(Self::Ruby).or_else(php)
+    }
+
+    /// Whether Node takes part: without a build script, only Rails has a use for it.
+    pub(super) fn employs(self, manifest: &Manifest) -> bool {
+        let scripted = manifest.scripts.contains_key("build");
+        scripted || self == Self::Ruby && manifest.has_dependencies()
     }
 
     /// Why Node takes part.
     pub(super) fn because(self) -> &'static str {
         match self {
             Self::Ruby => "package.json makes the assets of an app in Ruby",
+            Self::Php => "package.json makes the assets of an app in PHP",
         }
     }
 }
@@ -62,10 +72,14 @@ pub(super) fn build(context: &BuildContext, owner: Owner) -> Result<(), PackErro
     match owner {
         Owner::Ruby if ruby::runs_build_script(app) => {
             output::line("the build script is run by Rails, with its own assets");
+            Ok(())
         }
-        Owner::Ruby => scripted(context, &installation)?,
+        Owner::Ruby => scripted(context, &installation),
+        Owner::Php => {
+            scripted(context, &installation)?;
+            installation.remove_modules()
+        }
     }
-    Ok(())
 }
 
 fn scripted(context: &BuildContext, installation: &Installation<'_>) -> Result<(), PackError> {

@@ -38,9 +38,9 @@ impl Buildpack for Nodejs {
     fn detect(&self, app: &App) -> Result<Verdict, PackError> {
         if let Some(owner) = Owner::of(app) {
             let manifest = Manifest::read(app).unwrap_or_default();
-            let part = manifest.has_dependencies() || manifest.scripts.contains_key("build");
             let because = owner.because().to_owned();
-            return Ok(if part { Verdict::Recognised(because) } else { Verdict::Unknown });
+            let verdict = Verdict::Recognised(because);
+            return Ok(if owner.employs(&manifest) { verdict } else { Verdict::Unknown });
         }
         if !app.has("package.json") {
             let server = start::server_without_manifest(app)?;

@@ -9,7 +9,7 @@ mod version;
 
 use super::packages::Packages;
 use super::static_site::{Missing, Site, serve};
-use super::{App, BuildContext, Buildpack, PackError, Process, Verdict, nodejs, output};
+use super::{App, BuildContext, Buildpack, PackError, Process, Verdict, nodejs, output, php};
 use crate::lifecycle::remove;
 use bundle::Bundle;
 use gems::Gems;
@@ -96,11 +96,12 @@ fn sign(app: &App) -> Result<Option<String>, PackError> {
         None => start::program(app)?,
     };
     // Apps for telephones and sites in other languages have a Gemfile, too, for tools.
-    if bundle.exists && (program.is_some() || !nodejs::starts(app)) {
+    let other = nodejs::starts(app) || php::has_index(app);
+    if bundle.exists && (program.is_some() || !other) {
         let lock = if bundle.locked { "Gemfile.lock" } else { "no lock file" };
         return Ok(Some(format!("there is Gemfile ({lock})")));
     }
-    Ok(program.filter(|_| !nodejs::starts(app)).map(|file| format!("there is {file}")))
+    Ok(program.filter(|_| !other).map(|file| format!("there is {file}")))
 }
 
 /// The assets are made, and the image has no Node that could load what made them.

@@ -5,6 +5,8 @@
 
 #[path = "supply/mirror.rs"]
 mod mirror;
+#[path = "supply/sites.rs"]
+mod sites;
 
 use mirror::{Mirror, Page, tar_gz};
 use paas::build::toolchains::{Address, Request, Scheme, Sources, Toolchain, Toolchains};
@@ -262,6 +264,12 @@ async fn real_node_with_its_npm() {
 #[tokio::test]
 async fn real_go() {
     from_registries(ask(Toolchain::Go, "1.22", Scheme::Minimum), "go").await;
+}
+
+#[tokio::test]
+async fn real_deno() {
+    let version = from_registries(ask(Toolchain::Deno, "2.x", Scheme::Npm), "deno").await;
+    assert!(version.starts_with("2."));
 }
 
 #[tokio::test]

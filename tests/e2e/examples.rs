@@ -91,7 +91,12 @@ fn other_package_managers_and_frameworks_are_built_as_they_are() {
     server.api("POST", "/v1/apps", br#"{"name":"python-django"}"#);
     server.paas(&["config", "set", "SECRET_KEY=for-a-test", "-a", "python-django"]).ok();
     for (example, built, answer) in [
-        ("node-bun", &["bun install", "bun index.ts"] as &[&str], "Hello from node-bun!"),
+        (
+            "deno-http",
+            &["deno install --frozen", "deno run --allow-net"] as &[&str],
+            "Hello from deno-http!",
+        ),
+        ("node-bun", &["bun install", "bun index.ts"], "Hello from node-bun!"),
         ("node-workspaces", &["in apps/web", "npm prune"], "Hello from node-workspaces!"),
         ("node-vite", &["is for development", "serving dist"], "Hello from node-vite!"),
         ("python-django", &["collectstatic", "gunicorn was added"], "Hello from python-django!"),

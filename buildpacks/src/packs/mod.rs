@@ -6,9 +6,11 @@
 
 mod app;
 mod context;
+mod deno;
 mod entry;
 mod error;
 mod go;
+mod java;
 mod nodejs;
 mod output;
 mod packages;
@@ -34,9 +36,11 @@ use packages::Packages;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 8] = [
+pub(crate) const ALL: [&dyn Buildpack; 10] = [
     &ruby::Ruby,
     &php::Php,
+    &java::Java,
+    &deno::Deno,
     &nodejs::Nodejs,
     &python::Python,
     &go::Go,

@@ -21,6 +21,10 @@ pub(crate) enum Layout {
     Goroot,
     /// A part of Rust's release, in a folder by its own name.
     Rust,
+    /// An archive of nothing but the program of that name.
+    Program(&'static str),
+    /// A Java of Temurin's, kit or runtime.
+    Java,
     /// uv's own tarball.
     UvDist,
     /// A wheel with ready binaries in `*.data/scripts/`.
@@ -33,6 +37,9 @@ impl Layout {
     /// Where a file of the archive goes, or `None` if it is left out.
     pub(crate) fn place(&self, path: &str) -> Option<String> {
         let path = path.strip_prefix("./").unwrap_or(path);
+        if let Self::Program(name) = self {
+            return (path == *name).then(|| format!("bin/{name}"));
+        }
         let (top, rest) = path.split_once('/')?;
         match self {
             Self::NodeDist => kept(rest, |p| p.starts_with("bin/") || p.starts_with("lib/")),
@@ -51,6 +58,10 @@ impl Layout {
                 let (_, file) = rest.split_once('/')?;
                 kept(file, |p| p.starts_with("bin/") || p.starts_with("lib/"))
             }
+            Self::Java => kept(rest, |p| {
+                let wanted = ["bin/", "lib/", "conf/", "jre/"].iter().any(|d| p.starts_with(d));
+                wanted && p != "lib/src.zip" || p == "release"
+            }),
             Self::UvDist => matches!(rest, "uv" | "uvx").then(|| format!("bin/{rest}")),
             Self::WheelScripts => {
                 let script = rest.strip_prefix("scripts/")?;
@@ -58,7 +69,7 @@ impl Layout {
                     .then(|| format!("bin/{script}"))
             }
             Self::Python if top == "python" => kept(rest, |p| !p.starts_with("share/")),
-            Self::Goroot | Self::Python => None,
+            Self::Goroot | Self::Python | Self::Program(_) => None,
         }
     }
 
@@ -129,6 +140,17 @@ mod tests {
                 ("rustc-1.85.0-x86_64-unknown-linux-gnu/rustc/bin/rustc", Some("bin/rustc")),
                 ("rustc-1.85.0-x86_64-unknown-linux-gnu/rustc/share/man/man1/rustc.1", None),
                 ("rustc-1.85.0-x86_64-unknown-linux-gnu/version", None),
+            ],
+        );
+        let program = Layout::Program("deno");
+        check(&program, &[("deno", Some("bin/deno")), ("x/deno", None)]);
+        check(
+            &Layout::Java,
+            &[
+                ("jdk-21.0.5+11/bin/java", Some("bin/java")),
+                ("jdk-21.0.5+11/lib/src.zip", None),
+                ("jdk-21.0.5+11/jmods/java.base.jmod", None),
+                ("jdk-21.0.5+11/release", Some("release")),
             ],
         );
         check(&Layout::Python, &[("python/bin/python3", Some("bin/python3")), ("x/y", None)]);

@@ -27,6 +27,12 @@ pub enum Toolchain {
     Pnpm,
     /// Bun: a runtime and a package manager in one program.
     Bun,
+    /// Deno: a runtime and a package manager in one program.
+    Deno,
+    /// A whole Java development kit.
+    Jdk,
+    /// Only what runs Java programs.
+    Jre,
     /// A portable Python, for ranges that the stack's own Python does not meet.
     Python,
 }
@@ -43,6 +49,9 @@ impl Toolchain {
             Self::Yarn => "yarn",
             Self::Pnpm => "pnpm",
             Self::Bun => "bun",
+            Self::Deno => "deno",
+            Self::Jdk => "jdk",
+            Self::Jre => "jre",
             Self::Python => "python",
         }
     }
@@ -142,7 +151,10 @@ mod tests {
     #[test]
     fn understands_all_that_buildpacks_say() {
         use buildpacks::toolchain as theirs;
-        for toolchain in ["node", "npm", "go", "uv", "yarn", "pnpm", "bun", "python", "rust"] {
+        for toolchain in [
+            "node", "npm", "go", "uv", "yarn", "pnpm", "bun", "deno", "jdk", "jre", "python",
+            "rust",
+        ] {
             for scheme in [
                 theirs::Scheme::Exact,
                 theirs::Scheme::Npm,

@@ -45,6 +45,12 @@ impl Range {
         self.0.iter().any(|all| all.iter().all(|clause| clause.admits(version)))
     }
 
+    /// The first alternative as the daemon reads it: Python's way of writing ranges.
+    pub(super) fn specifier(&self) -> String {
+        let clauses = self.0.first().into_iter().flatten();
+        clauses.map(Clause::specifier).collect::<Vec<_>>().join(",")
+    }
+
     /// Whether it has any version of a line, such as any 8.4: for runtimes that come with the
     /// newest fixes of theirs, whatever number these have today.
     pub(super) fn meets(&self, line: &[u32]) -> bool {
@@ -59,6 +65,20 @@ impl Clause {
     /// This bound.
     pub(super) fn new(relation: Relation, bound: impl Into<Vec<u32>>) -> Self {
         Self { relation, bound: bound.into() }
+    }
+
+    fn specifier(&self) -> String {
+        let parts: Vec<_> = self.bound.iter().map(u32::to_string).collect();
+        let bound = parts.join(".");
+        match self.relation {
+            Relation::AtLeast => format!(">={bound}"),
+            Relation::AtMost => format!("<={bound}"),
+            Relation::Less => format!("<{bound}"),
+            Relation::More => format!(">{bound}"),
+            Relation::Equal => format!("=={bound}"),
+            Relation::Not => format!("!={bound}"),
+            Relation::Of => format!("=={bound}.*"),
+        }
     }
 
     fn admits(&self, version: &[u32]) -> bool {

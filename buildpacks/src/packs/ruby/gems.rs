@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::bundle::Bundle;
 use super::libraries::Image;
+use super::version::Interpreter;
 use crate::environment::sorted_entries;
 use crate::lifecycle::remove;
 use crate::packs::context::{CACHE, LAUNCH_CACHE};
@@ -87,6 +88,8 @@ struct Notes<'a> {
 pub(super) struct Gems<'a> {
     context: &'a BuildContext,
     home: PathBuf,
+    /// Where Ruby's own programs are, if not on the path.
+    programs: Option<PathBuf>,
     frozen: bool,
 }
 
@@ -95,10 +98,12 @@ impl<'a> Gems<'a> {
     pub(super) fn install(
         context: &'a BuildContext,
         bundle: &Bundle,
-        ruby: &str,
+        ruby: &Interpreter,
         image: Image,
     ) -> Result<Self, PackError> {
-        let gems = Self { context, home: context.layer(LAYER), frozen: bundle.locked };
+        let (programs, frozen) = (ruby.bin.clone(), bundle.locked);
+        let gems = Self { context, home: context.layer(LAYER), programs, frozen };
+        let ruby = ruby.version.as_str();
         output::heading("Gems with Bundler");
         output::line(if bundle.locked {
             "from Gemfile.lock, without the groups development and test"
@@ -152,6 +157,7 @@ impl<'a> Gems<'a> {
 
     /// A tool with the gems' programs and variables.
     pub(super) fn dress(&self, tool: Tool) -> Tool {
+        let tool = self.programs.iter().cloned().fold(tool, Tool::path);
         let dressed = tool.path(self.home.join("bin"));
         self.variables().into_iter().fold(dressed, |tool, (name, value)| tool.env(name, value))
     }

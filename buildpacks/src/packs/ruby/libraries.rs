@@ -29,16 +29,22 @@ const COMPILED: [Needs; 4] = [
     ("ffi", &["libffi8"], &["libffi-dev"]),
 ];
 
-/// What every Ruby app runs with, and is built with.
+/// Debian's Ruby.
 const RUN: [&str; 2] = ["ruby", "ruby-bundler"];
-/// psych, which most locks have, is compiled with libyaml.
-const BUILD: [&str; 4] = ["ruby", "ruby-bundler", "ruby-dev", "libyaml-dev"];
+/// The same for a build.
+const BUILD: [&str; 3] = ["ruby", "ruby-bundler", "ruby-dev"];
+/// psych, which most locks have, is compiled with it.
+const YAML: &str = "libyaml-dev";
 
-/// The packages of an app; `runs` says whether the image is to have Ruby at all.
-pub(super) fn packages(bundle: &Bundle, image: Image) -> Packages {
+/// The packages of an app, with Debian's Ruby where that is the one.
+pub(super) fn packages(bundle: &Bundle, image: Image, ruby: Ruby) -> Packages {
     let always = ALWAYS.iter().filter(|(gem, _, _)| bundle.has(gem));
     let compiled = COMPILED.iter().filter(|(gem, _, _)| bundle.compiles(gem));
-    let (mut run, mut build) = (RUN.to_vec(), BUILD.to_vec());
+    let (mut run, mut build) = match ruby {
+        Ruby::Debian => (RUN.to_vec(), BUILD.to_vec()),
+        Ruby::Portable => (vec!["libyaml-0-2"], Vec::new()),
+    };
+    build.push(YAML);
     for (_, libraries, headers) in always.chain(compiled) {
         run.extend(*libraries);
         // Gems are loaded while assets are built, too.
@@ -48,6 +54,13 @@ pub(super) fn packages(bundle: &Bundle, image: Image) -> Packages {
         Image::App => Packages::new(run, build),
         Image::Pages => Packages::new([], build),
     }
+}
+
+/// Whose Ruby it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ruby {
+    Debian,
+    Portable,
 }
 
 /// What the image is to hold.
@@ -71,12 +84,14 @@ mod tests {
         let bundle = Bundle::of(&app).unwrap();
         let joined =
             |all: std::collections::BTreeSet<String>| all.into_iter().collect::<Vec<_>>().join(" ");
-        let app = packages(&bundle, Image::App);
+        let app = packages(&bundle, Image::App, Ruby::Debian);
         assert_eq!(joined(app.run), "libmariadb3 libsqlite3-0 ruby ruby-bundler");
         assert_eq!(
             joined(app.build),
             "libmariadb-dev libmariadb3 libsqlite3-0 libsqlite3-dev libyaml-dev ruby ruby-bundler ruby-dev"
         );
-        assert_eq!(joined(packages(&bundle, Image::Pages).run), "");
+        assert_eq!(joined(packages(&bundle, Image::Pages, Ruby::Debian).run), "");
+        let portable = packages(&bundle, Image::App, Ruby::Portable);
+        assert_eq!(joined(portable.run), "libmariadb3 libsqlite3-0 libyaml-0-2");
     }
 }

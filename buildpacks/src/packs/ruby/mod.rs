@@ -1,4 +1,4 @@
-//! Ruby: Debian's interpreter, gems by Bundler, the assets of Rails, a web process.
+//! Ruby: Debian's interpreter or a portable one, gems by Bundler, the assets of Rails, a web process.
 
 mod bundle;
 mod gems;
@@ -35,19 +35,21 @@ impl Buildpack for Ruby {
             Some(_) if !app.has("Procfile") => Image::Pages,
             Some(_) | None => Image::App,
         };
-        Ok(libraries::packages(&bundle, image))
+        let debian = version::is_of_the_stack(app)?;
+        let whose = if debian { libraries::Ruby::Debian } else { libraries::Ruby::Portable };
+        Ok(libraries::packages(&bundle, image, whose))
     }
 
     fn build(&self, context: &BuildContext) -> Result<Vec<Process>, PackError> {
         let app = &context.app;
         let bundle = Bundle::of(app)?;
         output::heading("Ruby");
-        let ruby = version::choose(context)?;
         let start = start::choose(app, &bundle)?;
         let image = match start {
             Start::Pages(_) if !app.has("Procfile") => Image::Pages,
             Start::Pages(_) | Start::Command { .. } | Start::Procfile => Image::App,
         };
+        let ruby = version::choose(context, image)?;
         if bundle.exists {
             let gems = Gems::install(context, &bundle, &ruby, image)?;
             if start::is_rails(app, &bundle) {

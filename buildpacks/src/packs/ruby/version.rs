@@ -1,9 +1,14 @@
 //! Which Ruby: what the app asks for, and whether the base image's own will do.
 
+use std::path::PathBuf;
+
 use super::bundle::{code, quoted};
+use super::libraries::Image;
+use crate::packs::context::{BUILD, LAUNCH_BUILD};
 use crate::packs::requirement::{Clause, Range, Relation, next, numbers};
 use crate::packs::tool::Tool;
 use crate::packs::{App, BuildContext, PackError, output};
+use crate::toolchain::Scheme;
 
 /// Debian's, which comes with security fixes and keeps its number.
 const STACK: [u32; 3] = [3, 3, 8];
@@ -31,40 +36,60 @@ enum Source {
     Nobody,
 }
 
-/// Says which Ruby it is and why; its version.
-pub(super) fn choose(context: &BuildContext) -> Result<String, PackError> {
+/// An interpreter of the app container.
+#[derive(Debug)]
+pub(super) struct Interpreter {
+    /// Such as `3.3.8`.
+    pub(super) version: String,
+    /// The folder of its programs, where that is not on the path by itself.
+    pub(super) bin: Option<PathBuf>,
+}
+
+/// Whether the base image's own will do, so that its package is needed.
+pub(super) fn is_of_the_stack(app: &App) -> Result<bool, PackError> {
+    Ok(wanted(app)?.range.has(&STACK))
+}
+
+/// Finds or asks for the interpreter; says which it is and why.
+pub(super) fn choose(context: &BuildContext, image: Image) -> Result<Interpreter, PackError> {
     let wanted = wanted(&context.app)?;
     if !wanted.range.has(&STACK) {
-        return Err(refused(&wanted));
+        return fetched(context, &wanted, image);
     }
     let script = ["-e", "print RUBY_VERSION"];
     let version = Tool::new(PROGRAM, &script, context.app.dir()).read(&[])?;
     output::line(&format!("version {version} of the base image ({})", wanted.because));
     match wanted.source {
-        Source::Nobody => output::line("to change: echo 3.3 > .ruby-version"),
+        Source::Nobody => output::line("to change: echo 3.4 > .ruby-version"),
         Source::File if numbers(&wanted.shown) != numbers(&version) => {
             output::line("it is of the line that the app asks for, and has its later fixes");
         }
         Source::File | Source::Gemfile => {}
     }
-    Ok(version)
+    Ok(Interpreter { version, bin: None })
 }
 
-fn refused(wanted: &Wanted) -> PackError {
-    let have = STACK.map(|part| part.to_string()).join(".");
-    let hint = match wanted.source {
-        Source::Gemfile => {
-            "allow it: write `ruby \"~> 3.3\"` in Gemfile, then bundle lock && git add Gemfile.lock"
-        }
-        Source::File | Source::Nobody => "ask for it: echo 3.3 > .ruby-version",
+/// A portable one, by the daemon.
+fn fetched(
+    context: &BuildContext,
+    wanted: &Wanted,
+    image: Image,
+) -> Result<Interpreter, PackError> {
+    // A file that names one version means that one, unless Debian's is of its line.
+    let range = match numbers(&wanted.shown) {
+        Some(parts) if wanted.source == Source::File && parts.len() > 2 => exact(&wanted.shown),
+        Some(_) | None => wanted.range.clone(),
     };
-    PackError::app(
-        format!(
-            "there is no Ruby {} for apps here: {}; the base image has {have}",
-            wanted.shown, wanted.because
-        ),
-        format!("{hint}; or bring another Ruby in a Dockerfile"),
-    )
+    let have = STACK.map(|part| part.to_string()).join(".");
+    output::line(&format!("{}; the base image has {have}", wanted.because));
+    let ruby = context.toolchain("ruby", &range.specifier(), Scheme::Pep440)?;
+    output::line(&format!("version {}, a portable one", ruby.version));
+    let types = match image {
+        Image::App => LAUNCH_BUILD,
+        Image::Pages => BUILD,
+    };
+    let layer = context.link("ruby", types, &ruby)?;
+    Ok(Interpreter { version: ruby.version, bin: Some(layer.join("bin")) })
 }
 
 /// The app's wish: Gemfile first, because Bundler refuses to run with any other Ruby.
@@ -220,5 +245,16 @@ mod tests {
             "Gemfile asks for jruby; only Ruby itself is known here",
         );
         check(&[], true, "the default; the app does not ask for one");
+    }
+
+    #[test]
+    fn the_daemon_is_asked_in_its_own_words() {
+        let check = |parts: &[&str], expected| {
+            assert_eq!(parse(parts).unwrap().specifier(), expected);
+        };
+        check(&["3.4.7"], "==3.4.7");
+        check(&["~> 3.4.1"], ">=3.4.1,<3.5");
+        check(&[">= 3.1", "< 3.3"], ">=3.1,<3.3");
+        assert_eq!(Range::line(vec![3, 4]).specifier(), "==3.4.*");
     }
 }

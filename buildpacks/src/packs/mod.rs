@@ -16,8 +16,11 @@ mod java;
 mod nodejs;
 mod output;
 mod packages;
+mod php;
 mod procfile;
 mod python;
+mod requirement;
+mod ruby;
 mod rust;
 mod stamp;
 mod static_site;
@@ -36,7 +39,9 @@ use packages::Packages;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 9] = [
+pub(crate) const ALL: [&dyn Buildpack; 11] = [
+    &ruby::Ruby,
+    &php::Php,
     &java::Java,
     &deno::Deno,
     &nodejs::Nodejs,

@@ -31,6 +31,8 @@ pub(crate) enum Layout {
     WheelScripts,
     /// A portable Python below `python/`.
     Python,
+    /// A portable Ruby, in a folder by its version; gems are compiled with its headers.
+    Ruby,
 }
 
 impl Layout {
@@ -68,8 +70,9 @@ impl Layout {
                 (top.strip_suffix(".data").is_some() && !script.contains('/'))
                     .then(|| format!("bin/{script}"))
             }
+            Self::Ruby if top.starts_with("ruby-") => kept(rest, |p| !p.starts_with("share/")),
             Self::Python if top == "python" => kept(rest, |p| !p.starts_with("share/")),
-            Self::Goroot | Self::Python | Self::Program(_) => None,
+            Self::Goroot | Self::Python | Self::Ruby | Self::Program(_) => None,
         }
     }
 
@@ -153,6 +156,12 @@ mod tests {
                 ("jdk-21.0.5+11/release", Some("release")),
             ],
         );
+        let ruby = [
+            ("ruby-3.4.7/bin/ruby", Some("bin/ruby")),
+            ("ruby-3.4.7/include/ruby.h", Some("include/ruby.h")),
+            ("ruby-3.4.7/share/ri/x", None),
+        ];
+        check(&Layout::Ruby, &ruby);
         check(&Layout::Python, &[("python/bin/python3", Some("bin/python3")), ("x/y", None)]);
     }
 

@@ -116,7 +116,8 @@ pub(crate) fn nearest<'a>(
         | Toolchain::Go
         | Toolchain::Uv
         | Toolchain::Deno
-        | Toolchain::Python => 2,
+        | Toolchain::Python
+        | Toolchain::Ruby => 2,
     };
     let target = Number::first_in(range);
     let line = target.as_ref().map(|target| target.line(depth));

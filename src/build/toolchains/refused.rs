@@ -40,6 +40,8 @@ impl Refused {
         } else if java {
             "take one of Debian's, which need no download: echo java.runtime.version=21 > \
              system.properties"
+        } else if *toolchain == Toolchain::Ruby {
+            "take Debian's, which needs no download: ruby \"~> 3.3\" in Gemfile, or echo 3.3 > .ruby-version"
         } else if self.known.is_empty() {
             "check the server's network: curl -I https://nodejs.org, and its proxy settings"
         } else {
@@ -48,6 +50,9 @@ impl Refused {
         let mut nearest = nearest(*toolchain, range, self.known.iter().map(String::as_str));
         if *toolchain == Toolchain::Python {
             nearest.insert(0, STACK_PYTHON.to_owned());
+        }
+        if *toolchain == Toolchain::Ruby {
+            nearest.insert(0, DEBIAN_RUBY.to_owned());
         }
         if java {
             nearest.splice(0..0, DEBIAN_JAVA.map(str::to_owned));
@@ -87,3 +92,4 @@ const DEBIAN_JAVA: [&str; 2] = ["21", "25"];
 
 /// The Python of Debian 13, which needs no toolchain at all.
 const STACK_PYTHON: &str = "3.13";
+const DEBIAN_RUBY: &str = "3.3.8";

@@ -34,6 +34,8 @@ pub struct Sources {
     pub uv: String,
     /// Portable Pythons: `latest-release.json` lies below.
     pub python: String,
+    /// Portable Rubies: `releases?per_page=100`, as GitHub's API answers, lies below.
+    pub ruby: String,
     /// Rust's distribution server: `channel-rust-X.toml` and the archives lie below.
     pub rust: String,
     /// The npm registry.
@@ -57,6 +59,7 @@ impl Sources {
             python:
                 "https://raw.githubusercontent.com/astral-sh/python-build-standalone/latest-release"
                     .into(),
+            ruby: "https://api.github.com/repos/jdx/ruby".into(),
             rust: "https://static.rust-lang.org/dist".into(),
             npm: Address::Host,
             pypi: Address::Host,
@@ -64,8 +67,8 @@ impl Sources {
         }
     }
 
-    /// A mirror of the official sites (`node/`, `go/`, `deno/`, `java/`, `uv/`, `python/` and `rust/` below
-    /// it) in their place; the registries stay.
+    /// A mirror of the official sites (`node/`, `go/`, `deno/`, `java/`, `uv/`, `python/`, `ruby/` and
+    /// `rust/` below it) in their place; the registries stay.
     #[must_use]
     pub fn mirrored(self, mirror: &str) -> Self {
         let below = |name: &str| format!("{}/{name}", mirror.trim_end_matches('/'));
@@ -77,6 +80,7 @@ impl Sources {
             java: below("java"),
             uv: below("uv"),
             python: below("python"),
+            ruby: below("ruby"),
             rust: below("rust"),
             ..self
         }

@@ -35,6 +35,8 @@ pub enum Toolchain {
     Jre,
     /// A portable Python, for ranges that the stack's own Python does not meet.
     Python,
+    /// A portable Ruby, for ranges that Debian's does not meet.
+    Ruby,
 }
 
 impl Toolchain {
@@ -53,6 +55,7 @@ impl Toolchain {
             Self::Jdk => "jdk",
             Self::Jre => "jre",
             Self::Python => "python",
+            Self::Ruby => "ruby",
         }
     }
 }
@@ -153,7 +156,7 @@ mod tests {
         use buildpacks::toolchain as theirs;
         for toolchain in [
             "node", "npm", "go", "uv", "yarn", "pnpm", "bun", "deno", "jdk", "jre", "python",
-            "rust",
+            "ruby", "rust",
         ] {
             for scheme in [
                 theirs::Scheme::Exact,

@@ -2,7 +2,7 @@
 //!
 //! Indexes are read, never believed beyond their shape: versions that are no numbers, and files
 //! without a digest, do not exist. In reading order: the official sites `node`, `go`, `deno`,
-//! `java`, `uv`, `python`, `rust`; then the registries `npm` and `pypi`.
+//! `java`, `uv`, `python`, `ruby`, `rust`; then the registries `npm` and `pypi`.
 
 mod deno;
 mod go;
@@ -11,6 +11,7 @@ mod node;
 mod npm;
 mod pypi;
 mod python;
+mod ruby;
 mod rust;
 mod uv;
 
@@ -55,6 +56,7 @@ pub(crate) enum Site {
     Java(String),
     Uv(String),
     Python(String),
+    Ruby(String),
     Rust(String),
     Npm(String),
     PyPi(String),
@@ -75,6 +77,7 @@ impl Site {
             Toolchain::Jdk | Toolchain::Jre => (Some(Self::Java(sources.java.clone())), None),
             Toolchain::Uv => (Some(Self::Uv(sources.uv.clone())), pypi),
             Toolchain::Python => (Some(Self::Python(sources.python.clone())), None),
+            Toolchain::Ruby => (Some(Self::Ruby(sources.ruby.clone())), None),
             Toolchain::Rust => (Some(Self::Rust(sources.rust.clone())), None),
         };
         official.into_iter().chain(mirror).collect()
@@ -89,6 +92,7 @@ impl Site {
             Self::Java(base) => java::versions(web, base, of),
             Self::Uv(base) => uv::versions(web, base),
             Self::Python(base) => python::versions(web, base),
+            Self::Ruby(base) => ruby::versions(web, base),
             Self::Rust(base) => rust::versions(web, base),
             Self::Npm(registry) => npm::versions(web, registry, of),
             Self::PyPi(index) => pypi::versions(web, index, of),
@@ -109,6 +113,7 @@ impl Site {
             Self::Java(base) => java::archives(web, base, of, version),
             Self::Uv(base) => uv::archives(web, base, version),
             Self::Python(base) => python::archives(web, base, version),
+            Self::Ruby(base) => ruby::archives(web, base, version),
             Self::Rust(base) => rust::archives(web, base, version),
             Self::Npm(registry) => npm::archives(web, registry, of, version),
             Self::PyPi(index) => pypi::archives(web, index, of, version),
@@ -120,6 +125,7 @@ impl Site {
 struct Machine {
     node: &'static str,
     java: &'static str,
+    ruby: &'static str,
     go: &'static str,
     triple: &'static str,
     wheel: &'static str,
@@ -129,6 +135,7 @@ const MACHINE: Machine = if cfg!(target_arch = "aarch64") {
     Machine {
         node: "arm64",
         java: "aarch64",
+        ruby: "arm64_linux",
         go: "arm64",
         triple: "aarch64-unknown-linux-gnu",
         wheel: "aarch64",
@@ -137,6 +144,7 @@ const MACHINE: Machine = if cfg!(target_arch = "aarch64") {
     Machine {
         node: "x64",
         java: "x64",
+        ruby: "x86_64_linux",
         go: "amd64",
         triple: "x86_64-unknown-linux-gnu",
         wheel: "x86_64",

@@ -24,6 +24,7 @@ use super::{
     processes::processes,
     progress::Stage,
     request::{BuildRequest, Settings},
+    resting::Resting,
     session::{self, Session},
     workspace::{self, Previous, Workspace},
 };
@@ -39,12 +40,14 @@ pub struct Builder<E> {
     engine: E,
     settings: Arc<Settings>,
     shared: Arc<Shared>,
+    resting: Arc<Resting>,
 }
 
 impl<E: BuildEngine> Builder<E> {
     /// With base images that are there already; see [`super::load_base`].
     pub fn new(engine: E, settings: Settings) -> Self {
-        Self { engine, settings: Arc::new(settings), shared: Arc::default() }
+        let resting = Arc::new(Resting::new(settings.keep));
+        Self { engine, settings: Arc::new(settings), shared: Arc::default(), resting }
     }
 
     /// Makes an image of a source tree.
@@ -80,6 +83,16 @@ impl<E: BuildEngine> Builder<E> {
     /// first build.
     pub async fn sweep(&self) -> Result<usize, BuildError> {
         session::sweep(&self.engine).await
+    }
+
+    /// Removes the containers that wait for builds of apps that are not `wanted` any more.
+    pub async fn dismiss(&self, wanted: impl Fn(&AppName) -> bool) {
+        self.resting.dismiss(&self.engine, wanted).await;
+    }
+
+    /// Whether a container waits for the next build of its app.
+    pub fn is_anybody_resting(&self) -> bool {
+        !self.resting.is_empty()
     }
 
     /// What the folders of an app take on the disk: source, layers, caches and its own buildpacks.
@@ -160,7 +173,7 @@ impl<E: BuildEngine> Builder<E> {
             cancel: &request.cancel,
             progress: &request.progress,
         };
-        match session::run(&self.engine, &session).await? {
+        match session::run(&self.engine, &self.resting, &session).await? {
             Outcome::Built(built) => Ok(built),
             Outcome::Failed(failed) => Err(BuildError::Failed(failed)),
         }

@@ -7,7 +7,7 @@
 //! or dies leaves what the last successful one left usable.
 //!
 //! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
-//! an app), `brought` (the buildpacks that it brings), `container` and `session` (one build in one container), `export` (folders → image), `base` (the images
+//! an app), `brought` (the buildpacks that it brings), `container`, `session`, `wire` and `resting` (one build in one container, and where that waits for the next), `export` (folders → image), `base` (the images
 //! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what builds
 //! are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images` (where
 //! the stack comes from), `workshop` (all that builds need), `web` (the only door
@@ -25,12 +25,15 @@ mod pages;
 mod processes;
 mod progress;
 mod request;
+mod resting;
 mod session;
 pub mod stack;
+mod stopwatch;
 pub mod toolchains;
 pub mod unpack;
 mod uploads;
 mod web;
+mod wire;
 pub mod workshop;
 mod workspace;
 
@@ -42,5 +45,6 @@ pub use export::{Excess, ExportError};
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
 pub use request::{BuildLimits, BuildRequest, Settings};
+pub use stopwatch::Stopwatch;
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};
 pub use uploads::{BuildFolders, Incoming};

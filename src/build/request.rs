@@ -42,6 +42,8 @@ pub struct Settings {
     pub build: BaseImage,
     /// What is built for.
     pub target: Target,
+    /// How long a build container waits for the next build of its app; zero is not at all.
+    pub keep: Duration,
 }
 
 /// One build.

@@ -1,11 +1,13 @@
 //! From texts to a [`Config`]: every setting is looked for in the flags, the environment and the
 //! file, in this order, and every fault is kept until all have been seen.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
+};
 
 use crate::{
     config::settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given},
-    model::{ByteSize, InvalidName},
+    model::{ByteSize, InvalidName, manifest::duration},
 };
 
 /// One thing that is wrong with what was given.
@@ -24,7 +26,7 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 21] = [
+const SETTINGS: [&str; 22] = [
     "domain",
     "http",
     "https",
@@ -43,6 +45,7 @@ const SETTINGS: [&str; 21] = [
     "node",
     "base_image",
     "build_memory",
+    "build_idle",
     "edge_threads",
     "access_log",
     "access_log_sample",
@@ -87,6 +90,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         build_memory: reader.one("build_memory", "1g", |text| {
             ByteSize::from_str(text).map_err(|error| error.to_string())
         }),
+        build_idle: reader.one("build_idle", "15m", idle),
         edge_threads: reader.one("edge_threads", "0", |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of threads"))
         }),
@@ -295,6 +299,11 @@ fn image(text: &str) -> Result<String, String> {
     } else {
         Err(format!("`{text}` is not an image's name, such as `debian:trixie-slim`"))
     }
+}
+
+fn idle(text: &str) -> Result<Duration, String> {
+    let time = if text == "off" { Some(Duration::ZERO) } else { duration(text) };
+    time.ok_or_else(|| format!("`{text}` is neither a time such as 15m nor `off`"))
 }
 
 fn subnets(text: &str) -> Result<String, String> {

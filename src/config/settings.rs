@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     str::FromStr,
+    time::Duration,
 };
 
 use crate::model::{ByteSize, Cidr};
@@ -47,6 +48,8 @@ pub struct Config {
     pub base_image: String,
     /// The most memory a build may use.
     pub build_memory: ByteSize,
+    /// How long a build container waits for the next build of its app; zero is not at all.
+    pub build_idle: Duration,
     /// Threads of the edge; 0 means one a core.
     pub edge_threads: usize,
     /// How the edge's requests are written down.

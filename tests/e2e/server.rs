@@ -161,6 +161,7 @@ impl Server {
             }
         }
         command.env("XDG_CONFIG_HOME", self.home.path().join("client"));
+        command.env("XDG_CACHE_HOME", self.home.path().join("client-cache"));
         command.env("PAAS_URL", format!("unix:{}", self.socket().display()));
         command.current_dir(self.home.path()).stdin(Stdio::null());
         command.args(arguments);

@@ -6,7 +6,7 @@
 
 mod records;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) use records::finish;
 use records::{change, overridden, resume};
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     build::{
-        BuildFolders, BuildLimits, BuildRequest, Builder, Progress,
+        BuildFolders, BuildLimits, BuildRequest, Builder, Progress, Stopwatch,
         workshop::{Workshop, WorkshopError},
     },
     clock,
@@ -26,7 +26,7 @@ use crate::{
     engine::BuildEngine,
     faults,
     logs::{BuildLog, LogError, Logs},
-    model::{App, Artifact, Build, BuildStatus, ByteSize},
+    model::{App, AppName, Artifact, Build, BuildStatus, ByteSize},
     store::{Store, StoreError, View},
     telemetry::chain,
 };
@@ -86,6 +86,7 @@ impl<E: BuildEngine> Task for Builds<E> {
         if self.builder.is_none() {
             self.begin_work().await?;
         }
+        self.dismiss_idle().await?;
         while let Some(build) = self.next()? {
             if self.stop.is_cancelled() {
                 return Ok(());
@@ -110,6 +111,18 @@ impl<E: BuildEngine> Builds<E> {
         let now = clock::now();
         self.store.transact(move |tx| resume(tx, now)).await?;
         self.builder = Some(builder);
+        Ok(())
+    }
+
+    /// No build container waits for an app that is destroyed.
+    async fn dismiss_idle(&self) -> Result<(), StoreError> {
+        let Some(builder) = self.builder.as_ref().filter(|it| it.is_anybody_resting()) else {
+            return Ok(());
+        };
+        let apps = self.store.snapshot().scan::<App>(&())?;
+        let lives =
+            |name: &AppName| apps.iter().any(|app| app.name == *name && app.destroyed_at.is_none());
+        builder.dismiss(lives).await;
         Ok(())
     }
 
@@ -195,23 +208,29 @@ impl<E: BuildEngine> Builds<E> {
             progress,
         });
         let keep_log = async {
+            let mut watched = Stopwatch::start(Instant::now());
             while let Some(news) = news.recv().await {
                 match news {
                     Progress::Stage(stage) => {
                         tracing::debug!(app = %build.app, stage = stage.word(), "build");
+                        watched.begin(stage, Instant::now());
                     }
                     Progress::Line(line) => log.append(&line),
                 }
             }
+            watched.account(Instant::now())
         };
         let watch = self.cancel_when_told(build, &cancel);
         tokio::pin!(watch);
-        let both = async { tokio::join!(building, keep_log).0 };
+        let both = async { tokio::join!(building, keep_log) };
         tokio::pin!(both);
-        let result = tokio::select! {
+        let (result, account) = tokio::select! {
             result = &mut both => result,
             () = &mut watch => both.await,
         };
+        if result.is_ok() {
+            log.append(&format!("-----> {account}"));
+        }
         result.map_err(|error| (chain(&error), error.hint()))
     }
 

@@ -7,17 +7,19 @@
 //! or dies leaves what the last successful one left usable.
 //!
 //! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
-//! an app), `brought` (the buildpacks that it brings), `container`, `session`, `wire` and `resting` (one build in one container, and where that waits for the next), `export` (folders → image), `base` (the images
-//! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what builds
-//! are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images` (where
-//! the stack comes from), `workshop` (all that builds need), `web` (the only door
-//! to downloads).
+//! an app), `declared` (what its files say), `brought` (the buildpacks that it brings), `container`,
+//! `session`, `wire` (one build in one container), `resting` (where that waits for the next), `export` (folders → image), `base` (the images
+//! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what
+//! builds are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images`
+//! (where the stack comes from), `workshop` (all that builds need), `web` (the only door to
+//! downloads).
 
 mod base;
 pub mod base_images;
 mod brought;
 mod builder;
 mod container;
+mod declared;
 mod error;
 mod export;
 mod folder;

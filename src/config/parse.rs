@@ -1,13 +1,14 @@
 //! From texts to a [`Config`]: every setting is looked for in the flags, the environment and the
 //! file, in this order, and every fault is kept until all have been seen.
 
-use std::{
-    collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
-};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use crate::{
-    config::settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given},
-    model::{ByteSize, InvalidName, manifest::duration},
+    config::{
+        builds,
+        settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given},
+    },
+    model::InvalidName,
 };
 
 /// One thing that is wrong with what was given.
@@ -26,7 +27,7 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 22] = [
+const SETTINGS: [&str; 23] = [
     "domain",
     "http",
     "https",
@@ -46,6 +47,7 @@ const SETTINGS: [&str; 22] = [
     "base_image",
     "build_memory",
     "build_idle",
+    "builds_at_once",
     "edge_threads",
     "access_log",
     "access_log_sample",
@@ -87,10 +89,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         subnets: reader.one("subnets", "10.210.0.0/16", subnets),
         node: reader.one("node", &given.host_name, node),
         base_image: reader.one("base_image", "debian:trixie-slim", image),
-        build_memory: reader.one("build_memory", "1g", |text| {
-            ByteSize::from_str(text).map_err(|error| error.to_string())
-        }),
-        build_idle: reader.one("build_idle", "15m", idle),
+        builds: builds::read(&mut reader),
         edge_threads: reader.one("edge_threads", "0", |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of threads"))
         }),
@@ -104,7 +103,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
 const LAPTOP: &str = "localhost";
 
 #[derive(Debug)]
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     given: &'a Given,
     file: BTreeMap<String, String>,
     faults: Vec<ConfigFault>,
@@ -139,7 +138,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn one<T: Default>(
+    pub(super) fn one<T: Default>(
         &mut self,
         name: &str,
         default: &str,
@@ -299,11 +298,6 @@ fn image(text: &str) -> Result<String, String> {
     } else {
         Err(format!("`{text}` is not an image's name, such as `debian:trixie-slim`"))
     }
-}
-
-fn idle(text: &str) -> Result<Duration, String> {
-    let time = if text == "off" { Some(Duration::ZERO) } else { duration(text) };
-    time.ok_or_else(|| format!("`{text}` is neither a time such as 15m nor `off`"))
 }
 
 fn subnets(text: &str) -> Result<String, String> {

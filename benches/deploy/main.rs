@@ -27,6 +27,7 @@ mod round;
 mod server;
 #[path = "../../tests/e2e/sources.rs"]
 mod sources;
+mod weight;
 
 use std::path::Path;
 
@@ -53,7 +54,9 @@ fn main() {
             warm.time("rollback", || app.rollback(&server));
         }
         figures::print(example, &cold, &warm);
-        println!("  image beyond the base image {:>8} KiB\n", app.image_bytes(&server) >> 10);
+        let (image, bytes) = app.image(&server);
+        let (whole, packed) = (bytes >> 20, weight::compressed(&image) >> 20);
+        println!("  beyond the base image {whole} MiB, compressed {packed} MiB\n");
     }
     large::run(&server, rounds.min(5));
     let memory = server.info().unwrap()["memory"].as_u64().unwrap() >> 10;

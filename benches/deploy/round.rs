@@ -72,8 +72,11 @@ impl App {
         self.until_says(server, &self.before);
     }
 
-    pub(crate) fn image_bytes(&self, server: &Server) -> u64 {
-        self.last_build(server)["image_bytes"].as_u64().unwrap()
+    /// The image of the last build, and its bytes beyond the base image.
+    pub(crate) fn image(&self, server: &Server) -> (String, u64) {
+        let build = self.last_build(server);
+        let image = build["image"].as_str().unwrap().to_owned();
+        (image, build["image_bytes"].as_u64().unwrap())
     }
 
     fn last_build(&self, server: &Server) -> Value {

@@ -3,7 +3,11 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use paas::{build::Builder, engine::BuildEngine, model::ContainerId};
+use paas::{
+    build::{BuildError, Builder},
+    engine::BuildEngine,
+    model::ContainerId,
+};
 
 use crate::{
     package,
@@ -119,5 +123,37 @@ async fn a_container_waits_only_so_long() {
     case.world.builder = Builder::new(case.world.docker.clone(), case.world.settings.clone());
     case.build("").await.artifact();
     assert!(case.waiting().await.is_empty(), "none waits at all");
+    case.world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_a_build_ends_the_container_that_had_waited_for_it() {
+    let mut case = Case { world: World::new().await, number: 0 };
+    case.build("").await.artifact();
+    let waited = case.waiting().await;
+    assert_eq!(waited.len(), 1);
+    let files = [("app.js", SERVER), ("package.json", &package("echo begun; sleep 600"))];
+    let source = case.world.app("slow", &files);
+    let (request, mut news) = case.world.request("shop", &source);
+    let cancel = request.cancel.clone();
+    let building = case.world.builder.build(request);
+    let watching = async {
+        while let Some(progress) = news.recv().await {
+            if format!("{progress:?}").contains("begun") {
+                assert_eq!(case.waiting().await, waited, "it builds in the one that waited");
+                cancel.cancel();
+            }
+        }
+    };
+    let (result, ()) = tokio::join!(building, watching);
+    assert!(matches!(result, Err(BuildError::Cancelled)), "{result:?}");
+    assert!(case.waiting().await.is_empty());
+
+    // The daemon dies while one waits; the next one knows nothing of it.
+    case.build("").await.artifact();
+    assert_eq!(case.waiting().await.len(), 1);
+    let next = Builder::new(case.world.docker.clone(), case.world.settings.clone());
+    assert_eq!(next.sweep().await.unwrap(), 1);
+    assert!(case.waiting().await.is_empty());
     case.world.end().await;
 }

@@ -7,12 +7,13 @@
 //! or dies leaves what the last successful one left usable.
 //!
 //! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
-//! an app), `declared` (what its files say), `brought` (the buildpacks that it brings), `container`
-//! and `session` (one build in one container), `export` (folders → image), `base` (the images
-//! below), `extended` and `variants` (those with packages), `processes` (what can be run), `folder`
-//! (how untrusted trees are touched); then what builds are made from: `stack` (the root
-//! filesystems), `toolchains` (the languages), `base_images` (where the stack comes from),
-//! `workshop` (all that builds need), `web` (the only door to downloads).
+//! an app), `declared` (what its files say), `brought` (the buildpacks that it brings), `container`,
+//! `session` and `wire` (one build in one container), `resting` (where that waits for the next),
+//! `export` (folders → image), `base` (the images below), `extended` and `variants` (those with
+//! packages), `processes` (what can be run), `folder` (how untrusted trees are touched); then what
+//! builds are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images`
+//! (where the stack comes from), `workshop` (all that builds need), `web` (the only door to
+//! downloads).
 
 mod base;
 pub mod base_images;
@@ -28,13 +29,16 @@ mod pages;
 mod processes;
 mod progress;
 mod request;
+mod resting;
 mod session;
 pub mod stack;
+mod stopwatch;
 pub mod toolchains;
 pub mod unpack;
 mod uploads;
 pub mod variants;
 mod web;
+mod wire;
 pub mod workshop;
 mod workspace;
 
@@ -46,6 +50,7 @@ pub use export::{Excess, ExportError};
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
 pub use request::{BuildLimits, BuildRequest, Settings};
+pub use stopwatch::Stopwatch;
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};
 pub use uploads::{BuildFolders, Incoming};
 pub use variants::VariantError;

@@ -16,7 +16,7 @@ use paas::{
     build::Builder,
     engine::{
         BuildEngine, Builder as Container, BuilderSpec, EngineError, OwnImage, Root, RootError,
-        docker::Docker,
+        Traces, docker::Docker,
     },
     model::{ContainerId, Exit, ImageId},
 };
@@ -64,6 +64,10 @@ impl BuildEngine for Forgetful {
 
     async fn builder_output(&self, id: &ContainerId) -> Result<String, EngineError> {
         self.docker.builder_output(id).await
+    }
+
+    async fn builder_traces(&self, id: &ContainerId) -> Result<Traces, EngineError> {
+        self.docker.builder_traces(id).await
     }
 
     async fn builders(&self) -> Result<Vec<Container>, EngineError> {

@@ -45,3 +45,4 @@ mod full_disk;
 mod handover;
 mod steady;
 mod upgrade;
+mod uploads;

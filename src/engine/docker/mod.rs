@@ -24,6 +24,7 @@ mod builder;
 mod image;
 mod pull;
 mod roots;
+mod traces;
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ use futures_util::stream::BoxStream;
 
 use super::{
     BuildEngine, Builder, BuilderSpec, Engine, EngineError, InstanceSpec, OutputLine, OwnImage,
-    Root, RootError, Signal, UsageSample,
+    Root, RootError, Signal, Traces, UsageSample,
 };
 use crate::model::{AppName, ContainerId, Exit, ImageId, Instance, Timestamp};
 
@@ -101,6 +102,10 @@ impl BuildEngine for Docker {
 
     async fn builder_output(&self, id: &ContainerId) -> Result<String, EngineError> {
         builder::output(self, id).await
+    }
+
+    async fn builder_traces(&self, id: &ContainerId) -> Result<Traces, EngineError> {
+        traces::of(self, id).await
     }
 
     async fn builders(&self) -> Result<Vec<Builder>, EngineError> {

@@ -58,6 +58,8 @@ pub(super) fn builder(settings: &DockerSettings, spec: &BuilderSpec) -> Containe
             network_mode: Some(label::build_network(installation)),
             mounts: Some(spec.mounts.iter().map(mount).collect()),
             tmpfs: Some(HashMap::from([("/tmp".to_owned(), BUILD_TMP.to_owned())])),
+            // The agent is the first process: it ends what a build leaves running, and reaps it.
+            init: Some(false),
             ..confined(settings, &limits)
         }),
         ..Default::default()

@@ -36,8 +36,8 @@ use crate::{
 /// Builds apps.
 #[derive(Debug, Clone)]
 pub struct Builder<E> {
-    engine: E,
-    settings: Arc<Settings>,
+    pub(super) engine: E,
+    pub(super) settings: Arc<Settings>,
     shared: Arc<Shared>,
 }
 
@@ -54,6 +54,9 @@ impl<E: BuildEngine> Builder<E> {
     }
 
     async fn make(&self, request: BuildRequest) -> Result<Artifact, BuildError> {
+        if let Some(artifact) = self.without_buildpacks(&request).await? {
+            return Ok(artifact);
+        }
         request.tell(Stage::Prepare).await;
         let (workspace, manifest, chosen) = self.prepare(&request).await?;
         let places = self.places(&workspace);
@@ -237,7 +240,7 @@ struct Task<'a> {
 }
 
 /// Reads `paas.toml` of a source tree, which must not be a link; without one all is default.
-fn read_manifest(source: &Path) -> Result<Manifest, BuildError> {
+pub(super) fn read_manifest(source: &Path) -> Result<Manifest, BuildError> {
     let folder = Folder::open(source).map_err(BuildError::prepare)?;
     let file = match folder.file("paas.toml".as_ref()) {
         Ok((file, _)) => file,
@@ -260,7 +263,7 @@ fn read_manifest(source: &Path) -> Result<Manifest, BuildError> {
 }
 
 /// Runs what waits for the disk where it holds up nobody.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
 ) -> Result<T, BuildError> {
     spawn_blocking(work).await.unwrap_or(Err(BuildError::Panicked))

@@ -6,7 +6,8 @@
 //! Invariants: whatever comes out of an upload or a build is treated as hostile; a build that fails
 //! or dies leaves what the last successful one left usable.
 //!
-//! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
+//! In reading order: `ways` (which of them an app takes), `builder` (the story of buildpacks),
+//! `dockerfile` and `prebuilt` (the other stories), `unpack` (upload → tree), `workspace` (the folders of
 //! an app), `brought` (the buildpacks that it brings), `container` and `session` (one build in one container), `export` (folders → image), `base` (the images
 //! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what builds
 //! are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images` (where
@@ -18,10 +19,12 @@ pub mod base_images;
 mod brought;
 mod builder;
 mod container;
+mod dockerfile;
 mod error;
 mod export;
 mod folder;
 mod pages;
+mod prebuilt;
 mod processes;
 mod progress;
 mod request;
@@ -30,6 +33,7 @@ pub mod stack;
 pub mod toolchains;
 pub mod unpack;
 mod uploads;
+mod ways;
 mod web;
 pub mod workshop;
 mod workspace;
@@ -37,10 +41,13 @@ mod workspace;
 pub use base::{BaseImage, load_base};
 pub use brought::{BroughtError, BuildpackageError};
 pub use builder::Builder;
+pub use dockerfile::DockerfileError;
 pub use error::BuildError;
 pub use export::{Excess, ExportError};
+pub use prebuilt::PrebuiltError;
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
 pub use request::{BuildLimits, BuildRequest, Settings};
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};
 pub use uploads::{BuildFolders, Incoming};
+pub use ways::names_an_image;

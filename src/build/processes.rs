@@ -1,14 +1,15 @@
 //! What buildpacks found and what `paas.toml` says, put together as the processes of a release.
 //! Pure.
 //!
-//! Invariant: every process runs through the launcher, which knows the layers' environment.
+//! Invariant: every process of them runs through the launcher, which knows the layers' environment;
+//! images of others have none, and run as they say themselves.
 
 use std::collections::BTreeMap;
 
 use buildpacks::agent;
 
 use crate::model::{
-    HealthCheck, Process, ProcessName,
+    HealthCheck, Privileges, Process, ProcessName,
     manifest::{Manifest, ManifestProcess},
     process::{DEFAULT_PORT, DEFAULT_STOP_TIMEOUT, Limits},
 };
@@ -58,10 +59,19 @@ pub(crate) fn processes(
         let entrypoint = vec![format!("{PROCESSES}/{name}")];
         processes.insert(name.clone(), plain(name, entrypoint, shown(process)));
     }
+    described(processes, manifest, &|command| vec![LAUNCHER.to_owned(), command.to_owned()])
+}
+
+/// With what the manifest says of processes; `shell` is how a command of its becomes an entry point.
+pub(super) fn described(
+    mut processes: BTreeMap<ProcessName, Process>,
+    manifest: &Manifest,
+    shell: &dyn Fn(&str) -> Vec<String>,
+) -> Result<BTreeMap<ProcessName, Process>, ProcessesError> {
     for (name, described) in &manifest.processes {
         if let Some(command) = &described.command {
-            let entrypoint = vec![LAUNCHER.to_owned(), command.clone()];
-            processes.insert(name.clone(), plain(name.clone(), entrypoint, command.clone()));
+            let process = plain(name.clone(), shell(command), command.clone());
+            processes.insert(name.clone(), process);
         }
         if let Some(process) = processes.get_mut(name) {
             describe(process, described);
@@ -74,7 +84,8 @@ pub(crate) fn processes(
     if processes.is_empty() { Err(ProcessesError::None) } else { Ok(processes) }
 }
 
-fn plain(name: ProcessName, entrypoint: Vec<String>, command: String) -> Process {
+/// One of which nobody says anything else.
+pub(super) fn plain(name: ProcessName, entrypoint: Vec<String>, command: String) -> Process {
     Process {
         port: name.is_web().then_some(DEFAULT_PORT),
         name,
@@ -84,6 +95,7 @@ fn plain(name: ProcessName, entrypoint: Vec<String>, command: String) -> Process
         health: HealthCheck::default(),
         stop_timeout: DEFAULT_STOP_TIMEOUT,
         limits: Limits::default(),
+        privileges: Privileges::Plain,
     }
 }
 

@@ -5,11 +5,7 @@
 //! of the last successful build stands, and what it says of folders that this build touched is
 //! recognised as outdated.
 
-use std::{
-    io::{self, Read},
-    path::Path,
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use buildpacks::agent::{Built, Chosen, Job, Outcome, PreviousBuild};
 use tokio::task::spawn_blocking;
@@ -17,11 +13,10 @@ use tokio::task::spawn_blocking;
 use super::{
     brought,
     container::container,
+    declared::Declared,
     error::BuildError,
     export::{self, Assembled, Context, Origin, Places, Shared},
-    folder::Folder,
-    pages,
-    processes::processes,
+    processes::{Roster, processes},
     progress::Stage,
     request::{BuildRequest, Settings},
     session::{self, Session},
@@ -58,24 +53,34 @@ impl<E: BuildEngine> Builder<E> {
             return Ok(artifact);
         }
         request.tell(Stage::Prepare).await;
-        let (workspace, manifest, chosen) = self.prepare(&request).await?;
+        let (workspace, declared, chosen) = self.prepare(&request).await?;
+        let Declared { manifest, procfile } = declared;
+        request.go_on()?;
         let places = self.places(&workspace);
         let previous = self.previous(&workspace, &places).await?;
         let task = Task { workspace: &workspace, manifest: &manifest, chosen, previous: &previous };
         let built = self.run(&request, task).await?;
-        let processes = processes(&built.processes, &manifest).map_err(BuildError::Processes)?;
+        let Roster { processes, remarks } =
+            processes(&built.processes, &procfile, &manifest).map_err(BuildError::Processes)?;
+        for remark in remarks {
+            request.say(remark).await;
+        }
         request.tell(Stage::Export).await;
         let name =
             format!("paas/{}:{}-{}", request.app, self.settings.installation, request.number);
         let (assembled, built) =
             self.assemble(&request, name, built, Arc::clone(&previous), places.clone()).await?;
         faults::point("build.exported");
-        if request.cancel.is_cancelled() {
-            return Err(BuildError::Cancelled);
-        }
+        request.go_on()?;
         request.tell(Stage::Load).await;
         let size = assembled.size;
-        let image = self.load(assembled, built, &previous, workspace, places).await?;
+        let loading = self.load(assembled, built, &previous, workspace, places);
+        let image = tokio::select! {
+            biased;
+            image = loading => image?,
+            // What Docker has taken of it by then has no name in our records and is swept.
+            () = request.cancel.cancelled() => return Err(BuildError::Cancelled),
+        };
         Ok(Artifact { image, size, processes, deploy: manifest.deploy_settings() })
     }
 
@@ -98,15 +103,15 @@ impl<E: BuildEngine> Builder<E> {
         .await
     }
 
-    /// The app's folders, with the workspace equal to the source; its manifest; its buildpacks.
+    /// The app's folders, with the workspace equal to the source; what its files say; its buildpacks.
     async fn prepare(
         &self,
         request: &BuildRequest,
-    ) -> Result<(Workspace, Manifest, Vec<Chosen>), BuildError> {
+    ) -> Result<(Workspace, Declared, Vec<Chosen>), BuildError> {
         let (apps, app) = (self.settings.apps.clone(), request.app.clone());
         let (source, cache) = (request.source.clone(), self.settings.cache.clone());
         blocking(move || {
-            let manifest = read_manifest(&source)?;
+            let declared = Declared::read(&source)?;
             let workspace = Workspace::open(&apps, &app).map_err(BuildError::prepare)?;
             // The app's own cache is mounted inside of the shared one.
             workspace::make(&cache).map_err(BuildError::prepare)?;
@@ -114,9 +119,9 @@ impl<E: BuildEngine> Builder<E> {
             faults::point("build.unpacked");
             workspace::sync(&source, &workspace.source).map_err(BuildError::prepare)?;
             faults::point("build.synced");
-            let chosen = brought::bring(&source, &manifest.build.buildpacks, &workspace)
+            let chosen = brought::bring(&source, &declared.manifest.build.buildpacks, &workspace)
                 .map_err(BuildError::Brought)?;
-            Ok((workspace, manifest, chosen))
+            Ok((workspace, declared, chosen))
         })
         .await
     }
@@ -239,34 +244,9 @@ struct Task<'a> {
     previous: &'a Previous,
 }
 
-/// Reads `paas.toml` of a source tree, which must not be a link; without one all is default.
-pub(super) fn read_manifest(source: &Path) -> Result<Manifest, BuildError> {
-    let folder = Folder::open(source).map_err(BuildError::prepare)?;
-    let file = match folder.file("paas.toml".as_ref()) {
-        Ok((file, _)) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
-        Err(error) => return Err(BuildError::ManifestFile(error)),
-    };
-    let mut text = String::new();
-    let read = file.take(MAX_MANIFEST + 1).read_to_string(&mut text);
-    match read {
-        Ok(count) if count as u64 > MAX_MANIFEST => {
-            Err(BuildError::ManifestFile(io::ErrorKind::FileTooLarge.into()))
-        }
-        Ok(_) => {
-            let mut manifest = Manifest::parse(&text).map_err(BuildError::Manifest)?;
-            pages::read(&folder, &mut manifest)?;
-            Ok(manifest)
-        }
-        Err(error) => Err(BuildError::ManifestFile(error)),
-    }
-}
-
 /// Runs what waits for the disk where it holds up nobody.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
 ) -> Result<T, BuildError> {
     spawn_blocking(work).await.unwrap_or(Err(BuildError::Panicked))
 }
-
-const MAX_MANIFEST: u64 = 256 << 10;

@@ -7,18 +7,20 @@
 //! or dies leaves what the last successful one left usable.
 //!
 //! In reading order: `ways` (which of them an app takes), `builder` (the story of buildpacks),
-//! `dockerfile` and `prebuilt` (the other stories), `unpack` (upload → tree), `workspace` (the folders of
-//! an app), `brought` (the buildpacks that it brings), `container` and `session` (one build in one container), `export` (folders → image), `base` (the images
-//! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what builds
-//! are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images` (where
-//! the stack comes from), `workshop` (all that builds need), `web` (the only door
-//! to downloads).
+//! `dockerfile` and `prebuilt` (the other stories), `unpack` (upload → tree), `workspace` (the
+//! folders of an app), `declared` (what its files say), `brought` (the buildpacks that it brings),
+//! `container` and `session` (one build in one container), `export` (folders → image), `base` (the
+//! images below), `processes` (what can be run), `folder` (how untrusted trees are touched); then
+//! what builds are made from: `stack` (the root filesystems), `toolchains` (the languages),
+//! `base_images` (where the stack comes from), `workshop` (all that builds need), `web` (the only
+//! door to downloads).
 
 mod base;
 pub mod base_images;
 mod brought;
 mod builder;
 mod container;
+mod declared;
 mod dockerfile;
 mod error;
 mod export;

@@ -9,7 +9,8 @@ use rustix::fs::FileType;
 
 use super::{
     BuildError, Builder,
-    builder::{blocking, read_manifest},
+    builder::blocking,
+    declared::Declared,
     dockerfile::{self, Recipe},
     folder::Folder,
     prebuilt,
@@ -61,7 +62,7 @@ pub fn names_an_image(source: &Path) -> bool {
 
 /// The manifest, with what the command line said in its place.
 fn manifest(source: &Path) -> Result<Manifest, BuildError> {
-    let mut manifest = read_manifest(source)?;
+    let mut manifest = Declared::read(source)?.manifest;
     let told = match Folder::open(source).and_then(|root| dockerfile::read_text(&root, TOLD)) {
         Ok(text) => Manifest::parse(&text).map_err(|error| BuildError::Told(error.fault))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(manifest),

@@ -87,15 +87,15 @@ impl Catalog {
             catalog.scan(&place).map_err(|error| broken(&error))?;
         }
         let mut named = |packs| project::elements(roots, &mut catalog, packs);
-        let (group, pre, post) =
-            (named(&project.group)?, named(&project.pre)?, named(&project.post)?);
+        let (pre, post) = (named(&project.pre)?, named(&project.post)?);
         catalog.pre.extend(pre);
         catalog.post.extend(post);
-        let chosen =
-            chosen.iter().map(|it| catalog.element(roots, it)).collect::<Result<Vec<_>, _>>()?;
-        if !chosen.is_empty() {
-            catalog.replace_order(chosen);
-        } else if !group.is_empty() {
+        let group = if chosen.is_empty() {
+            project::elements(roots, &mut catalog, &project.group)?
+        } else {
+            chosen.iter().map(|it| catalog.element(roots, it)).collect::<Result<_, _>>()?
+        };
+        if !group.is_empty() {
             catalog.replace_order(group);
         }
         Ok(catalog)

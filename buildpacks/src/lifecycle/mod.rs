@@ -51,8 +51,8 @@ pub(crate) fn run(
 ) -> Result<Built, Failed> {
     progress.phase(Phase::Detect);
     let project = project::read(&roots.workspace)?;
-    project::apply(&project, roots)?;
     let catalog = Catalog::open(roots, &job.buildpacks, &project)?;
+    project::apply(&project, roots)?;
     let build = Build { roots, base, job, catalog };
     let detected = detect::detect(&build, progress)?;
     progress.phase(Phase::Restore);

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::DockerfileError;
 use crate::{
-    build::{BuildError, progress::Progress, request::BuildRequest},
+    build::{BuildError, request::BuildRequest},
     engine::{EngineError, ImageBuild, ImageEngine, ImageNews},
     model::{ByteSize, ImageId},
 };
@@ -179,13 +179,6 @@ impl<'a> Watch<'a> {
             }
             None => {}
         }
-    }
-}
-
-impl BuildRequest {
-    /// A line for the log; a listener that went away does not stop a build.
-    pub(in crate::build) async fn say(&self, line: String) {
-        let _ = self.progress.send(Progress::Line(line)).await;
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         processes::{described, plain},
     },
     engine::ImageFacts,
-    model::{Manifest, Privileges, Process, ProcessName, process::DEFAULT_PORT},
+    model::{InvalidName, Manifest, Privileges, Process, ProcessName, process::DEFAULT_PORT},
 };
 
 /// What an image runs.
@@ -31,11 +31,11 @@ pub(in crate::build) fn processes(
     manifest: &Manifest,
 ) -> Result<Found, BuildError> {
     let (mut found, mut said) = (BTreeMap::new(), Vec::new());
-    let web: ProcessName =
-        WEB.parse().map_err(ProcessesError::from).map_err(BuildError::Processes)?;
+    let web: ProcessName = WEB.parse().expect("it is short and plain");
     for (kind, command) in procfile {
-        let name: ProcessName =
-            kind.parse().map_err(ProcessesError::from).map_err(BuildError::Processes)?;
+        let name: ProcessName = kind
+            .parse()
+            .map_err(|error: InvalidName| PrebuiltError::Procfile(error.to_string()))?;
         found.insert(name.clone(), plain(name, shell(command), command.clone()));
         said.push(format!("{kind}: {command} (Procfile)"));
     }
@@ -52,10 +52,11 @@ pub(in crate::build) fn processes(
         }
         found.insert(web.clone(), plain(web.clone(), own, shown));
     }
-    let mut processes = described(found, manifest, &shell).map_err(|error| match error {
+    described(&mut found, manifest, &shell).map_err(|error| match error {
         ProcessesError::None => PrebuiltError::NoCommand.into(),
-        other => BuildError::Processes(other),
+        other @ ProcessesError::Unknown { .. } => BuildError::Processes(other),
     })?;
+    let mut processes = found;
     for process in processes.values_mut() {
         process.privileges = Privileges::Starter;
     }

@@ -119,12 +119,17 @@ const RUN: [&str; 8] = [
     "tzdata",
 ];
 
-/// What native npm and pip modules are compiled with, and what fetches and unpacks.
-const BUILD: [&str; 16] = [
+/// What native npm and pip modules are compiled with, and what fetches, unpacks and reads: scripts
+/// of other people's buildpacks take these tools for granted.
+const BUILD: [&str; 24] = [
+    "bzip2",
     "curl",
+    "file",
     "g++",
     "gcc",
+    "gettext-base",
     "git",
+    "jq",
     "libc6-dev",
     "libffi-dev",
     "libpq-dev",
@@ -134,9 +139,13 @@ const BUILD: [&str; 16] = [
     "pkg-config",
     "python3-dev",
     "python3-venv",
+    "rsync",
     "unzip",
+    "wget",
     "xz-utils",
+    "zip",
     "zlib1g-dev",
+    "zstd",
 ];
 
 const APT: [&str; 3] =

@@ -8,7 +8,7 @@ use super::catalog::Installed;
 use super::detect::Detected;
 use super::launch::Launch;
 use super::variables::{Purpose, inherited, variables};
-use super::{Build, Progress, layers, sbom};
+use super::{Build, Progress, layers, notes, program, sbom};
 use crate::agent::{BuildpackRef, Built, Code, Failed, Layer, Phase};
 use crate::environment::Environment;
 use crate::process::{Strays, end_strays, execute, exit_code};
@@ -85,7 +85,9 @@ fn run(
         }
         tail.push_back(line.to_owned());
     });
-    match exit_code(status.map_err(|error| text(&error))?) {
+    let status =
+        status.map_err(|error| program::unstarted(&installed.key(), &installed.dir, &error))?;
+    match exit_code(status) {
         0 => Ok(()),
         code => Err(explain(installed, code, tail.make_contiguous())),
     }
@@ -128,7 +130,7 @@ fn harvest(
     state.launch.add(installed, launch)?;
     let store: LayerToml = read_toml_or_default(&dir.join("store.toml"))?;
     if let Some(metadata) = store.metadata {
-        state.store.insert(installed.id().to_string(), serde_json::to_value(metadata)?);
+        state.store.insert(installed.id().to_string(), notes::to_json(&metadata));
     }
     let left: BuildToml = read_toml_or_default(&dir.join("build.toml"))?;
     settle(&mut state.entries, place, &left)

@@ -90,15 +90,26 @@ impl Catalog {
         let (pre, post) = (named(&project.pre)?, named(&project.post)?);
         catalog.pre.extend(pre);
         catalog.post.extend(post);
-        let group = if chosen.is_empty() {
+        let mut group = if chosen.is_empty() {
             project::elements(roots, &mut catalog, &project.group)?
         } else {
             chosen.iter().map(|it| catalog.element(roots, it)).collect::<Result<_, _>>()?
         };
         if !group.is_empty() {
+            group.extend(catalog.procfile(roots, &group));
             catalog.replace_order(group);
         }
         Ok(catalog)
+    }
+
+    /// An app's Procfile counts whichever buildpacks were chosen for it, as the hints say that send
+    /// people there.
+    fn procfile(&self, roots: &Roots, group: &[Element]) -> Option<Element> {
+        let id = BuildpackId::parse(PROCFILE).ok()?;
+        let named = group.iter().any(|own| own.id.as_str().ends_with("/procfile"));
+        let stands = roots.workspace.join("Procfile").is_file();
+        let optional = Element { optional: true, ..Element::new(id, None) };
+        (stands && !named && self.find(&optional).is_ok()).then_some(optional)
     }
 
     fn scan(&mut self, place: &Path) -> std::io::Result<()> {
@@ -133,10 +144,16 @@ impl Catalog {
                 let id = BuildpackId::parse(id).map_err(|error| wrong(error.to_string()))?;
                 Ok(Element::new(id, version.clone()))
             }
-            Chosen::Folder(name) => self.add(&roots.buildpacks.join(name)).map_err(|reason| {
-                wrong(format!("a buildpack that was chosen is broken: {reason}"))
-                    .hint("a buildpack is a folder with buildpack.toml, bin/detect and bin/build")
-            }),
+            Chosen::Folder(name) => {
+                let dir = roots.buildpacks.join(name);
+                self.add(&dir).map_err(|reason| {
+                    // The folder is ours; who chose the buildpack knows it by another name.
+                    let reason = reason.replace(&format!("{}/", dir.display()), "");
+                    wrong(format!("a buildpack that was chosen is broken: {reason}")).hint(
+                        "buildpack.toml begins with `api = \"0.10\"`, then [buildpack] with `id` and `version`",
+                    )
+                })
+            }
         }
     }
 
@@ -189,5 +206,7 @@ impl Catalog {
     }
 }
 
+/// Ours that reads the Procfile.
+const PROCFILE: &str = "paas/procfile";
 /// Names in one hint; more help nobody.
 const MOST_NAMED: usize = 20;

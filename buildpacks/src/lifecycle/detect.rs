@@ -12,9 +12,9 @@ use std::thread;
 use super::board::Board;
 use super::catalog::{Author, Installed};
 use super::expand::expand;
-use super::resolve::{Candidate, Resolved, resolve};
+use super::resolve::{Candidate, Resolved, resolve, stranded};
 use super::variables::{Purpose, variables};
-use super::{Build, Progress};
+use super::{Build, Progress, program};
 use crate::agent::{Code, Failed, Phase, Stream};
 use crate::process::{Strays, end_strays, execute, exit_code};
 use crate::spec::{Api, BuildPlan, Element, Section, read_toml_or_default, takes_part};
@@ -36,6 +36,8 @@ struct Verdict {
 #[derive(Debug)]
 enum Answer {
     Pass(Vec<Section>),
+    /// It is made for another execution environment: its group goes on without it.
+    Skip,
     Fail,
     Error(Fault),
 }
@@ -64,11 +66,12 @@ pub(super) fn detect(build: &Build<'_>, progress: &mut dyn Progress) -> Result<D
     let named = groups.iter().flatten().filter_map(|element| build.catalog.find(element).ok());
     let board = Board::new(named);
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut reasons = Vec::new();
     let found = thread::scope(|scope| {
         for _ in 0..threads.clamp(2, MAX_THREADS).min(board.len()) {
             scope.spawn(|| board.work(|place, installed| ask(build, installed, place)));
         }
-        let found = choose(build, &groups, &board);
+        let found = choose(build, &groups, &board, &mut reasons);
         board.close();
         found
     });
@@ -78,30 +81,30 @@ pub(super) fn detect(build: &Build<'_>, progress: &mut dyn Progress) -> Result<D
         let keys = found.group.iter().map(Installed::key).collect::<Vec<_>>().join(", ");
         progress.line(Stream::Stdout, &format!("Building with {keys}"));
     }
-    found.ok_or_else(|| nothing(build.catalog.author, &board.into_answers(), progress))
+    found.ok_or_else(|| nothing(build.catalog.author, &board.into_answers(), &reasons, progress))
 }
 
-/// The first group that passes and whose plan resolves.
+/// The first group that passes and whose plan resolves; `reasons` become why the plans of others
+/// did not.
 fn choose(
     build: &Build<'_>,
     groups: &[Vec<Element>],
     board: &Board<'_, Verdict>,
+    reasons: &mut Vec<String>,
 ) -> Result<Option<Detected>, Failed> {
     for elements in groups {
         let mut candidates = Vec::new();
         let mut passes = true;
         for element in elements {
             let installed = build.catalog.find(element)?;
-            let options = board.look(&installed.key(), |verdict| match &verdict.answer {
-                Answer::Pass(options) => Some(options.clone()),
-                Answer::Fail | Answer::Error(_) => None,
+            board.look(&installed.key(), |verdict| match &verdict.answer {
+                Answer::Pass(options) => {
+                    let (buildpack, optional) = (installed.clone(), element.optional);
+                    candidates.push(Candidate { buildpack, options: options.clone(), optional });
+                }
+                Answer::Skip => {}
+                Answer::Fail | Answer::Error(_) => passes &= element.optional,
             });
-            if let Some(options) = options {
-                let (buildpack, optional) = (installed.clone(), element.optional);
-                candidates.push(Candidate { buildpack, options, optional });
-            } else {
-                passes &= element.optional;
-            }
         }
         if !passes || candidates.is_empty() {
             continue;
@@ -109,6 +112,7 @@ fn choose(
         if let Some((group, plan)) = resolve(&candidates) {
             return Ok(Some(Detected { group, plan }));
         }
+        reasons.extend(stranded(&candidates, Installed::key));
     }
     Ok(None)
 }
@@ -117,12 +121,14 @@ fn choose(
 fn nothing(
     author: Author,
     verdicts: &BTreeMap<String, Verdict>,
+    reasons: &[String],
     progress: &mut dyn Progress,
 ) -> Failed {
     let mut errors: Vec<Fault> = Vec::new();
     for (key, verdict) in verdicts {
         let answer = match &verdict.answer {
             Answer::Pass(_) => "passed, but its group did not",
+            Answer::Skip => "is not made for production",
             Answer::Fail => "does not recognise this app",
             Answer::Error(fault) => {
                 // Several buildpacks may stumble over one file.
@@ -136,6 +142,15 @@ fn nothing(
         for line in &verdict.output {
             progress.line(Stream::Stdout, &format!("    {line}"));
         }
+    }
+    for reason in reasons {
+        progress.line(Stream::Stdout, reason);
+    }
+    if let (true, Author::User, Some(first)) = (errors.is_empty(), author, reasons.first()) {
+        let reason = format!("the buildpacks that were chosen do not go together: {first}");
+        return Failed::new(Code::NothingDetected, Phase::Detect, reason).hint(
+            "give --buildpack several times, in order: who provides goes before who requires",
+        );
     }
     if errors.is_empty() && author == Author::User {
         let asked = verdicts.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -171,10 +186,13 @@ fn run_detect(
 ) -> Result<Answer, Fault> {
     let own = &installed.descriptor;
     if !own.fits(&build.job.target) {
-        return Err(format!("{} is not made for {}", installed.key(), describe(build)).into());
+        let reason = format!("{} is not made for {}", installed.key(), describe(build));
+        let hint = "its [[targets]] or [[stacks]] in buildpack.toml say what it is made for; \
+                    use a version of it that names no distribution, or this one";
+        return Err(Fault { reason, hint: Some(hint.to_owned()) });
     }
     if own.api >= Api::V0_12 && !takes_part(&own.buildpack.exec_env) {
-        return Ok(Answer::Fail);
+        return Ok(Answer::Skip);
     }
     let key = installed.key();
     let text = |error: std::io::Error| format!("{key}: bin/detect could not be run: {error}");
@@ -192,7 +210,11 @@ fn run_detect(
             output.push(line.to_owned());
         }
     });
-    match exit_code(status.map_err(text)?) {
+    let refused = |error: std::io::Error| {
+        let (because, hint) = program::refused(&installed.dir, "detect", &error);
+        Fault { reason: format!("{key}: bin/detect could not be run: {because}"), hint }
+    };
+    match exit_code(status.map_err(refused)?) {
         0 => {}
         100 => return Ok(Answer::Fail),
         code => return Err(explained(&installed.key(), output, code)),

@@ -11,6 +11,8 @@ mod detect;
 mod expand;
 mod launch;
 mod layers;
+mod notes;
+mod program;
 mod project;
 mod resolve;
 mod restore;

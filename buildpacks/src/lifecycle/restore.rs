@@ -9,11 +9,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::catalog::Installed;
 use super::layers::remove;
-use super::{Build, sbom};
+use super::{Build, notes, sbom};
 use crate::agent::{PreviousBuildpack, PreviousLayer};
 use crate::environment::sorted_entries;
 use crate::roots::Roots;
@@ -78,24 +76,16 @@ fn restore_one(roots: &Roots, folder: &str, last: Option<&PreviousBuildpack>) ->
     for (name, layer) in &last.layers {
         let exists = dir.join(name).symlink_metadata().is_ok();
         if restored(layer, exists) != Restored::Nothing {
-            let file = LayerToml::new(None, to_toml(&layer.metadata)?);
+            let file = LayerToml::new(None, notes::to_toml(&layer.metadata));
             write_toml(&dir.join(format!("{name}.toml")), &file)?;
             sbom::restore(roots, folder, name, layer)?;
         }
     }
     if let Some(metadata) = &last.store {
-        let file = LayerToml::new(None, to_toml(metadata)?);
+        let file = LayerToml::new(None, notes::to_toml(metadata));
         write_toml(&dir.join("store.toml"), &file)?;
     }
     Ok(())
-}
-
-/// TOML has no null: it means that there was no metadata.
-fn to_toml(value: &Value) -> io::Result<Option<toml::Value>> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    serde_json::from_value(value.clone()).map(Some).map_err(io::Error::other)
 }
 
 fn write_toml(path: &Path, file: &LayerToml) -> io::Result<()> {
@@ -109,7 +99,7 @@ mod tests {
     fn check(types: &str, exists: bool, expected: Restored) {
         let has = |name: &str| types.contains(name);
         let (launch, build, cache) = (has("launch"), has("build"), has("cache"));
-        let layer = PreviousLayer { launch, build, cache, metadata: Value::Null };
+        let layer = PreviousLayer { launch, build, cache, metadata: serde_json::Value::Null };
         assert_eq!(restored(&layer, exists), expected, "{types} {exists}");
     }
 

@@ -17,3 +17,4 @@ mod project;
 mod restore;
 mod sbom;
 mod site;
+mod strangers;

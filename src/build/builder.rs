@@ -52,6 +52,7 @@ impl<E: BuildEngine> Builder<E> {
         request.tell(Stage::Prepare).await;
         let (workspace, declared, chosen) = self.prepare(&request).await?;
         let Declared { manifest, procfile } = declared;
+        request.go_on()?;
         let places = self.places(&workspace);
         let previous = self.previous(&workspace, &places).await?;
         let task = Task { workspace: &workspace, manifest: &manifest, chosen, previous: &previous };
@@ -67,12 +68,16 @@ impl<E: BuildEngine> Builder<E> {
         let (assembled, built) =
             self.assemble(&request, name, built, Arc::clone(&previous), places.clone()).await?;
         faults::point("build.exported");
-        if request.cancel.is_cancelled() {
-            return Err(BuildError::Cancelled);
-        }
+        request.go_on()?;
         request.tell(Stage::Load).await;
         let size = assembled.size;
-        let image = self.load(assembled, built, &previous, workspace, places).await?;
+        let loading = self.load(assembled, built, &previous, workspace, places);
+        let image = tokio::select! {
+            biased;
+            image = loading => image?,
+            // What Docker has taken of it by then has no name in our records and is swept.
+            () = request.cancel.cancelled() => return Err(BuildError::Cancelled),
+        };
         Ok(Artifact { image, size, processes, deploy: manifest.deploy_settings() })
     }
 

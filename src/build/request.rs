@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     base::BaseImage,
+    error::BuildError,
     progress::{Progress, Stage},
 };
 use crate::model::{AppName, BuildNumber, ByteSize};
@@ -91,6 +92,11 @@ impl Default for BuildLimits {
 }
 
 impl BuildRequest {
+    /// Between two stages: an error if it is to end.
+    pub(super) fn go_on(&self) -> Result<(), BuildError> {
+        if self.cancel.is_cancelled() { Err(BuildError::Cancelled) } else { Ok(()) }
+    }
+
     /// A listener that went away does not stop a build.
     pub(super) async fn tell(&self, stage: Stage) {
         let _ = self.progress.send(Progress::Stage(stage)).await;

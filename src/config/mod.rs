@@ -3,8 +3,10 @@
 //!
 //! [`Config`] is complete and valid. Nothing else in the house reads the environment.
 
+mod builds;
 mod parse;
 mod settings;
 
+pub use builds::BuildSettings;
 pub use parse::{ConfigFault, resolve};
 pub use settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given};

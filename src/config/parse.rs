@@ -4,8 +4,11 @@
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use crate::{
-    config::settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given},
-    model::{ByteSize, InvalidName},
+    config::{
+        builds,
+        settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given},
+    },
+    model::InvalidName,
 };
 
 /// One thing that is wrong with what was given.
@@ -24,7 +27,7 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 21] = [
+const SETTINGS: [&str; 22] = [
     "domain",
     "http",
     "https",
@@ -43,6 +46,7 @@ const SETTINGS: [&str; 21] = [
     "node",
     "base_image",
     "build_memory",
+    "builds_at_once",
     "edge_threads",
     "access_log",
     "access_log_sample",
@@ -84,9 +88,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         subnets: reader.one("subnets", "10.210.0.0/16", subnets),
         node: reader.one("node", &given.host_name, node),
         base_image: reader.one("base_image", "debian:trixie-slim", image),
-        build_memory: reader.one("build_memory", "1g", |text| {
-            ByteSize::from_str(text).map_err(|error| error.to_string())
-        }),
+        builds: builds::read(&mut reader),
         edge_threads: reader.one("edge_threads", "0", |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of threads"))
         }),
@@ -100,7 +102,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
 const LAPTOP: &str = "localhost";
 
 #[derive(Debug)]
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     given: &'a Given,
     file: BTreeMap<String, String>,
     faults: Vec<ConfigFault>,
@@ -135,7 +137,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn one<T: Default>(
+    pub(super) fn one<T: Default>(
         &mut self,
         name: &str,
         default: &str,

@@ -8,7 +8,8 @@ use std::{
     str::FromStr,
 };
 
-use crate::model::{ByteSize, Cidr};
+use super::BuildSettings;
+use crate::model::Cidr;
 
 /// A complete and valid configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +46,8 @@ pub struct Config {
     pub node: String,
     /// The plain Debian 13 image that the base images are made of where a registry answers.
     pub base_image: String,
-    /// The most memory a build may use.
-    pub build_memory: ByteSize,
+    /// What builds may use.
+    pub builds: BuildSettings,
     /// Threads of the edge; 0 means one a core.
     pub edge_threads: usize,
     /// How the edge's requests are written down.

@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     build::{
-        BuildFolders,
+        BuildFolders, BuildLimits,
         base_images::BaseImages,
         toolchains::{OpenError, Sources, Toolchains},
         workshop::Workshop,
     },
-    config::Config,
+    config::{BuildSettings, Config},
     control::{
         apps::{
             execute::Executor,
@@ -34,7 +34,7 @@ use crate::{
     dns::system_resolvers,
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
-    model::{ByteSize, Observation},
+    model::Observation,
     server::EngineStatus,
     store::Store,
     telemetry::chain,
@@ -46,7 +46,7 @@ pub(super) struct Plane {
     docker: DockerSettings,
     workshop: Workshop,
     folders: BuildFolders,
-    build_memory: ByteSize,
+    builds: BuildSettings,
     ground: Ground,
     certificates: watch::Receiver<Arc<Certificates>>,
     store: Store,
@@ -124,7 +124,7 @@ impl Plane {
                 stop: CancellationToken::new(),
             },
             folders: BuildFolders::new(folders.root()),
-            build_memory: config.build_memory,
+            builds: config.builds,
             ground: edge.ground,
             certificates: edge.certificates,
             store: store.clone(),
@@ -222,7 +222,8 @@ impl Plane {
             status,
             logs: self.logs.clone(),
             folders: self.folders.clone(),
-            memory: self.build_memory,
+            limits: BuildLimits { memory: self.builds.memory, ..BuildLimits::default() },
+            at_once: self.builds.at_once,
             commits: self.store.changes(),
             stop: stop.clone(),
         }

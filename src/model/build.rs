@@ -58,6 +58,25 @@ pub struct Build {
     pub release: Option<ReleaseVersion>,
 }
 
+impl Build {
+    /// What is to be built or being built before this one, if it waits. Builds are made in the order
+    /// in which they were asked for.
+    pub fn queue_before<'a>(&self, all: &'a [Self]) -> Vec<&'a Self> {
+        if self.status != BuildStatus::Queued {
+            return Vec::new();
+        }
+        let open = all.iter().filter(|other| !other.status.is_final());
+        let mut before: Vec<_> = open.filter(|other| other.turn() < self.turn()).collect();
+        before.sort_by(|a, b| a.turn().cmp(&b.turn()));
+        before
+    }
+
+    /// By what the queue is sorted.
+    pub fn turn(&self) -> (Timestamp, &AppName, BuildNumber) {
+        (self.queued_at, &self.app, self.number)
+    }
+}
+
 /// How far a build is, in the order of its life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]

@@ -4,6 +4,7 @@
 //! Absent on purpose: any container, any waiting, any knowledge of HTTP. A verb that refuses has
 //! changed nothing.
 
+pub mod cancel;
 pub mod certificate;
 pub mod configure;
 pub mod create;

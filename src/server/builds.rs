@@ -1,4 +1,4 @@
-//! Builds: list them, read what they wrote.
+//! Builds: list them, read what they wrote, stop one.
 
 use axum::{
     Json,
@@ -6,7 +6,9 @@ use axum::{
 };
 
 use crate::{
-    model::{AppName, Build, BuildNumber},
+    clock,
+    model::{AppName, Build, BuildNumber, BuildStatus},
+    ops,
     server::{
         apps::{number, on_record},
         caller::Caller,
@@ -26,7 +28,25 @@ pub(super) async fn list(
     let snapshot = api.store.snapshot();
     let app = on_record(&snapshot, &name.parse()?)?;
     let builds = snapshot.latest::<Build>(app.name.as_str(), MOST)?;
-    Ok(Json(builds.iter().map(view::build).collect()))
+    let waits = |build: &Build| build.status == BuildStatus::Queued;
+    // Those of other apps matter only to one that waits.
+    let all = if builds.iter().any(waits) { snapshot.scan::<Build>(&())? } else { Vec::new() };
+    Ok(Json(builds.iter().map(|build| view::build(build, &all)).collect()))
+}
+
+pub(super) async fn cancel(
+    caller: Caller,
+    State(api): State<Api>,
+    Path((name, build)): Path<(String, String)>,
+) -> Result<Json<api::Change>, Failure> {
+    let app: AppName = name.parse()?;
+    let build = BuildNumber(number(&build, "build")?);
+    let change =
+        api::Change { app: app.to_string(), build: Some(build.0), ..api::Change::default() };
+    api.store
+        .transact(move |tx| ops::cancel::cancel(tx, &app, build, &caller.actor, clock::now()))
+        .await?;
+    Ok(Json(change))
 }
 
 pub(super) async fn log(

@@ -160,14 +160,10 @@ impl Teller {
             if !matches!(build.status, BuildStatus::Queued) {
                 return Ok(build.started_at.unwrap_or(build.queued_at));
             }
-            let before = snapshot.scan::<Build>(&())?.into_iter().filter(|other| {
-                !other.status.is_final()
-                    && (other.queued_at, &other.app) < (build.queued_at, &build.app)
-            });
-            let ahead = u32::try_from(before.count()).unwrap_or(u32::MAX);
+            let (ahead, behind) = view::queue(&build, &snapshot.scan::<Build>(&())?);
             if ahead > 0 && said != Some(ahead) {
                 said = Some(ahead);
-                self.say(Frame::Queued { ahead }).await?;
+                self.say(Frame::Queued { ahead, behind }).await?;
             }
             commits.changed().await.map_err(|_| StoreError::Closed)?;
         }

@@ -57,6 +57,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/apps/{app}/events", get(apps::events))
         .route("/v1/apps/{app}/builds", get(builds::list).post(uploads::upload))
         .route("/v1/apps/{app}/builds/{number}/log", get(builds::log))
+        .route("/v1/apps/{app}/builds/{number}/cancel", post(builds::cancel))
         .route("/v1/apps/{app}/follow", get(follow::follow))
         .route("/v1/apps/{app}/releases", get(releases::list))
         .route("/v1/apps/{app}/rollback", post(releases::rollback))

@@ -22,7 +22,11 @@ mod world;
 
 use std::{fs, path::Path, time::Duration};
 
-use paas::{build::BuildError, engine::BuildEngine, model::ByteSize};
+use paas::{
+    build::{BuildError, Progress, Stage},
+    engine::BuildEngine,
+    model::ByteSize,
+};
 use world::{SMALL, World};
 
 const PACKAGE: &str =
@@ -161,6 +165,36 @@ async fn a_cancelled_build_leaves_no_container() {
     let result = tokio::time::timeout(Duration::from_mins(2), both).await.unwrap();
     assert!(matches!(result, Err(BuildError::Cancelled)), "{result:?}");
     assert!(world.docker.builders().await.unwrap().is_empty());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_is_cancelled_at_any_stage_takes_nothing_from_the_next() {
+    let mut world = World::new().await;
+    let page = "require('http').createServer((q, s) => s.end('up')).listen(process.env.PORT)";
+    let files = [("app.js", page), ("package.json", &package("true"))];
+    let source = world.app("source", &files);
+    let whole = world.build("shop", &source).await.artifact();
+    for stage in [Stage::Prepare, Stage::Detect, Stage::Build, Stage::Export, Stage::Load] {
+        let edited = format!("{page} // {stage:?}");
+        let edited = world.app(stage.word(), &[("app.js", &edited), files[1]]);
+        let (request, mut news) = world.request("shop", &edited);
+        let cancel = request.cancel.clone();
+        let watching = async {
+            while let Some(progress) = news.recv().await {
+                if progress == Progress::Stage(stage) {
+                    cancel.cancel();
+                }
+            }
+        };
+        let (result, ()) = tokio::join!(world.builder.build(request), watching);
+        // Docker may be quicker than the news of its beginning.
+        let late = stage == Stage::Load && result.is_ok();
+        assert!(late || matches!(result, Err(BuildError::Cancelled)), "{stage:?}: {result:?}");
+        assert!(world.docker.builders().await.unwrap().is_empty(), "{stage:?}");
+        assert_eq!(world.build("shop", &source).await.artifact(), whole, "{stage:?}");
+    }
+    assert!(world.answer("shop", &whole).await.ends_with("up"));
     world.end().await;
 }
 

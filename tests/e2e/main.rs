@@ -37,6 +37,7 @@ mod hostile;
 mod https;
 mod measured;
 mod names;
+mod queue;
 mod staple;
 
 mod daemon;

@@ -10,6 +10,12 @@ pub struct Build {
     pub number: u32,
     /// One word: `queued`, `running`, `succeeded`, `failed`, `cancelled`.
     pub status: String,
+    /// While it waits: the builds before it, those that run among them.
+    #[serde(default)]
+    pub ahead: Option<u32>,
+    /// While it waits: the last one of those, for example `blog #12`.
+    #[serde(default)]
+    pub behind: Option<String>,
     /// Why it failed.
     pub reason: Option<String>,
     /// What to do about it.

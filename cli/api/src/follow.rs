@@ -12,6 +12,9 @@ pub enum Frame {
     Queued {
         /// How many.
         ahead: u32,
+        /// The last one of those, for example `blog #12`.
+        #[serde(default)]
+        behind: Option<String>,
     },
     /// A phase began: `build`, `export`, `start`, `shift`, `drain`.
     Phase {

@@ -2,6 +2,7 @@
 
 use api::Build;
 use clap::{Args, Subcommand};
+use hyper::Method;
 
 use super::{
     deploy::conclude,
@@ -15,7 +16,7 @@ use crate::{
     ui::{self, Story, Table},
 };
 
-/// List builds, read what one wrote, or watch one again
+/// List builds, read what one wrote, watch one again, or stop one
 #[derive(Debug, Clone, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Builds {
@@ -43,6 +44,13 @@ enum Verb {
         #[command(flatten)]
         app: AppOption,
     },
+    /// Stop a build, whether it waits or runs; what serves is not touched
+    Cancel {
+        /// Which; without it the newest that has not ended
+        number: Option<u32>,
+        #[command(flatten)]
+        app: AppOption,
+    },
     /// Watch a build and its rollout, from the start
     Follow {
         /// Which; without it the newest
@@ -63,13 +71,14 @@ impl Builds {
                 let text = session.client()?.get(&path).await?.text();
                 session.ui.raw(session.ui.foreign(&text).as_bytes())
             }
+            Some(Verb::Cancel { number, app }) => cancel(session, number, &app).await,
             Some(Verb::Follow { number, app }) => {
                 let number = newest_unless(session, number, &app).await?;
                 let app = session.app(&app)?;
                 let mut story = Story::new(&session.ui, app.as_str());
                 let followed = Followed::Build(number);
                 let ending = follow(session.client()?, &app, followed, &mut story).await?;
-                conclude(session, ending, &format!("`paas builds follow {number} -a {app}`"))
+                conclude(session, ending, followed, &app)
             }
         }
     }
@@ -89,6 +98,25 @@ async fn newest_unless(
     newest.ok_or_else(|| {
         Failure::local(format!("{app} has no builds yet")).hint(format!("`paas deploy -a {app}`"))
     })
+}
+
+async fn cancel(session: &Session, number: Option<u32>, app: &AppOption) -> Result<(), Failure> {
+    let app = session.app(app)?;
+    let client = session.client()?;
+    let number = if let Some(number) = number {
+        number
+    } else {
+        let builds = client.get(&route::of(&app, "builds")).await?.read::<Vec<Build>>()?;
+        let open =
+            builds.iter().filter(|build| build.status == "queued" || build.status == "running");
+        open.map(|build| build.number).max().ok_or_else(|| {
+            Failure::local(format!("no build of {app} waits or runs"))
+                .hint(format!("`paas builds -a {app}` lists what there was"))
+        })?
+    };
+    client.act(Method::POST, &route::of(&app, &format!("builds/{number}/cancel"))).await?;
+    session.ui.talk(&format!("build {number} of {app} is cancelled; what served before serves on"));
+    Ok(())
 }
 
 async fn list(session: &Session, app: &AppOption, format: &Format) -> Result<(), Failure> {
@@ -114,6 +142,9 @@ async fn list(session: &Session, app: &AppOption, format: &Format) -> Result<(),
             build.by,
             ui::age(&build.queued_at, session.ui.now),
         ]);
+        if let Some(ahead) = build.ahead {
+            table.note(&ui::in_queue(ahead, build.behind.as_deref()));
+        }
         if let Some(reason) = &build.reason {
             table.note(reason);
         }

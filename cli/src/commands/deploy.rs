@@ -121,10 +121,7 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
         (None, Some(rollout)) => Followed::Rollout(rollout),
         (None, None) => return Ok(()),
     };
-    let back = match followed {
-        Followed::Build(number) => format!("`paas builds follow {number} -a {app}`"),
-        Followed::Rollout(_) => format!("`paas ps -a {app}`"),
-    };
+    let back = followed.back(app);
     if delivery.wait.detach {
         ui.talk(&format!("The server goes on by itself. Watch it: {back}"));
         return Ok(());
@@ -133,18 +130,26 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
     let ending = follow(session.client()?, app, followed, &mut story)
         .await
         .map_err(|failure| failure.hint(format!("the deploy may go on; watch it again: {back}")))?;
-    conclude(session, ending, &back)
+    conclude(session, ending, followed, app)
 }
 
 /// What a followed deploy ends with: its address as data, or a failure that has been told.
-pub(crate) fn conclude(session: &Session, ending: Ending, back: &str) -> Result<(), Failure> {
+pub(crate) fn conclude(
+    session: &Session,
+    ending: Ending,
+    followed: Followed,
+    app: &AppName,
+) -> Result<(), Failure> {
     match ending {
         Ending::Serves { urls, .. } => urls.iter().try_for_each(|url| session.ui.data(url)),
         Ending::Failed => Err(Failure::Told),
         Ending::Left => {
             session.ui.talk("");
             session.ui.talk("You stopped watching; the server goes on by itself.");
-            session.ui.hint(&format!("watch it again: {back}"));
+            session.ui.hint(&format!("watch it again: {}", followed.back(app)));
+            if let Followed::Build(number) = followed {
+                session.ui.hint(&format!("stop it: `paas builds cancel {number} -a {app}`"));
+            }
             Err(Failure::Told)
         }
     }

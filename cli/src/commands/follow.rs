@@ -24,6 +24,16 @@ pub(crate) enum Followed {
     Rollout(u32),
 }
 
+impl Followed {
+    /// The command that shows how it does.
+    pub(crate) fn back(self, app: &AppName) -> String {
+        match self {
+            Self::Build(number) => format!("`paas builds follow {number} -a {app}`"),
+            Self::Rollout(_) => format!("`paas ps -a {app}`"),
+        }
+    }
+}
+
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ending {

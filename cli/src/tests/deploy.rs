@@ -49,7 +49,7 @@ fn log(text: &str) -> Frame {
 
 fn story() -> Vec<Frame> {
     vec![
-        Frame::Queued { ahead: 1 },
+        Frame::Queued { ahead: 1, behind: Some("blog #12".to_owned()) },
         phase("build", 0),
         log("Installing Node 22"),
         log("Installing Node 22"),
@@ -69,7 +69,7 @@ fn story() -> Vec<Frame> {
     ]
 }
 
-const TOLD: &str = "       waiting for 1 build before it
+const TOLD: &str = "       2nd in the queue, behind blog #12
 -----> Building
        Installing Node 22
        Installing Node 22

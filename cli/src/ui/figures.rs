@@ -50,6 +50,20 @@ pub(crate) fn age(at: &str, now: Timestamp) -> String {
     largest(now.as_second().saturating_sub(at.as_second()).max(0))
 }
 
+/// A place in the queue of builds, with so many before it.
+pub(crate) fn in_queue(ahead: u32, behind: Option<&str>) -> String {
+    let place = ahead.saturating_add(1);
+    let ending = match (place % 10, place % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    let behind = behind.map_or_else(String::new, |build| format!(", behind {build}"));
+    format!("{place}{ending} in the queue{behind}")
+}
+
 /// How far ahead `at` is: `in 4m`, or `now`. What is no time stays as it is.
 pub(crate) fn ahead(at: &str, now: Timestamp) -> String {
     let Ok(at) = at.parse::<Timestamp>() else { return at.to_owned() };
@@ -106,6 +120,10 @@ mod tests {
         ] {
             assert_eq!(age(at, now), expected, "{at}");
         }
+        let places = [0, 1, 2, 3, 10, 11, 12, 20].map(|before| in_queue(before, None));
+        let places = places.map(|place| place.replace(" in the queue", ""));
+        assert_eq!(places, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st"]);
+        assert_eq!(in_queue(1, Some("blog #12")), "2nd in the queue, behind blog #12");
         assert_eq!(ahead("2026-01-10T00:04:00Z", now), "in 4m");
         assert_eq!(ahead("2026-01-09T00:04:00Z", now), "now");
     }

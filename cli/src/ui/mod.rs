@@ -20,7 +20,7 @@ use std::{
 };
 
 pub(crate) use clean::clean;
-pub(crate) use figures::{age, ahead, bytes, cores, count, seconds, since};
+pub(crate) use figures::{age, ahead, bytes, cores, count, in_queue, seconds, since};
 use jiff::Timestamp;
 pub(crate) use line::OneLine;
 pub(crate) use progress::Progress;

@@ -11,7 +11,7 @@ use std::{
 
 use api::{Frame, InstanceProgress};
 
-use super::{Ui, bytes, count, seconds, since};
+use super::{Ui, bytes, in_queue, seconds, since};
 use crate::commands::follow::{Ending, Tell};
 
 /// A deploy, told as it happens.
@@ -128,10 +128,8 @@ impl Tell for Story<'_> {
             return None;
         }
         match frame {
-            Frame::Queued { ahead: 0 } => self.ui.detail("waiting for a free place to build"),
-            Frame::Queued { ahead } => {
-                let builds = count(ahead as usize, "build");
-                self.ui.detail(&format!("waiting for {builds} before it"));
+            Frame::Queued { ahead, behind } => {
+                self.ui.detail(&in_queue(ahead, behind.as_deref()));
             }
             Frame::Phase { name, at } => self.phase(name, at),
             Frame::Log { text } => self.ui.detail(text.trim_end_matches(['\r', '\n'])),

@@ -1,4 +1,5 @@
-//! Builds, one after another, in the order in which they were asked for.
+//! Builds, in the order in which they were asked for, so many at a time as the settings say, and of
+//! one app one after another.
 //!
 //! The record says how far a build is; what the daemon was doing when it died is begun again, a
 //! few times at most. A build that succeeds makes its release and begins its rollout in the same
@@ -6,8 +7,12 @@
 
 mod records;
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 pub(super) use records::finish;
 use records::{change, overridden, resume};
 use tokio::{
@@ -26,7 +31,7 @@ use crate::{
     engine::BuildEngine,
     faults,
     logs::{BuildLog, LogError, Logs},
-    model::{App, Artifact, Build, BuildStatus, ByteSize},
+    model::{App, AppName, Artifact, Build, BuildStatus},
     store::{Store, StoreError, View},
     telemetry::chain,
 };
@@ -48,8 +53,10 @@ pub struct Builds<E: BuildEngine> {
     pub logs: Logs,
     /// Where sources wait.
     pub folders: BuildFolders,
-    /// The most memory a build may use.
-    pub memory: ByteSize,
+    /// What a build may use, where `paas.toml` does not say otherwise.
+    pub limits: BuildLimits,
+    /// Builds at the same time.
+    pub at_once: usize,
     /// Moves with every commit.
     pub commits: watch::Receiver<u64>,
     /// Stops a build when the daemon ends; it begins anew with the next daemon.
@@ -86,13 +93,7 @@ impl<E: BuildEngine> Task for Builds<E> {
         if self.builder.is_none() {
             self.begin_work().await?;
         }
-        while let Some(build) = self.next()? {
-            if self.stop.is_cancelled() {
-                return Ok(());
-            }
-            self.run(build).await?;
-        }
-        Ok(())
+        self.drain_queue().await
     }
 }
 
@@ -113,13 +114,46 @@ impl<E: BuildEngine> Builds<E> {
         Ok(())
     }
 
-    fn next(&self) -> Result<Option<Build>, StoreError> {
-        let builds = self.store.snapshot().scan::<Build>(&())?;
-        let queued = builds.into_iter().filter(|build| build.status == BuildStatus::Queued);
-        Ok(queued.min_by(|a, b| (a.queued_at, &a.app).cmp(&(b.queued_at, &b.app))))
+    /// Builds until nothing waits. A fault lets nothing new begin; what runs is brought to its end.
+    async fn drain_queue(&self) -> Result<(), BuildsError> {
+        let mut commits = self.commits.clone();
+        let mut running = FuturesUnordered::new();
+        let mut busy = BTreeSet::new();
+        let mut outcome = Ok(());
+        loop {
+            commits.mark_unchanged();
+            while outcome.is_ok() && running.len() < self.at_once && !self.stop.is_cancelled() {
+                match self.next(&busy) {
+                    Ok(Some(build)) => {
+                        let app = build.app.clone();
+                        busy.insert(app.clone());
+                        running.push(async move { (app, self.run(build).await) });
+                    }
+                    Ok(None) => break,
+                    Err(error) => outcome = Err(error.into()),
+                }
+            }
+            tokio::select! {
+                ended = running.next() => {
+                    let Some((app, result)) = ended else { return outcome };
+                    busy.remove(&app);
+                    outcome = outcome.and(result);
+                }
+                Ok(()) = commits.changed() => {}
+            }
+        }
     }
 
-    async fn run(&mut self, build: Build) -> Result<(), BuildsError> {
+    /// The first that waits, of an app none of whose builds runs.
+    fn next(&self, busy: &BTreeSet<AppName>) -> Result<Option<Build>, StoreError> {
+        let builds = self.store.snapshot().scan::<Build>(&())?;
+        let queued = builds
+            .into_iter()
+            .filter(|build| build.status == BuildStatus::Queued && !busy.contains(&build.app));
+        Ok(queued.min_by(|a, b| a.turn().cmp(&b.turn())))
+    }
+
+    async fn run(&self, build: Build) -> Result<(), BuildsError> {
         let Some(builder) = self.builder.clone() else { return Ok(()) };
         let log = self.logs.start_build(&build.app, build.number)?;
         let (key, now) = ((build.app.clone(), build.number), clock::now());
@@ -184,13 +218,12 @@ impl<E: BuildEngine> Builds<E> {
     ) -> Result<Artifact, (String, Option<String>)> {
         let cancel = self.stop.child_token();
         let (progress, mut news) = mpsc::channel(NEWS);
-        let limits = BuildLimits { memory: self.memory, ..BuildLimits::default() };
         let building = builder.build(BuildRequest {
             app: build.app.clone(),
             number: build.number,
             source: self.folders.source(&build.app, &build.source),
-            limits,
-            environment: std::collections::BTreeMap::new(),
+            limits: self.limits,
+            environment: BTreeMap::new(),
             cancel: cancel.clone(),
             progress,
         });

@@ -35,7 +35,7 @@ const fn operation(
     Operation { method, path, id, summary, query, takes, gives }
 }
 
-pub(super) const OPERATIONS: [Operation; 35] = [
+pub(super) const OPERATIONS: [Operation; 36] = [
     operation(
         Get,
         "/v1/server",
@@ -108,6 +108,13 @@ pub(super) const OPERATIONS: [Operation; 35] = [
         ("buildLog", "What a build wrote"),
         &[],
         (Shape::None, Text),
+    ),
+    operation(
+        Post,
+        "/v1/apps/{app}/builds/{number}/cancel",
+        ("cancelBuild", "Stop a build that has not ended"),
+        &[],
+        (Shape::None, One("Change")),
     ),
     operation(
         Get,

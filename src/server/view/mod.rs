@@ -208,7 +208,14 @@ pub(super) fn progress(observed: &Observed, release: Option<&Release>) -> api::I
     }
 }
 
-pub(super) fn build(build: &Build) -> api::Build {
+/// How many builds are before one that waits, and the last of them.
+pub(super) fn queue(build: &Build, all: &[Build]) -> (u32, Option<String>) {
+    let before = build.queue_before(all);
+    let behind = before.last().map(|other| format!("{} #{}", other.app, other.number));
+    (u32::try_from(before.len()).unwrap_or(u32::MAX), behind)
+}
+
+pub(super) fn build(build: &Build, all: &[Build]) -> api::Build {
     let (status, reason, hint, artifact) = match &build.status {
         BuildStatus::Queued => ("queued", None, None, None),
         BuildStatus::Running => ("running", None, None, None),
@@ -218,9 +225,12 @@ pub(super) fn build(build: &Build) -> api::Build {
         }
         BuildStatus::Cancelled => ("cancelled", None, None, None),
     };
+    let (ahead, behind) = queue(build, all);
     api::Build {
         number: build.number.0,
         status: status.to_owned(),
+        ahead: (build.status == BuildStatus::Queued).then_some(ahead),
+        behind,
         reason,
         hint,
         release: build.release.map(|release| release.to_string()),

@@ -1,0 +1,28 @@
+//! The settings of builds: what they may use of the machine, and what they may keep on it.
+
+use super::parse::Reader;
+use crate::model::{ByteSize, size::InvalidSize};
+
+/// What builds may use of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuildSettings {
+    /// The most memory of one, unless `paas.toml` asks for more.
+    pub memory: ByteSize,
+    /// How many at the same time.
+    pub at_once: usize,
+}
+
+/// Reads them.
+pub(super) fn read(reader: &mut Reader<'_>) -> BuildSettings {
+    BuildSettings {
+        memory: reader.one("build_memory", "1g", size),
+        at_once: reader.one("builds_at_once", "1", |text| match text.parse() {
+            Ok(count @ 1..=64) => Ok(count),
+            Ok(_) | Err(_) => Err(format!("`{text}` is not a number of builds from 1 to 64")),
+        }),
+    }
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|error: InvalidSize| error.to_string())
+}

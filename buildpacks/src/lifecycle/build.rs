@@ -8,7 +8,7 @@ use super::catalog::Installed;
 use super::detect::Detected;
 use super::launch::Launch;
 use super::variables::{Purpose, inherited, variables};
-use super::{Build, Progress, layers, notes, program, sbom};
+use super::{Build, Progress, aside, layers, notes, program, sbom};
 use crate::agent::{BuildpackRef, Built, Code, Failed, Layer, Phase};
 use crate::environment::Environment;
 use crate::process::{Strays, end_strays, execute, exit_code};
@@ -167,8 +167,8 @@ fn finish(build: &Build<'_>, detected: &Detected, state: State) -> Result<Built,
     let group: Vec<BuildpackRef> = group.collect();
     let processes = state.launch.processes();
     let metadata = metadata(&group, &processes);
-    sbom::publish(build.roots).map_err(|error| {
-        let reason = format!("the bills of materials cannot be put in place: {error}");
+    aside::clear(build.roots).and_then(|()| sbom::publish(build.roots)).map_err(|error| {
+        let reason = format!("the layers and bills of the last build cannot be replaced: {error}");
         Failed::new(Code::Build, Phase::Build, reason)
     })?;
     let write = || -> Result<String, Box<dyn std::error::Error>> {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::catalog::Installed;
-use super::{Progress, notes};
+use super::{Progress, aside, notes};
 use crate::agent::{Contents, Layer, Stream};
 use crate::environment::{Environment, Unsuffixed, apply_dir, sorted_entries};
 use crate::roots::Roots;
@@ -61,6 +61,9 @@ pub(super) fn collect(
         if types.is_ignored() {
             set_aside(&place).map_err(io)?;
             continue;
+        }
+        if types.launch && !types.cache {
+            aside::take_back(roots, &installed.id().escaped(), &place).map_err(io)?;
         }
         let metadata = file.metadata.as_ref().map(notes::to_json).unwrap_or_default();
         layers.push(Layer {

@@ -1,7 +1,7 @@
 //! Restores the last build's layers where they stand: forbidden contents go, metadata comes back.
 //!
-//! Nothing is copied: `/layers` outlives the container. Invariant: after this, `/layers` holds
-//! nothing that the table of layer types forbids, and every restored `<layer>.toml` has metadata
+//! Nothing is copied: `/layers` outlives the container. Invariant: after this, a buildpack's folder
+//! holds nothing that the table of layer types forbids, and every restored `<layer>.toml` has metadata
 //! only, so that a buildpack must ask for a layer anew in each build.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::catalog::Installed;
 use super::layers::remove;
-use super::{Build, notes, sbom};
+use super::{Build, aside, notes, sbom};
 use crate::agent::{PreviousBuildpack, PreviousLayer};
 use crate::environment::sorted_entries;
 use crate::roots::Roots;
@@ -43,11 +43,12 @@ pub(super) fn restore(build: &Build<'_>, group: &[Installed]) -> io::Result<()> 
         let kept =
             path.file_name().and_then(|it| it.to_str()).is_some_and(|it| folders.contains(it));
         // A buildpack that left the group takes its cache with it; the configuration is rewritten.
-        let bills = path.file_name().is_some_and(|name| name == sbom::PUBLISHED);
-        if !kept && !bills {
+        let ours = path.file_name().is_some_and(|it| it == sbom::PUBLISHED || it == aside::ASIDE);
+        if !kept && !ours {
             remove(&path)?;
         }
     }
+    aside::leave(build.roots, |folder| folders.contains(folder))?;
     let previous = build.job.previous.iter().flat_map(|it| &it.buildpacks);
     for installed in group {
         let last = previous.clone().find(|it| it.id == installed.id().as_str());
@@ -62,13 +63,14 @@ fn restore_one(roots: &Roots, folder: &str, last: Option<&PreviousBuildpack>) ->
         remove(dir)?;
     }
     fs::create_dir_all(dir)?;
-    let named = |path: &Path| {
-        let name = path.file_name()?.to_str()?;
-        let layer = last?.layers.get(name)?;
-        Some(restored(layer, true) == Restored::Everything)
-    };
+    let layer = |name: &str| last?.layers.get(name);
+    let of_image = |name: &str| layer(name).is_some_and(|it| it.launch && !it.cache);
+    aside::sift(roots, folder, of_image)?;
     for path in sorted_entries(dir)? {
-        if named(&path) != Some(true) {
+        let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+        if of_image(name) {
+            aside::put(roots, folder, &path)?;
+        } else if !layer(name).is_some_and(|it| restored(it, true) == Restored::Everything) {
             remove(&path)?;
         }
     }

@@ -188,7 +188,7 @@ fn run_detect(
     if !own.fits(&build.job.target) {
         let reason = format!("{} is not made for {}", installed.key(), describe(build));
         let hint = "its [[targets]] or [[stacks]] in buildpack.toml say what it is made for; \
-                    use a version of it that names no distribution, or this one";
+                    use a version that names no distribution";
         return Err(Fault { reason, hint: Some(hint.to_owned()) });
     }
     if own.api >= Api::V0_12 && !takes_part(&own.buildpack.exec_env) {

@@ -80,7 +80,7 @@ fn bp_store_toml_goes_from_build_to_build() {
 
 #[test]
 fn bp_layer_types_a_layer_of_the_last_image_is_used_again_unseen() {
-    let build = "if [ -e \"$1/x.toml\" ]; then
+    let script = "if [ -e \"$1/x.toml\" ]; then
             [ ! -e \"$1/x\" ]; [ ! -e \"$1/y\" ]
         else
             mkdir \"$1/x\" \"$1/y\"; echo old > \"$1/x/f\"; chmod 555 \"$1/x\"
@@ -88,7 +88,7 @@ fn bp_layer_types_a_layer_of_the_last_image_is_used_again_unseen() {
         fi
         printf '[types]\\nlaunch = true\\n' > \"$1/x.toml\"
         [ -z \"${FAIL:-}\" ]";
-    let mut site = Site::new("a b", &[pack("a").build(build), pack("b")]);
+    let mut site = Site::new("a b", &[pack("a").build(script), pack("b")]);
     let mut last = site.build().built().remembered();
     let shown = |site: &Site| {
         let names = std::fs::read_dir(site.roots.layers.join("a")).unwrap();

@@ -12,7 +12,7 @@ pub const POINTS: &[&str] = &[
     "build.synced",
     "build.container_started",
     "build.finished",
-    "build.container_removed",
+    "build.container_settled",
     "build.exported",
     "build.loaded",
     "build.remembered",

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use std::process::ExitCode;
 
 use crate::roots::Roots;
-use crate::{agent, launch, packs, static_server};
+use crate::{agent, launch, packs, php_server, static_server};
 
 /// The programs of this crate.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ enum Program {
     Launcher,
     /// The static file server.
     StaticServer,
+    /// nginx and php-fpm, as one.
+    PhpServer,
     /// Process 1 of a build container.
     Agent,
 }
@@ -43,6 +45,7 @@ pub fn run(argv0: &OsStr, mut args: Vec<OsString>) -> Option<ExitCode> {
         Program::Build(pack) => packs::run_build(&pack, &args),
         Program::Launcher => launch::launch(argv0, args, &roots),
         Program::StaticServer => report(static_server::run(&args)),
+        Program::PhpServer => report(php_server::run(&args)),
         Program::Agent => match args.first() {
             Some(socket) => report(agent::serve(socket, &roots)),
             None => complain("usage: paas lifecycle-agent SOCKET"),
@@ -58,6 +61,7 @@ fn by_name(argv0: &Path) -> Option<Program> {
         ("launcher", _) | (_, Some("process")) => Some(Program::Launcher),
         ("static-server", _) => Some(Program::StaticServer),
         ("generate", Some("bin")) => (parts.nth(1)? == "paas_apt").then_some(Program::Generate),
+        ("php-server", _) => Some(Program::PhpServer),
         ("detect" | "build", Some("bin")) => {
             let pack = parts.nth(1)?.to_str()?.strip_prefix("paas_")?.to_owned();
             Some(if name == "detect" { Program::Detect(pack) } else { Program::Build(pack) })
@@ -70,6 +74,7 @@ fn by_word(word: &str) -> Option<Program> {
     match word {
         "lifecycle-agent" => Some(Program::Agent),
         "static-server" => Some(Program::StaticServer),
+        "php-server" => Some(Program::PhpServer),
         _ => None,
     }
 }
@@ -107,6 +112,7 @@ mod tests {
         check("/cnb/process/web", Some(Program::Launcher));
         check("/cnb/lifecycle/launcher", Some(Program::Launcher));
         check("/layers/paas_static/server/bin/static-server", Some(Program::StaticServer));
+        check("/layers/paas_php/server/bin/php-server", Some(Program::PhpServer));
         check("/usr/local/bin/paas", None);
         check("build", None);
     }

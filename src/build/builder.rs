@@ -21,6 +21,7 @@ use super::{
     processes::{Roster, processes},
     progress::Stage,
     request::{BuildRequest, Settings},
+    resting::Resting,
     session::{self, Session},
     variants::Variants,
     workspace::{self, Previous, Workspace},
@@ -34,18 +35,20 @@ use crate::{
 /// Builds apps.
 #[derive(Debug, Clone)]
 pub struct Builder<E> {
-    engine: E,
-    settings: Arc<Settings>,
+    pub(super) engine: E,
+    pub(super) settings: Arc<Settings>,
     variants: Variants,
     shared: Arc<Shared>,
+    resting: Arc<Resting>,
 }
 
 impl<E: BuildEngine> Builder<E> {
     /// With base images that are there already; see [`super::load_base`].
     pub fn new(engine: E, settings: Settings) -> Self {
-        let Settings { variants, apt, installation, .. } = &settings;
+        let Settings { variants, apt, installation, keep, .. } = &settings;
         let variants = Variants::at(variants, apt, installation);
-        Self { engine, settings: Arc::new(settings), variants, shared: Arc::default() }
+        let resting = Arc::new(Resting::new(*keep));
+        Self { engine, settings: Arc::new(settings), variants, shared: Arc::default(), resting }
     }
 
     /// Makes an image of a source tree.
@@ -55,6 +58,9 @@ impl<E: BuildEngine> Builder<E> {
     }
 
     async fn make(&self, request: BuildRequest) -> Result<Artifact, BuildError> {
+        if let Some(artifact) = self.without_buildpacks(&request).await? {
+            return Ok(artifact);
+        }
         request.tell(Stage::Prepare).await;
         let (workspace, declared, chosen) = self.prepare(&request).await?;
         let Declared { manifest, procfile } = declared;
@@ -93,6 +99,16 @@ impl<E: BuildEngine> Builder<E> {
     pub async fn sweep(&self) -> Result<usize, BuildError> {
         self.variants.sweep(&self.engine).await?;
         session::sweep(&self.engine).await
+    }
+
+    /// Removes the containers that wait for builds of apps that are not `wanted` any more.
+    pub async fn dismiss(&self, wanted: impl Fn(&AppName) -> bool) {
+        self.resting.dismiss(&self.engine, wanted).await;
+    }
+
+    /// Whether a container waits for the next build of its app.
+    pub fn is_anybody_resting(&self) -> bool {
+        !self.resting.is_empty()
     }
 
     /// What the folders of an app take on the disk: source, layers, caches and its own buildpacks.
@@ -203,7 +219,7 @@ impl<E: BuildEngine> Builder<E> {
             cancel: &request.cancel,
             progress: &request.progress,
         };
-        session::run(&self.engine, &session).await
+        session::run(&self.engine, &self.resting, &session).await
     }
 
     fn places(&self, workspace: &Workspace) -> Places {
@@ -280,7 +296,7 @@ struct Task<'a> {
 }
 
 /// Runs what waits for the disk where it holds up nobody.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
 ) -> Result<T, BuildError> {
     spawn_blocking(work).await.unwrap_or(Err(BuildError::Panicked))

@@ -47,6 +47,8 @@ pub struct Settings {
     pub apt: PathBuf,
     /// What is built for.
     pub target: Target,
+    /// How long a build container waits for the next build of its app; zero is not at all.
+    pub keep: Duration,
 }
 
 /// One build.

@@ -8,14 +8,19 @@ mod app;
 mod apt;
 mod aptfile;
 mod context;
+mod deno;
 mod entry;
 mod error;
 mod go;
+mod java;
 mod nodejs;
 mod output;
 mod packages;
+mod php;
 mod procfile;
 mod python;
+mod requirement;
+mod ruby;
 mod rust;
 mod stamp;
 mod static_site;
@@ -24,6 +29,7 @@ mod tool;
 pub(crate) use apt::{DETECTED, run_generate};
 pub use entry::detect_report;
 pub(crate) use entry::{run_build, run_detect};
+pub use procfile::lines as procfile;
 
 use app::App;
 use context::BuildContext;
@@ -34,7 +40,11 @@ use packages::Packages;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 7] = [
+pub(crate) const ALL: [&dyn Buildpack; 11] = [
+    &ruby::Ruby,
+    &php::Php,
+    &java::Java,
+    &deno::Deno,
     &nodejs::Nodejs,
     &python::Python,
     &go::Go,

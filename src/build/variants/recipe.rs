@@ -1,7 +1,7 @@
 //! What runs in the container of a variant: install, clean up, and write what changed as a layer. Pure.
 //!
 //! What changed is what the kernel says: files whose inode changed after the start. Time stamps are
-//! clamped and lists sorted, so the same packages give nearly the same bytes.
+//! clamped and lists sorted, so the same packages give the same bytes.
 
 use std::collections::BTreeSet;
 

@@ -88,3 +88,47 @@ const FILE: &str = "variant.json";
 const VERSION: u32 = 1;
 /// Hex digits of a key: more than enough for the variants of one machine.
 const LENGTH: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn key(diff_id: &str, packages: &[&str]) -> Key {
+        let base = BaseImage {
+            id: format!("sha256:{}", "1".repeat(64)).parse().unwrap(),
+            reference: "paas/run:test".to_owned(),
+            architecture: "amd64".to_owned(),
+            user: "1000:1000".to_owned(),
+            environment: BTreeMap::new(),
+            layers: vec![Known { diff_id: diff_id.to_owned(), size: 1 }],
+            tars: Vec::new(),
+            packages: BTreeSet::new(),
+        };
+        Key::of(&base, &packages.iter().map(|name| name.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn another_base_or_other_packages_are_another_variant() {
+        let one = key("sha256:a", &["jq", "figlet"]);
+        assert_eq!(one, key("sha256:a", &["figlet", "jq", "jq"]), "in any order");
+        assert_ne!(one, key("sha256:b", &["jq", "figlet"]), "the base was made anew");
+        assert_ne!(one, key("sha256:a", &["jq"]));
+        assert_ne!(one, key("sha256:a", &["jq=1.7", "figlet"]));
+    }
+
+    #[test]
+    fn a_layer_that_was_cut_is_no_variant() {
+        let folder = tempfile::tempdir().unwrap();
+        let layer = Known { diff_id: "sha256:a".to_owned(), size: 3 };
+        let (base, packages) = ("paas/run:test".to_owned(), BTreeSet::new());
+        let record = Record { version: VERSION, base, packages, layer: layer.clone() };
+        record.save(folder.path()).unwrap();
+        assert_eq!(Record::load(folder.path()), None);
+        fs::write(folder.path().join(LAYER), "abc").unwrap();
+        assert_eq!(Record::load(folder.path()), Some(layer));
+        fs::write(folder.path().join(LAYER), "ab").unwrap();
+        assert_eq!(Record::load(folder.path()), None);
+    }
+}

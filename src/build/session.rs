@@ -164,7 +164,7 @@ async fn attend<E: BuildEngine>(
         }
     };
     match talked {
-        Ok(Outcome::Built(built)) => Ok(Outcome::Built(built)),
+        Ok(outcome @ (Outcome::Built(_) | Outcome::Wants(_))) => Ok(outcome),
         // A build tool that the kernel killed looks like any failure to the agent; the container
         // knows. Its end says so, and it ends when the line is closed.
         Ok(Outcome::Failed(failed)) => {

@@ -22,6 +22,7 @@ use crate::{
 pub struct BuildFolders {
     apps: PathBuf,
     cache: PathBuf,
+    variants: PathBuf,
 }
 
 /// A tree that is being received. Dropping it removes what was received.
@@ -35,12 +36,17 @@ pub struct Incoming {
 impl BuildFolders {
     /// Of the data folder at `data`.
     pub fn new(data: &Path) -> Self {
-        Self { apps: data.join("apps"), cache: data.join("cache") }
+        Self { apps: data.join("apps"), cache: data.join("cache"), variants: data.join("variants") }
     }
 
     /// The folder of uploads and build records.
     pub fn apps(&self) -> &Path {
         &self.apps
+    }
+
+    /// The folder of base images with packages.
+    pub fn variants(&self) -> &Path {
+        &self.variants
     }
 
     /// Where a tree of that digest waits.

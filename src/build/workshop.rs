@@ -106,6 +106,8 @@ impl Workshop {
                 environment,
                 run,
                 build,
+                variants: BuildFolders::new(&self.data).variants().to_owned(),
+                apt: self.base.apt.clone(),
                 target: target(),
                 keep: self.idle,
             },

@@ -11,6 +11,7 @@ mod crash;
     reason = "of what tests ask Docker, these only clean up"
 )]
 mod docker;
+mod extensions;
 mod foreign;
 mod forgetful;
 #[path = "../e2e/http.rs"]

@@ -98,6 +98,8 @@ impl World {
             environment,
             run,
             build,
+            variants: home.join("variants"),
+            apt: "/etc/apt".into(),
             target: buildpacks::Target {
                 os: stack::TARGET_OS.to_owned(),
                 arch: stack::TARGET_ARCH.to_owned(),

@@ -74,10 +74,7 @@ fn perform(
     if let Some(error) = wire.broken.take() {
         return Err(AgentError::Connection(error));
     }
-    Ok(match result {
-        Ok(built) => Outcome::Built(built),
-        Err(failed) => Outcome::Failed(failed),
-    })
+    Ok(result.unwrap_or_else(Outcome::Failed))
 }
 
 /// Writes one file for each variable, byte for byte.

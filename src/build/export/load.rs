@@ -44,7 +44,7 @@ impl Archive {
     }
 
     /// How many of the lowest layers Docker has, one upon the other.
-    async fn known_to<E: BuildEngine>(&self, engine: &E, donors: &Donors) -> usize {
+    pub(crate) async fn known_to<E: BuildEngine>(&self, engine: &E, donors: &Donors) -> usize {
         let mut most = 0;
         let found = join_all(donors.iter().map(|donor| engine.image_layers(donor))).await;
         // A donor that is gone, or an engine that does not answer, only costs time.
@@ -93,10 +93,9 @@ impl Assembled {
 
     fn collect(&mut self, known: usize) -> Result<Vec<Blob>, ExportError> {
         let mut blobs = Vec::new();
-        if let Some(layer) = self.base.layers.first().filter(|_| known == 0) {
-            let path = self.base.tar.display().to_string();
-            let file =
-                File::open(&self.base.tar).map_err(|source| ExportError::Read { path, source })?;
+        for (layer, tar) in self.base.layers.iter().zip(&self.base.tars).skip(known) {
+            let path = tar.display().to_string();
+            let file = File::open(tar).map_err(|source| ExportError::Read { path, source })?;
             blobs.push(Blob { known: layer.clone(), file: Arc::new(file) });
         }
         let below = self.base.layers.len();

@@ -17,6 +17,7 @@ use tokio::task::spawn_blocking;
 use super::{
     brought,
     container::container,
+    disk::DiskBound,
     error::BuildError,
     export::{self, Assembled, Context, Origin, Places, Shared},
     folder::Folder,
@@ -31,6 +32,7 @@ use crate::{
     engine::BuildEngine,
     faults,
     model::{AppName, Artifact, ByteSize, ImageId, Manifest},
+    telemetry::chain,
 };
 
 /// Builds apps.
@@ -145,6 +147,7 @@ impl<E: BuildEngine> Builder<E> {
         let Task { workspace, manifest, chosen, previous } = task;
         let asked = manifest.build.memory.unwrap_or(request.limits.memory);
         let memory = asked.min(request.limits.most_memory);
+        let pids = manifest.build.pids.unwrap_or(request.limits.pids);
         let mut env = self.settings.environment.clone();
         env.extend(request.environment.clone());
         let own = manifest.build.env.iter();
@@ -158,17 +161,39 @@ impl<E: BuildEngine> Builder<E> {
             previous: known.then(|| PreviousBuild::clone(&previous.agent)),
         };
         let session = Session {
-            spec: &container(&self.settings, request, workspace, memory),
+            spec: &container(&self.settings, request, workspace, memory, pids),
             run: &workspace.run,
             job: &job,
             deadline: manifest.build.timeout.unwrap_or(request.limits.timeout),
             cancel: &request.cancel,
             progress: &request.progress,
         };
-        match session::run(&self.engine, &session).await? {
-            Outcome::Built(built) => Ok(built),
-            Outcome::Failed(failed) => Err(BuildError::Failed(failed)),
+        let disk = DiskBound {
+            own: workspace.grows().map(Path::to_owned).to_vec(),
+            shared: self.settings.cache.clone(),
+            limit: manifest.build.disk.unwrap_or(request.limits.disk),
+            reserve: request.limits.reserve,
+        };
+        match session::run(&self.engine, &session, &disk).await {
+            Ok(Outcome::Built(built)) => Ok(built),
+            Ok(Outcome::Failed(_)) if disk.is_full() => Err(self.give_back(workspace).await),
+            Ok(Outcome::Failed(failed)) => Err(BuildError::Failed(failed)),
+            Err(error @ (BuildError::Disk { .. } | BuildError::DiskFull)) => {
+                self.give_back(workspace).await;
+                Err(error)
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    /// After a build that filled the disk: what it wrote goes, and the next one begins from nothing.
+    async fn give_back(&self, workspace: &Workspace) -> BuildError {
+        let workspace = workspace.clone();
+        let cleared = blocking(move || workspace.clear().map_err(BuildError::prepare)).await;
+        if let Err(error) = cleared {
+            tracing::warn!(error = %chain(&error), "what a build left on the disk stays");
+        }
+        BuildError::DiskFull
     }
 
     fn places(&self, workspace: &Workspace) -> Places {

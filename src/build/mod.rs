@@ -8,7 +8,7 @@
 //!
 //! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
 //! an app), `brought` (the buildpacks that it brings), `container` and `session` (one build in one container), `export` (folders → image), `base` (the images
-//! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what builds
+//! below), `processes` (what can be run), `folder` (how untrusted trees are touched), `disk` (how much of it a build takes); then what builds
 //! are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images` (where
 //! the stack comes from), `workshop` (all that builds need), `web` (the only door
 //! to downloads).
@@ -18,9 +18,11 @@ pub mod base_images;
 mod brought;
 mod builder;
 mod container;
+mod disk;
 mod error;
 mod export;
 mod folder;
+mod kept;
 mod pages;
 mod processes;
 mod progress;
@@ -39,6 +41,7 @@ pub use brought::{BroughtError, BuildpackageError};
 pub use builder::Builder;
 pub use error::BuildError;
 pub use export::{Excess, ExportError};
+pub use kept::{Kept, KeptByApp, KeptLimits, Surplus, TOOLCHAIN_UNUSED};
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
 pub use request::{BuildLimits, BuildRequest, Settings};

@@ -16,6 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    disk::DiskBound,
     error::BuildError,
     folder::{Folder, own},
     progress::{Progress, Stage},
@@ -47,6 +48,7 @@ pub(super) struct Session<'a> {
 pub(super) async fn run<E: BuildEngine>(
     engine: &E,
     session: &Session<'_>,
+    disk: &DiskBound,
 ) -> Result<Outcome, BuildError> {
     let listener = listen(session.run).map_err(BuildError::Socket)?;
     let id = engine.start_builder(session.spec).await?;
@@ -54,6 +56,7 @@ pub(super) async fn run<E: BuildEngine>(
     let outcome = tokio::select! {
         biased;
         () = session.cancel.cancelled() => Err(BuildError::Cancelled),
+        why = disk.passed() => Err(why),
         outcome = timeout(session.deadline, attend(engine, session, &listener, &id)) => {
             outcome.unwrap_or(Err(BuildError::Late { after: session.deadline }))
         }

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use super::pids::Pids;
 use super::{Code, Failed, Frame, Job, MAX_FRAME, Outcome, Phase, Stream};
 use crate::environment::Environment;
 use crate::lifecycle::{self, Progress};
@@ -60,6 +61,7 @@ fn perform(
     base: &Environment,
     wire: &mut Wire,
 ) -> Result<Outcome, AgentError> {
+    let refused = Pids::read();
     let result = write_platform(&roots.platform, &job.env)
         .map_err(|error| {
             let reason = format!("cannot write the environment of the build: {error}");
@@ -72,7 +74,7 @@ fn perform(
     }
     Ok(match result {
         Ok(built) => Outcome::Built(built),
-        Err(failed) => Outcome::Failed(failed),
+        Err(failed) => Outcome::Failed(Pids::read().blame(refused, failed)),
     })
 }
 

@@ -8,6 +8,7 @@
 mod connection;
 mod job;
 mod outcome;
+mod pids;
 
 pub(crate) use connection::serve;
 pub use job::{Chosen, Frame, Job, Phase, PreviousBuild, PreviousBuildpack, PreviousLayer, Stream};

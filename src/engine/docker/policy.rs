@@ -57,7 +57,13 @@ pub(super) fn builder(settings: &DockerSettings, spec: &BuilderSpec) -> Containe
         host_config: Some(HostConfig {
             network_mode: Some(label::build_network(installation)),
             mounts: Some(spec.mounts.iter().map(mount).collect()),
-            tmpfs: Some(HashMap::from([("/tmp".to_owned(), BUILD_TMP.to_owned())])),
+            // What a build writes is in the folders that are watched, or in its memory.
+            readonly_rootfs: Some(true),
+            tmpfs: Some(
+                ["/tmp", "/var/tmp", "/run/lock"]
+                    .map(|folder| (folder.to_owned(), BUILD_TMP.to_owned()))
+                    .into(),
+            ),
             ..confined(settings, &limits)
         }),
         ..Default::default()

@@ -85,6 +85,10 @@ pub struct ManifestDeploy {
 pub struct ManifestBuild {
     /// The most memory.
     pub memory: Option<ByteSize>,
+    /// The most of the disk.
+    pub disk: Option<ByteSize>,
+    /// The most processes and threads.
+    pub pids: Option<u32>,
     /// The longest time.
     pub timeout: Option<Duration>,
     /// The buildpacks, in order; with none they are found by what the folder holds.
@@ -116,6 +120,8 @@ impl Manifest {
         }
         if let Some(mut build) = top.section("build")? {
             manifest.build.memory = build.memory("memory")?;
+            manifest.build.disk = build.memory("disk")?;
+            manifest.build.pids = build.number("pids", 16, 65_536)?;
             manifest.build.timeout = build.duration("timeout")?;
             manifest.build.buildpacks = build.list("buildpacks")?;
             if let Some(env) = build.section("env")? {

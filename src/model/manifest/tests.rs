@@ -80,7 +80,7 @@ fn mistakes_are_named_with_their_line() {
         ("\n\nproces = 1", "paas.toml line 3: unknown key `proces` hint: did you mean `process`?"),
         (
             "[build]\nzzz = 1",
-            "paas.toml line 2: unknown key `zzz` in [build] hint: known here: buildpacks, env, memory, timeout",
+            "paas.toml line 2: unknown key `zzz` in [build] hint: known here: buildpacks, disk, env, memory, pids, timeout",
         ),
         (
             "[process.web]\nmemry = \"1g\"",

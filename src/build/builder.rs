@@ -5,27 +5,26 @@
 //! of the last successful build stands, and what it says of folders that this build touched is
 //! recognised as outdated.
 
-use std::{
-    io::{self, Read},
-    path::Path,
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use buildpacks::agent::{Built, Chosen, Job, Outcome, PreviousBuild};
+use buildpacks::agent::{Chosen, Detection, Job, Outcome, PreviousBuild};
 use tokio::task::spawn_blocking;
 
 use super::{
+    base::BaseImage,
     brought,
     container::container,
+    declared::Declared,
     disk::DiskBound,
     error::BuildError,
     export::{self, Assembled, Context, Origin, Places, Shared},
-    folder::Folder,
-    pages,
-    processes::processes,
+    extended::{Finished, Images},
+    processes::{Roster, processes},
     progress::Stage,
     request::{BuildRequest, Settings},
+    resting::Resting,
     session::{self, Session},
+    variants::Variants,
     workspace::{self, Previous, Workspace},
 };
 use crate::{
@@ -40,13 +39,18 @@ use crate::{
 pub struct Builder<E> {
     engine: E,
     settings: Arc<Settings>,
+    variants: Variants,
     shared: Arc<Shared>,
+    resting: Arc<Resting>,
 }
 
 impl<E: BuildEngine> Builder<E> {
     /// With base images that are there already; see [`super::load_base`].
     pub fn new(engine: E, settings: Settings) -> Self {
-        Self { engine, settings: Arc::new(settings), shared: Arc::default() }
+        let Settings { variants, apt, installation, keep, .. } = &settings;
+        let variants = Variants::at(variants, apt, installation);
+        let resting = Arc::new(Resting::new(*keep));
+        Self { engine, settings: Arc::new(settings), variants, shared: Arc::default(), resting }
     }
 
     /// Makes an image of a source tree.
@@ -57,23 +61,29 @@ impl<E: BuildEngine> Builder<E> {
 
     async fn make(&self, request: BuildRequest) -> Result<Artifact, BuildError> {
         request.tell(Stage::Prepare).await;
-        let (workspace, manifest, chosen) = self.prepare(&request).await?;
+        let (workspace, declared, chosen) = self.prepare(&request).await?;
+        let Declared { manifest, procfile } = declared;
         request.go_on()?;
         let places = self.places(&workspace);
         let previous = self.previous(&workspace, &places).await?;
         let task = Task { workspace: &workspace, manifest: &manifest, chosen, previous: &previous };
-        let built = self.run(&request, task).await?;
-        let processes = processes(&built.processes, &manifest).map_err(BuildError::Processes)?;
+        let finished = self.run(&request, task).await?;
+        let Roster { processes, remarks } =
+            processes(&finished.built.processes, &procfile, &manifest)
+                .map_err(BuildError::Processes)?;
+        for remark in remarks {
+            request.say(remark).await;
+        }
         request.tell(Stage::Export).await;
         let name =
             format!("paas/{}:{}-{}", request.app, self.settings.installation, request.number);
-        let (assembled, built) =
-            self.assemble(&request, name, built, Arc::clone(&previous), places.clone()).await?;
+        let (assembled, finished) =
+            self.assemble(&request, name, finished, Arc::clone(&previous), places.clone()).await?;
         faults::point("build.exported");
         request.go_on()?;
         request.tell(Stage::Load).await;
         let size = assembled.size;
-        let loading = self.load(assembled, built, &previous, workspace, places);
+        let loading = self.load(assembled, finished, &previous, workspace, places);
         let image = tokio::select! {
             biased;
             image = loading => image?,
@@ -86,7 +96,18 @@ impl<E: BuildEngine> Builder<E> {
     /// Removes the containers of builds that died with an earlier daemon. To be called before the
     /// first build.
     pub async fn sweep(&self) -> Result<usize, BuildError> {
+        self.variants.sweep(&self.engine).await?;
         session::sweep(&self.engine).await
+    }
+
+    /// Removes the containers that wait for builds of apps that are not `wanted` any more.
+    pub async fn dismiss(&self, wanted: impl Fn(&AppName) -> bool) {
+        self.resting.dismiss(&self.engine, wanted).await;
+    }
+
+    /// Whether a container waits for the next build of its app.
+    pub fn is_anybody_resting(&self) -> bool {
+        !self.resting.is_empty()
     }
 
     /// What the folders of an app take on the disk: source, layers, caches and its own buildpacks.
@@ -102,15 +123,15 @@ impl<E: BuildEngine> Builder<E> {
         .await
     }
 
-    /// The app's folders, with the workspace equal to the source; its manifest; its buildpacks.
+    /// The app's folders, with the workspace equal to the source; what its files say; its buildpacks.
     async fn prepare(
         &self,
         request: &BuildRequest,
-    ) -> Result<(Workspace, Manifest, Vec<Chosen>), BuildError> {
+    ) -> Result<(Workspace, Declared, Vec<Chosen>), BuildError> {
         let (apps, app) = (self.settings.apps.clone(), request.app.clone());
         let (source, cache) = (request.source.clone(), self.settings.cache.clone());
         blocking(move || {
-            let manifest = read_manifest(&source)?;
+            let declared = Declared::read(&source)?;
             let workspace = Workspace::open(&apps, &app).map_err(BuildError::prepare)?;
             // The app's own cache is mounted inside of the shared one.
             workspace::make(&cache).map_err(BuildError::prepare)?;
@@ -118,9 +139,9 @@ impl<E: BuildEngine> Builder<E> {
             faults::point("build.unpacked");
             workspace::sync(&source, &workspace.source).map_err(BuildError::prepare)?;
             faults::point("build.synced");
-            let chosen = brought::bring(&source, &manifest.build.buildpacks, &workspace)
+            let chosen = brought::bring(&source, &declared.manifest.build.buildpacks, &workspace)
                 .map_err(BuildError::Brought)?;
-            Ok((workspace, manifest, chosen))
+            Ok((workspace, declared, chosen))
         })
         .await
     }
@@ -142,8 +163,35 @@ impl<E: BuildEngine> Builder<E> {
         .await
     }
 
-    /// Lets the buildpacks work.
-    async fn run(&self, request: &BuildRequest, task: Task<'_>) -> Result<Built, BuildError> {
+    /// Lets the buildpacks work: in the image of last time, and if they need other packages, once
+    /// more in another.
+    async fn run(&self, request: &BuildRequest, task: Task<'_>) -> Result<Finished, BuildError> {
+        let Self { engine, settings, variants, .. } = self;
+        let images = Images { engine, variants, settings, request };
+        let mut image = images.last(task.previous).await?;
+        let mut outcome = self.attempt(request, &task, (&image, None)).await?;
+        if let Outcome::Wants(wants) = outcome {
+            let detection;
+            (image, detection) = images.next(wants).await?;
+            outcome = self.attempt(request, &task, (&image, Some(detection))).await?;
+        }
+        match outcome {
+            Outcome::Built(built) => {
+                let run = images.run(&built.packages).await?;
+                Ok(Finished { built, run, build: image })
+            }
+            Outcome::Wants(_) => Err(BuildError::Gibberish),
+            Outcome::Failed(failed) => Err(BuildError::Failed(failed)),
+        }
+    }
+
+    /// Lets the buildpacks work in one image.
+    async fn attempt(
+        &self,
+        request: &BuildRequest,
+        task: &Task<'_>,
+        (image, detection): (&BaseImage, Option<Detection>),
+    ) -> Result<Outcome, BuildError> {
         let Task { workspace, manifest, chosen, previous } = task;
         let asked = manifest.build.memory.unwrap_or(request.limits.memory);
         let memory = asked.min(request.limits.most_memory);
@@ -157,11 +205,14 @@ impl<E: BuildEngine> Builder<E> {
             app: request.app.to_string(),
             env,
             target: self.settings.target.clone(),
-            buildpacks: chosen,
+            buildpacks: chosen.clone(),
+            packages: image.packages.clone(),
+            detection,
             previous: known.then(|| PreviousBuild::clone(&previous.agent)),
         };
+        let settings = Settings { build: image.clone(), ..Settings::clone(&self.settings) };
         let session = Session {
-            spec: &container(&self.settings, request, workspace, memory, pids),
+            spec: &container(&settings, request, workspace, memory, pids),
             run: &workspace.run,
             job: &job,
             deadline: manifest.build.timeout.unwrap_or(request.limits.timeout),
@@ -169,20 +220,18 @@ impl<E: BuildEngine> Builder<E> {
             progress: &request.progress,
         };
         let disk = DiskBound {
-            own: workspace.grows().map(Path::to_owned).to_vec(),
+            own: workspace.grows().map(std::path::Path::to_owned).to_vec(),
             shared: self.settings.cache.clone(),
             limit: manifest.build.disk.unwrap_or(request.limits.disk),
             reserve: request.limits.reserve,
         };
-        match session::run(&self.engine, &session, &disk).await {
-            Ok(Outcome::Built(built)) => Ok(built),
+        match session::run(&self.engine, &self.resting, &session, &disk).await {
             Ok(Outcome::Failed(_)) if disk.is_full() => Err(self.give_back(workspace).await),
-            Ok(Outcome::Failed(failed)) => Err(BuildError::Failed(failed)),
             Err(error @ (BuildError::Disk { .. } | BuildError::DiskFull)) => {
                 self.give_back(workspace).await;
                 Err(error)
             }
-            Err(error) => Err(error),
+            other => other,
         }
     }
 
@@ -210,17 +259,18 @@ impl<E: BuildEngine> Builder<E> {
         &self,
         request: &BuildRequest,
         name: String,
-        built: Built,
+        finished: Finished,
         previous: Arc<Previous>,
         places: Places,
-    ) -> Result<(Assembled, Built), BuildError> {
+    ) -> Result<(Assembled, Finished), BuildError> {
         let (app, settings) = (request.app.clone(), Arc::clone(&self.settings));
         let shared = Arc::clone(&self.shared);
         blocking(move || {
             let origin = Origin { app: &app, installation: &settings.installation };
             let context = Context { places, previous: &previous, shared: &shared };
-            let assembled = export::assemble(&built, &settings.run, origin, name, &context)?;
-            Ok((assembled, built))
+            let Finished { built, run, .. } = &finished;
+            let assembled = export::assemble(built, run, origin, name, &context)?;
+            Ok((assembled, finished))
         })
         .await
     }
@@ -229,12 +279,12 @@ impl<E: BuildEngine> Builder<E> {
     async fn load(
         &self,
         assembled: Assembled,
-        built: Built,
+        finished: Finished,
         previous: &Previous,
         workspace: Workspace,
         places: Places,
     ) -> Result<ImageId, BuildError> {
-        let donors = previous.image.iter().chain([&self.settings.run.id]).cloned().collect();
+        let donors = previous.image.iter().chain([&finished.run.id]).cloned().collect();
         let (image, assembled) = match assembled.load(&self.engine, &donors).await {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -246,10 +296,12 @@ impl<E: BuildEngine> Builder<E> {
             }
         };
         faults::point("build.loaded");
-        let id = image.clone();
+        let (id, settings) = (image.clone(), Arc::clone(&self.settings));
         blocking(move || {
-            let layers = export::remember(&built, &assembled, &places);
-            let previous = Previous::new(built.remembered(), id, layers);
+            let built = &finished.built;
+            let layers = export::remember(built, &assembled, &places);
+            let mut previous = Previous::new(built.remembered(), id, layers);
+            finished.remember(&settings, &mut previous);
             workspace.remember(&previous).map_err(BuildError::Remember)
         })
         .await?;
@@ -266,34 +318,9 @@ struct Task<'a> {
     previous: &'a Previous,
 }
 
-/// Reads `paas.toml` of a source tree, which must not be a link; without one all is default.
-fn read_manifest(source: &Path) -> Result<Manifest, BuildError> {
-    let folder = Folder::open(source).map_err(BuildError::prepare)?;
-    let file = match folder.file("paas.toml".as_ref()) {
-        Ok((file, _)) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
-        Err(error) => return Err(BuildError::ManifestFile(error)),
-    };
-    let mut text = String::new();
-    let read = file.take(MAX_MANIFEST + 1).read_to_string(&mut text);
-    match read {
-        Ok(count) if count as u64 > MAX_MANIFEST => {
-            Err(BuildError::ManifestFile(io::ErrorKind::FileTooLarge.into()))
-        }
-        Ok(_) => {
-            let mut manifest = Manifest::parse(&text).map_err(BuildError::Manifest)?;
-            pages::read(&folder, &mut manifest)?;
-            Ok(manifest)
-        }
-        Err(error) => Err(BuildError::ManifestFile(error)),
-    }
-}
-
 /// Runs what waits for the disk where it holds up nobody.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
 ) -> Result<T, BuildError> {
     spawn_blocking(work).await.unwrap_or(Err(BuildError::Panicked))
 }
-
-const MAX_MANIFEST: u64 = 256 << 10;

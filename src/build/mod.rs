@@ -7,32 +7,41 @@
 //! or dies leaves what the last successful one left usable.
 //!
 //! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
-//! an app), `brought` (the buildpacks that it brings), `container` and `session` (one build in one container), `export` (folders → image), `base` (the images
-//! below), `processes` (what can be run), `folder` (how untrusted trees are touched), `disk` (how much of it a build takes); then what builds
-//! are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images` (where
-//! the stack comes from), `workshop` (all that builds need), `web` (the only door
-//! to downloads).
+//! an app), `declared` (what its files say), `brought` (the buildpacks that it brings), `container`,
+//! `session` and `wire` (one build in one container), `resting` (where that waits for the next),
+//! `export` (folders → image), `base` (the images below), `extended` and `variants` (those with
+//! packages), `processes` (what can be run), `folder` (how untrusted trees are touched), `disk`
+//! and `kept` (how much of it builds take and keep); then what
+//! builds are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images`
+//! (where the stack comes from), `workshop` (all that builds need), `web` (the only door to
+//! downloads).
 
 mod base;
 pub mod base_images;
 mod brought;
 mod builder;
 mod container;
+mod declared;
 mod disk;
 mod error;
 mod export;
+mod extended;
 mod folder;
 mod kept;
 mod pages;
 mod processes;
 mod progress;
 mod request;
+mod resting;
 mod session;
 pub mod stack;
+mod stopwatch;
 pub mod toolchains;
 pub mod unpack;
 mod uploads;
+pub mod variants;
 mod web;
+mod wire;
 pub mod workshop;
 mod workspace;
 
@@ -45,5 +54,7 @@ pub use kept::{Kept, KeptByApp, KeptLimits, Surplus, TOOLCHAIN_UNUSED};
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
 pub use request::{BuildLimits, BuildRequest, Settings};
+pub use stopwatch::Stopwatch;
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};
 pub use uploads::{BuildFolders, Incoming};
+pub use variants::VariantError;

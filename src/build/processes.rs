@@ -1,9 +1,12 @@
 //! What buildpacks found and what `paas.toml` says, put together as the processes of a release.
 //! Pure.
 //!
-//! Invariant: every process runs through the launcher, which knows the layers' environment.
+//! Our buildpacks and the `Procfile` name what an app is made of, and all of that runs. Somebody
+//! else's buildpack may also name tools and second names of one program; of those only the one that
+//! is meant to run by default does, and it is `web` if nothing else is. Invariant: every process runs
+//! through the launcher, which knows the layers' environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use buildpacks::agent;
 
@@ -19,9 +22,6 @@ pub enum ProcessesError {
     /// Neither a buildpack nor the manifest names a process.
     #[error("nothing says how to run the app")]
     None,
-    /// A buildpack gave a name that cannot be used.
-    #[error("a buildpack named a process badly: {0}")]
-    Name(#[from] crate::model::InvalidName),
     /// The manifest configures a process that does not exist.
     #[error("paas.toml describes the process `{name}`, which has no command; there is {known}")]
     Unknown {
@@ -39,7 +39,6 @@ impl ProcessesError {
             Self::None => {
                 "add a file called Procfile with a line such as `web: node server.js`".to_owned()
             }
-            Self::Name(_) => "rename the process in the Procfile".to_owned(),
             Self::Unknown { name, .. } => {
                 format!("add `command = \"…\"` to [process.{name}], or a line to the Procfile")
             }
@@ -47,17 +46,22 @@ impl ProcessesError {
     }
 }
 
-/// The processes of an image, with what the manifest says of them.
+/// What an app is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Roster {
+    /// By name; a process that is there but does not run by itself has a scale of 0.
+    pub(crate) processes: BTreeMap<ProcessName, Process>,
+    /// For the log: what does not run by itself, and why.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// The processes of an image, with what the manifest says of them. `procfile` is the app's, or empty.
 pub(crate) fn processes(
     found: &[agent::Process],
+    procfile: &str,
     manifest: &Manifest,
-) -> Result<BTreeMap<ProcessName, Process>, ProcessesError> {
-    let mut processes = BTreeMap::new();
-    for process in found {
-        let name: ProcessName = process.kind.parse()?;
-        let entrypoint = vec![format!("{PROCESSES}/{name}")];
-        processes.insert(name.clone(), plain(name, entrypoint, shown(process)));
-    }
+) -> Result<Roster, ProcessesError> {
+    let Roster { mut processes, mut remarks } = named(found, procfile);
     for (name, described) in &manifest.processes {
         if let Some(command) = &described.command {
             let entrypoint = vec![LAUNCHER.to_owned(), command.clone()];
@@ -71,7 +75,53 @@ pub(crate) fn processes(
             return Err(ProcessesError::Unknown { name: name.clone(), known });
         }
     }
-    if processes.is_empty() { Err(ProcessesError::None) } else { Ok(processes) }
+    if processes.is_empty() {
+        return Err(ProcessesError::None);
+    }
+    for process in processes.values().filter(|process| process.scale == 0) {
+        if !manifest.processes.contains_key(&process.name) {
+            let name = &process.name;
+            remarks.push(format!("{name} is there, but does not run: `paas scale {name}=1`"));
+        }
+    }
+    Ok(Roster { processes, remarks })
+}
+
+/// What the buildpacks found, by names that a process can have here.
+fn named(found: &[agent::Process], procfile: &str) -> Roster {
+    let wanted: BTreeSet<&str> = procfile
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(kind, _)| kind.trim())
+        .collect();
+    let alone = found.len() == 1;
+    let runs = |process: &agent::Process| {
+        alone
+            || process.default
+            || process.kind == WEB
+            || process.buildpack.starts_with(OURS)
+            || wanted.contains(process.kind.as_str())
+    };
+    let has_web = found.iter().any(|process| process.kind == WEB);
+    let mut roster = Roster { processes: BTreeMap::new(), remarks: Vec::new() };
+    for process in found {
+        let kind = process.kind.as_str();
+        let stands_in = process.default && !has_web && !wanted.contains(kind);
+        let name = if stands_in { WEB } else { kind };
+        let Ok(name) = name.parse::<ProcessName>() else {
+            let remark = format!("{kind} does not run: no process can have that name");
+            roster.remarks.push(remark);
+            continue;
+        };
+        if stands_in {
+            roster.remarks.push(format!("web is the default process, {kind}"));
+        }
+        let entrypoint = vec![format!("{PROCESSES}/{kind}")];
+        let plain = plain(name.clone(), entrypoint, shown(process));
+        let scale = u16::from(runs(process));
+        roster.processes.insert(name, Process { scale, ..plain });
+    }
+    roster
 }
 
 fn plain(name: ProcessName, entrypoint: Vec<String>, command: String) -> Process {
@@ -112,6 +162,10 @@ fn shown(process: &agent::Process) -> String {
 
 /// The launcher in every image of ours; with a command it runs that in a shell.
 pub(crate) const LAUNCHER: &str = "/cnb/lifecycle/launcher";
+/// The process that visitors reach.
+const WEB: &str = ProcessName::WEB;
+/// Ids of our own buildpacks begin so.
+const OURS: &str = "paas/";
 /// One link for each process, by its name.
 pub(crate) const PROCESSES: &str = "/cnb/process";
 
@@ -134,9 +188,10 @@ mod tests {
     fn check(kinds: &[(&str, &[&str])], manifest: &str, expected: &str) {
         let found: Vec<_> = kinds.iter().map(|(kind, command)| found(kind, command)).collect();
         let manifest = Manifest::parse(manifest).unwrap();
-        let actual = match processes(&found, &manifest) {
+        let actual = match processes(&found, "", &manifest) {
             Err(error) => format!("{error}; {}", error.hint()),
             Ok(all) => all
+                .processes
                 .values()
                 .map(|p| format!("{}: {:?} {:?} x{}", p.name, p.entrypoint, p.port, p.scale))
                 .collect::<Vec<_>>()
@@ -185,5 +240,42 @@ mod tests {
     fn commands_are_shown_as_people_wrote_them() {
         assert_eq!(shown(&found("web", &["bash", "-c", "exec node a.js"])), "node a.js");
         assert_eq!(shown(&found("web", &["gunicorn", "app:app"])), "gunicorn app:app");
+    }
+
+    /// `kinds` of somebody else's buildpack; the default one has a star.
+    fn offered(kinds: &str, procfile: &str, expected: &str) {
+        let found = kinds.split_whitespace().map(|kind| agent::Process {
+            kind: kind.trim_end_matches('*').to_owned(),
+            default: kind.ends_with('*'),
+            buildpack: "acme/jar".to_owned(),
+            ..found(kind, &["run"])
+        });
+        let roster = processes(&found.collect::<Vec<_>>(), procfile, &Manifest::default()).unwrap();
+        let shown = roster.processes.values().map(|p| {
+            let target = p.entrypoint[0].trim_start_matches("/cnb/process/");
+            format!("{}x{}>{target}", p.name, p.scale)
+        });
+        let shown: Vec<_> = shown.chain(roster.remarks.iter().cloned()).collect();
+        assert_eq!(shown.join(" | "), expected, "{kinds}");
+    }
+
+    #[test]
+    fn what_somebody_elses_buildpack_only_offers_does_not_run() {
+        offered("web* worker", "web: a\nworker: b", "webx1>web | workerx1>worker");
+        offered(
+            "executable-jar task web*",
+            "",
+            "executable-jarx0>executable-jar | taskx0>task | webx1>web | \
+             executable-jar is there, but does not run: `paas scale executable-jar=1` | \
+             task is there, but does not run: `paas scale task=1`",
+        );
+        offered("sys-info", "", "sys-infox1>sys-info");
+        offered("App.Main*", "", "webx1>App.Main | web is the default process, App.Main");
+        offered("worker*", "worker: a", "workerx1>worker");
+        offered(
+            "web My_Tool",
+            "",
+            "webx1>web | My_Tool does not run: no process can have that name",
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Where uploaded trees wait for their builds: `<apps>/<app>/uploads/<digest>`.
 //!
 //! A tree is received under a temporary name and gets its place whole or not at all. Equal uploads
-//! share one place. Trees that no build waits for are removed by [`BuildFolders::sweep`].
+//! share one place. Trees that no build waits for are removed by [`BuildFolders::sweep`], but for the
+//! last one of an app, which the next upload may refer to.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    build::unpack::discard,
+    build::unpack::{INDEX, Index, Source, discard},
     model::{AppName, SourceDigest},
 };
 
@@ -21,6 +22,7 @@ use crate::{
 pub struct BuildFolders {
     apps: PathBuf,
     cache: PathBuf,
+    variants: PathBuf,
 }
 
 /// A tree that is being received. Dropping it removes what was received.
@@ -34,7 +36,7 @@ pub struct Incoming {
 impl BuildFolders {
     /// Of the data folder at `data`.
     pub fn new(data: &Path) -> Self {
-        Self { apps: data.join("apps"), cache: data.join("cache") }
+        Self { apps: data.join("apps"), cache: data.join("cache"), variants: data.join("variants") }
     }
 
     /// The folder of uploads and build records.
@@ -45,6 +47,11 @@ impl BuildFolders {
     /// The folder of the caches that builds of all apps share.
     pub fn shared(&self) -> &Path {
         &self.cache
+    }
+
+    /// The folder of base images with packages.
+    pub fn variants(&self) -> &Path {
+        &self.variants
     }
 
     /// Where a tree of that digest waits.
@@ -70,10 +77,13 @@ impl BuildFolders {
         built: &BTreeMap<SourceDigest, SystemTime>,
         now: SystemTime,
     ) {
-        let wanted: BTreeSet<OsString> = wanted.iter().map(|digest| place(digest).into()).collect();
+        let uploads = self.uploads(app);
+        let wanted =
+            wanted.iter().map(place).chain([INDEX.to_owned()]).chain(Index::tree(&uploads));
+        let wanted: BTreeSet<OsString> = wanted.map(OsString::from).collect();
         let built: BTreeMap<OsString, SystemTime> =
             built.iter().map(|(digest, end)| (place(digest).into(), *end)).collect();
-        let Ok(entries) = fs::read_dir(self.uploads(app)) else { return };
+        let Ok(entries) = fs::read_dir(uploads) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
             let Ok(came) = entry.metadata().and_then(|metadata| metadata.modified()) else {
@@ -97,7 +107,8 @@ impl BuildFolders {
         }
     }
 
-    fn uploads(&self, app: &AppName) -> PathBuf {
+    /// The folder of an app's uploads.
+    pub fn uploads(&self, app: &AppName) -> PathBuf {
         self.apps.join(app.as_str()).join("uploads")
     }
 }
@@ -108,17 +119,22 @@ impl Incoming {
         &self.path
     }
 
-    /// Gives the tree its place.
-    pub fn keep(mut self, digest: &SourceDigest) -> io::Result<()> {
-        let place = self.uploads.join(place(digest));
+    /// Gives the tree its place. From here on the next upload may refer to it.
+    pub fn keep(self, source: &Source) -> io::Result<()> {
+        let (uploads, name) = (self.uploads.clone(), place(&source.digest));
+        self.settle(&uploads.join(&name))?;
+        source.index.keep(&uploads, &name)
+    }
+
+    fn settle(mut self, place: &Path) -> io::Result<()> {
         // Equal contents: the one that waits already will do. Its age begins anew.
-        match fs::File::open(&place) {
+        match fs::File::open(place) {
             Ok(there) => return there.set_modified(now(&self.path)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         // The folder's own time was set while it was filled; from here its age counts.
-        fs::rename(&self.path, &place)?;
+        fs::rename(&self.path, place)?;
         self.kept = true;
         fs::File::open(&self.uploads)?.sync_all()
     }

@@ -1,7 +1,9 @@
 //! The settings of builds: what they may use of the machine, and what they may keep on it.
 
+use std::time::Duration;
+
 use super::parse::Reader;
-use crate::model::{ByteSize, size::InvalidSize};
+use crate::model::{ByteSize, manifest::duration, size::InvalidSize};
 
 /// What builds may use of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct BuildSettings {
     pub keep: ByteSize,
     /// See [`BuildSettings::keep_app`].
     pub keep_toolchains: ByteSize,
+    /// How long the container of one waits for the next of its app; zero is not at all.
+    pub idle: Duration,
     /// How many at the same time.
     pub at_once: usize,
 }
@@ -31,6 +35,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> BuildSettings {
         keep_app: reader.one("cache_per_app", "5g", size),
         keep: reader.one("cache", "20g", size),
         keep_toolchains: reader.one("toolchain_cache", "10g", size),
+        idle: reader.one("build_idle", "15m", idle),
         at_once: reader.one("builds_at_once", "1", |text| match text.parse() {
             Ok(count @ 1..=64) => Ok(count),
             Ok(_) | Err(_) => Err(format!("`{text}` is not a number of builds from 1 to 64")),
@@ -40,4 +45,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> BuildSettings {
 
 fn size(text: &str) -> Result<ByteSize, String> {
     text.parse().map_err(|error: InvalidSize| error.to_string())
+}
+
+fn idle(text: &str) -> Result<Duration, String> {
+    let time = if text == "off" { Some(Duration::ZERO) } else { duration(text) };
+    time.ok_or_else(|| format!("`{text}` is neither a time such as 15m nor `off`"))
 }

@@ -27,7 +27,7 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 28] = [
+const SETTINGS: [&str; 29] = [
     "domain",
     "http",
     "https",
@@ -52,6 +52,7 @@ const SETTINGS: [&str; 28] = [
     "cache_per_app",
     "cache",
     "toolchain_cache",
+    "build_idle",
     "builds_at_once",
     "edge_threads",
     "access_log",

@@ -1,11 +1,12 @@
 //! What a `project.toml` means for a build: files that stay out, variables, buildpacks.
 //!
-//! It runs inside the container, where the app's own links lead nowhere that matters. Invariant: a
-//! variable that the user set for the app wins over the project's.
+//! It runs inside the container, where the app's own links lead nowhere that matters. A buildpack
+//! that lies in the app's folder is used from a copy, because a project often excludes it from the
+//! app. Invariant: a variable that the user set for the app wins over the project's.
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Component, Path};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -82,7 +83,11 @@ fn element(roots: &Roots, catalog: &mut Catalog, pack: &ProjectPack) -> Result<E
                 Ok(Element::new(id, version.map(str::to_owned)))
             }
             None => {
-                let dir = roots.workspace.join(inside(uri)?);
+                let within = inside(uri)?;
+                let dir = roots.platform.join("project").join(within);
+                copy(&roots.workspace.join(within), &dir).map_err(|error| {
+                    broken(format!("cannot read {}: {error}", within.display()))
+                })?;
                 catalog.add(&dir).map_err(broken)
             }
         },
@@ -142,6 +147,24 @@ fn write_inline(
     Ok(dir)
 }
 
+/// Copies a folder. What is neither file, folder nor link stays behind.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    remove(to)?;
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (path, kind, target) = (entry.path(), entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy(&path, &target)?;
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(&path)?, target)?;
+        } else if kind.is_file() {
+            fs::copy(&path, target)?;
+        }
+    }
+    Ok(())
+}
+
 fn rules(root: &Path, lines: &[String]) -> Result<Gitignore, Failed> {
     let mut builder = GitignoreBuilder::new(root);
     for line in lines {
@@ -195,7 +218,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        std::os::unix::fs::symlink(dir.path(), roots.workspace.join("link")).unwrap();
+        symlink(dir.path(), roots.workspace.join("link")).unwrap();
         apply(&Project { files: Some(pattern), ..Project::default() }, &roots).unwrap();
         let mut left = Vec::new();
         list(&roots.workspace, &roots.workspace, &mut left);

@@ -94,8 +94,18 @@ fn project_descriptor_excluded_files_are_not_there() {
 }
 
 #[test]
+fn project_descriptor_buildpacks_may_be_excluded_from_the_app() {
+    let site = site(&format!(
+        "{HEAD}[io.buildpacks]\nexclude = [\"own\"]\n[[io.buildpacks.group]]\nuri = \"own\"\n"
+    ));
+    assert_eq!(site.build().shown(), "own");
+    assert!(!site.roots.workspace.join("own").exists());
+}
+
+#[test]
 fn chosen_buildpacks_take_the_place_of_every_order() {
-    let mut site = site(&format!("{HEAD}[[io.buildpacks.group]]\nid = \"b\"\n"));
+    // What the project names does not even have to be there.
+    let mut site = site(&format!("{HEAD}[[io.buildpacks.group]]\nuri = \"gone\"\n"));
     let composite =
         pack("acme/all").version("3").without_programs().rest(&toml_order("acme/new p"));
     composite.write(&site.roots.buildpacks.join("acme_all/3"));

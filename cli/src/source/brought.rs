@@ -2,14 +2,17 @@
 //! machine, and ids of those that the server has.
 //!
 //! They travel in the same archive as the source, in order, below [`PLACE`], where no file of the
-//! app can be: a folder `.paas` is never uploaded.
+//! app can be: a folder `.paas` is never uploaded. What the `package.toml` of a folder depends on
+//! goes along, beside it.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
+use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::list::{Entry, Kind, Source, kind};
@@ -18,7 +21,7 @@ use crate::failure::Failure;
 /// Files that must outlive the upload.
 #[derive(Debug)]
 pub(crate) struct Brought {
-    saved: TempDir,
+    _saved: TempDir,
 }
 
 /// Adds to `source` what `wanted` names; paths are found through `at`.
@@ -30,11 +33,27 @@ pub(crate) fn bring(
     if wanted.is_empty() {
         return Ok(None);
     }
-    let local = |error: io::Error| Failure::local("buildpacks cannot be prepared").because(error);
-    let brought = Brought { saved: tempfile::tempdir().map_err(local)? };
+    let saved = tempfile::tempdir().map_err(local)?;
+    let mut load = Load { source, saved: &saved, beside: BTreeSet::new() };
     for (number, text) in wanted.iter().enumerate() {
-        let place = format!("{PLACE}/{number:04}");
-        let path = at(Path::new(text));
+        let place = format!("{number:04}");
+        load.add(text, &at(Path::new(text)), &place)?;
+    }
+    Ok(Some(Brought { _saved: saved }))
+}
+
+/// What goes along, so far.
+struct Load<'a> {
+    source: &'a mut Source,
+    saved: &'a TempDir,
+    /// What some buildpack depends on; each goes along once.
+    beside: BTreeSet<PathBuf>,
+}
+
+impl Load<'_> {
+    /// Adds what `text` names, which is at `path` if it is a file or folder.
+    fn add(&mut self, text: &str, path: &Path, place: &str) -> Result<(), Failure> {
+        let target = PathBuf::from(format!("{PLACE}/{place}"));
         let unreadable = |error: io::Error| {
             Failure::local(format!("cannot read the buildpack {}", path.display())).because(error)
         };
@@ -44,20 +63,62 @@ pub(crate) fn bring(
                     .because(format!("the folder has no {DESCRIPTOR}"))
                     .hint("name the folder that holds it, a .cnb file, or an image"));
             }
-            add_folder(source, &path, Path::new(&place)).map_err(unreadable)?;
-        } else if path.is_file() {
-            add(source, &path, PathBuf::from(place + ".cnb")).map_err(unreadable)?;
-        } else if text.starts_with(OURS) {
-            let file = brought.saved.path().join(format!("{number}.id"));
-            fs::write(&file, text).map_err(local)?;
-            add(source, &file, PathBuf::from(place + ".id")).map_err(local)?;
-        } else {
-            let file = brought.saved.path().join(format!("{number}.tar"));
-            save(text, &file)?;
-            add(source, &file, PathBuf::from(place + ".cnb")).map_err(local)?;
+            add_folder(self.source, path, &target).map_err(unreadable)?;
+            return self.dependencies(path, place);
         }
+        if path.is_file() {
+            return add(self.source, path, target.with_extension("cnb")).map_err(unreadable);
+        }
+        let file = self.saved.path().join(place);
+        if text.starts_with(OURS) {
+            fs::write(&file, text).map_err(local)?;
+            return add(self.source, &file, target.with_extension("id")).map_err(local);
+        }
+        save(text, &file)?;
+        add(self.source, &file, target.with_extension("cnb")).map_err(local)
     }
-    Ok(Some(brought))
+
+    /// Adds what the buildpack in `folder` is put together from, by its `package.toml`.
+    fn dependencies(&mut self, folder: &Path, place: &str) -> Result<(), Failure> {
+        let package = folder.join(PACKAGE);
+        let text = match fs::read_to_string(&package) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            text => text.map_err(local)?,
+        };
+        let read: Package = toml::from_str(&text).map_err(|error| {
+            Failure::usage(format!("cannot read {}", package.display())).because(error)
+        })?;
+        for dependency in read.dependencies {
+            let Some(uri) = dependency.uri.or(dependency.image) else { continue };
+            let name = uri.strip_prefix("docker://").unwrap_or(&uri);
+            let path = folder.join(name.strip_prefix("file://").unwrap_or(name));
+            let known = path.canonicalize().unwrap_or_else(|_| PathBuf::from(name));
+            if self.beside.insert(known) {
+                let number = self.beside.len();
+                let top = place.split(BESIDE).next().unwrap_or(place);
+                self.add(name, &path, &format!("{top}{BESIDE}{number}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `package.toml`, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Package {
+    #[serde(default)]
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    uri: Option<String>,
+    /// As it was written before there was `uri`.
+    image: Option<String>,
+}
+
+fn local(error: io::Error) -> Failure {
+    Failure::local("buildpacks cannot be prepared").because(error)
 }
 
 /// A folder with all that is in it: a compiled buildpack is often on the list of its `.gitignore`.
@@ -117,6 +178,9 @@ fn save(image: &str, file: &Path) -> Result<(), Failure> {
 /// Where the server looks for buildpacks in an upload.
 const PLACE: &str = ".paas/buildpacks";
 const DESCRIPTOR: &str = "buildpack.toml";
+const PACKAGE: &str = "package.toml";
+/// Between the number of a buildpack and that of one it depends on.
+const BESIDE: char = '+';
 /// Ids of the server's own buildpacks begin so.
 const OURS: &str = "paas/";
 
@@ -134,6 +198,12 @@ mod tests {
             fs::write(own.join(name), "bin").unwrap();
         }
         fs::write(folder.path().join("php.cnb"), "12345").unwrap();
+        let all = folder.path().join("all");
+        fs::create_dir_all(&all).unwrap();
+        fs::write(all.join("buildpack.toml"), "").unwrap();
+        let package = "[buildpack]\nuri = \".\"\n[[dependencies]]\nuri = \"../php.cnb\"\n\
+             [[dependencies]]\nuri = \"../own\"\n[[dependencies]]\nuri = \"../own/\"\n";
+        fs::write(all.join("package.toml"), package).unwrap();
         let wanted: Vec<_> = wanted.iter().map(|text| (*text).to_owned()).collect();
         let mut source = Source::default();
         let shown = match bring(&mut source, &wanted, |path| folder.path().join(path)) {
@@ -152,6 +222,10 @@ mod tests {
         check(
             &["php.cnb", "paas/nodejs", "./own"],
             "0000.cnb 0001.id 0002/.gitignore 0002/bin/build 0002/buildpack.toml",
+        );
+        check(
+            &["all"],
+            "0000/buildpack.toml 0000/package.toml 0000+1.cnb 0000+2/.gitignore 0000+2/bin/build 0000+2/buildpack.toml",
         );
         check(&["empty"], "empty is not a buildpack");
         check(&["no.such.host.invalid/x:1"], "there is no buildpack no.such.host.invalid/x:1");

@@ -2,7 +2,9 @@
 //! build container sees at `/buildpacks`.
 //!
 //! What `paas deploy --buildpack` names is uploaded below [`UPLOADED`], in order, and counts instead
-//! of `[build] buildpacks`. Nothing here reads a `buildpack.toml`: that is done in the container.
+//! of `[build] buildpacks`. A name with a [`BESIDE`] in it is a part of the one before it, which has
+//! to be there without being chosen. Nothing here reads a `buildpack.toml`: that is done in the
+//! container.
 //! Invariant: the shelf holds only what this build was told to use, and no link was followed on the
 //! way there.
 
@@ -60,6 +62,18 @@ enum Item {
     Folder(String),
     Archive(String),
     Named(Chosen),
+}
+
+impl Item {
+    /// Whether it takes part by itself, and not only where another names it.
+    fn is_chosen(&self) -> bool {
+        match self {
+            Self::Named(_) => true,
+            Self::Folder(path) | Self::Archive(path) => {
+                !path.strip_prefix(UPLOADED).is_some_and(|name| name.contains(BESIDE))
+            }
+        }
+    }
 }
 
 /// Puts onto the app's shelf what it brings, and says what was chosen, in order.
@@ -150,7 +164,7 @@ fn stamp(root: &Folder, items: &[Item]) -> Result<String, BroughtError> {
     let mut hash = Sha256::new();
     for item in items {
         match item {
-            Item::Folder(_) => hash.update(b"folder\n"),
+            Item::Folder(path) => hash.update(format!("folder {path}\n")),
             Item::Named(chosen) => hash.update(format!("{chosen:?}\n")),
             Item::Archive(path) => {
                 let mut file = open(root, path)?;
@@ -191,7 +205,7 @@ fn fill(
     workspace::make(shelf).map_err(BroughtError::Shelf)?;
     let mut chosen = Vec::new();
     for (number, item) in items.iter().enumerate() {
-        chosen.push(match item {
+        let one = match item {
             Item::Folder(_) => Chosen::Folder(format!("{FOLDERS}/{number}")),
             Item::Named(named) => named.clone(),
             Item::Archive(path) => {
@@ -207,7 +221,10 @@ fn fill(
                     source,
                 })?
             }
-        });
+        };
+        if item.is_chosen() {
+            chosen.push(one);
+        }
     }
     let text = serde_json::to_string(&chosen).map_err(|e| BroughtError::Shelf(e.into()))?;
     fs::write(shelf.join(STAMP), format!("{stamp}\n{text}")).map_err(BroughtError::Shelf)?;
@@ -221,6 +238,8 @@ fn rough(workspace: &Workspace) -> PathBuf {
 
 /// Where the command line puts buildpacks into an upload.
 const UPLOADED: &str = ".paas/buildpacks";
+/// In the names there, between a buildpack's number and that of one it depends on.
+const BESIDE: char = '+';
 /// A file there that holds a buildpack's id.
 const NAMED: &str = ".id";
 /// The part of the shelf for folders; no id of a buildpack has this character.

@@ -174,6 +174,21 @@ fn what_is_uploaded_counts_instead_of_what_is_configured() {
 }
 
 #[test]
+fn what_a_buildpack_depends_on_is_there_and_not_chosen() {
+    let house = house();
+    house.write(".paas/buildpacks/0000/buildpack.toml", b"");
+    house.write(".paas/buildpacks/0000+1/buildpack.toml", b"");
+    house.write(".paas/buildpacks/0000+2.cnb", &cnb(LABEL, &[layer("acme_php", "1.2")]));
+    for _ in 0..2 {
+        assert_eq!(house.bring(&[]).unwrap(), [Chosen::Folder("=/0".into())]);
+        assert_eq!(
+            house.shelf(),
+            "=/0/buildpack.toml =/1/buildpack.toml acme_php/1.2/bin/build acme_php/1.2/buildpack.toml"
+        );
+    }
+}
+
+#[test]
 fn what_is_no_buildpackage_is_explained() {
     let check = |contents: &[u8], expected: &str| {
         let house = house();

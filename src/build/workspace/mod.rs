@@ -59,7 +59,7 @@ impl Workspace {
 
     /// Where the last successful build is noted.
     pub(crate) fn record(home: &Path) -> PathBuf {
-        home.join("previous.json")
+        home.join(previous::FILE)
     }
 
     /// The folders that a build makes larger.

@@ -60,10 +60,10 @@ pub(super) fn builder(settings: &DockerSettings, spec: &BuilderSpec) -> Containe
             // What a build writes is in the folders that are watched, or in its memory.
             readonly_rootfs: Some(true),
             tmpfs: Some(
-                ["/tmp", "/var/tmp", "/run/lock"]
-                    .map(|folder| (folder.to_owned(), BUILD_TMP.to_owned()))
-                    .into(),
+                ["/tmp", "/var/tmp"].map(|folder| (folder.to_owned(), BUILD_TMP.to_owned())).into(),
             ),
+            // The agent is the first process: it ends what a build leaves running, and reaps it.
+            init: Some(false),
             ..confined(settings, &limits)
         }),
         ..Default::default()
@@ -89,6 +89,21 @@ pub(super) fn root(settings: &DockerSettings, image: &str, root: &Root) -> Conta
         }),
         ..Default::default()
     }
+}
+
+/// The same with a folder of this machine, into which the script writes.
+pub(super) fn changed_root(
+    settings: &DockerSettings,
+    image: &str,
+    root: &Root,
+) -> ContainerCreateBody {
+    let mut body = self::root(settings, image, root);
+    let (source, target) = (root.into.clone(), "/out".to_owned());
+    let out = crate::engine::Mount { source, target, access: Access::ReadWrite };
+    if let Some(host) = &mut body.host_config {
+        host.mounts = Some(vec![mount(&out)]);
+    }
+    body
 }
 
 /// What holds for all of them alike.

@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 pub use error::ManifestError;
 use read::Section;
+pub use read::duration;
 
 use super::{
     AppName, BuildpackChoice, ByteSize, HttpSettings, ProcessName,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the parsers of the edge and the reader of what manifests ask of it: fuzz.sh [SECONDS PER TARGET] [TARGET…]
+# Fuzzes the parsers of the edge, and the readers of manifests, uploads and buildpacks: fuzz.sh [SECONDS PER TARGET] [TARGET…]
 #
 # libFuzzer is driven directly: the coverage counters it wants are plain code generation options, so
 # the compiler that builds the house is enough and cargo-fuzz need not be installed. Sanitizers
@@ -11,7 +11,7 @@ cd "$ROOT"
 
 SECONDS_EACH=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- request response chunked host preface sticky encoding manifest
+[ $# -gt 0 ] || set -- request response chunked frames host names preface sticky encoding manifest upload contract glob
 HOST=$(rustc -vV | sed -n 's/^host: //p')
 FOUND=$TARGET_DIR/fuzz/found
 

@@ -14,6 +14,9 @@ pub mod agent;
 pub mod cnb;
 mod entry;
 mod environment;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod launch;
 mod lifecycle;
 pub mod packages;

@@ -10,7 +10,9 @@ use crate::body::{Body, Step, put_trailers};
 use crate::control::Persistence;
 use crate::head::{self, Found};
 use crate::host::Host;
+use crate::http2::Guard;
 use crate::limits::Limits;
+use crate::pattern::{ByHost, Pattern};
 use crate::policy::{Key, Sticky};
 use crate::pool::Side;
 use crate::preface::{self, Progress};
@@ -117,6 +119,28 @@ pub fn preface(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// For what a connection of HTTP/2 that begins with these bytes, a preface and frames, is ended, by
+/// the code of RFC 9113 section 7; how many bytes were let through; and whether a failure of the
+/// header blocks is all that is left.
+pub fn frames(bytes: &[u8], piece: usize) -> (Option<u32>, usize, bool) {
+    let mut guard = Guard::new(PREFACE.min(bytes.len()));
+    let breach = guard.breach();
+    let mut passed = 0;
+    for piece in bytes.chunks(piece.max(1)) {
+        passed += guard.pass(piece);
+    }
+    (breach.get().map(u32::from), passed, guard.is_unreadable())
+}
+
+/// Which of these patterns, added in this order, answers for a host.
+pub fn lookup(patterns: &[Pattern], host: &Host) -> Option<usize> {
+    let mut by_host = ByHost::default();
+    for (index, pattern) in patterns.iter().enumerate() {
+        by_host.insert(pattern.clone(), index);
+    }
+    by_host.get(host).copied()
+}
+
 /// Whether the cookies in a head bind the client to the one upstream there is, and the head
 /// without the cookie that does so.
 pub fn sticky(head: &[u8]) -> (bool, Vec<u8>) {
@@ -131,3 +155,6 @@ pub fn sticky(head: &[u8]) -> (bool, Vec<u8>) {
     }
     (binding.read(head) != Bond::None, rest)
 }
+
+/// The bytes before the first frame (RFC 9113 section 3.4).
+const PREFACE: usize = 24;

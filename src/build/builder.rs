@@ -15,6 +15,7 @@ use super::{
     brought,
     container::container,
     declared::Declared,
+    disk::DiskBound,
     error::BuildError,
     export::{self, Assembled, Context, Origin, Places, Shared},
     extended::{Finished, Images},
@@ -30,6 +31,7 @@ use crate::{
     engine::BuildEngine,
     faults,
     model::{AppName, Artifact, ByteSize, ImageId, Manifest},
+    telemetry::chain,
 };
 
 /// Builds apps.
@@ -196,6 +198,7 @@ impl<E: BuildEngine> Builder<E> {
         let Task { workspace, manifest, chosen, previous } = task;
         let asked = manifest.build.memory.unwrap_or(request.limits.memory);
         let memory = asked.min(request.limits.most_memory);
+        let pids = manifest.build.pids.unwrap_or(request.limits.pids);
         let mut env = self.settings.environment.clone();
         env.extend(request.environment.clone());
         let own = manifest.build.env.iter();
@@ -212,14 +215,37 @@ impl<E: BuildEngine> Builder<E> {
         };
         let settings = Settings { build: image.clone(), ..Settings::clone(&self.settings) };
         let session = Session {
-            spec: &container(&settings, request, workspace, memory),
+            spec: &container(&settings, request, workspace, memory, pids),
             run: &workspace.run,
             job: &job,
             deadline: manifest.build.timeout.unwrap_or(request.limits.timeout),
             cancel: &request.cancel,
             progress: &request.progress,
         };
-        session::run(&self.engine, &self.resting, &session).await
+        let disk = DiskBound {
+            own: workspace.grows().map(std::path::Path::to_owned).to_vec(),
+            shared: self.settings.cache.clone(),
+            limit: manifest.build.disk.unwrap_or(request.limits.disk),
+            reserve: request.limits.reserve,
+        };
+        match session::run(&self.engine, &self.resting, &session, &disk).await {
+            Ok(Outcome::Failed(_)) if disk.is_full() => Err(self.give_back(workspace).await),
+            Err(error @ (BuildError::Disk { .. } | BuildError::DiskFull)) => {
+                self.give_back(workspace).await;
+                Err(error)
+            }
+            other => other,
+        }
+    }
+
+    /// After a build that filled the disk: what it wrote goes, and the next one begins from nothing.
+    async fn give_back(&self, workspace: &Workspace) -> BuildError {
+        let workspace = workspace.clone();
+        let cleared = blocking(move || workspace.clear().map_err(BuildError::prepare)).await;
+        if let Err(error) = cleared {
+            tracing::warn!(error = %chain(&error), "what a build left on the disk stays");
+        }
+        BuildError::DiskFull
     }
 
     fn places(&self, workspace: &Workspace) -> Places {

@@ -22,6 +22,7 @@ pub(super) fn container(
     request: &BuildRequest,
     workspace: &Workspace,
     memory: ByteSize,
+    pids: u32,
 ) -> BuilderSpec {
     let (toolchain_folder, toolchain_socket) = &settings.toolchain_socket;
     let write = |source: &Path, target: &str| mount(source, target, Access::ReadWrite);
@@ -54,7 +55,7 @@ pub(super) fn container(
         mounts,
         memory,
         cpu_millis: request.limits.cpu_millis,
-        pids: request.limits.pids,
+        pids,
     }
 }
 

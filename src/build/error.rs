@@ -22,6 +22,22 @@ pub enum BuildError {
     /// There is no room.
     #[error("there is no space left on the server's disk to build")]
     DiskFull,
+    /// There is too little room to begin.
+    #[error(
+        "only {free} are free on the server's disk, where {reserve} are kept free for all else"
+    )]
+    DiskLow {
+        /// What is free.
+        free: ByteSize,
+        /// The setting; of a small disk it is less.
+        reserve: ByteSize,
+    },
+    /// It wrote too much.
+    #[error("the build took more than its {limit} of the server's disk")]
+    Disk {
+        /// What it was allowed.
+        limit: ByteSize,
+    },
     /// `paas.toml` cannot be read, for instance because it is a link.
     #[error("cannot read paas.toml")]
     ManifestFile(#[source] io::Error),
@@ -141,6 +157,10 @@ impl BuildError {
                 let twice = limit.0.saturating_mul(2) >> 20;
                 return Some(format!("allow more in paas.toml: [build] memory = \"{twice}m\""));
             }
+            Self::Disk { limit } => {
+                let twice = limit.0.saturating_mul(2) >> 20;
+                return Some(format!("allow more in paas.toml: [build] disk = \"{twice}m\""));
+            }
             Self::Late { after } => {
                 let twice = after.as_secs().saturating_mul(2).div_ceil(60);
                 return Some(format!("allow more in paas.toml: [build] timeout = \"{twice}m\""));
@@ -152,6 +172,10 @@ impl BuildError {
             }
             Self::Page { .. } => "a page is a plain text file in the folder that is deployed",
             Self::Pages { .. } => "a page is one small file: put images and styles elsewhere",
+            Self::DiskLow { .. } => {
+                "see what takes the space with `paas status`, and with `df -h` on the server; the \
+                 setting is `disk_reserve`"
+            }
             Self::DiskFull => "see what takes the space with `df -h` on the server",
             Self::Engine(_) => "see that Docker runs: `docker info`",
             Self::Died { .. } | Self::Silent | Self::Gibberish => "deploy again: `paas deploy`",

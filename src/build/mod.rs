@@ -11,10 +11,10 @@
 //! folders of an app), `declared` (what its files say), `brought` (the buildpacks that it brings),
 //! `container`, `session` and `wire` (one build in one container), `resting` (where that waits for
 //! the next), `export` (folders → image), `base` (the images below), `extended` and `variants`
-//! (those with packages), `processes` (what can be run), `folder` (how untrusted trees are touched);
-//! then what builds are made from: `stack` (the root filesystems), `toolchains` (the languages),
-//! `base_images` (where the stack comes from), `workshop` (all that builds need), `web` (the only
-//! door to downloads).
+//! (those with packages), `processes` (what can be run), `folder` (how untrusted trees are touched),
+//! `disk` and `kept` (how much of it builds take and keep); then what builds are made from: `stack`
+//! (the root filesystems), `toolchains` (the languages), `base_images` (where the stack comes from),
+//! `workshop` (all that builds need), `web` (the only door to downloads).
 
 mod base;
 pub mod base_images;
@@ -22,11 +22,13 @@ mod brought;
 mod builder;
 mod container;
 mod declared;
+mod disk;
 mod dockerfile;
 mod error;
 mod export;
 mod extended;
 mod folder;
+mod kept;
 mod pages;
 mod prebuilt;
 mod processes;
@@ -52,6 +54,7 @@ pub use builder::Builder;
 pub use dockerfile::DockerfileError;
 pub use error::BuildError;
 pub use export::{Excess, ExportError};
+pub use kept::{Kept, KeptByApp, KeptLimits, Surplus, TOOLCHAIN_UNUSED};
 pub use prebuilt::PrebuiltError;
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};

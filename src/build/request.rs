@@ -81,6 +81,10 @@ pub struct BuildLimits {
     pub cpu_millis: u32,
     /// Processes and threads.
     pub pids: u32,
+    /// The app's folders and what is added to shared caches, together.
+    pub disk: ByteSize,
+    /// What stays free on the disk, or a twentieth of it if that is less.
+    pub reserve: ByteSize,
     /// The longest it may take.
     pub timeout: Duration,
 }
@@ -92,6 +96,8 @@ impl Default for BuildLimits {
             most_memory: ByteSize::mib(16 << 10),
             cpu_millis: 2000,
             pids: 1024,
+            disk: ByteSize::mib(10 << 10),
+            reserve: ByteSize::mib(1024),
             timeout: Duration::from_mins(15),
         }
     }

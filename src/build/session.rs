@@ -12,6 +12,7 @@ use tokio::{net::UnixListener, sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    disk::DiskBound,
     error::BuildError,
     folder::{Folder, own},
     progress::{Progress, Stage},
@@ -46,6 +47,7 @@ pub(super) async fn run<E: BuildEngine>(
     engine: &E,
     resting: &Arc<Resting>,
     session: &Session<'_>,
+    disk: &DiskBound,
 ) -> Result<Outcome, BuildError> {
     let (id, mut line) = match resting.take(engine, session.spec).await {
         Some(Worker { id, wire }) => (id, Line::Open(wire)),
@@ -58,6 +60,7 @@ pub(super) async fn run<E: BuildEngine>(
     let outcome = tokio::select! {
         biased;
         () = session.cancel.cancelled() => Err(BuildError::Cancelled),
+        why = disk.passed() => Err(why),
         outcome = timeout(session.deadline, attend(engine, session, &mut line, &id)) => {
             outcome.unwrap_or(Err(BuildError::Late { after: session.deadline }))
         }

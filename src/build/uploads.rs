@@ -5,7 +5,7 @@
 //! last one of an app, which the next upload may refer to.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
@@ -44,6 +44,11 @@ impl BuildFolders {
         &self.apps
     }
 
+    /// The folder of the caches that builds of all apps share.
+    pub fn shared(&self) -> &Path {
+        &self.cache
+    }
+
     /// The folder of base images with packages.
     pub fn variants(&self) -> &Path {
         &self.variants
@@ -63,17 +68,30 @@ impl BuildFolders {
     }
 
     /// Removes the trees of an app that are not among `wanted`. A tree that came in the last
-    /// minutes stays: its build may be about to be recorded.
-    pub fn sweep(&self, app: &AppName, wanted: &BTreeSet<SourceDigest>, now: SystemTime) {
+    /// minutes stays, as its build may be about to be recorded, unless it came before a build of it
+    /// that is over: those are `built`, with their ends.
+    pub fn sweep(
+        &self,
+        app: &AppName,
+        wanted: &BTreeSet<SourceDigest>,
+        built: &BTreeMap<SourceDigest, SystemTime>,
+        now: SystemTime,
+    ) {
         let uploads = self.uploads(app);
         let wanted =
             wanted.iter().map(place).chain([INDEX.to_owned()]).chain(Index::tree(&uploads));
         let wanted: BTreeSet<OsString> = wanted.map(OsString::from).collect();
+        let built: BTreeMap<OsString, SystemTime> =
+            built.iter().map(|(digest, end)| (place(digest).into(), *end)).collect();
         let Ok(entries) = fs::read_dir(uploads) else { return };
         for entry in entries.flatten() {
-            let age = entry.metadata().and_then(|metadata| metadata.modified()).ok();
-            let age = age.and_then(|modified| now.duration_since(modified).ok());
-            if age.is_some_and(|age| age > FRESH) && !wanted.contains(&entry.file_name()) {
+            let name = entry.file_name();
+            let Ok(came) = entry.metadata().and_then(|metadata| metadata.modified()) else {
+                continue;
+            };
+            let old = now.duration_since(came).is_ok_and(|age| age > FRESH);
+            let over = built.get(&name).is_some_and(|end| came < *end);
+            if (old || over) && !wanted.contains(&name) {
                 discard(&entry.path());
             }
         }
@@ -109,9 +127,11 @@ impl Incoming {
     }
 
     fn settle(mut self, place: &Path) -> io::Result<()> {
-        if place.exists() {
-            // Equal contents: the one that waits already will do. Its age begins anew.
-            return fs::File::open(place)?.set_modified(now(&self.path)?);
+        // Equal contents: the one that waits already will do. Its age begins anew.
+        match fs::File::open(place) {
+            Ok(there) => return there.set_modified(now(&self.path)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         // The folder's own time was set while it was filled; from here its age counts.
         fs::rename(&self.path, place)?;

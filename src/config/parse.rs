@@ -27,7 +27,7 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 23] = [
+const SETTINGS: [&str; 29] = [
     "domain",
     "http",
     "https",
@@ -45,7 +45,13 @@ const SETTINGS: [&str; 23] = [
     "subnets",
     "node",
     "base_image",
+    "releases_kept",
     "build_memory",
+    "build_disk",
+    "disk_reserve",
+    "cache_per_app",
+    "cache",
+    "toolchain_cache",
     "build_idle",
     "builds_at_once",
     "edge_threads",
@@ -89,6 +95,10 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         subnets: reader.one("subnets", "10.210.0.0/16", subnets),
         node: reader.one("node", &given.host_name, node),
         base_image: reader.one("base_image", "debian:trixie-slim", image),
+        releases_kept: reader.one("releases_kept", "10", |text| match text.parse() {
+            Ok(count @ 1..=1000) => Ok(count),
+            Ok(_) | Err(_) => Err(format!("`{text}` is not a number of releases from 1 to 1000")),
+        }),
         builds: builds::read(&mut reader),
         edge_threads: reader.one("edge_threads", "0", |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of threads"))

@@ -46,6 +46,8 @@ pub struct Config {
     pub node: String,
     /// The plain Debian 13 image that the base images are made of where a registry answers.
     pub base_image: String,
+    /// Releases of an app that are kept, with their images.
+    pub releases_kept: usize,
     /// What builds may use.
     pub builds: BuildSettings,
     /// Threads of the edge; 0 means one a core.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
 use crate::{
     build::{
@@ -32,6 +32,12 @@ pub struct Sweep<E> {
     pub engine: E,
     /// Where sources wait.
     pub folders: BuildFolders,
+    /// Releases of an app that can be gone back to.
+    pub releases: usize,
+    /// Moves with every commit.
+    pub commits: watch::Receiver<u64>,
+    /// The builds that had ended when it last looked.
+    pub ended: BTreeMap<AppName, u64>,
 }
 
 /// Why it did not clean up.
@@ -52,12 +58,26 @@ impl<E: Engine + BuildEngine> Task for Sweep<E> {
     const NAME: &'static str = "sweep";
     type Error = SweepError;
 
+    /// Once an hour, and when a build has ended, as it then leaves an image too many.
     async fn wait(&mut self) {
-        sleep(PERIOD).await;
+        let hour = sleep(PERIOD);
+        tokio::pin!(hour);
+        loop {
+            tokio::select! {
+                () = &mut hour => return,
+                Ok(()) = self.commits.changed() => {}
+            }
+            if self.ended().is_ok_and(|ended| ended != self.ended) {
+                // Often a rollout follows, after which more is not needed any longer.
+                return sleep(SETTLED).await;
+            }
+        }
     }
 
     async fn pass(&mut self) -> Result<(), SweepError> {
-        self.store.transact(forget_old).await?;
+        self.ended = self.ended()?;
+        let releases = self.releases;
+        self.store.transact(move |tx| forget_old(tx, releases)).await?;
         self.sweep_uploads()?;
         self.sweep_images().await?;
         let store = self.store.clone();
@@ -71,13 +91,29 @@ impl<E: Engine + BuildEngine> Task for Sweep<E> {
 }
 
 impl<E: Engine + BuildEngine> Sweep<E> {
+    /// The last build that has ended, of each app.
+    fn ended(&self) -> Result<BTreeMap<AppName, u64>, StoreError> {
+        let builds = self.store.snapshot().scan::<Build>(&())?;
+        let ended = builds.into_iter().filter(|build| build.status.is_final());
+        Ok(ended.map(|build| (build.app, build.number.0.into())).collect())
+    }
+
     fn sweep_uploads(&self) -> Result<(), StoreError> {
         let snapshot = self.store.snapshot();
         for app in snapshot.scan::<App>(&())? {
             let builds = snapshot.scan::<Build>(app.name.as_str())?;
-            let waiting = builds.into_iter().filter(|build| !build.status.is_final());
-            let wanted: BTreeSet<SourceDigest> = waiting.map(|build| build.source).collect();
-            self.folders.sweep(&app.name, &wanted, clock::system());
+            let (mut wanted, mut built) = (BTreeSet::<SourceDigest>::new(), BTreeMap::new());
+            // The last one may be asked for again, or be what the next upload is compared with.
+            wanted.extend(builds.last().map(|build| build.source.clone()));
+            for build in builds {
+                match build.finished_at {
+                    Some(end) if build.status.is_final() => {
+                        built.insert(build.source, end.to_system());
+                    }
+                    Some(_) | None => drop(wanted.insert(build.source)),
+                }
+            }
+            self.folders.sweep(&app.name, &wanted, &built, clock::system());
         }
         Ok(())
     }
@@ -118,12 +154,12 @@ impl<E: Engine + BuildEngine> Sweep<E> {
 }
 
 /// Drops the records of releases, builds and rollouts beyond those that are kept.
-fn forget_old(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+fn forget_old(tx: &mut Transaction<'_>, kept: usize) -> Result<(), StoreError> {
     for app in tx.scan::<App>(&())? {
         let key = app.name.as_str().to_owned();
         let served = served(tx, &app)?;
         let releases = tx.latest::<Release>(app.name.as_str(), usize::MAX)?;
-        for release in releases.iter().skip(KEPT_RELEASES) {
+        for release in releases.iter().skip(kept) {
             if !served.contains(&release.version) {
                 tx.delete::<Release>(&(key.clone(), release.version.0.into()))?;
             }
@@ -162,10 +198,10 @@ fn served(tx: &Transaction<'_>, app: &App) -> Result<BTreeSet<ReleaseVersion>, S
     Ok(needed)
 }
 
-/// Releases of an app that can be gone back to.
-const KEPT_RELEASES: usize = 10;
-
 /// Builds and rollouts of an app that stay on record.
 const KEPT_RECORDS: usize = 100;
+
+/// From a build's end to the look at what it left over.
+const SETTLED: Duration = Duration::from_secs(5);
 
 const PERIOD: Duration = Duration::from_hours(1);

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     build::{
-        BuildFolders, BuildLimits,
+        BuildFolders, BuildLimits, Kept, KeptLimits,
         base_images::BaseImages,
         toolchains::{OpenError, Sources, Toolchains},
         workshop::Workshop,
@@ -25,7 +25,7 @@ use crate::{
             health::Prober,
             reconcile::{Apps, Memory, Ticks},
         },
-        builds::Builds,
+        builds::{Builds, Unrecorded},
         routes::Ground,
         sweep::Sweep,
         task,
@@ -47,6 +47,7 @@ pub(super) struct Plane {
     workshop: Workshop,
     folders: BuildFolders,
     builds: BuildSettings,
+    releases_kept: usize,
     ground: Ground,
     certificates: watch::Receiver<Arc<Certificates>>,
     store: Store,
@@ -126,6 +127,7 @@ impl Plane {
             },
             folders: BuildFolders::new(folders.root()),
             builds: config.builds,
+            releases_kept: config.releases_kept,
             ground: edge.ground,
             certificates: edge.certificates,
             store: store.clone(),
@@ -141,12 +143,13 @@ impl Plane {
         let Some(docker) = self.connect(&status, &stop).await else { return };
         let collector = Arc::new(Collector::new(docker.clone(), self.logs.clone()));
         let (stack, stack_seen) = watch::channel("waiting for Docker".to_owned());
+        let (kept, kept_seen) = watch::channel(None);
         let mut parts = JoinSet::new();
         parts.spawn(task::run(self.sweep(&docker), stop.clone()));
-        parts.spawn(task::run(self.builds(&docker, stack, &stop), stop.clone()));
+        parts.spawn(task::run(self.builds(&docker, stack, kept, &stop), stop.clone()));
         parts.spawn(self.private(&docker).run(stop.clone()));
         parts.spawn(task::run(self.apps(docker, collector.clone()), stop.clone()));
-        parts.spawn(pass_on(stack_seen, status, stop));
+        parts.spawn(pass_on(stack_seen, kept_seen, status, stop));
         while parts.join_next().await.is_some() {}
         collector.stop().await;
     }
@@ -213,6 +216,7 @@ impl Plane {
         &self,
         docker: &Docker,
         status: watch::Sender<String>,
+        kept: watch::Sender<Option<Kept>>,
         stop: &CancellationToken,
     ) -> Builds<Docker> {
         Builds {
@@ -223,7 +227,21 @@ impl Plane {
             status,
             logs: self.logs.clone(),
             folders: self.folders.clone(),
-            limits: BuildLimits { memory: self.builds.memory, ..BuildLimits::default() },
+            limits: BuildLimits {
+                memory: self.builds.memory,
+                disk: self.builds.disk,
+                reserve: self.builds.reserve,
+                ..BuildLimits::default()
+            },
+            keep: KeptLimits {
+                app: self.builds.keep_app,
+                total: self.builds.keep,
+                toolchains: self.builds.keep_toolchains,
+                reserve: self.builds.reserve,
+            },
+            kept,
+            unrecorded: Unrecorded::default(),
+            tidied: None,
             at_once: self.builds.at_once,
             commits: self.store.changes(),
             stop: stop.clone(),
@@ -240,7 +258,14 @@ impl Plane {
     }
 
     fn sweep(&self, docker: &Docker) -> Sweep<Docker> {
-        Sweep { store: self.store.clone(), engine: docker.clone(), folders: self.folders.clone() }
+        Sweep {
+            store: self.store.clone(),
+            engine: docker.clone(),
+            folders: self.folders.clone(),
+            commits: self.store.changes(),
+            releases: self.releases_kept,
+            ended: std::collections::BTreeMap::new(),
+        }
     }
 }
 
@@ -254,16 +279,25 @@ fn running() -> io::Result<PathBuf> {
 /// Shows how far the base images are where the API shows the engine.
 async fn pass_on(
     mut stack: watch::Receiver<String>,
+    mut kept: watch::Receiver<Option<Kept>>,
     status: watch::Sender<EngineStatus>,
     stop: CancellationToken,
 ) {
     loop {
         let text = stack.borrow_and_update().clone();
-        status.send_modify(|status| status.stack = text);
+        let kept_now = kept.borrow_and_update().as_ref().map(|kept| {
+            let apps = kept.apps.iter().map(|kept| kept.size).sum();
+            (apps, kept.shared, kept.toolchains)
+        });
+        status.send_modify(|status| {
+            status.stack = text;
+            status.kept = kept_now;
+        });
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             changed = stack.changed() => if changed.is_err() { return },
+            changed = kept.changed() => if changed.is_err() { return },
         }
     }
 }

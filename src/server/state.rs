@@ -86,6 +86,9 @@ pub struct EngineStatus {
     pub version: Option<String>,
     /// How far the base images are: `ready`, or what is being done or went wrong.
     pub stack: String,
+    /// What builds keep on the disk, once that was looked at, in bytes: of apps, of what they share,
+    /// of toolchains.
+    pub kept: Option<(u64, u64, u64)>,
 }
 
 impl Reach {

@@ -19,6 +19,7 @@ mod forgetful;
 mod http;
 #[path = "../e2e/kept.rs"]
 mod kept;
+mod reproducible;
 mod warm;
 mod world;
 
@@ -113,7 +114,9 @@ async fn a_build_that_fails_takes_nothing_from_the_next() {
     let mut world = World::new().await;
     let app =
         ("app.js", "require('http').createServer((q, s) => s.end('up')).listen(process.env.PORT)");
-    let good = world.app("good", &[app, ("package.json", &package("true"))]);
+    // Of the container nothing can be written to that nobody looks at.
+    let closed = package("if touch /home/app/x; then exit 9; fi; touch /var/tmp/x /tmp/x");
+    let good = world.app("good", &[app, ("package.json", &closed)]);
     let first = world.build("shop", &good).await.artifact();
 
     let cases = [
@@ -129,6 +132,22 @@ async fn a_build_that_fails_takes_nothing_from_the_next() {
             "[build]\ntimeout = \"3s\"\n",
             "the build did not end within 3 s\nhint: allow more in paas.toml: [build] timeout",
         ),
+        (
+            package("head -c 300M /dev/zero > product; sleep 600"),
+            "[build]\ndisk = \"64m\"\n",
+            "the build took more than its 64 MiB of the server's disk\nhint: allow more in \
+             paas.toml: [build] disk = \"128m\"",
+        ),
+        (
+            package("head -c 300M /dev/zero > /cache/app/.wh.hidden; sleep 600"),
+            "[build]\ndisk = \"64m\"\n",
+            "the build took more than its 64 MiB",
+        ),
+        (
+            package("for n in $(seq 300); do sleep 600 & done; wait"),
+            "[build]\npids = 64\n",
+            "the build ran out of processes and threads (limit 64)",
+        ),
         (package("true"), "[build]\nmemroy = \"1g\"\n", "did you mean `memory`?"),
         (package("true"), "[process.clock]\nscale = 1\n", "the process `clock`"),
     ];
@@ -138,6 +157,8 @@ async fn a_build_that_fails_takes_nothing_from_the_next() {
         let told = world.build("shop", &bad).await;
         let failure = told.failure();
         assert!(failure.contains(expected), "{failure}\ndoes not say: {expected}");
+        let usage = world.builder.usage(&"shop".parse().unwrap()).await.unwrap();
+        assert!(usage < SMALL, "{expected}: {usage} stay");
         // One in which a build went well may wait, whatever was wrong with the image.
         world.builder.dismiss(|_| false).await;
         assert!(world.docker.builders().await.unwrap().is_empty(), "{expected}");

@@ -45,12 +45,15 @@ impl Disk {
     /// Fills it but for so many bytes.
     fn fill(&self, leave: u64) -> PathBuf {
         let path = self.folder().join("ballast");
-        let room = rustix::fs::statvfs(self.folder()).unwrap();
-        let free = room.f_bavail * room.f_frsize;
         let file = File::create(&path).unwrap();
         let flags = rustix::fs::FallocateFlags::empty();
-        rustix::fs::fallocate(&file, flags, 0, free.saturating_sub(leave)).unwrap();
+        rustix::fs::fallocate(&file, flags, 0, self.free().saturating_sub(leave)).unwrap();
         path
+    }
+
+    fn free(&self) -> u64 {
+        let room = rustix::fs::statvfs(self.folder()).unwrap();
+        room.f_bavail * room.f_frsize
     }
 }
 
@@ -86,6 +89,23 @@ fn a_full_disk_is_said_costs_nothing_and_is_forgotten() {
     says(&told, &["error:", "no space left on the server's disk", "hint:", "df -h"]);
     until("nothing of it is left", || (listing(&data.join("apps")) == before.1).then_some(()));
     assert_eq!(server.containers(), before.0);
+    assert_eq!(server.page("app", "/"), "well\n");
+
+    // A build that writes until there is no room left for others.
+    fs::remove_file(&ballast).unwrap();
+    let free = disk.free();
+    let greedy = sources::server("greedy");
+    let package = r#"{"name":"app","version":"1.0.0","private":true,"scripts":{"start":"exec node app.js","build":"cat /dev/zero > zeros"}}"#;
+    sources::write(greedy.path(), "package.json", package);
+    let told = server.deploy("app", greedy.path()).ended(1);
+    says(&told, &["no space left on the server's disk to build", "hint:", "v1 serves on"]);
+    assert!(disk.free() + (32 << 20) > free, "what it wrote is gone again");
+    assert_eq!(server.containers(), before.0);
+
+    // Too little room to begin with.
+    let ballast = disk.fill(16 << 20);
+    let told = server.deploy("app", sources::server("small").path()).ended(1);
+    says(&told, &["are free on the server's disk", "hint:", "paas status", "v1 serves on"]);
     assert_eq!(server.page("app", "/"), "well\n");
 
     // No room for a single byte: reads go on, writes are refused in words.

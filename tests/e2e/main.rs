@@ -41,6 +41,7 @@ mod measured;
 mod names;
 mod queue;
 mod staple;
+mod tidy;
 
 mod daemon;
 mod full_disk;

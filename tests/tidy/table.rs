@@ -92,7 +92,7 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("buildpacks/Cargo.toml", &[]),
     ("cli/Cargo.toml", &["api"]),
     ("cli/api/Cargo.toml", &[]),
-    ("fuzz/Cargo.toml", &["proxy"]),
+    ("fuzz/Cargo.toml", &["buildpacks", "proxy"]),
 ];
 
 /// All our library crates, as they are named in code and manifests.

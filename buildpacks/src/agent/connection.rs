@@ -10,6 +10,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use super::pids::Pids;
 use super::refresh::refresh;
 use super::{Code, Failed, Frame, Job, MAX_FRAME, Outcome, Phase, Stream};
 use crate::environment::Environment;
@@ -64,6 +65,7 @@ fn perform(
     base: &Environment,
     wire: &mut Wire,
 ) -> Result<Outcome, AgentError> {
+    let refused = Pids::read();
     let result = write_platform(&roots.platform, &job.env)
         .map_err(|error| {
             let reason = format!("cannot write the environment of the build: {error}");
@@ -74,7 +76,7 @@ fn perform(
     if let Some(error) = wire.broken.take() {
         return Err(AgentError::Connection(error));
     }
-    Ok(result.unwrap_or_else(Outcome::Failed))
+    Ok(result.unwrap_or_else(|failed| Outcome::Failed(Pids::read().blame(refused, failed))))
 }
 
 /// Writes one file for each variable, byte for byte.

@@ -8,6 +8,7 @@
 mod connection;
 mod job;
 mod outcome;
+mod pids;
 mod refresh;
 
 pub(crate) use connection::serve;

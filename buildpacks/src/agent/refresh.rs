@@ -32,7 +32,7 @@ fn empty(folder: &Path) -> io::Result<()> {
 }
 
 /// Everything in a container that is neither its image nor a mount of the daemon's.
-const SCRATCH: [&str; 3] = ["/tmp", "/dev/shm", "/dev/mqueue"];
+const SCRATCH: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue"];
 
 #[cfg(test)]
 mod tests {

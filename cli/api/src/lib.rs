@@ -16,6 +16,7 @@
 //! | `POST /v1/apps/{app}/sources` | the same, where a file of the last upload may be an entry of the type `R` with its sha256 as content → [`Change`], or a conflict |
 //! | `GET /v1/apps/{app}/builds` | → list of [`Build`] |
 //! | `GET /v1/apps/{app}/builds/{number}/log` | → text |
+//! | `POST /v1/apps/{app}/builds/{number}/cancel` | → [`Change`] |
 //! | `GET /v1/apps/{app}/follow?build={n}` or `?rollout={n}` | → stream of [`Frame`] |
 //! | `GET /v1/apps/{app}/instances` | → list of [`Instance`] |
 //! | `GET /v1/apps/{app}/releases` | → list of [`Release`], newest first |
@@ -66,7 +67,7 @@ pub use fault::{Fault, FaultCode};
 pub use follow::{Frame, InstanceProgress};
 pub use logs::{LogLine, LogQuery};
 pub use releases::{Config, ConfigPatch, Release, Rollback};
-pub use server::Server;
+pub use server::{Kept, Server};
 
 /// The media type of streams: one JSON value a line.
 pub const NDJSON: &str = "application/x-ndjson";

@@ -32,8 +32,23 @@ pub struct Server {
     pub engine_version: Option<String>,
     /// How far the base images are: `ready`, or what is being done.
     pub stack: String,
+    /// What builds keep on the disk for later ones, once that was looked at.
+    #[serde(default)]
+    pub kept: Option<Kept>,
     /// Bytes free where the data is.
     pub disk_free: u64,
     /// Resident memory of the daemon, in bytes.
     pub memory: u64,
+}
+
+/// What builds keep on the disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Kept {
+    /// The folders of apps.
+    pub apps: u64,
+    /// The caches that all apps share.
+    pub shared: u64,
+    /// The toolchains.
+    pub toolchains: u64,
 }

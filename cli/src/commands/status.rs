@@ -54,6 +54,15 @@ fn summary(server: &Server) -> Table {
     };
     table.row(["Engine".to_owned(), engine]);
     table.row(["Base images".to_owned(), server.stack.clone()]);
+    if let Some(kept) = &server.kept {
+        let of = |bytes, what: &str| format!("{} {what}", ui::bytes(bytes));
+        let parts = [
+            of(kept.apps, "of apps"),
+            of(kept.shared, "that they share"),
+            of(kept.toolchains, "of toolchains"),
+        ];
+        table.row(["Builds keep".to_owned(), parts.join(", ")]);
+    }
     table.row(["Disk".to_owned(), format!("{} free", ui::bytes(server.disk_free))]);
     table.row(["Memory".to_owned(), format!("{} used by the server", ui::bytes(server.memory))]);
     table

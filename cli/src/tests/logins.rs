@@ -18,6 +18,7 @@ fn about() -> api::Server {
         engine_fault: None,
         engine_version: Some("20.10".to_owned()),
         stack: "ready".to_owned(),
+        kept: None,
         disk_free: 5 << 30,
         memory: 30 << 20,
     }

@@ -29,5 +29,7 @@ mod translator;
 mod fields;
 
 pub(crate) use connection::serve;
+#[cfg(feature = "fuzzing")]
+pub(crate) use guard::Guard;
 pub(crate) use pool::Pool;
 pub(crate) use translator::Translator;

@@ -14,12 +14,13 @@ use super::sources::Sources;
 use super::unpack::{UnpackError, unpack};
 use super::wire::{ProvideError, Provided, Request, Toolchain};
 use crate::build::web::{Web, WebError};
+use crate::model::ByteSize;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The toolchains of one host. Cheap to clone; all clones share one shelf.
 #[derive(Debug, Clone)]
@@ -97,8 +98,27 @@ impl Toolchains {
         found
     }
 
+    /// Removes what was last asked for before `since`, or is more than `most` together. No build
+    /// may run. It blocks.
+    pub fn evict(&self, since: Option<SystemTime>, most: ByteSize) {
+        self.inner.shelf.evict(since, most.0);
+    }
+
+    /// What all of them take on the disk, in bytes. It blocks.
+    pub fn size(&self) -> u64 {
+        self.inner.shelf.size()
+    }
+
     /// A folder with a version that meets the request, fetched now if it is not there yet.
     pub async fn provide(&self, request: &Request) -> Result<Provided, ProvideError> {
+        let provided = self.find_or_fetch(request).await;
+        if let Ok(provided) = &provided {
+            self.inner.shelf.used(request.toolchain, &provided.version);
+        }
+        provided
+    }
+
+    async fn find_or_fetch(&self, request: &Request) -> Result<Provided, ProvideError> {
         let toolchain = request.toolchain;
         let wanted = Wanted::parse(toolchain, &request.range, request.scheme)
             .map_err(|because| not_understood(request, because))?;

@@ -7,11 +7,13 @@
 
 use super::number::Number;
 use super::wire::Toolchain;
+use crate::{build::disk::usage, clock};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 /// The shelf of one host.
 #[derive(Debug)]
@@ -66,6 +68,61 @@ impl Shelf {
         rustix::fs::syncfs(File::open(path)?)?;
         File::create(mark(&self.dir, &name))?.sync_all()?;
         File::open(&self.dir)?.sync_all()
+    }
+
+    /// Notes that a version is handed out now.
+    pub(crate) fn used(&self, toolchain: Toolchain, version: &str) {
+        let mark = File::options().write(true).open(mark(&self.dir, &folder(toolchain, version)));
+        // One that is not settled yet has just come.
+        if let Err(error) = mark.and_then(|mark| mark.set_modified(clock::system()))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::debug!(%toolchain, version, %error, "its use is not noted");
+        }
+    }
+
+    /// Removes what was handed out last before `since`, and of the rest what was so longest ago,
+    /// until they take `most` bytes together. No build may use any of them.
+    pub(crate) fn evict(&self, since: Option<SystemTime>, most: u64) {
+        let mut settled = self.settled();
+        settled.sort_by_key(|(used, _)| *used);
+        let mut total: u64 = settled.iter().map(|(_, name)| usage(&self.dir.join(name))).sum();
+        for (used, name) in settled {
+            if total <= most && since.is_none_or(|since| used >= since) {
+                continue;
+            }
+            let size = usage(&self.dir.join(&name));
+            match self.remove(&name) {
+                Ok(()) => tracing::info!(toolchain = name, size, "a toolchain is given back"),
+                Err(error) => tracing::warn!(toolchain = name, %error, "a toolchain stays"),
+            }
+            total = total.saturating_sub(size);
+        }
+    }
+
+    /// What all of it takes, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        usage(&self.dir)
+    }
+
+    /// The names of what is whole on the disk, and when each was handed out last.
+    fn settled(&self) -> Vec<(SystemTime, String)> {
+        let marks = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        marks
+            .filter_map(|mark| {
+                let name = mark.file_name().into_string().ok()?;
+                let name = name.strip_prefix(SETTLED)?.to_owned();
+                Some((mark.metadata().ok()?.modified().ok()?, name))
+            })
+            .collect()
+    }
+
+    /// Without its mark first: a folder that is half gone is removed at the next start.
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(mark(&self.dir, name))?;
+        let doomed = self.dir.join(format!("{UNFINISHED}evicted-{name}"));
+        fs::rename(self.dir.join(name), &doomed)?;
+        fs::remove_dir_all(doomed)
     }
 
     /// An empty, hidden folder to fill.
@@ -134,8 +191,10 @@ fn folder(toolchain: Toolchain, version: &str) -> String {
 }
 
 fn mark(dir: &Path, name: &str) -> PathBuf {
-    dir.join(format!(".settled-{name}"))
+    dir.join(format!("{SETTLED}{name}"))
 }
+
+const SETTLED: &str = ".settled-";
 
 const UNFINISHED: &str = ".unfinished-";
 
@@ -155,6 +214,43 @@ mod tests {
         assert_eq!(shelf.versions(Toolchain::Go), ["1.22.1"]);
         drop(shelf.begin(Toolchain::Go, "1.22.2").unwrap());
         assert_eq!(shelf.len(), 1);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_goes_and_the_least_recent_before_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(dir.path()).unwrap();
+        for version in ["20.1.0", "20.2.0", "20.3.0"] {
+            let begun = shelf.begin(Toolchain::Node, version).unwrap();
+            fs::write(begun.path().join("node"), vec![7; 1 << 20]).unwrap();
+            shelf.settle(&begun.finish().unwrap()).unwrap();
+        }
+        // One that is just being fetched is not looked at.
+        let fresh = shelf.begin(Toolchain::Go, "1.22.1").unwrap().finish().unwrap();
+        let past = SystemTime::UNIX_EPOCH;
+        let date = |version: &str, at| {
+            let mark = mark(dir.path(), &folder(Toolchain::Node, version));
+            File::options().write(true).open(mark).unwrap().set_modified(at).unwrap();
+        };
+        let day = std::time::Duration::from_hours(24);
+        date("20.1.0", past + day);
+        date("20.2.0", past + day * 3);
+        date("20.3.0", past + day * 2);
+        shelf.evict(Some(past + day), u64::MAX);
+        assert_eq!(shelf.versions(Toolchain::Node).len(), 3);
+        shelf.evict(Some(past + day * 2), u64::MAX);
+        let left = || {
+            let mut left = shelf.versions(Toolchain::Node);
+            left.sort();
+            left
+        };
+        assert_eq!(left(), ["20.2.0", "20.3.0"]);
+        shelf.used(Toolchain::Node, "20.3.0");
+        shelf.evict(Some(past), (1 << 20) + (64 << 10));
+        assert_eq!(left(), ["20.3.0"]);
+        shelf.evict(None, 0);
+        assert_eq!((left().len(), fresh.is_dir()), (0, true));
+        assert!(shelf.size() < 64 << 10);
     }
 
     #[test]

@@ -41,19 +41,47 @@ impl Workspace {
     pub(crate) fn open(apps: &Path, app: &AppName) -> io::Result<Self> {
         let home = apps.join(app.as_str());
         fs::create_dir_all(&home)?;
-        let workspace = Self {
-            source: home.join("workspace"),
-            layers: home.join("layers"),
-            cache: home.join("cache"),
-            buildpacks: home.join("buildpacks"),
-            run: home.join("run"),
-            previous: home.join(previous::FILE),
-        };
+        let [source, layers, cache, buildpacks] = Self::folders(&home);
+        let run = home.join("run");
+        let workspace =
+            Self { source, layers, cache, buildpacks, run, previous: Self::record(&home) };
         let Self { source, layers, cache, buildpacks, run, .. } = &workspace;
         for folder in [source, layers, cache, buildpacks, run] {
             make(folder)?;
         }
         Ok(workspace)
+    }
+
+    /// Those with something in them, in an app's home.
+    pub(crate) fn folders(home: &Path) -> [PathBuf; 4] {
+        ["workspace", "layers", "cache", "buildpacks"].map(|name| home.join(name))
+    }
+
+    /// Where the last successful build is noted.
+    pub(crate) fn record(home: &Path) -> PathBuf {
+        home.join(previous::FILE)
+    }
+
+    /// The folders that a build makes larger.
+    pub(crate) fn grows(&self) -> [&Path; 3] {
+        [&self.source, &self.layers, &self.cache]
+    }
+
+    /// Forgets the last build and empties what builds fill. No build of the app may run.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        // First of all, so that nobody believes in layers that are half gone; and without a byte,
+        // because the disk may be full.
+        match fs::remove_file(&self.previous) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        for folder in self.grows() {
+            let folder = Folder::open(folder)?;
+            for name in folder.names()? {
+                folder.remove(&name)?;
+            }
+        }
+        Ok(())
     }
 
     /// What the last successful build left; nothing if that cannot be read, which costs the next

@@ -6,6 +6,8 @@
 //! transaction, so that there is never one without the other.
 
 mod records;
+mod tidy;
+mod unrecorded;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,10 +22,12 @@ use tokio::{
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
+pub use unrecorded::{Outcome, Unrecorded};
 
 use crate::{
     build::{
-        BuildFolders, BuildLimits, BuildRequest, Builder, Progress, Stopwatch,
+        BuildError, BuildFolders, BuildLimits, BuildRequest, Builder, Kept, KeptLimits, Progress,
+        Stopwatch,
         workshop::{Workshop, WorkshopError},
     },
     clock,
@@ -31,7 +35,7 @@ use crate::{
     engine::BuildEngine,
     faults,
     logs::{BuildLog, LogError, Logs},
-    model::{App, AppName, Artifact, Build, BuildStatus},
+    model::{App, AppName, Build, BuildStatus, ByteSize},
     store::{Store, StoreError, View},
     telemetry::chain,
 };
@@ -55,6 +59,14 @@ pub struct Builds<E: BuildEngine> {
     pub folders: BuildFolders,
     /// What a build may use, where `paas.toml` does not say otherwise.
     pub limits: BuildLimits,
+    /// What builds may keep for later ones.
+    pub keep: KeptLimits,
+    /// What they keep, once that was looked at.
+    pub kept: watch::Sender<Option<Kept>>,
+    /// Builds that have ended and could not be recorded, for instance on a full disk.
+    pub unrecorded: Unrecorded,
+    /// When that was; at first never.
+    pub tidied: Option<Instant>,
     /// Builds at the same time.
     pub at_once: usize,
     /// Moves with every commit.
@@ -82,9 +94,12 @@ impl<E: BuildEngine> Task for Builds<E> {
     type Error = BuildsError;
 
     async fn wait(&mut self) {
-        // An error means that the store is closed; then the daemon is about to stop this task.
-        if self.commits.changed().await.is_err() {
-            std::future::pending::<()>().await;
+        tokio::select! {
+            changed = self.commits.changed() => if changed.is_err() {
+                // The store is closed; the daemon is about to stop this task.
+                std::future::pending::<()>().await;
+            },
+            () = sleep(TIDY) => {}
         }
     }
 
@@ -93,7 +108,10 @@ impl<E: BuildEngine> Task for Builds<E> {
         if self.builder.is_none() {
             self.begin_work().await?;
         }
-        self.drain_queue().await
+        self.record_ended().await?;
+        let drained = self.drain_queue().await;
+        self.tidy_if_due().await;
+        drained
     }
 }
 
@@ -140,9 +158,9 @@ impl<E: BuildEngine> Builds<E> {
             while outcome.is_ok() && running.len() < self.at_once && !self.stop.is_cancelled() {
                 match self.next(&busy) {
                     Ok(Some(build)) => {
-                        let app = build.app.clone();
+                        let (app, others) = (build.app.clone(), busy.clone());
                         busy.insert(app.clone());
-                        running.push(async move { (app, self.run(build).await) });
+                        running.push(async move { (app, self.run(build, &others).await) });
                     }
                     Ok(None) => break,
                     Err(error) => outcome = Err(error.into()),
@@ -168,7 +186,7 @@ impl<E: BuildEngine> Builds<E> {
         Ok(queued.min_by(|a, b| a.turn().cmp(&b.turn())))
     }
 
-    async fn run(&self, build: Build) -> Result<(), BuildsError> {
+    async fn run(&self, build: Build, others: &BTreeSet<AppName>) -> Result<(), BuildsError> {
         let Some(builder) = self.builder.clone() else { return Ok(()) };
         let log = self.logs.start_build(&build.app, build.number)?;
         let (key, now) = ((build.app.clone(), build.number), clock::now());
@@ -183,7 +201,13 @@ impl<E: BuildEngine> Builds<E> {
             })
             .await?;
         faults::point("builds.started");
-        let result = self.build(&builder, &build, &log).await;
+        let result = if self.has_room(others).await {
+            self.build(&builder, &build, &log).await
+        } else {
+            let (free, reserve) = (ByteSize(self.folders.free()), self.keep.reserve);
+            let error = BuildError::DiskLow { free, reserve };
+            Err((chain(&error), error.hint()))
+        };
         if self.stop.is_cancelled() && result.is_err() {
             // The next daemon begins it again.
             return Ok(());
@@ -191,9 +215,24 @@ impl<E: BuildEngine> Builds<E> {
         self.account_for(&build, &result, &log)?;
         let (finished, now) = (build.clone(), clock::now());
         faults::point("builds.built");
-        self.store.transact(move |tx| finish(tx, &finished, result, now)).await?;
+        let recorded = result.clone();
+        let recorded = self.store.transact(move |tx| finish(tx, &finished, recorded, now)).await;
         faults::point("builds.recorded");
         log.finish();
+        self.tidy_app(&build.app).await;
+        if recorded.is_err() {
+            self.unrecorded.push(build, result);
+        }
+        Ok(recorded?)
+    }
+
+    /// Records what an earlier pass could not.
+    async fn record_ended(&self) -> Result<(), StoreError> {
+        while let Some((build, outcome)) = self.unrecorded.first() {
+            let now = clock::now();
+            self.store.transact(move |tx| finish(tx, &build, outcome, now)).await?;
+            self.unrecorded.forget_first();
+        }
         Ok(())
     }
 
@@ -201,7 +240,7 @@ impl<E: BuildEngine> Builds<E> {
     fn account_for(
         &self,
         build: &Build,
-        result: &Result<Artifact, (String, Option<String>)>,
+        result: &Outcome,
         log: &BuildLog,
     ) -> Result<(), StoreError> {
         match result {
@@ -225,12 +264,7 @@ impl<E: BuildEngine> Builds<E> {
         Ok(())
     }
 
-    async fn build(
-        &self,
-        builder: &Builder<E>,
-        build: &Build,
-        log: &BuildLog,
-    ) -> Result<Artifact, (String, Option<String>)> {
+    async fn build(&self, builder: &Builder<E>, build: &Build, log: &BuildLog) -> Outcome {
         let cancel = self.stop.child_token();
         let (progress, mut news) = mpsc::channel(NEWS);
         let building = builder.build(BuildRequest {
@@ -290,6 +324,11 @@ impl<E: BuildEngine> Builds<E> {
         }
     }
 }
+
+/// Between two looks at all that builds keep.
+const TIDY: Duration = Duration::from_mins(10);
+/// The same while there is too little room; looking at every file takes a second.
+const TIDY_WHEN_LOW: Duration = Duration::from_mins(1);
 
 /// News of a build that wait to be written; when full, the build waits.
 const NEWS: usize = 256;

@@ -57,7 +57,11 @@ pub(super) fn builder(settings: &DockerSettings, spec: &BuilderSpec) -> Containe
         host_config: Some(HostConfig {
             network_mode: Some(label::build_network(installation)),
             mounts: Some(spec.mounts.iter().map(mount).collect()),
-            tmpfs: Some(HashMap::from([("/tmp".to_owned(), BUILD_TMP.to_owned())])),
+            // What a build writes is in the folders that are watched, or in its memory.
+            readonly_rootfs: Some(true),
+            tmpfs: Some(
+                ["/tmp", "/var/tmp"].map(|folder| (folder.to_owned(), BUILD_TMP.to_owned())).into(),
+            ),
             // The agent is the first process: it ends what a build leaves running, and reaps it.
             init: Some(false),
             ..confined(settings, &limits)

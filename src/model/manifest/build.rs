@@ -14,6 +14,10 @@ pub struct ManifestBuild {
     pub way: BuildWay,
     /// The most memory.
     pub memory: Option<ByteSize>,
+    /// The most of the disk.
+    pub disk: Option<ByteSize>,
+    /// The most processes and threads.
+    pub pids: Option<u32>,
     /// The longest time.
     pub timeout: Option<Duration>,
     /// The buildpacks, in order; with none they are found by what the folder holds.
@@ -45,6 +49,8 @@ pub(super) fn build(mut section: Section<'_>) -> Result<ManifestBuild, ManifestE
     let mut build = ManifestBuild {
         way: way(&mut section)?,
         memory: section.memory("memory")?,
+        disk: section.memory("disk")?,
+        pids: section.number("pids", 16, 65_536)?,
         timeout: section.duration("timeout")?,
         buildpacks: section.list("buildpacks")?,
         target: section.text("target")?,

@@ -81,7 +81,7 @@ fn mistakes_are_named_with_their_line() {
         (
             "[build]\nzzz = 1",
             "paas.toml line 2: unknown key `zzz` in [build] hint: known here: args, builder, \
-             buildpacks, dockerfile, env, image, memory, target, timeout",
+             buildpacks, disk, dockerfile, env, image, memory, pids, target, timeout",
         ),
         (
             "[build]\nimage = \"nginx\"\ndockerfile = \"Dockerfile\"",

@@ -44,6 +44,7 @@ pub(super) async fn document() -> Json<Document> {
         api::Frame,
         api::Instance,
         api::InstanceProgress,
+        api::Kept,
         api::LogLine,
         api::Pointing,
         api::Record,

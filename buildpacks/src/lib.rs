@@ -26,6 +26,6 @@ mod static_server;
 pub mod toolchain;
 
 pub use entry::run;
-pub use packs::detect_report;
+pub use packs::{detect_report, procfile};
 pub use roots::Roots;
 pub use spec::{Label, Slice, Target};

@@ -35,8 +35,8 @@ use crate::{
 /// Builds apps.
 #[derive(Debug, Clone)]
 pub struct Builder<E> {
-    engine: E,
-    settings: Arc<Settings>,
+    pub(super) engine: E,
+    pub(super) settings: Arc<Settings>,
     variants: Variants,
     shared: Arc<Shared>,
     resting: Arc<Resting>,
@@ -58,6 +58,9 @@ impl<E: BuildEngine> Builder<E> {
     }
 
     async fn make(&self, request: BuildRequest) -> Result<Artifact, BuildError> {
+        if let Some(artifact) = self.without_buildpacks(&request).await? {
+            return Ok(artifact);
+        }
         request.tell(Stage::Prepare).await;
         let (workspace, declared, chosen) = self.prepare(&request).await?;
         let Declared { manifest, procfile } = declared;
@@ -293,7 +296,7 @@ struct Task<'a> {
 }
 
 /// Runs what waits for the disk where it holds up nobody.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
 ) -> Result<T, BuildError> {
     spawn_blocking(work).await.unwrap_or(Err(BuildError::Panicked))

@@ -28,6 +28,15 @@ pub enum BuildError {
     /// `paas.toml` is wrong.
     #[error("{0}")]
     Manifest(ManifestError),
+    /// What the command line said does not fit.
+    #[error("{0}")]
+    Told(String),
+    /// The app's Dockerfile.
+    #[error(transparent)]
+    Dockerfile(#[from] super::dockerfile::DockerfileError),
+    /// The image that was to be the app.
+    #[error(transparent)]
+    Prebuilt(#[from] super::prebuilt::PrebuiltError),
     /// A buildpack that the app brings.
     #[error("{0}")]
     Brought(super::brought::BroughtError),
@@ -123,6 +132,8 @@ impl BuildError {
             Self::Cancelled => return None,
             Self::Failed(failed) => return failed.hint.clone(),
             Self::Manifest(error) => return error.hint.clone(),
+            Self::Dockerfile(error) => return Some(error.hint()),
+            Self::Prebuilt(error) => return Some(error.hint()),
             Self::Processes(error) => return Some(error.hint()),
             Self::Export(error) => return Some(error.hint().to_owned()),
             Self::Variant(error) => return Some(error.hint()),
@@ -134,6 +145,7 @@ impl BuildError {
                 let twice = after.as_secs().saturating_mul(2).div_ceil(60);
                 return Some(format!("allow more in paas.toml: [build] timeout = \"{twice}m\""));
             }
+            Self::Told(_) => "`paas deploy --help` lists what can be said",
             Self::ManifestFile(_) => "paas.toml must be a plain text file of at most 256 KiB",
             Self::Brought(_) => {
                 "a buildpack is a folder with buildpack.toml and bin/, a .cnb file, or the image of one"

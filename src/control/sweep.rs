@@ -17,7 +17,7 @@ use crate::{
     },
     clock,
     control::task::Task,
-    engine::{BuildEngine, Engine, EngineError},
+    engine::{BuildEngine, Engine, EngineError, ImageRole},
     model::{App, AppName, Build, ImageId, Release, ReleaseVersion, Rollout, SourceDigest},
     store::{Store, StoreError, Transaction, View, export::ExportError},
     telemetry::chain,
@@ -103,7 +103,7 @@ impl<E: Engine + BuildEngine> Sweep<E> {
         for image in images {
             // An app that is being built may have an image that is not on record yet.
             let spare = image.app.as_ref().is_some_and(|app| !building.contains(app));
-            if !spare || wanted.contains(&image.id) {
+            if !spare || image.role == ImageRole::Stage || wanted.contains(&image.id) {
                 continue;
             }
             match self.engine.remove_image(&image.id).await {

@@ -8,6 +8,7 @@
 pub mod docker;
 #[cfg(test)]
 pub(crate) mod fake;
+mod images;
 mod roots;
 
 use std::{collections::BTreeMap, future::Future, path::PathBuf, time::Duration};
@@ -20,6 +21,7 @@ use crate::model::{
     Slot, Timestamp,
 };
 
+pub use images::{ImageBuild, ImageEngine, ImageFacts, ImageNews, ImageOrigin};
 pub use roots::{Root, RootError};
 
 /// What control and builds need of a container engine.
@@ -191,7 +193,7 @@ pub struct Traces {
 }
 
 /// Running build containers; apart from [`Engine`] because only one machine builds.
-pub trait BuildEngine: Clone + Send + Sync + 'static {
+pub trait BuildEngine: ImageEngine {
     /// Makes and starts a build container.
     fn start_builder(
         &self,
@@ -284,6 +286,17 @@ pub struct OwnImage {
     pub tags: Vec<String>,
     /// The app it was built for; `None` for a base image.
     pub app: Option<AppName>,
+    /// What it is.
+    pub role: ImageRole,
+}
+
+/// What an image that this installation made is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageRole {
+    /// It can be run.
+    Whole,
+    /// It is a stage of a Dockerfile, kept for the next build.
+    Stage,
 }
 
 /// Why the engine did not do it.

@@ -15,14 +15,14 @@ use futures_util::TryStreamExt;
 
 use crate::{
     build::{
-        BuildFolders,
+        BuildFolders, names_an_image,
         unpack::{UnpackError, UnpackLimits, receive},
     },
     clock,
     model::AppName,
     ops::{
         create::existing,
-        upload::{self, Upload, Uploaded},
+        upload::{self, Meaning, Upload, Uploaded},
     },
     server::{caller::Caller, fault::Failure, state::Api},
 };
@@ -74,10 +74,11 @@ async fn take(
     let source = receive(body, incoming.path().to_owned(), earlier, UnpackLimits::default())
         .await
         .map_err(|error| refused(&error))?;
+    let meaning = if names_an_image(incoming.path()) { Meaning::Open } else { Meaning::Fixed };
     // The tree is in its place before there is a record of it: a crash in between leaves a folder
     // that nobody refers to, which is swept, and never a build without a source.
     incoming.keep(&source).map_err(unavailable)?;
-    let received = Upload { digest: source.digest, bytes: source.bytes };
+    let received = Upload { digest: source.digest, bytes: source.bytes, meaning };
     crate::faults::point("upload.kept");
     let (actor, queued) = (caller.actor, app.clone());
     let uploaded = api

@@ -4,7 +4,7 @@
 //! when somebody cleans up between the question and the load.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs, io,
     sync::{Arc, Mutex},
     time::Duration,
@@ -15,10 +15,10 @@ use futures_util::stream::BoxStream;
 use paas::{
     build::Builder,
     engine::{
-        BuildEngine, Builder as Container, BuilderSpec, EngineError, OwnImage, Root, RootError,
-        Traces, docker::Docker,
+        BuildEngine, Builder as Container, BuilderSpec, EngineError, ImageBuild, ImageEngine,
+        ImageFacts, ImageNews, ImageOrigin, OwnImage, Root, RootError, Traces, docker::Docker,
     },
-    model::{ContainerId, Exit, ImageId},
+    model::{AppName, ContainerId, Exit, ImageId, ImageReference},
 };
 
 use crate::{package, world::World};
@@ -106,6 +106,40 @@ impl BuildEngine for Forgetful {
 
     async fn remove_root(&self, name: &'static str) -> Result<(), EngineError> {
         self.docker.remove_root(name).await
+    }
+}
+
+impl ImageEngine for Forgetful {
+    async fn image(&self, reference: &str) -> Result<Option<ImageFacts>, EngineError> {
+        self.docker.image(reference).await
+    }
+
+    async fn pull(&self, reference: &ImageReference) -> Result<(), EngineError> {
+        self.docker.pull(reference).await
+    }
+
+    async fn untag(&self, name: &str) -> Result<(), EngineError> {
+        self.docker.untag(name).await
+    }
+
+    fn build_image(
+        &self,
+        spec: &ImageBuild,
+        context: BoxStream<'static, io::Result<Bytes>>,
+    ) -> BoxStream<'static, Result<ImageNews, EngineError>> {
+        self.docker.build_image(spec, context)
+    }
+
+    fn labels(&self, app: &AppName, origin: ImageOrigin) -> BTreeMap<String, String> {
+        self.docker.labels(app, origin)
+    }
+
+    async fn stages(&self, app: &AppName) -> Result<Vec<ImageId>, EngineError> {
+        self.docker.stages(app).await
+    }
+
+    async fn remove_steps(&self, app: &AppName) -> Result<(), EngineError> {
+        self.docker.remove_steps(app).await
     }
 }
 

@@ -26,8 +26,10 @@ mod refused;
 
 mod buildpacks;
 mod changes;
+mod dockerfile;
 mod farewell;
 mod output;
+mod prebuilt;
 
 mod commands;
 mod domains;

@@ -29,6 +29,7 @@ mod tool;
 pub(crate) use apt::{DETECTED, run_generate};
 pub use entry::detect_report;
 pub(crate) use entry::{run_build, run_detect};
+pub use procfile::lines as procfile;
 
 use app::App;
 use context::BuildContext;

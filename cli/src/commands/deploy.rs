@@ -18,7 +18,7 @@ use crate::{
     client::route,
     failure::Failure,
     session::Session,
-    source::{self, Source},
+    source::{self, Source, Way},
     target::{self, AppName, Chosen, Origin},
     ui::{self, Story},
 };
@@ -39,8 +39,10 @@ pub(crate) struct Deploy {
     wait: Wait,
     /// Build with this buildpack: its folder, its .cnb file, its image in the local Docker, or the
     /// id of one of ours; may be repeated, in order
-    #[arg(long = "buildpack", value_name = "DIR|FILE|IMAGE")]
+    #[arg(long = "buildpack", value_name = "DIR|FILE|IMAGE", conflicts_with = "Way")]
     buildpacks: Vec<String>,
+    #[command(flatten)]
+    way: Way,
     /// Say what is left out of the upload
     #[arg(short, long)]
     verbose: bool,
@@ -55,6 +57,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) app: &'a AppName,
     /// The buildpacks, in order; with none the server finds them.
     pub(crate) buildpacks: &'a [String],
+    /// How the image is to come about.
+    pub(crate) way: &'a Way,
     /// Whether to wait for the end.
     pub(crate) wait: &'a Wait,
     /// Whether to say what is left out.
@@ -65,9 +69,9 @@ impl Deploy {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let folder = session.environment.at(&self.folder);
         let app = self.app(session, &folder).await?;
-        let (wait, verbose) = (&self.wait, self.verbose);
-        let buildpacks = &self.buildpacks;
-        deliver(session, Delivery { folder: &folder, app: &app, buildpacks, wait, verbose }).await
+        let Self { wait, verbose, buildpacks, way, .. } = &self;
+        let (folder, app, verbose) = (folder.as_path(), &app, *verbose);
+        deliver(session, Delivery { folder, app, buildpacks, way, wait, verbose }).await
     }
 
     /// The app, made where there is none yet: one command is the promise. A name that was typed
@@ -101,7 +105,17 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
     let Delivery { folder, app, .. } = delivery;
     let ui = &session.ui;
     session.remember(app);
-    let mut source = source::list(folder)?;
+    let image = match &delivery.way.image {
+        Some(image) => Some(image.clone()),
+        None if delivery.way.is_given() || !delivery.buildpacks.is_empty() => None,
+        None => target::manifest_image(folder)?,
+    };
+    let mut source = match image {
+        // The image is the app; of the folder only its settings count.
+        Some(_) => source::settings(folder)?,
+        None => source::list(folder)?,
+    };
+    let _way = source::tell(&mut source, delivery.way)?;
     remark(session, &source, delivery.verbose)?;
     let _saved =
         source::bring(&mut source, delivery.buildpacks, |path| session.environment.at(path))?;

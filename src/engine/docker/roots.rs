@@ -38,7 +38,7 @@ pub(super) async fn make(
     let made = join_all(roots.iter().map(|root| one(docker, reference, root))).await;
     let removed = match pulled {
         Pulled::Before => Ok(()),
-        Pulled::Now => image::remove_name(docker, reference).await,
+        Pulled::Now => image::remove_name(docker, reference, image::Below::Goes).await,
     };
     made.into_iter().collect::<Result<(), RootError>>()?;
     Ok(removed?)

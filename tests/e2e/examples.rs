@@ -134,6 +134,40 @@ fn java_is_compiled_by_a_kit_and_run_without_it() {
 }
 
 #[test]
+fn ruby_and_php_run_on_debians_packages() {
+    let server = Server::start();
+    let (install, serve) = ("bundle install --local", "php-server --root public --front index.php");
+    for (example, built) in [
+        ("ruby-bundler", ["Gemfile says ruby \"~> 3.3\"", install, "bundle exec ruby app.rb"]),
+        ("php-composer", ["with bcmath, which the app asks for", "composer install", serve]),
+    ] {
+        says(&server.deploy(example, sources::example(example).path()).ok(), &built);
+        assert_eq!(server.page(example, "/"), format!("Hello from {example}!\n"));
+        assert_eq!(server.page(example, "/up"), "ok\n");
+    }
+    // An extension of PHP; a file beside the script; the script for a path without a file.
+    assert_eq!(server.page("php-composer", "/sum"), "100000000000000000000\n");
+    says(&server.page("php-composer", "/style.css"), &["sans-serif"]);
+    let missing = server.get("php-composer", "/no/such/page");
+    assert_eq!(missing.status, 404);
+    assert_eq!(missing.text(), "There is no page at /no/such/page.\n");
+
+    for (example, file) in
+        [("ruby-bundler", "app.rb"), ("php-composer", "packages/greeting/src/Greeting.php")]
+    {
+        let changed = sources::example(example);
+        let text = std::fs::read_to_string(changed.path().join(file)).unwrap();
+        let text = text.replace("\"ok\\n\"", "\"yes\\n\"").replace("Hello from", "Good day from");
+        sources::write(changed.path(), file, &text);
+        let traffic = Traffic::to(&server, example);
+        server.deploy(example, changed.path()).ok();
+        traffic.all_were_answered();
+    }
+    assert_eq!(server.page("ruby-bundler", "/up"), "yes\n");
+    assert_eq!(server.page("php-composer", "/"), "Good day from php-composer!\n");
+}
+
+#[test]
 fn a_conversation_goes_through_the_edge_and_ends_politely_at_a_deploy() {
     let server = Server::start();
     server.deploy("websocket-chat", sources::example("websocket-chat").path()).ok();

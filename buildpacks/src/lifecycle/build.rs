@@ -8,7 +8,7 @@ use super::catalog::Installed;
 use super::launch::Launch;
 use super::settled::Settled;
 use super::variables::{Purpose, inherited, variables};
-use super::{Build, Progress, layers, sbom};
+use super::{Build, Progress, aside, layers, notes, program, sbom};
 use crate::agent::{BuildpackRef, Built, Code, Failed, Layer, Phase};
 use crate::environment::Environment;
 use crate::process::{Strays, end_strays, execute, exit_code};
@@ -85,7 +85,9 @@ fn run(
         }
         tail.push_back(line.to_owned());
     });
-    match exit_code(status.map_err(|error| text(&error))?) {
+    let status =
+        status.map_err(|error| program::unstarted(&installed.key(), &installed.dir, &error))?;
+    match exit_code(status) {
         0 => Ok(()),
         code => Err(explain(installed, code, tail.make_contiguous())),
     }
@@ -134,7 +136,7 @@ fn harvest(
     state.launch.add(installed, launch)?;
     let store: LayerToml = read_toml_or_default(&dir.join("store.toml"))?;
     if let Some(metadata) = store.metadata {
-        state.store.insert(installed.id().to_string(), serde_json::to_value(metadata)?);
+        state.store.insert(installed.id().to_string(), notes::to_json(&metadata));
     }
     let left: BuildToml = read_toml_or_default(&dir.join("build.toml"))?;
     settle(&mut state.entries, place, &left)
@@ -165,8 +167,8 @@ fn finish(build: &Build<'_>, settled: &Settled, state: State) -> Result<Built, F
     let group: Vec<BuildpackRef> = settled.group.iter().map(Installed::reference).collect();
     let processes = state.launch.processes();
     let metadata = metadata(&group, &processes);
-    sbom::publish(build.roots).map_err(|error| {
-        let reason = format!("the bills of materials cannot be put in place: {error}");
+    aside::clear(build.roots).and_then(|()| sbom::publish(build.roots)).map_err(|error| {
+        let reason = format!("the layers and bills of the last build cannot be replaced: {error}");
         Failed::new(Code::Build, Phase::Build, reason)
     })?;
     let write = || -> Result<String, Box<dyn std::error::Error>> {

@@ -113,13 +113,24 @@ impl Catalog {
         } else {
             chosen.iter().map(|it| catalog.element(roots, it)).collect::<Result<_, _>>()?
         };
-        let (extensions, group): (Vec<_>, Vec<_>) =
+        let (extensions, mut group): (Vec<_>, Vec<_>) =
             group.into_iter().partition(|element| element.kind == Kind::Extension);
         catalog.add_extensions(&extensions);
         if !group.is_empty() {
+            group.extend(catalog.procfile(roots, &group));
             catalog.replace_order(group);
         }
         Ok(catalog)
+    }
+
+    /// An app's Procfile counts whichever buildpacks were chosen for it, as the hints say that send
+    /// people there.
+    fn procfile(&self, roots: &Roots, group: &[Element]) -> Option<Element> {
+        let id = BuildpackId::parse(PROCFILE).ok()?;
+        let named = group.iter().any(|own| own.id.as_str().ends_with("/procfile"));
+        let stands = roots.workspace.join("Procfile").is_file();
+        let optional = Element { optional: true, ..Element::new(id, None) };
+        (stands && !named && self.find(&optional).is_ok()).then_some(optional)
     }
 
     fn scan(&mut self, place: &Path) -> std::io::Result<()> {
@@ -183,10 +194,16 @@ impl Catalog {
                 let id = BuildpackId::parse(id).map_err(|error| wrong(error.to_string()))?;
                 Ok(Element::new(id, version.clone()))
             }
-            Chosen::Folder(name) => self.add(&roots.buildpacks.join(name)).map_err(|reason| {
-                wrong(format!("a buildpack that was chosen is broken: {reason}"))
-                    .hint("a buildpack is a folder with buildpack.toml, bin/detect and bin/build")
-            }),
+            Chosen::Folder(name) => {
+                let dir = roots.buildpacks.join(name);
+                self.add(&dir).map_err(|reason| {
+                    // The folder is ours; who chose the buildpack knows it by another name.
+                    let reason = reason.replace(&format!("{}/", dir.display()), "");
+                    wrong(format!("a buildpack that was chosen is broken: {reason}")).hint(
+                        "buildpack.toml begins with `api = \"0.10\"`, then [buildpack] with `id` and `version`",
+                    )
+                })
+            }
         }
     }
 
@@ -247,5 +264,7 @@ impl Catalog {
 
 /// What tells an extension from a buildpack.
 const EXTENSION: &str = "extension.toml";
+/// Ours that reads the Procfile.
+const PROCFILE: &str = "paas/procfile";
 /// Names in one hint; more help nobody.
 const MOST_NAMED: usize = 20;

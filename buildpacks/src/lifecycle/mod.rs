@@ -4,6 +4,7 @@
 //! Not here: the export, which runs in the daemon, outside of the container. Invariant: no file of
 //! a buildpack is trusted; what cannot be read is a failure with a code, never a panic.
 
+mod aside;
 mod board;
 mod build;
 mod catalog;
@@ -12,6 +13,8 @@ mod expand;
 mod generate;
 mod launch;
 mod layers;
+mod notes;
+mod program;
 mod project;
 mod resolve;
 mod restore;

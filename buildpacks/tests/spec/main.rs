@@ -19,3 +19,4 @@ mod project;
 mod restore;
 mod sbom;
 mod site;
+mod strangers;

@@ -160,6 +160,13 @@ mod tests {
         check(&[composer, node], "nodejs");
         check(&[("index.php", ""), ("index.html", "")], "php");
         check(&[("requirements.txt", ""), gemfile, rack], "ruby");
+        let (pom, deno) = (("pom.xml", "<project/>"), ("deno.json", r#"{"tasks":{"start":"x"}}"#));
+        check(&[pom, node, page, procfile], "java procfile");
+        check(&[pom, ("requirements.txt", "")], "java");
+        check(&[deno, page], "deno");
+        check(&[deno, node], "deno");
+        check(&[deno, node, ("package-lock.json", "{}")], "nodejs");
+        check(&[("main.ts", "Deno.serve(f)"), ("main.py", "")], "deno");
         check(&[vite, page], "nodejs");
         check(&[tools, ("index.html", "")], "static");
         check(&[procfile], "procfile");

@@ -69,6 +69,8 @@ files() {
         -o -path ./out -o -path ./var/lib/apt/lists -o -path ./var/cache/apt \) -prune \
         -o ! -path . "$@" -print0 | LC_ALL=C sort -z
 }
+# Java's packages link their manuals, whose folder the base images leave out.
+mkdir -p usr/share/man/man1
 files > out/before
 : > out/marker
 printf '#!/bin/sh\nexit 101\n' > usr/sbin/policy-rc.d

@@ -160,8 +160,8 @@ fn task(config: &Config) -> Option<(&'static str, Process)> {
 fn is_development(command: &str) -> bool {
     let mut words = command.split_whitespace();
     let last = command.split_whitespace().next_back().unwrap_or_default();
-    let vite = matches!(last.rsplit(['/', ':']).next(), Some("vite"));
-    vite || words.any(|word| word.starts_with("--watch") || word.starts_with("--hmr"))
+    let tool = matches!(last.rsplit(['/', ':']).next(), Some("vite" | "dev"));
+    tool || words.any(|word| word.starts_with("--watch") || word.starts_with("--hmr"))
 }
 
 /// Whether a task is one program with plain arguments, which Bash reads as Deno's own shell does.
@@ -229,6 +229,7 @@ mod tests {
         let two = r#"{"tasks":{"start":{"command":"deno run x.ts","dependencies":["b"]}}}"#;
         check(&[tasks(two)], "AT deno task start");
         check(&[tasks(r#"{"tasks":{"start":"deno run --watch x.ts"}}"#)], "nothing");
+        check(&[tasks(r#"{"tasks":{"start":"deno run -A npm:astro dev"}}"#)], "nothing");
         let fresh = r#"{"tasks":{"start":"deno run -A --watch=static/ dev.ts",
                         "preview":"deno run -A main.ts"}}"#;
         check(&[tasks(fresh), SERVER], "AT deno run -A main.ts");

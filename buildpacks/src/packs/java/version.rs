@@ -37,10 +37,15 @@ const POM_LEVELS: [&str; 6] = [
 ];
 const GRADLE: [&str; 4] =
     ["build.gradle.kts", "build.gradle", "app/build.gradle.kts", "app/build.gradle"];
-const GRADLE_TOOLCHAINS: [&str; 3] =
-    ["JavaLanguageVersion.of(", "jvmToolchain(", "languageVersion = "];
-const GRADLE_LEVELS: [&str; 4] =
-    ["sourceCompatibility", "options.release", "targetCompatibility", "JavaVersion.VERSION_"];
+/// Not `languageVersion =`, by which Kotlin names a version of its own.
+const GRADLE_TOOLCHAINS: [&str; 2] = ["JavaLanguageVersion.of(", "jvmToolchain("];
+const GRADLE_LEVELS: [&str; 5] = [
+    "sourceCompatibility",
+    "options.release.set(",
+    "options.release",
+    "targetCompatibility",
+    "JavaVersion.VERSION_",
+];
 
 /// Decides.
 pub(super) fn choose(app: &App) -> Result<Choice, PackError> {
@@ -232,6 +237,10 @@ mod tests {
             "debian 21: the toolchain in build.gradle.kts is 21",
         );
         check(
+            &[("build.gradle.kts", "kotlin { compilerOptions { languageVersion = \"1.9\" } }")],
+            "debian 21: the default; the app does not ask for one",
+        );
+        check(
             &[(".java-version", "newest")],
             ".java-version says newest, and that is no version of Java",
         );
@@ -258,6 +267,10 @@ mod tests {
         check(
             &[("build.gradle", "sourceCompatibility = '17'")],
             "debian 21: build.gradle compiles for 17 or newer",
+        );
+        check(
+            &[("build.gradle.kts", "tasks.compileJava { options.release.set(22) }")],
+            "debian 25: build.gradle.kts compiles for 22 or newer",
         );
         check(&[], "debian 21: the default; the app does not ask for one");
     }

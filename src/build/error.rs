@@ -4,7 +4,7 @@ use std::{error::Error, io, time::Duration};
 
 use buildpacks::agent;
 
-use super::{export::ExportError, processes::ProcessesError};
+use super::{export::ExportError, processes::ProcessesError, variants::VariantError};
 use crate::{
     engine::EngineError,
     model::{ByteSize, Exit, manifest::ManifestError},
@@ -28,9 +28,21 @@ pub enum BuildError {
     /// `paas.toml` is wrong.
     #[error("{0}")]
     Manifest(ManifestError),
+    /// What the command line said does not fit.
+    #[error("{0}")]
+    Told(String),
+    /// The app's Dockerfile.
+    #[error(transparent)]
+    Dockerfile(#[from] super::dockerfile::DockerfileError),
+    /// The image that was to be the app.
+    #[error(transparent)]
+    Prebuilt(#[from] super::prebuilt::PrebuiltError),
     /// A buildpack that the app brings.
     #[error("{0}")]
     Brought(super::brought::BroughtError),
+    /// The packages that the app needs.
+    #[error("{0}")]
+    Variant(Box<VariantError>),
     /// A page of `[http.pages]` cannot be read, for instance because it is a link.
     #[error("cannot read the page {path}, which paas.toml names")]
     Page {
@@ -103,6 +115,7 @@ impl BuildError {
             // These speak for themselves; their own sources come next.
             Self::Export(error) => error.source(),
             Self::Brought(error) => error.source(),
+            Self::Variant(error) => error.source(),
             Self::Engine(error) => error.source(),
             other => other.source(),
         };
@@ -119,8 +132,11 @@ impl BuildError {
             Self::Cancelled => return None,
             Self::Failed(failed) => return failed.hint.clone(),
             Self::Manifest(error) => return error.hint.clone(),
+            Self::Dockerfile(error) => return Some(error.hint()),
+            Self::Prebuilt(error) => return Some(error.hint()),
             Self::Processes(error) => return Some(error.hint()),
             Self::Export(error) => return Some(error.hint().to_owned()),
+            Self::Variant(error) => return Some(error.hint()),
             Self::OutOfMemory { limit } => {
                 let twice = limit.0.saturating_mul(2) >> 20;
                 return Some(format!("allow more in paas.toml: [build] memory = \"{twice}m\""));
@@ -129,6 +145,7 @@ impl BuildError {
                 let twice = after.as_secs().saturating_mul(2).div_ceil(60);
                 return Some(format!("allow more in paas.toml: [build] timeout = \"{twice}m\""));
             }
+            Self::Told(_) => "`paas deploy --help` lists what can be said",
             Self::ManifestFile(_) => "paas.toml must be a plain text file of at most 256 KiB",
             Self::Brought(_) => {
                 "a buildpack is a folder with buildpack.toml and bin/, a .cnb file, or the image of one"
@@ -160,6 +177,12 @@ impl From<EngineError> for BuildError {
             EngineError::DiskFull { .. } => Self::DiskFull,
             other => Self::Engine(other),
         }
+    }
+}
+
+impl From<VariantError> for BuildError {
+    fn from(error: VariantError) -> Self {
+        Self::Variant(Box::new(error))
     }
 }
 

@@ -6,13 +6,15 @@
 //! Invariants: whatever comes out of an upload or a build is treated as hostile; a build that fails
 //! or dies leaves what the last successful one left usable.
 //!
-//! In reading order: `builder` (the story), `unpack` (upload → tree), `workspace` (the folders of
-//! an app), `declared` (what its files say), `brought` (the buildpacks that it brings), `container`
-//! and `session` (one build in one container), `export` (folders → image), `base` (the images
-//! below), `processes` (what can be run), `folder` (how untrusted trees are touched); then what
-//! builds are made from: `stack` (the root filesystems), `toolchains` (the languages), `base_images`
-//! (where the stack comes from), `workshop` (all that builds need), `web` (the only door to
-//! downloads).
+//! In reading order: `ways` (which of them an app takes), `builder` (the story of buildpacks),
+//! `dockerfile` and `prebuilt` (the other stories), `unpack` (upload → tree), `workspace` (the
+//! folders of an app), `declared` (what its files say), `brought` (the buildpacks that it brings),
+//! `container`, `session` and `wire` (one build in one container), `resting` (where that waits for
+//! the next), `export` (folders → image), `base` (the images below), `extended` and `variants`
+//! (those with packages), `processes` (what can be run), `folder` (how untrusted trees are touched);
+//! then what builds are made from: `stack` (the root filesystems), `toolchains` (the languages),
+//! `base_images` (where the stack comes from), `workshop` (all that builds need), `web` (the only
+//! door to downloads).
 
 mod base;
 pub mod base_images;
@@ -20,29 +22,42 @@ mod brought;
 mod builder;
 mod container;
 mod declared;
+mod dockerfile;
 mod error;
 mod export;
+mod extended;
 mod folder;
 mod pages;
+mod prebuilt;
 mod processes;
 mod progress;
 mod request;
+mod resting;
 mod session;
 pub mod stack;
+mod stopwatch;
 pub mod toolchains;
 pub mod unpack;
 mod uploads;
+pub mod variants;
+mod ways;
 mod web;
+mod wire;
 pub mod workshop;
 mod workspace;
 
 pub use base::{BaseImage, load_base};
 pub use brought::{BroughtError, BuildpackageError};
 pub use builder::Builder;
+pub use dockerfile::DockerfileError;
 pub use error::BuildError;
 pub use export::{Excess, ExportError};
+pub use prebuilt::PrebuiltError;
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
 pub use request::{BuildLimits, BuildRequest, Settings};
+pub use stopwatch::Stopwatch;
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};
 pub use uploads::{BuildFolders, Incoming};
+pub use variants::VariantError;
+pub use ways::names_an_image;

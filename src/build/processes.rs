@@ -3,15 +3,16 @@
 //!
 //! Our buildpacks and the `Procfile` name what an app is made of, and all of that runs. Somebody
 //! else's buildpack may also name tools and second names of one program; of those only the one that
-//! is meant to run by default does, and it is `web` if nothing else is. Invariant: every process runs
-//! through the launcher, which knows the layers' environment.
+//! is meant to run by default does, and it is `web` if nothing else is. Invariant: every process of
+//! theirs runs through the launcher, which knows the layers' environment; images of others have
+//! none, and run as they say themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use buildpacks::agent;
 
 use crate::model::{
-    HealthCheck, Process, ProcessName,
+    HealthCheck, Privileges, Process, ProcessName,
     manifest::{Manifest, ManifestProcess},
     process::{DEFAULT_PORT, DEFAULT_STOP_TIMEOUT, Limits},
 };
@@ -62,10 +63,26 @@ pub(crate) fn processes(
     manifest: &Manifest,
 ) -> Result<Roster, ProcessesError> {
     let Roster { mut processes, mut remarks } = named(found, procfile);
+    described(&mut processes, manifest, &|command| vec![LAUNCHER.to_owned(), command.to_owned()])?;
+    for process in processes.values().filter(|process| process.scale == 0) {
+        if !manifest.processes.contains_key(&process.name) {
+            let name = &process.name;
+            remarks.push(format!("{name} is there, but does not run: `paas scale {name}=1`"));
+        }
+    }
+    Ok(Roster { processes, remarks })
+}
+
+/// Adds what the manifest says of processes; `shell` is how a command of its becomes an entry point.
+pub(super) fn described(
+    processes: &mut BTreeMap<ProcessName, Process>,
+    manifest: &Manifest,
+    shell: &dyn Fn(&str) -> Vec<String>,
+) -> Result<(), ProcessesError> {
     for (name, described) in &manifest.processes {
         if let Some(command) = &described.command {
-            let entrypoint = vec![LAUNCHER.to_owned(), command.clone()];
-            processes.insert(name.clone(), plain(name.clone(), entrypoint, command.clone()));
+            let process = plain(name.clone(), shell(command), command.clone());
+            processes.insert(name.clone(), process);
         }
         if let Some(process) = processes.get_mut(name) {
             describe(process, described);
@@ -75,16 +92,7 @@ pub(crate) fn processes(
             return Err(ProcessesError::Unknown { name: name.clone(), known });
         }
     }
-    if processes.is_empty() {
-        return Err(ProcessesError::None);
-    }
-    for process in processes.values().filter(|process| process.scale == 0) {
-        if !manifest.processes.contains_key(&process.name) {
-            let name = &process.name;
-            remarks.push(format!("{name} is there, but does not run: `paas scale {name}=1`"));
-        }
-    }
-    Ok(Roster { processes, remarks })
+    if processes.is_empty() { Err(ProcessesError::None) } else { Ok(()) }
 }
 
 /// What the buildpacks found, by names that a process can have here.
@@ -124,7 +132,8 @@ fn named(found: &[agent::Process], procfile: &str) -> Roster {
     roster
 }
 
-fn plain(name: ProcessName, entrypoint: Vec<String>, command: String) -> Process {
+/// One of which nobody says anything else.
+pub(super) fn plain(name: ProcessName, entrypoint: Vec<String>, command: String) -> Process {
     Process {
         port: name.is_web().then_some(DEFAULT_PORT),
         name,
@@ -134,6 +143,7 @@ fn plain(name: ProcessName, entrypoint: Vec<String>, command: String) -> Process
         health: HealthCheck::default(),
         stop_timeout: DEFAULT_STOP_TIMEOUT,
         limits: Limits::default(),
+        privileges: Privileges::Plain,
     }
 }
 

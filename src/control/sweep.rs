@@ -11,10 +11,13 @@ use std::{
 use tokio::time::sleep;
 
 use crate::{
-    build::BuildFolders,
+    build::{
+        BuildFolders,
+        variants::{self, InUse},
+    },
     clock,
     control::task::Task,
-    engine::{BuildEngine, Engine, EngineError},
+    engine::{BuildEngine, Engine, EngineError, ImageRole},
     model::{App, AppName, Build, ImageId, Release, ReleaseVersion, Rollout, SourceDigest},
     store::{Store, StoreError, Transaction, View, export::ExportError},
     telemetry::chain,
@@ -94,10 +97,13 @@ impl<E: Engine + BuildEngine> Sweep<E> {
         let mut wanted: BTreeSet<ImageId> =
             running.into_iter().map(|instance| instance.image).collect();
         wanted.extend(releases.into_iter().map(|release| release.image));
+        let folders = &self.folders;
+        let used = InUse { apps: folders.apps(), images: &images, now: clock::system() };
+        variants::sweep(&self.engine, folders.variants(), used).await?;
         for image in images {
             // An app that is being built may have an image that is not on record yet.
             let spare = image.app.as_ref().is_some_and(|app| !building.contains(app));
-            if !spare || wanted.contains(&image.id) {
+            if !spare || image.role == ImageRole::Stage || wanted.contains(&image.id) {
                 continue;
             }
             match self.engine.remove_image(&image.id).await {

@@ -8,6 +8,7 @@
 pub mod docker;
 #[cfg(test)]
 pub(crate) mod fake;
+mod images;
 mod roots;
 
 use std::{collections::BTreeMap, future::Future, path::PathBuf, time::Duration};
@@ -20,6 +21,7 @@ use crate::model::{
     Slot, Timestamp,
 };
 
+pub use images::{ImageBuild, ImageEngine, ImageFacts, ImageNews, ImageOrigin};
 pub use roots::{Root, RootError};
 
 /// What control and builds need of a container engine.
@@ -181,8 +183,17 @@ pub struct Builder {
     pub build: BuildNumber,
 }
 
+/// What a build has left in its container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traces {
+    /// Nothing runs in it but its first process, and memory never ran out.
+    pub alone: bool,
+    /// The paths of its own filesystem that are not as in its image.
+    pub changed: Vec<PathBuf>,
+}
+
 /// Running build containers; apart from [`Engine`] because only one machine builds.
-pub trait BuildEngine: Clone + Send + Sync + 'static {
+pub trait BuildEngine: ImageEngine {
     /// Makes and starts a build container.
     fn start_builder(
         &self,
@@ -200,6 +211,12 @@ pub trait BuildEngine: Clone + Send + Sync + 'static {
         &self,
         id: &ContainerId,
     ) -> impl Future<Output = Result<String, EngineError>> + Send;
+
+    /// What a build has left in its container, besides what it wrote to mounts and to `/tmp`.
+    fn builder_traces(
+        &self,
+        id: &ContainerId,
+    ) -> impl Future<Output = Result<Traces, EngineError>> + Send;
 
     /// Build containers that exist, for instance after a crash.
     fn builders(&self) -> impl Future<Output = Result<Vec<Builder>, EngineError>> + Send;
@@ -244,6 +261,20 @@ pub trait BuildEngine: Clone + Send + Sync + 'static {
         roots: &[Root],
         first_contact: Duration,
     ) -> impl Future<Output = Result<(), RootError>> + Send;
+
+    /// Runs a script as root in a container of an image that is there, with a network, and with the
+    /// folder `root.into` at `/out`. What it leaves there is all that stays.
+    fn change_root(
+        &self,
+        image: &ImageId,
+        root: &Root,
+    ) -> impl Future<Output = Result<(), RootError>> + Send;
+
+    /// Removes the container of a root that a crash left; one that is gone is fine.
+    fn remove_root(
+        &self,
+        name: &'static str,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
 }
 
 /// An image that this installation made.
@@ -255,6 +286,17 @@ pub struct OwnImage {
     pub tags: Vec<String>,
     /// The app it was built for; `None` for a base image.
     pub app: Option<AppName>,
+    /// What it is.
+    pub role: ImageRole,
+}
+
+/// What an image that this installation made is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageRole {
+    /// It can be run.
+    Whole,
+    /// It is a stage of a Dockerfile, kept for the next build.
+    Stage,
 }
 
 /// Why the engine did not do it.

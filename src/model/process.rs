@@ -25,6 +25,28 @@ pub struct Process {
     pub stop_timeout: Duration,
     /// What an instance may use at most.
     pub limits: Limits,
+    /// What its first user may do.
+    #[serde(default, skip_serializing_if = "Privileges::are_plain")]
+    pub privileges: Privileges,
+}
+
+/// What the first user of an instance may do. Nobody ever gains more on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Privileges {
+    /// Nothing but listen on low ports.
+    #[default]
+    Plain,
+    /// What programs do that begin as root and go on as somebody else: give files away, change
+    /// user, signal others. For images that somebody else made.
+    Starter,
+}
+
+impl Privileges {
+    /// Whether there are none.
+    pub fn are_plain(&self) -> bool {
+        *self == Self::Plain
+    }
 }
 
 /// How readiness is found out, by the daemon; nothing is needed in the image.

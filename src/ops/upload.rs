@@ -25,6 +25,17 @@ pub struct Upload {
     pub digest: SourceDigest,
     /// Its size.
     pub bytes: ByteSize,
+    /// What equal files mean.
+    pub meaning: Meaning,
+}
+
+/// What it means that an upload equals the one that serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// The same app.
+    Fixed,
+    /// Nothing: the files name an image, and what has that name may be another by now.
+    Open,
 }
 
 /// Queues a build. The caller has put the tree where builds look for it, under `upload.digest`.
@@ -41,7 +52,8 @@ pub fn upload(
         .is_none_or(|rollout| rollout.phase == Phase::Draining);
     let idle =
         settled && tx.scan::<Build>(name.as_str())?.iter().all(|build| build.status.is_final());
-    if let (true, Some(current)) = (idle, app.current) {
+    let fixed = upload.meaning == Meaning::Fixed;
+    if let (true, Some(current)) = (idle && fixed, app.current) {
         let key = (name.as_str().to_owned(), u64::from(current.release.0));
         let release = tx.get::<Release>(&key)?;
         if release.is_some_and(|release| release.source == upload.digest) {

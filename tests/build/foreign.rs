@@ -39,7 +39,7 @@ EOF
 const DESCRIPTOR: &str = "api = \"0.11\"\n[buildpack]\nid = \"acme/words\"\nversion = \"1.0\"\n\
     sbom-formats = [\"application/vnd.cyclonedx+json\"]\n[[targets]]\nos = \"linux\"\n";
 
-fn program(path: &Path, text: &str) {
+pub(crate) fn program(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();

@@ -4,7 +4,7 @@
 //! when somebody cleans up between the question and the load.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs, io,
     sync::{Arc, Mutex},
     time::Duration,
@@ -15,19 +15,28 @@ use futures_util::stream::BoxStream;
 use paas::{
     build::Builder,
     engine::{
-        BuildEngine, Builder as Container, BuilderSpec, EngineError, OwnImage, Root, RootError,
-        docker::Docker,
+        BuildEngine, Builder as Container, BuilderSpec, EngineError, ImageBuild, ImageEngine,
+        ImageFacts, ImageNews, ImageOrigin, OwnImage, Root, RootError, Traces, docker::Docker,
     },
-    model::{ContainerId, Exit, ImageId},
+    model::{AppName, ContainerId, Exit, ImageId, ImageReference},
 };
 
 use crate::{package, world::World};
 
 #[derive(Clone)]
-struct Forgetful {
+pub(crate) struct Forgetful {
     docker: Docker,
     seen: Arc<Mutex<HashMap<ImageId, Vec<String>>>>,
     loads: Arc<Mutex<u32>>,
+    /// How often packages were installed.
+    pub(crate) changes: Arc<Mutex<u32>>,
+}
+
+impl Forgetful {
+    pub(crate) fn new(docker: Docker) -> Self {
+        let (seen, loads, changes) = (Arc::default(), Arc::default(), Arc::default());
+        Self { docker, seen, loads, changes }
+    }
 }
 
 impl BuildEngine for Forgetful {
@@ -55,6 +64,10 @@ impl BuildEngine for Forgetful {
 
     async fn builder_output(&self, id: &ContainerId) -> Result<String, EngineError> {
         self.docker.builder_output(id).await
+    }
+
+    async fn builder_traces(&self, id: &ContainerId) -> Result<Traces, EngineError> {
+        self.docker.builder_traces(id).await
     }
 
     async fn builders(&self) -> Result<Vec<Container>, EngineError> {
@@ -85,13 +98,55 @@ impl BuildEngine for Forgetful {
     ) -> Result<(), RootError> {
         self.docker.pull_roots(reference, roots, first_contact).await
     }
+
+    async fn change_root(&self, image: &ImageId, root: &Root) -> Result<(), RootError> {
+        *self.changes.lock().unwrap() += 1;
+        self.docker.change_root(image, root).await
+    }
+
+    async fn remove_root(&self, name: &'static str) -> Result<(), EngineError> {
+        self.docker.remove_root(name).await
+    }
+}
+
+impl ImageEngine for Forgetful {
+    async fn image(&self, reference: &str) -> Result<Option<ImageFacts>, EngineError> {
+        self.docker.image(reference).await
+    }
+
+    async fn pull(&self, reference: &ImageReference) -> Result<(), EngineError> {
+        self.docker.pull(reference).await
+    }
+
+    async fn untag(&self, name: &str) -> Result<(), EngineError> {
+        self.docker.untag(name).await
+    }
+
+    fn build_image(
+        &self,
+        spec: &ImageBuild,
+        context: BoxStream<'static, io::Result<Bytes>>,
+    ) -> BoxStream<'static, Result<ImageNews, EngineError>> {
+        self.docker.build_image(spec, context)
+    }
+
+    fn labels(&self, app: &AppName, origin: ImageOrigin) -> BTreeMap<String, String> {
+        self.docker.labels(app, origin)
+    }
+
+    async fn stages(&self, app: &AppName) -> Result<Vec<ImageId>, EngineError> {
+        self.docker.stages(app).await
+    }
+
+    async fn remove_steps(&self, app: &AppName) -> Result<(), EngineError> {
+        self.docker.remove_steps(app).await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn layers_that_docker_lost_are_sent_after_all() {
     let mut world = World::new().await;
-    let (docker, seen, loads) = (world.docker.clone(), Arc::default(), Arc::default());
-    let engine = Forgetful { docker, seen, loads };
+    let engine = Forgetful::new(world.docker.clone());
     // A launcher of its own, or else the images of other tests would keep the layers alive.
     let mut binary = fs::read(&world.settings.binary).unwrap();
     binary.extend(world.installation.bytes());

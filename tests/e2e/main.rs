@@ -26,8 +26,10 @@ mod refused;
 
 mod buildpacks;
 mod changes;
+mod dockerfile;
 mod farewell;
 mod output;
+mod prebuilt;
 
 mod commands;
 mod domains;
@@ -45,3 +47,4 @@ mod full_disk;
 mod handover;
 mod steady;
 mod upgrade;
+mod uploads;

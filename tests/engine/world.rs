@@ -52,6 +52,7 @@ impl World {
             health: HealthCheck::default(),
             stop_timeout: Duration::from_secs(30),
             limits: Limits::default(),
+            privileges: paas::model::Privileges::Plain,
         };
         InstanceSpec {
             app: "shop".parse().unwrap(),

@@ -6,29 +6,32 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZero;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
 use super::board::Board;
-use super::catalog::{Author, Installed};
+use super::catalog::{Author, Catalog, Installed};
 use super::expand::expand;
 use super::resolve::{Candidate, Resolved, resolve, stranded};
 use super::variables::{Purpose, variables};
 use super::{Build, Progress, program};
 use crate::agent::{Code, Failed, Phase, Stream};
 use crate::process::{Strays, end_strays, execute, exit_code};
-use crate::spec::{Api, BuildPlan, Element, Section, read_toml_or_default, takes_part};
+use crate::spec::{Api, BuildPlan, Element, Kind, Section, read_toml_or_default, takes_part};
 
 /// What detection settled.
 #[derive(Debug)]
 pub(super) struct Detected {
+    /// Extensions first, then buildpacks.
     pub(super) group: Vec<Installed>,
     pub(super) plan: Resolved,
 }
 
-/// What one buildpack said.
+/// What one buildpack or extension said.
 #[derive(Debug)]
 struct Verdict {
+    kind: Kind,
     answer: Answer,
     output: Vec<String>,
 }
@@ -78,10 +81,11 @@ pub(super) fn detect(build: &Build<'_>, progress: &mut dyn Progress) -> Result<D
     end_strays();
     let found = found?;
     if let (Some(found), Author::User) = (&found, build.catalog.author) {
-        let keys = found.group.iter().map(Installed::key).collect::<Vec<_>>().join(", ");
+        let packs = found.group.iter().filter(|own| own.kind == Kind::Buildpack);
+        let keys = packs.map(Installed::key).collect::<Vec<_>>().join(", ");
         progress.line(Stream::Stdout, &format!("Building with {keys}"));
     }
-    found.ok_or_else(|| nothing(build.catalog.author, &board.into_answers(), &reasons, progress))
+    found.ok_or_else(|| nothing(&build.catalog, &board.into_answers(), &reasons, progress))
 }
 
 /// The first group that passes and whose plan resolves; `reasons` become why the plans of others
@@ -106,10 +110,13 @@ fn choose(
                 Answer::Fail | Answer::Error(_) => passes &= element.optional,
             });
         }
-        if !passes || candidates.is_empty() {
+        let builds = |own: &Installed| own.kind == Kind::Buildpack;
+        if !passes || !candidates.iter().any(|candidate| builds(&candidate.buildpack)) {
             continue;
         }
-        if let Some((group, plan)) = resolve(&candidates) {
+        if let Some((group, plan)) = resolve(&candidates)
+            && group.iter().any(builds)
+        {
             return Ok(Some(Detected { group, plan }));
         }
         reasons.extend(stranded(&candidates, Installed::key));
@@ -119,13 +126,17 @@ fn choose(
 
 /// All groups failed: shows what each buildpack said.
 fn nothing(
-    author: Author,
+    catalog: &Catalog,
     verdicts: &BTreeMap<String, Verdict>,
     reasons: &[String],
     progress: &mut dyn Progress,
 ) -> Failed {
     let mut errors: Vec<Fault> = Vec::new();
     for (key, verdict) in verdicts {
+        // An extension that passes means nothing by itself.
+        if verdict.kind == Kind::Extension && !matches!(verdict.answer, Answer::Error(_)) {
+            continue;
+        }
         let answer = match &verdict.answer {
             Answer::Pass(_) => "passed, but its group did not",
             Answer::Skip => "is not made for production",
@@ -146,14 +157,17 @@ fn nothing(
     for reason in reasons {
         progress.line(Stream::Stdout, reason);
     }
-    if let (true, Author::User, Some(first)) = (errors.is_empty(), author, reasons.first()) {
+    if let (true, Author::User, Some(first)) = (errors.is_empty(), catalog.author, reasons.first())
+    {
         let reason = format!("the buildpacks that were chosen do not go together: {first}");
         return Failed::new(Code::NothingDetected, Phase::Detect, reason).hint(
             "give --buildpack several times, in order: who provides goes before who requires",
         );
     }
-    if errors.is_empty() && author == Author::User {
-        let asked = verdicts.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    if errors.is_empty() && catalog.author == Author::User {
+        let chosen = catalog.order.order.iter().flat_map(|group| &group.group);
+        let asked = chosen.filter_map(|element| Some(catalog.find(element).ok()?.key()));
+        let asked = asked.collect::<Vec<_>>().join(", ");
         let reason = format!("the buildpacks that were chosen do not take this app: {asked}");
         return Failed::new(Code::NothingDetected, Phase::Detect, reason)
             .hint("the log says what each of them answered; deploy without --buildpack to let paas choose");
@@ -174,7 +188,7 @@ fn nothing(
 fn ask(build: &Build<'_>, installed: &Installed, place: usize) -> Verdict {
     let mut output = Vec::new();
     let answer = run_detect(build, installed, place, &mut output).unwrap_or_else(Answer::Error);
-    Verdict { answer, output }
+    Verdict { kind: installed.kind, answer, output }
 }
 
 /// Runs `bin/detect`; the error is a sentence for people.
@@ -194,13 +208,17 @@ fn run_detect(
     if own.api >= Api::V0_12 && !takes_part(&own.buildpack.exec_env) {
         return Ok(Answer::Skip);
     }
+    let program = installed.dir.join("bin/detect");
+    if installed.kind == Kind::Extension && !program.exists() {
+        return offered(installed, &installed.dir.join("detect/plan.toml"));
+    }
     let key = installed.key();
     let text = |error: std::io::Error| format!("{key}: bin/detect could not be run: {error}");
     // Two versions of one buildpack may be asked at once.
     let plan = build.scratch(&format!("{place}.detect.toml")).map_err(text)?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).open(&plan).map_err(text)?;
-    let mut command = Command::new(installed.dir.join("bin/detect"));
+    let mut command = Command::new(program);
     variables(build, installed, Purpose::Detect { plan: &plan })
         .map_err(text)?
         .apply_to(&mut command);
@@ -219,10 +237,20 @@ fn run_detect(
         100 => return Ok(Answer::Fail),
         code => return Err(explained(&installed.key(), output, code)),
     }
-    let plan: BuildPlan = read_toml_or_default(&plan).map_err(|error| format!("{key}: {error}"))?;
+    offered(installed, &plan)
+}
+
+/// The choices that a build plan offers; without one there is a choice without conditions.
+fn offered(installed: &Installed, plan: &Path) -> Result<Answer, Fault> {
+    let key = installed.key();
+    let plan: BuildPlan = read_toml_or_default(plan).map_err(|error| format!("{key}: {error}"))?;
     let options = plan.into_options().into_iter().map(liberal).collect::<Option<Vec<_>>>();
     let twice = || format!("{key}: a required dependency has `version` and `metadata.version`");
-    Ok(Answer::Pass(options.ok_or_else(twice)?))
+    let options = options.ok_or_else(twice)?;
+    if installed.kind == Kind::Extension && options.iter().any(|it| !it.requires.is_empty()) {
+        return Err(format!("{key}: an extension may provide, and not require").into());
+    }
+    Ok(Answer::Pass(options))
 }
 
 /// What a failed detection says: the lines it marked as errors, else its exit code.

@@ -49,6 +49,13 @@ pub(super) fn check(app: &App) -> Result<(), PackError> {
     processes(app).map(drop)
 }
 
+/// The lines of a Procfile, type and command, for apps that no buildpack builds.
+pub fn lines(text: &str) -> Result<Vec<(String, String)>, String> {
+    let processes = parse(text).map_err(|error| error.to_string())?;
+    let line = |process: Process| Some((process.kind, process.command.into_iter().next_back()?));
+    Ok(processes.into_iter().filter_map(line).collect())
+}
+
 /// The processes, in the order of the file.
 fn processes(app: &App) -> Result<Vec<Process>, PackError> {
     parse(&app.text("Procfile")?.unwrap_or_default())

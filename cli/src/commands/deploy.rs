@@ -2,26 +2,25 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    sync::Arc,
 };
 
-use api::{Change, FaultCode};
+use api::FaultCode;
 use clap::Args;
-use tokio::time::interval;
 
 use super::{
     follow::{Ending, Followed, follow},
     launch,
+    upload::upload,
 };
 use crate::{
     args::{AppOption, Wait},
-    client::{Answer, route},
+    client::route,
     failure::Failure,
     session::Session,
-    source::{self, Packing, Source},
+    source::{self, Source, Way},
     target::{self, AppName, Chosen, Origin},
-    ui::{self, Progress, Story},
+    ui::{self, Story},
 };
 
 /// Upload a folder, build it, and release it
@@ -40,8 +39,10 @@ pub(crate) struct Deploy {
     wait: Wait,
     /// Build with this buildpack: its folder, its .cnb file, its image in the local Docker, or the
     /// id of one of ours; may be repeated, in order
-    #[arg(long = "buildpack", value_name = "DIR|FILE|IMAGE")]
+    #[arg(long = "buildpack", value_name = "DIR|FILE|IMAGE", conflicts_with = "Way")]
     buildpacks: Vec<String>,
+    #[command(flatten)]
+    way: Way,
     /// Say what is left out of the upload
     #[arg(short, long)]
     verbose: bool,
@@ -56,6 +57,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) app: &'a AppName,
     /// The buildpacks, in order; with none the server finds them.
     pub(crate) buildpacks: &'a [String],
+    /// How the image is to come about.
+    pub(crate) way: &'a Way,
     /// Whether to wait for the end.
     pub(crate) wait: &'a Wait,
     /// Whether to say what is left out.
@@ -66,9 +69,9 @@ impl Deploy {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let folder = session.environment.at(&self.folder);
         let app = self.app(session, &folder).await?;
-        let (wait, verbose) = (&self.wait, self.verbose);
-        let buildpacks = &self.buildpacks;
-        deliver(session, Delivery { folder: &folder, app: &app, buildpacks, wait, verbose }).await
+        let Self { wait, verbose, buildpacks, way, .. } = &self;
+        let (folder, app, verbose) = (folder.as_path(), &app, *verbose);
+        deliver(session, Delivery { folder, app, buildpacks, way, wait, verbose }).await
     }
 
     /// The app, made where there is none yet: one command is the promise. A name that was typed
@@ -102,7 +105,17 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
     let Delivery { folder, app, .. } = delivery;
     let ui = &session.ui;
     session.remember(app);
-    let mut source = source::list(folder)?;
+    let image = match &delivery.way.image {
+        Some(image) => Some(image.clone()),
+        None if delivery.way.is_given() || !delivery.buildpacks.is_empty() => None,
+        None => target::manifest_image(folder)?,
+    };
+    let mut source = match image {
+        // The image is the app; of the folder only its settings count.
+        Some(_) => source::settings(folder)?,
+        None => source::list(folder)?,
+    };
+    let _way = source::tell(&mut source, delivery.way)?;
     remark(session, &source, delivery.verbose)?;
     let _saved =
         source::bring(&mut source, delivery.buildpacks, |path| session.environment.at(path))?;
@@ -177,59 +190,5 @@ fn remark(session: &Session, source: &Source, verbose: bool) -> Result<(), Failu
     Ok(())
 }
 
-async fn upload(
-    session: &Session,
-    delivery: &Delivery<'_>,
-    source: Arc<Source>,
-) -> Result<Change, Failure> {
-    let ui = &session.ui;
-    let client = session.client()?;
-    let began = Instant::now();
-    let parcel = source::start(delivery.folder.to_path_buf(), Arc::clone(&source));
-    let path = route::of(delivery.app, "builds");
-    let progress = Progress::upload(ui, source.bytes);
-    let outcome = {
-        let upload = client.upload(&path, parcel.upload);
-        tokio::pin!(upload);
-        let mut tick = interval(TICK);
-        loop {
-            tokio::select! {
-                answer = &mut upload => break answer,
-                _ = tick.tick() => progress.at(parcel.packing.read.load(Ordering::Relaxed)),
-            }
-        }
-    };
-    drop(progress);
-    let sent = parcel.packing.sent.load(Ordering::Relaxed);
-    let change: Change = explain(outcome, parcel.packing).await?.read()?;
-    ui.detail(&format!(
-        "{}, {} ({} compressed) in {}",
-        ui::count(source.files(), "file"),
-        ui::bytes(source.bytes),
-        ui::bytes(sent),
-        ui::seconds(began.elapsed()),
-    ));
-    Ok(change)
-}
-
-/// A server's refusal says why it did not take everything; where it has none to say, a fault of
-/// our own packing is the reason that the line broke.
-async fn explain(outcome: Result<Answer, Failure>, packing: Packing) -> Result<Answer, Failure> {
-    match outcome {
-        Err(Failure::Unreachable(reason)) => match packing.fault().await {
-            Some(fault) => {
-                let failure = Failure::local(format!("cannot pack the source: {fault}"));
-                Err(match std::error::Error::source(&fault) {
-                    Some(cause) => failure.because(cause),
-                    None => failure.hint("run `paas deploy` again"),
-                })
-            }
-            None => Err(Failure::Unreachable(reason)),
-        },
-        other => other,
-    }
-}
-
 /// Source code is smaller; what is not is mostly there by accident.
 const MUCH: u64 = 200 << 20;
-const TICK: Duration = Duration::from_millis(80);

@@ -12,6 +12,7 @@ use crate::{
     client::route,
     failure::Failure,
     session::Session,
+    source::Way,
     target::{self, AppName, Chosen, MANIFEST, Origin},
 };
 
@@ -46,9 +47,9 @@ impl Launch {
                 create(session, &folder, None).await?
             }
         };
-        let (wait, verbose) = (&self.wait, self.verbose);
-        deliver(session, Delivery { folder: &folder, app: &app, buildpacks: &[], wait, verbose })
-            .await
+        let (wait, verbose, way) = (&self.wait, self.verbose, &Way::default());
+        let (folder, app, buildpacks) = (folder.as_path(), &app, &[][..]);
+        deliver(session, Delivery { folder, app, buildpacks, way, wait, verbose }).await
     }
 }
 

@@ -138,7 +138,8 @@ fn add_folder(source: &mut Source, folder: &Path, place: &Path) -> io::Result<()
     Ok(())
 }
 
-fn add(source: &mut Source, from: &Path, path: PathBuf) -> io::Result<()> {
+/// Adds one file, whatever it is called here.
+pub(super) fn add(source: &mut Source, from: &Path, path: PathBuf) -> io::Result<()> {
     match kind(from)? {
         Some(kind) => {
             if let Kind::File { size, .. } = kind {

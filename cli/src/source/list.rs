@@ -5,14 +5,14 @@
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use ignore::{WalkBuilder, gitignore::Gitignore};
 
 use super::builtin;
-use crate::failure::Failure;
+use crate::{failure::Failure, target};
 
 /// What a folder holds.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -104,6 +104,23 @@ pub(crate) fn list(folder: &Path) -> Result<Source, Failure> {
     source.entries.sort_by(|a, b| a.path.cmp(&b.path));
     source.ignored = std::mem::take(&mut *ignored.lock().unwrap_or_else(PoisonError::into_inner));
     source.ignored.sort();
+    Ok(source)
+}
+
+/// Lists the files of `folder` that say how an app runs, and none that it is built from.
+pub(crate) fn settings(folder: &Path) -> Result<Source, Failure> {
+    let mut source = Source::default();
+    let named = [target::MANIFEST, "Procfile"].map(PathBuf::from);
+    for path in named.into_iter().chain(target::manifest_pages(folder)?) {
+        let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+        let Ok(Some(kind @ Kind::File { size, .. })) = kind(&folder.join(&path)) else { continue };
+        if inside {
+            source.bytes += size;
+            source.entries.push(Entry { path, kind, from: None });
+        }
+    }
+    source.entries.sort_by(|a, b| a.path.cmp(&b.path));
+    source.entries.dedup_by(|a, b| a.path == b.path);
     Ok(source)
 }
 

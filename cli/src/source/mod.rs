@@ -3,10 +3,13 @@
 
 mod brought;
 mod builtin;
+pub(crate) mod known;
 mod list;
 mod pack;
 mod pipe;
+mod way;
 
 pub(crate) use brought::bring;
-pub(crate) use list::{Source, list};
+pub(crate) use list::{Source, list, settings};
 pub(crate) use pipe::{Packing, start};
+pub(crate) use way::{Way, tell};

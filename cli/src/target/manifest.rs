@@ -1,4 +1,4 @@
-//! `paas.toml`, as far as the command line needs it: the app's name.
+//! `paas.toml`, as far as the command line needs it: the app's name, and whether it is an image.
 //!
 //! The rest of the file is the server's to read and to judge.
 
@@ -18,6 +18,22 @@ pub(crate) const MANIFEST: &str = "paas.toml";
 #[derive(Deserialize)]
 struct Manifest {
     app: Option<String>,
+    build: Option<toml::Value>,
+    http: Option<toml::Value>,
+}
+
+/// The image that the manifest of `folder` says the app is.
+pub(crate) fn image(folder: &Path) -> Result<Option<String>, Failure> {
+    let build = parse(&folder.join(MANIFEST))?.and_then(|manifest| manifest.build);
+    Ok(build.as_ref().and_then(|build| build.get("image")?.as_str()).map(str::to_owned))
+}
+
+/// The files that the manifest of `folder` names as pages of the edge.
+pub(crate) fn pages(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let http = parse(&folder.join(MANIFEST))?.and_then(|manifest| manifest.http);
+    let pages = http.as_ref().and_then(|http| http.get("pages")?.as_table());
+    let files = pages.into_iter().flat_map(|pages| pages.values());
+    Ok(files.filter_map(|file| file.as_str().map(PathBuf::from)).collect())
 }
 
 /// The app that the manifest of `folder`, or of a folder above it, names, and that file. A folder
@@ -36,21 +52,27 @@ pub(crate) fn app(folder: &Path) -> Result<Option<(AppName, PathBuf)>, Failure> 
 }
 
 fn read(file: &Path) -> Result<Option<AppName>, Failure> {
+    let Some(name) = parse(file)?.and_then(|manifest| manifest.app) else { return Ok(None) };
+    let valid = name.parse().map_err(|fault| {
+        Failure::local(format!("cannot use {}", file.display()))
+            .because(format!("`app = {name:?}`: {fault}"))
+    });
+    valid.map(Some)
+}
+
+fn parse(file: &Path) -> Result<Option<Manifest>, Failure> {
     let cannot = || Failure::local(format!("cannot use {}", file.display()));
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(cannot().because(error)),
     };
-    let manifest: Manifest = toml::from_str(&text).map_err(|fault| {
+    let manifest = toml::from_str(&text).map_err(|fault| {
         let before = fault.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         cannot().because(format!("line {line}: {}", fault.message()))
     })?;
-    let Some(name) = manifest.app else { return Ok(None) };
-    let valid =
-        name.parse().map_err(|fault| cannot().because(format!("`app = {name:?}`: {fault}")));
-    valid.map(Some)
+    Ok(Some(manifest))
 }
 
 /// Names `app` in the folder's manifest, in front of what already stands there.

@@ -13,7 +13,9 @@ mod which;
 pub(crate) use address::{Address, HostPort};
 pub(crate) use contexts::{Context, Contexts};
 pub(crate) use domain::DomainName;
-pub(crate) use manifest::{MANIFEST, write as write_manifest};
+pub(crate) use manifest::{
+    MANIFEST, image as manifest_image, pages as manifest_pages, write as write_manifest,
+};
 pub(crate) use name::AppName;
 pub(crate) use server::{Server, server};
 pub(crate) use token::Token;

@@ -73,19 +73,8 @@ impl Archive {
 
     /// The archive as a stream, with the given blobs in it and no others.
     pub(crate) fn stream(&self, blobs: Vec<Blob>) -> BoxStream<'static, io::Result<Bytes>> {
-        let (sender, receiver) = mpsc::channel(PENDING);
         let head = self.head();
-        tokio::task::spawn_blocking(move || {
-            let out = Sending { sender: sender.clone(), buffer: Vec::with_capacity(CHUNK) };
-            if let Err(error) = write(&head, &blobs, out) {
-                // If nobody listens any more there is nobody to tell.
-                let _ = sender.blocking_send(Err(error));
-            }
-        });
-        stream::unfold(receiver, async |mut receiver| {
-            receiver.recv().await.map(|piece| (piece, receiver))
-        })
-        .boxed()
+        piped(move |out| write(&head, &blobs, out))
     }
 
     /// All but the layers.
@@ -120,6 +109,24 @@ impl Archive {
     }
 }
 
+/// What `write` writes, on a thread of its own, as a stream of pieces.
+pub(in crate::build) fn piped(
+    write: impl FnOnce(Sending) -> io::Result<()> + Send + 'static,
+) -> BoxStream<'static, io::Result<Bytes>> {
+    let (sender, receiver) = mpsc::channel(PENDING);
+    tokio::task::spawn_blocking(move || {
+        let out = Sending { sender: sender.clone(), buffer: Vec::with_capacity(CHUNK) };
+        if let Err(error) = write(out) {
+            // If nobody listens any more there is nobody to tell.
+            let _ = sender.blocking_send(Err(error));
+        }
+    });
+    stream::unfold(receiver, async |mut receiver| {
+        receiver.recv().await.map(|piece| (piece, receiver))
+    })
+    .boxed()
+}
+
 fn write(head: &[(String, Vec<u8>)], blobs: &[Blob], out: Sending) -> io::Result<()> {
     let plain = Attributes { owner: 0, mode: 0o644 };
     let mut tarball = Tarball::new(out);
@@ -147,7 +154,7 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 /// Writes into the stream, in pieces.
-struct Sending {
+pub(in crate::build) struct Sending {
     sender: mpsc::Sender<io::Result<Bytes>>,
     buffer: Vec<u8>,
 }

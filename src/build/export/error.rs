@@ -88,11 +88,11 @@ impl ExportError {
         }
     }
 
-    pub(super) fn read(path: &[u8], source: io::Error) -> Self {
+    pub(in crate::build) fn read(path: &[u8], source: io::Error) -> Self {
         Self::Read { path: shown(path), source }
     }
 
-    pub(super) fn write(source: io::Error) -> Self {
+    pub(in crate::build) fn write(source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
             _ => Self::Write(source),

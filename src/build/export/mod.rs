@@ -7,16 +7,16 @@
 //! In reading order: `plan` (which layers), `layer` (one layer and its tar), `walk`, `tarball`,
 //! `slices`, `glob`, `image` (the configuration), `archive` and `load` (into Docker).
 
-mod archive;
+pub(in crate::build) mod archive;
 mod error;
-mod glob;
+pub(in crate::build) mod glob;
 mod image;
 mod layer;
 mod load;
 mod plan;
 mod slices;
-mod tarball;
-mod walk;
+pub(in crate::build) mod tarball;
+pub(in crate::build) mod walk;
 
 use std::{
     collections::{BTreeMap, HashMap},

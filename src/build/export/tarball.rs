@@ -9,43 +9,52 @@ use std::io::{self, Read, Write};
 use tar::{EntryType, Header};
 
 /// An archive that is being written.
-pub(super) struct Tarball<W: Write> {
+pub(in crate::build) struct Tarball<W: Write> {
     out: W,
 }
 
 /// Owner and permissions of an entry.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Attributes {
+pub(in crate::build) struct Attributes {
     /// User and group.
-    pub(super) owner: u32,
+    pub(in crate::build) owner: u32,
     /// Permission bits.
-    pub(super) mode: u32,
+    pub(in crate::build) mode: u32,
 }
 
 impl Attributes {
     /// The platform's own folders and programs.
-    pub(super) const ROOT: Self = Self { owner: 0, mode: 0o755 };
+    pub(in crate::build) const ROOT: Self = Self { owner: 0, mode: 0o755 };
 }
 
 impl<W: Write> Tarball<W> {
-    pub(super) fn new(out: W) -> Self {
+    pub(in crate::build) fn new(out: W) -> Self {
         Self { out }
     }
 
     /// A folder; `path` has no leading slash here and below, as tar wants it.
-    pub(super) fn folder(&mut self, path: &[u8], attributes: Attributes) -> io::Result<()> {
+    pub(in crate::build) fn folder(
+        &mut self,
+        path: &[u8],
+        attributes: Attributes,
+    ) -> io::Result<()> {
         let path = [path, b"/"].concat();
         self.entry(EntryType::Directory, &path, b"", attributes, 0)
     }
 
     /// A symbolic link.
-    pub(super) fn link(&mut self, path: &[u8], target: &[u8], owner: u32) -> io::Result<()> {
+    pub(in crate::build) fn link(
+        &mut self,
+        path: &[u8],
+        target: &[u8],
+        owner: u32,
+    ) -> io::Result<()> {
         self.entry(EntryType::Symlink, path, target, Attributes { owner, mode: 0o777 }, 0)
     }
 
     /// A file of exactly `size` bytes; a reader that has fewer is an error
     /// ([`io::ErrorKind::UnexpectedEof`]).
-    pub(super) fn file(
+    pub(in crate::build) fn file(
         &mut self,
         path: &[u8],
         attributes: Attributes,
@@ -60,7 +69,7 @@ impl<W: Write> Tarball<W> {
     }
 
     /// The end of the archive.
-    pub(super) fn finish(mut self) -> io::Result<W> {
+    pub(in crate::build) fn finish(mut self) -> io::Result<W> {
         self.out.write_all(&[0; 2 * BLOCK])?;
         self.out.flush()?;
         Ok(self.out)

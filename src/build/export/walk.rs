@@ -12,22 +12,22 @@ use super::error::{Excess, ExportError};
 use crate::build::{folder::Folder, unpack::path::WHITEOUT};
 
 /// One entry of the tree.
-pub(super) struct Entry<'a> {
+pub(in crate::build) struct Entry<'a> {
     /// Its path below the tree's root, without a leading slash.
-    pub(super) path: &'a [u8],
+    pub(in crate::build) path: &'a [u8],
     /// What it is.
-    pub(super) kind: Kind,
+    pub(in crate::build) kind: Kind,
     /// Its stat data.
-    pub(super) stat: &'a Stat,
+    pub(in crate::build) stat: &'a Stat,
     /// The folder it is in, and its name there.
-    pub(super) folder: &'a Folder,
+    pub(in crate::build) folder: &'a Folder,
     /// See [`Entry::folder`].
-    pub(super) name: &'a OsStr,
+    pub(in crate::build) name: &'a OsStr,
 }
 
 /// What an entry can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::build) enum Kind {
     /// A folder.
     Folder,
     /// A regular file.
@@ -37,10 +37,10 @@ pub(super) enum Kind {
 }
 
 /// What is done with each entry.
-pub(super) type Visit<'a> = dyn FnMut(&Entry<'_>) -> Result<(), ExportError> + 'a;
+pub(in crate::build) type Visit<'a> = dyn FnMut(&Entry<'_>) -> Result<(), ExportError> + 'a;
 
 /// Visits all of the tree below `root`, a folder before what is in it.
-pub(super) fn walk(root: &Folder, visit: &mut Visit<'_>) -> Result<(), ExportError> {
+pub(in crate::build) fn walk(root: &Folder, visit: &mut Visit<'_>) -> Result<(), ExportError> {
     Walk { visit, path: Vec::new(), entries: 0 }.folder(root, 0)
 }
 
@@ -93,7 +93,7 @@ impl Walk<'_, '_> {
 
 /// A digest over the stat data of all entries: as long as it stays the same, nothing in the tree
 /// was touched. A build can set any time but the change time, which the kernel sets.
-pub(super) fn manifest(root: &Folder, at: &str) -> Result<String, ExportError> {
+pub(in crate::build) fn manifest(root: &Folder, at: &str) -> Result<String, ExportError> {
     let mut hash = Sha256::new();
     hash.update(RULES);
     hash.update((at.len() as u64).to_be_bytes());
@@ -111,7 +111,7 @@ pub(super) fn manifest(root: &Folder, at: &str) -> Result<String, ExportError> {
 }
 
 /// The stat data that changes whenever the file does.
-pub(super) fn describe(stat: &Stat, line: &mut String) {
+pub(in crate::build) fn describe(stat: &Stat, line: &mut String) {
     // Writing to a string cannot fail.
     let _ = writeln!(
         line,

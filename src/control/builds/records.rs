@@ -120,6 +120,7 @@ mod tests {
             health: HealthCheck::default(),
             stop_timeout: Duration::ZERO,
             limits: Limits::default(),
+            privileges: crate::model::Privileges::Plain,
         };
         let value = |text: &str| text.to_owned();
         let env = [("SAME", "a"), ("OTHER", "b"), ("ONLY_HERE", "c")];

@@ -8,6 +8,7 @@ use std::{
     fmt,
     future::Future,
     net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
     str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -30,6 +31,8 @@ pub struct DockerSettings {
     /// The resolvers that containers ask when the platform's own does not answer; `None` leaves
     /// names to Docker, and containers have no private ones.
     pub resolvers: Option<Vec<IpAddr>>,
+    /// Where this machine's Docker client keeps what `docker login` was told.
+    pub credentials: PathBuf,
     /// How many files a process in a container may have open.
     pub open_files: u64,
 }
@@ -45,6 +48,7 @@ impl DockerSettings {
             installation,
             subnet_pool: Subnet::DEFAULT_POOL,
             resolvers: None,
+            credentials: PathBuf::from("/root/.docker/config.json"),
             open_files: hard.map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES)),
         }
     }

@@ -18,7 +18,7 @@ use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 
 use super::{Docker, fault, label};
 use crate::{
-    engine::{EngineError, OwnImage},
+    engine::{EngineError, ImageRole, OwnImage},
     model::{AppName, ImageId},
 };
 
@@ -57,14 +57,14 @@ pub(super) async fn load(docker: &Docker, tar: Tar) -> Result<(), EngineError> {
 
 /// Remembers what the source of an upload broke with. The connection breaks with it, and by its own
 /// error nobody could tell that from a Docker that went away.
-fn watched(tar: Tar) -> (Tar, Arc<OnceLock<String>>) {
+pub(super) fn watched(tar: Tar) -> (Tar, Arc<OnceLock<String>>) {
     let broke = Arc::new(OnceLock::new());
     let note = broke.clone();
     let tar = tar.inspect_err(move |error| drop(note.set(error.to_string())));
     (tar.boxed(), broke)
 }
 
-type Tar = BoxStream<'static, std::io::Result<Bytes>>;
+pub(super) type Tar = BoxStream<'static, std::io::Result<Bytes>>;
 
 /// Names an image.
 pub(super) async fn tag(
@@ -91,6 +91,7 @@ pub(super) async fn list(docker: &Docker) -> Result<Vec<OwnImage>, EngineError> 
             // Docker writes `<none>:<none>` for an image without a name.
             tags: image.repo_tags.into_iter().filter(|tag| !tag.contains("<none>")).collect(),
             app: image.labels.get(label::APP).and_then(|app| app.parse().ok()),
+            role: if label::is_stage(&image.labels) { ImageRole::Stage } else { ImageRole::Whole },
         })
     });
     Ok(own.collect())
@@ -106,6 +107,10 @@ pub(super) async fn remove(docker: &Docker, id: &ImageId) -> Result<(), EngineEr
         Err(error) => return Err(error),
     };
     let labels = image.config.and_then(|config| config.labels);
+    let prune = match &labels {
+        Some(labels) if label::is_upon_the_users(labels) => Below::Stays,
+        _ => Below::Goes,
+    };
     if !label::is_ours(docker.installation(), labels.as_ref()) {
         let message = "it was not made by this installation".to_owned();
         return Err(fault::refuse("image rm", id.as_str(), message));
@@ -124,9 +129,18 @@ pub(super) async fn remove(docker: &Docker, id: &ImageId) -> Result<(), EngineEr
     }
     let tags = image.repo_tags.unwrap_or_default();
     for name in tags.iter().map(String::as_str).chain([id.as_str()]) {
-        remove_name(docker, name).await?;
+        remove_name(docker, name, prune).await?;
     }
     Ok(())
+}
+
+/// What becomes of the unnamed images that one was built upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Below {
+    /// They were made on the way to it.
+    Goes,
+    /// They are the user's.
+    Stays,
 }
 
 /// Removes all images of an app. One that something still uses stays for the sweep, so that it does
@@ -141,8 +155,13 @@ pub(super) async fn forget(docker: &Docker, app: &AppName) -> Result<(), EngineE
 }
 
 /// Removes a name, or with the last name, or by its id, the image.
-pub(super) async fn remove_name(docker: &Docker, name: &str) -> Result<(), EngineError> {
-    let options = RemoveImageOptions { force: false, ..Default::default() };
+pub(super) async fn remove_name(
+    docker: &Docker,
+    name: &str,
+    below: Below,
+) -> Result<(), EngineError> {
+    let noprune = below == Below::Stays;
+    let options = RemoveImageOptions { force: false, noprune, ..Default::default() };
     let removed = docker
         .within(LOAD_DEADLINE, "image rm", name, async {
             docker.api().remove_image(name, Some(options), None).await.map(drop)

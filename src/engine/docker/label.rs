@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::InstallationId;
 use crate::{
-    engine::{BuilderSpec, InstanceSpec, Root},
+    engine::{BuilderSpec, ImageOrigin, InstanceSpec},
     model::{AppName, BuildNumber, ImageId, Incarnation, ReleaseVersion, Slot},
 };
 
@@ -19,6 +19,8 @@ pub(super) const APP: &str = "paas.app";
 pub(super) const SPEC: &str = "paas.spec";
 /// What was asked for. Docker's own answer is another digest where containerd keeps the images.
 const IMAGE: &str = "paas.image";
+/// What an image that Docker built was made from.
+const ORIGIN: &str = "paas.origin";
 const PROCESS: &str = "paas.process";
 const INDEX: &str = "paas.index";
 const RELEASE: &str = "paas.release";
@@ -35,6 +37,8 @@ pub(super) enum Role {
     Builder,
     /// A root filesystem is made in it.
     Root,
+    /// It runs a step of a Dockerfile; also the stage that it is a step of.
+    Step,
 }
 
 impl Role {
@@ -43,6 +47,7 @@ impl Role {
             Self::Instance => "instance",
             Self::Builder => "builder",
             Self::Root => "root",
+            Self::Step => "step",
         }
     }
 }
@@ -69,8 +74,8 @@ pub(super) fn builder_name(installation: &InstallationId, spec: &BuilderSpec) ->
     format!("paas-{installation}.build.{}.{}", spec.app, spec.build)
 }
 
-pub(super) fn root_name(installation: &InstallationId, root: &Root) -> String {
-    format!("paas-{installation}.root.{}", root.name)
+pub(super) fn root_name(installation: &InstallationId, name: &str) -> String {
+    format!("paas-{installation}.root.{name}")
 }
 
 pub(super) fn app_network(installation: &InstallationId, app: &AppName) -> String {
@@ -123,6 +128,41 @@ pub(super) fn of_network(installation: &InstallationId) -> HashMap<String, Strin
 
 pub(super) fn of_root(installation: &InstallationId) -> HashMap<String, String> {
     labels(&[(INSTALLATION, installation), (ROLE, &Role::Root.word())])
+}
+
+/// On every stage of a Dockerfile, and so on the containers of its steps.
+pub(super) fn of_stage(installation: &InstallationId, app: &AppName) -> HashMap<String, String> {
+    labels(&[(INSTALLATION, installation), (ROLE, &Role::Step.word()), (APP, app)])
+}
+
+/// On what comes out of a Dockerfile, besides what its stages have: a container that somebody makes
+/// of it by hand is no step.
+pub(super) fn of_last_stage() -> HashMap<String, String> {
+    labels(&[(ROLE, &"image")])
+}
+
+/// On what is made of another image.
+pub(super) fn of_image(
+    installation: &InstallationId,
+    app: &AppName,
+    origin: ImageOrigin,
+) -> HashMap<String, String> {
+    let origin = match origin {
+        ImageOrigin::Dockerfile => "dockerfile",
+        ImageOrigin::Local => LOCAL,
+        ImageOrigin::Pulled => "pulled",
+    };
+    labels(&[(INSTALLATION, installation), (ROLE, &"image"), (APP, app), (ORIGIN, &origin)])
+}
+
+/// Whether an image of ours was made from one of the user's, which is to stay as it is.
+pub(super) fn is_upon_the_users(labels: &HashMap<String, String>) -> bool {
+    labels.get(ORIGIN).is_some_and(|origin| origin == LOCAL)
+}
+
+/// Whether an image is a stage of a Dockerfile, kept for the next build.
+pub(super) fn is_stage(labels: &HashMap<String, String>) -> bool {
+    labels.get(ROLE).is_some_and(|role| role == Role::Step.word())
 }
 
 /// The engine's filter for containers of ours in that role.
@@ -183,8 +223,13 @@ pub(super) fn digest(spec: &InstanceSpec) -> String {
         "{:?} {} {:?} {}",
         spec.process.port, limits.memory.0, limits.cpu_millis, limits.pids
     ));
+    if !spec.process.privileges.are_plain() {
+        add("privileges");
+    }
     hex::encode(hash.finalize())
 }
+
+const LOCAL: &str = "local";
 
 fn labels(pairs: &[(&str, &dyn std::fmt::Display)]) -> HashMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), value.to_string())).collect()

@@ -21,21 +21,25 @@ mod output;
 mod usage;
 
 mod builder;
+mod credentials;
 mod image;
 mod pull;
+mod recipe;
 mod roots;
+mod traces;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bollard::query_parameters::{KillContainerOptions, RemoveContainerOptions};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use super::{
-    BuildEngine, Builder, BuilderSpec, Engine, EngineError, InstanceSpec, OutputLine, OwnImage,
-    Root, RootError, Signal, UsageSample,
+    BuildEngine, Builder, BuilderSpec, Engine, EngineError, ImageBuild, ImageEngine, ImageFacts,
+    ImageNews, ImageOrigin, InstanceSpec, OutputLine, OwnImage, Root, RootError, Signal, Traces,
+    UsageSample,
 };
-use crate::model::{AppName, ContainerId, Exit, ImageId, Instance, Timestamp};
+use crate::model::{AppName, ContainerId, Exit, ImageId, ImageReference, Instance, Timestamp};
 
 pub use connection::{Docker, DockerSettings, InstallationId, InvalidInstallation};
 #[cfg(test)]
@@ -103,6 +107,10 @@ impl BuildEngine for Docker {
         builder::output(self, id).await
     }
 
+    async fn builder_traces(&self, id: &ContainerId) -> Result<Traces, EngineError> {
+        traces::of(self, id).await
+    }
+
     async fn builders(&self) -> Result<Vec<Builder>, EngineError> {
         builder::all(self).await
     }
@@ -141,6 +149,48 @@ impl BuildEngine for Docker {
         first_contact: Duration,
     ) -> Result<(), RootError> {
         roots::make(self, reference, roots, first_contact).await
+    }
+
+    async fn change_root(&self, image: &ImageId, root: &Root) -> Result<(), RootError> {
+        roots::change(self, image, root).await
+    }
+
+    async fn remove_root(&self, name: &'static str) -> Result<(), EngineError> {
+        remove_container(self, &label::root_name(self.installation(), name)).await
+    }
+}
+
+impl ImageEngine for Docker {
+    async fn image(&self, reference: &str) -> Result<Option<ImageFacts>, EngineError> {
+        recipe::facts(self, reference).await
+    }
+
+    async fn pull(&self, reference: &ImageReference) -> Result<(), EngineError> {
+        recipe::get(self, reference).await
+    }
+
+    async fn untag(&self, name: &str) -> Result<(), EngineError> {
+        recipe::untag(self, name).await
+    }
+
+    fn build_image(
+        &self,
+        spec: &ImageBuild,
+        context: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> BoxStream<'static, Result<ImageNews, EngineError>> {
+        recipe::build(self, spec, context)
+    }
+
+    fn labels(&self, app: &AppName, origin: ImageOrigin) -> BTreeMap<String, String> {
+        recipe::labels(self, app, origin)
+    }
+
+    async fn stages(&self, app: &AppName) -> Result<Vec<ImageId>, EngineError> {
+        recipe::stages(self, app).await
+    }
+
+    async fn remove_steps(&self, app: &AppName) -> Result<(), EngineError> {
+        recipe::remove_steps(self, app).await
     }
 }
 

@@ -13,7 +13,7 @@ use bollard::models::{
 use super::{DockerSettings, label};
 use crate::{
     engine::{Access, BuilderSpec, InstanceSpec, Root},
-    model::{ByteSize, process::Limits},
+    model::{ByteSize, Privileges, process::Limits},
 };
 
 /// The container of an instance, which asks these resolvers, or Docker's own choice if there are none.
@@ -33,7 +33,7 @@ pub(super) fn instance(
         labels: Some(label::of_instance(installation, spec)),
         host_config: Some(HostConfig {
             network_mode: Some(label::app_network(installation, &spec.app)),
-            cap_add: Some(vec!["NET_BIND_SERVICE".to_owned()]),
+            cap_add: Some(capabilities(spec.process.privileges)),
             // `shop` is `shop.internal`, if it is anything.
             dns_search: own_names.then(|| vec!["internal".to_owned()]),
             dns: own_names.then(|| resolvers.iter().map(IpAddr::to_string).collect()),
@@ -58,6 +58,8 @@ pub(super) fn builder(settings: &DockerSettings, spec: &BuilderSpec) -> Containe
             network_mode: Some(label::build_network(installation)),
             mounts: Some(spec.mounts.iter().map(mount).collect()),
             tmpfs: Some(HashMap::from([("/tmp".to_owned(), BUILD_TMP.to_owned())])),
+            // The agent is the first process: it ends what a build leaves running, and reaps it.
+            init: Some(false),
             ..confined(settings, &limits)
         }),
         ..Default::default()
@@ -83,6 +85,21 @@ pub(super) fn root(settings: &DockerSettings, image: &str, root: &Root) -> Conta
         }),
         ..Default::default()
     }
+}
+
+/// The same with a folder of this machine, into which the script writes.
+pub(super) fn changed_root(
+    settings: &DockerSettings,
+    image: &str,
+    root: &Root,
+) -> ContainerCreateBody {
+    let mut body = self::root(settings, image, root);
+    let (source, target) = (root.into.clone(), "/out".to_owned());
+    let out = crate::engine::Mount { source, target, access: Access::ReadWrite };
+    if let Some(host) = &mut body.host_config {
+        host.mounts = Some(vec![mount(&out)]);
+    }
+    body
 }
 
 /// What holds for all of them alike.
@@ -122,6 +139,16 @@ fn confined(settings: &DockerSettings, limits: &Limits) -> HostConfig {
     }
 }
 
+/// Without the second kind most images of others could not start: they begin as root, give their
+/// folders to a user of their own and become that one.
+fn capabilities(privileges: Privileges) -> Vec<String> {
+    let more: &[&str] = match privileges {
+        Privileges::Plain => &[],
+        Privileges::Starter => &STARTING,
+    };
+    ["NET_BIND_SERVICE"].iter().chain(more).map(|&name| name.to_owned()).collect()
+}
+
 /// The app's own variables, then the platform's, which no app can name (`EnvKey` refuses them).
 fn environment(spec: &InstanceSpec) -> Vec<String> {
     let platform = [
@@ -149,14 +176,16 @@ fn mount(mount: &crate::engine::Mount) -> Mount {
     }
 }
 
-/// A build's temporary files: in memory, which counts against the build's limit. Compilers run
-/// programs from there.
+/// Fewer than Docker's own choice: no raw sockets, no devices, no other root folder.
+const STARTING: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
 /// What apt and dpkg do as root: give files away, act as the user `_apt`, and change root.
 const INSTALLING: [&str; 8] =
     ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SYS_CHROOT"];
 /// apt's lists and one dpkg need a third of it.
 const ROOT_MEMORY: ByteSize = ByteSize::mib(1024);
 const ROOT_PIDS: u32 = 512;
+/// A build's temporary files: in memory, which counts against the build's limit. Compilers run
+/// programs from there.
 const BUILD_TMP: &str = "rw,exec,nosuid,nodev,size=1g,mode=1777";
 
 #[cfg(test)]
@@ -183,6 +212,7 @@ pub(crate) mod tests {
                 health: HealthCheck::default(),
                 stop_timeout: DEFAULT_STOP_TIMEOUT,
                 limits: Limits::default(),
+                privileges: Privileges::Plain,
             },
             environment: [("KEY".parse().unwrap(), "a=b\n$c \"ü\"".to_owned())].into(),
         }
@@ -216,6 +246,7 @@ pub(crate) mod tests {
         assert_eq!(host.network_mode.as_deref(), Some("paas-k3f9-shop"));
         assert_eq!((host.port_bindings, host.mounts, host.binds), (None, None, None));
         assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
+        assert_eq!(host.cap_add, Some(vec!["NET_BIND_SERVICE".to_owned()]));
         assert_eq!(host.memory, host.memory_swap);
         assert_eq!(host.privileged, None);
         assert_eq!((host.dns, host.dns_search), (None, None), "names are Docker's business");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bollard::query_parameters::CreateImageOptions;
+use bollard::{auth::DockerCredentials, query_parameters::CreateImageOptions};
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::Docker;
@@ -31,14 +31,28 @@ pub(super) async fn ensure(
     Ok(Pulled::Now)
 }
 
-/// Docker sends its first word when a registry has answered; without one it tries for minutes.
-async fn pull(docker: &Docker, reference: &str, first_contact: Duration) -> Result<(), RootError> {
+/// Gets an image for an app, and waits as long as `docker pull` would.
+pub(super) async fn get(
+    docker: &Docker,
+    reference: &str,
+    known: Option<DockerCredentials>,
+) -> Result<(), EngineError> {
+    let progress = docker.api().create_image(Some(options(reference)), None, known);
+    let done = progress.try_for_each(|_| std::future::ready(Ok(())));
+    docker.within(PULL_DEADLINE, "pull", reference, done).await
+}
+
+fn options(reference: &str) -> CreateImageOptions {
     let (name, tag) = split(reference);
-    let options = CreateImageOptions {
+    CreateImageOptions {
         from_image: Some(name.to_owned()),
         tag: Some(tag.to_owned()),
         ..Default::default()
-    };
+    }
+}
+
+/// Docker sends its first word when a registry has answered; without one it tries for minutes.
+async fn pull(docker: &Docker, reference: &str, first_contact: Duration) -> Result<(), RootError> {
     let failed = |source| match source {
         EngineError::Timeout { after, .. } if after == first_contact => {
             RootError::Silent { reference: reference.to_owned(), after }
@@ -46,7 +60,7 @@ async fn pull(docker: &Docker, reference: &str, first_contact: Duration) -> Resu
         EngineError::Unreachable { .. } => RootError::Engine(source),
         source => RootError::Pull { reference: reference.to_owned(), source },
     };
-    let mut progress = docker.api().create_image(Some(options), None, None).boxed();
+    let mut progress = docker.api().create_image(Some(options(reference)), None, None).boxed();
     let first = async { progress.next().await.transpose() };
     docker.within(first_contact, "pull", reference, first).await.map_err(failed)?;
     let rest = progress.try_for_each(|_| std::future::ready(Ok(())));

@@ -4,17 +4,20 @@
 //! found out at the worst time. Keys that start with `x-` are the user's own. Invariant: a
 //! [`Manifest`] holds only values that the rest of the house accepts.
 
+mod build;
 mod error;
 mod http;
 mod read;
 
 use std::{collections::BTreeMap, time::Duration};
 
+pub use build::{BuildWay, ManifestBuild};
 pub use error::ManifestError;
 use read::Section;
+pub use read::duration;
 
 use super::{
-    AppName, BuildpackChoice, ByteSize, HttpSettings, ProcessName,
+    AppName, ByteSize, HttpSettings, ProcessName,
     app::MAX_SCALE,
     build::DeploySettings,
     release::{Config, MAX_CONFIG_BYTES},
@@ -80,19 +83,6 @@ pub struct ManifestDeploy {
     pub drain: Option<Duration>,
 }
 
-/// `[build]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ManifestBuild {
-    /// The most memory.
-    pub memory: Option<ByteSize>,
-    /// The longest time.
-    pub timeout: Option<Duration>,
-    /// The buildpacks, in order; with none they are found by what the folder holds.
-    pub buildpacks: Vec<BuildpackChoice>,
-    /// Variables that the build sees, and the running app does not.
-    pub env: Config,
-}
-
 impl Manifest {
     /// Reads the text of a `paas.toml`.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
@@ -114,15 +104,8 @@ impl Manifest {
             manifest.deploy.drain = deploy.duration("drain")?;
             deploy.finish()?;
         }
-        if let Some(mut build) = top.section("build")? {
-            manifest.build.memory = build.memory("memory")?;
-            manifest.build.timeout = build.duration("timeout")?;
-            manifest.build.buildpacks = build.list("buildpacks")?;
-            if let Some(env) = build.section("env")? {
-                manifest.build.env = env.environment()?;
-                check_size(&manifest.build.env, &env)?;
-            }
-            build.finish()?;
+        if let Some(section) = top.section("build")? {
+            manifest.build = build::build(section)?;
         }
         if let Some(section) = top.section("http")? {
             (manifest.http, manifest.pages) = http::http(section)?;

@@ -80,7 +80,27 @@ fn mistakes_are_named_with_their_line() {
         ("\n\nproces = 1", "paas.toml line 3: unknown key `proces` hint: did you mean `process`?"),
         (
             "[build]\nzzz = 1",
-            "paas.toml line 2: unknown key `zzz` in [build] hint: known here: buildpacks, env, memory, timeout",
+            "paas.toml line 2: unknown key `zzz` in [build] hint: known here: args, builder, \
+             buildpacks, dockerfile, env, image, memory, target, timeout",
+        ),
+        (
+            "[build]\nimage = \"nginx\"\ndockerfile = \"Dockerfile\"",
+            "paas.toml line 3: `dockerfile` stands beside `image` hint: an image comes about in \
+             one way: leave out `dockerfile` or `image`",
+        ),
+        (
+            "[build]\nbuildpacks = [\"paas/nodejs\"]\nimage = \"nginx\"",
+            "paas.toml line 2: `buildpacks` stands beside `image` hint: an image comes about in \
+             one way: leave out `buildpacks` or `image`",
+        ),
+        (
+            "[build]\ndockerfile = \"../Dockerfile\"",
+            "paas.toml line 2: `../Dockerfile` is not a file in the app's folder hint: \
+             dockerfile = \"docker/Dockerfile\"",
+        ),
+        (
+            "[build]\nimage = \"a b\"",
+            "paas.toml line 2: `a b` is not an image's name; write it as Docker does: `nginx:1.29`",
         ),
         (
             "[process.web]\nmemry = \"1g\"",

@@ -56,7 +56,11 @@ impl World {
                     ops::create::create(tx, &name, &user(), now)?;
                 }
                 let digest = digest.parse().expect("a digest");
-                let upload = ops::upload::Upload { digest, bytes: ByteSize::mib(1) };
+                let upload = ops::upload::Upload {
+                    digest,
+                    bytes: ByteSize::mib(1),
+                    meaning: ops::upload::Meaning::Fixed,
+                };
                 let queued = ops::upload::upload(tx, &name, &upload, &user(), now)?;
                 let Uploaded::Queued(number) = queued else { return Ok(()) };
                 let build = tx.get::<Build>(&(name.as_str().to_owned(), number.0.into()))?;
@@ -99,6 +103,7 @@ impl World {
             },
             stop_timeout: span(&mut self.dice, 1..5_000),
             limits: Limits::default(),
+            privileges: crate::model::Privileges::Plain,
         }
     }
 

@@ -89,6 +89,7 @@ fn process(name: ProcessName, scale: u16) -> Process {
         health: HealthCheck::default(),
         stop_timeout: DEFAULT_STOP_TIMEOUT,
         limits: Limits::default(),
+        privileges: crate::model::Privileges::Plain,
     }
 }
 

@@ -1,0 +1,105 @@
+//! Apps with a Dockerfile: built by Docker, like any other from there on.
+
+use std::{fs, process::Command};
+
+use crate::{
+    prebuilt::{Named, import, run},
+    server::{Server, says, until},
+    sources,
+};
+
+const DOCKERFILE: &str = r#"ARG BASE
+FROM $BASE AS words
+ARG WORD
+RUN busybox echo "$WORD" > /www/index.html
+
+FROM $BASE
+COPY --from=words /www /www
+COPY . /src
+RUN busybox ls -A /src > /www/ls && busybox cat /src/text > /www/text
+EXPOSE 8081
+USER 1234
+"#;
+
+fn manifest(base: &str, word: &str, more: &str) -> String {
+    format!("[build]\n{more}\n[build.args]\nBASE = \"{base}\"\nWORD = \"{word}\"\n")
+}
+
+/// The stages that no image is made of, nor another stage.
+fn stages(server: &Server) -> Vec<String> {
+    let own = format!("label=paas.installation={}", server.installation());
+    let mut list = Command::new("docker");
+    list.args(["image", "ls", "-q", "--filter", "dangling=true", "--filter", &own]);
+    run(&mut list).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_dockerfile_becomes_an_app_and_leaves_nothing_behind() {
+    let server = Server::start();
+    let base = Named(format!("paas-test-{}:base", server.installation()));
+    import(&base.0, "base\n", &[]);
+    let app = sources::folder(&[
+        ("Dockerfile", DOCKERFILE),
+        (".dockerignore", "*\n!text\n"),
+        ("Procfile", "worker: busybox sleep 1000\n"),
+        ("text", "first\n"),
+        ("secret", "not for the image\n"),
+        ("paas.toml", &manifest(&base.0, "hello", "")),
+    ]);
+    let told = server.deploy("app", app.path()).ok();
+    says(
+        &told,
+        &["Building with Dockerfile", "builder = \"buildpacks\"", "RUN busybox ls", "as `1234`"],
+    );
+    assert!(!told.contains("LABEL"), "{told}");
+    assert_eq!(server.page("app", "/"), "hello\n");
+    assert_eq!(server.page("app", "/ls"), "text\n", "neither what is ignored nor what is ours");
+    server.until_runs("app", &["web.1", "worker.1"]);
+
+    fs::write(app.path().join("text"), "second\n").unwrap();
+    let told = server.deploy("app", app.path()).ok();
+    says(&told, &["as in an earlier build"]);
+    assert_eq!(server.page("app", "/text"), "second\n");
+    let before = stages(&server).len();
+    for word in ["new", "newer"] {
+        sources::write(app.path(), "paas.toml", &manifest(&base.0, word, ""));
+        server.deploy("app", app.path()).ok();
+        assert_eq!(server.page("app", "/"), format!("{word}\n"));
+    }
+    assert_eq!((before, stages(&server).len()), (1, 1), "no stage of an earlier build is left");
+
+    sources::write(app.path(), "Dockerfile", "ARG BASE\nFROM $BASE\nRUN echo why; exit 3\n");
+    let told = server.deploy("app", app.path()).ended(1);
+    says(&told, &["`RUN echo why; exit 3` failed", "code 3", "why", "hint:"]);
+    sources::write(app.path(), "Dockerfile", "ARG BASE\nFROM $BASE\nNO\n");
+    says(&server.deploy("app", app.path()).ended(1), &["the Dockerfile is wrong", "line 3"]);
+    sources::write(app.path(), "paas.toml", &manifest(&base.0, "", "timeout = \"2s\""));
+    sources::write(app.path(), "Dockerfile", "ARG BASE\nFROM $BASE\nRUN busybox sleep 600\n");
+    let told = server.deploy("app", app.path()).ended(1);
+    says(&told, &["did not end within 2 s", "hint: allow more"]);
+    let steps =
+        || server.containers().into_iter().filter(|it| !it.name.starts_with("paas-")).count();
+    assert_eq!(steps(), 0, "a step that was given up does not run on");
+    assert_eq!(server.page("app", "/"), "newer\n", "what ran goes on");
+
+    let example = sources::example("dockerfile");
+    sources::write(example.path(), "paas.toml", &manifest(&base.0, "", ""));
+    server.deploy("app", example.path()).ok();
+    assert_eq!(server.page("app", "/"), "Hello from dockerfile!\n");
+}
+
+#[test]
+fn a_step_does_not_outlive_the_daemon() {
+    let mut server = Server::start();
+    let base = Named(format!("paas-test-{}:base", server.installation()));
+    import(&base.0, "base\n", &[]);
+    let text = format!("FROM {}\nRUN busybox sleep 600\n", base.0);
+    let app = sources::folder(&[("docker/web", &text)]);
+    server.paas(&["apps", "create", "app"]).ok();
+    let folder = app.path().to_str().unwrap();
+    let deploy = ["deploy", folder, "-a", "app", "-d", "--dockerfile", "docker/web"];
+    server.paas(&deploy).ok();
+    until("a step runs", || server.containers().iter().any(|it| it.running).then_some(()));
+    server.kill9();
+    until("no step runs", || server.containers().is_empty().then_some(()));
+}

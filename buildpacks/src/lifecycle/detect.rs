@@ -157,14 +157,14 @@ fn nothing(
     for reason in reasons {
         progress.line(Stream::Stdout, reason);
     }
-    if let (true, Author::User, Some(first)) = (errors.is_empty(), catalog.author, reasons.first())
-    {
+    let by_user = catalog.author == Author::User;
+    if let (true, true, Some(first)) = (errors.is_empty(), by_user, reasons.first()) {
         let reason = format!("the buildpacks that were chosen do not go together: {first}");
         return Failed::new(Code::NothingDetected, Phase::Detect, reason).hint(
             "give --buildpack several times, in order: who provides goes before who requires",
         );
     }
-    if errors.is_empty() && catalog.author == Author::User {
+    if errors.is_empty() && by_user {
         let chosen = catalog.order.order.iter().flat_map(|group| &group.group);
         let asked = chosen.filter_map(|element| Some(catalog.find(element).ok()?.key()));
         let asked = asked.collect::<Vec<_>>().join(", ");
@@ -173,8 +173,9 @@ fn nothing(
             .hint("the log says what each of them answered; deploy without --buildpack to let paas choose");
     }
     if errors.is_empty() {
-        let reason = "no buildpack recognises this app: none of package.json, requirements.txt, \
-                      pyproject.toml, Pipfile, go.mod, Cargo.toml, index.html or Procfile stands at the top of the folder";
+        let reason = "no buildpack recognises this app: none of package.json, deno.json, requirements.txt, \
+                      pyproject.toml, Pipfile, go.mod, Cargo.toml, Gemfile, composer.json, pom.xml, build.gradle, \
+                      index.html, Dockerfile or Procfile stands at the top of the folder";
         return Failed::new(Code::NothingDetected, Phase::Detect, reason).hint(
             "deploy the folder that holds the app, or say how to start it: echo 'web: ./run' > Procfile",
         );

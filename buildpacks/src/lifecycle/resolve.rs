@@ -45,25 +45,26 @@ pub(super) fn resolve<B: Clone>(candidates: &[Candidate<B>]) -> Option<(Vec<B>, 
 /// that has only one of its two sides. For people; [`resolve`] tries more than these.
 pub(super) fn stranded<B>(candidates: &[Candidate<B>], name: impl Fn(&B) -> String) -> Vec<String> {
     let mut trial = Vec::new();
-    for (candidate, it) in candidates.iter().enumerate().filter(|(_, it)| !it.optional) {
+    for (candidate, it) in candidates.iter().enumerate() {
         let section = it.options.first();
-        trial.extend(section.map(|section| Choice { candidate, section, optional: false }));
+        trial.extend(section.map(|section| Choice { candidate, section, optional: it.optional }));
     }
-    let names = |places: &[usize]| {
+    let required = |places: &[usize]| {
         let named = places.iter().filter_map(|place| candidates.get(*place));
-        named.map(|it| name(&it.buildpack)).collect::<Vec<_>>().join(", ")
+        let named = named.filter(|it| !it.optional).map(|it| name(&it.buildpack));
+        named.collect::<Vec<_>>()
     };
     let mut sentences = Vec::new();
     for (dependency, line) in &Ledger::of(&trial).entries {
-        if !line.early.is_empty() {
-            let who = names(&line.early);
-            sentences
-                .push(format!("{who} requires `{dependency}`, which nothing before it provides"));
+        for who in required(&line.early) {
+            let sentence =
+                format!("{who} requires `{dependency}`, which nothing before it provides");
+            sentences.push(sentence);
         }
-        if !line.extra.is_empty() {
-            let who = names(&line.extra);
-            sentences
-                .push(format!("{who} provides `{dependency}`, which nothing after it requires"));
+        for who in required(&line.extra) {
+            let sentence =
+                format!("{who} provides `{dependency}`, which nothing after it requires");
+            sentences.push(sentence);
         }
     }
     sentences
@@ -201,7 +202,7 @@ mod tests {
         check(&["a: +x", "b: -x"], &[]);
         check(&["a: -x"], &["a requires `x`, which nothing before it provides"]);
         check(
-            &["a: +x", "b: -y", "c?: +y"],
+            &["a: +x", "d?: +z", "b: -y -z", "c?: +y"],
             &[
                 "a provides `x`, which nothing after it requires",
                 "b requires `y`, which nothing before it provides",

@@ -70,6 +70,8 @@ pub(crate) struct Entry {
 /// The plan file given to `bin/build`: the requirements that this buildpack can supply.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct PackPlan {
+    /// Without any the file is empty, as the reference's: scripts look at its size.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) entries: Vec<PackPlanEntry>,
 }
 

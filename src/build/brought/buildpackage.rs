@@ -1,6 +1,7 @@
-//! A buildpackage in a file: a `.cnb` (an OCI layout in a tar), or what `docker save` writes of one.
+//! A buildpackage in a file: a `.cnb` (an OCI layout in a tar), what `docker save` writes of one, or an
+//! archive of a buildpack's folder.
 //!
-//! Its layers hold `/cnb/buildpacks/<id>/<version>`; everything else in them is passed over.
+//! The layers of a package hold `/cnb/buildpacks/<id>/<version>`; everything else in them is passed over.
 //! Invariant: the file is hostile. It is taken apart by the same code as an upload, under the same
 //! limits, and no name of it becomes a path unless it is plain.
 
@@ -25,7 +26,7 @@ pub enum BuildpackageError {
     #[error("{0}")]
     Archive(#[from] UnpackError),
     /// It has neither an index nor a manifest that can be followed.
-    #[error("it is no OCI layout and no saved image: {0}")]
+    #[error("it is no OCI layout, no saved image and has no {DESCRIPTOR} at its top: {0}")]
     Layout(String),
     /// It is an image of something else.
     #[error("the image has no label {LABEL}, so it is not a buildpackage")]
@@ -36,14 +37,21 @@ pub enum BuildpackageError {
 }
 
 /// Unpacks a package through the folder `rough`, which must not exist, onto `shelf`; answers the
-/// buildpack that it is a package of.
+/// buildpack that it is a package of. A buildpack's folder comes to `place` there.
 pub(super) fn unpack(
     package: impl Read,
     rough: &Path,
     shelf: &Path,
+    place: &str,
 ) -> Result<Chosen, BuildpackageError> {
     unpack::unpack(package, rough, &UnpackLimits::default())?;
     let folder = Folder::open(rough)?;
+    if let Some(home) = home(&folder)? {
+        let target = shelf.join(place);
+        fs::create_dir_all(target.parent().unwrap_or(shelf))?;
+        fs::rename(rough.join(home), target)?;
+        return Ok(Chosen::Folder(place.to_owned()));
+    }
     let image = Image::find(&folder)?;
     let config: Config = json(&folder, &image.config)?;
     let label = config.config.unwrap_or_default().labels.unwrap_or_default();
@@ -55,6 +63,17 @@ pub(super) fn unpack(
     unpack::unpack_layers(layers, PREFIX, &inner, &UnpackLimits::default())?;
     move_all(&inner, shelf)?;
     Ok(Chosen::Named { id: own.id, version: own.version })
+}
+
+/// The buildpack's folder in an archive of one: its top, or the only folder there.
+fn home(folder: &Folder) -> io::Result<Option<PathBuf>> {
+    if folder.stat(DESCRIPTOR.as_ref()).is_ok() {
+        return Ok(Some(PathBuf::new()));
+    }
+    let names = folder.names()?;
+    let [only] = names.as_slice() else { return Ok(None) };
+    let described = |inner: Folder| inner.stat(DESCRIPTOR.as_ref()).is_ok();
+    Ok(folder.folder(only).is_ok_and(described).then(|| PathBuf::from(only)))
 }
 
 /// Moves `<id>/<version>` folders; of two equal ones the first stays.
@@ -213,6 +232,8 @@ fn open(folder: &Folder, path: &str) -> Result<fs::File, BuildpackageError> {
 
 /// What says which buildpack a package is of.
 const LABEL: &str = "io.buildpacks.buildpackage.metadata";
+/// What tells a buildpack's folder.
+const DESCRIPTOR: &str = "buildpack.toml";
 /// Where the buildpacks are in the layers.
 const PREFIX: &[u8] = b"cnb/buildpacks/";
 /// A place for the layers' contents that no package can have a file at.

@@ -212,7 +212,8 @@ fn fill(
                 let mut file = open(root, path)?;
                 file.rewind().map_err(BroughtError::Shelf)?;
                 let rough = rough(workspace);
-                let outcome = buildpackage::unpack(file, &rough, shelf);
+                let place = format!("{FOLDERS}/{number}");
+                let outcome = buildpackage::unpack(file, &rough, shelf, &place);
                 if rough.exists() {
                     discard(&rough);
                 }

@@ -153,6 +153,20 @@ fn di_buildpackages_in_files() {
 }
 
 #[test]
+fn an_archive_of_a_buildpacks_folder() {
+    let bare: [(&str, &[u8]); 2] = [("./buildpack.toml", b""), ("./bin/build", b"#!")];
+    let inner: [(&str, &[u8]); 2] = [("php-1.2/buildpack.toml", b""), ("php-1.2/bin/build", b"#!")];
+    for package in [tar(&bare), gzip(&tar(&bare)), gzip(&tar(&inner))] {
+        let house = house();
+        house.write("php.tgz", &package);
+        for _ in 0..2 {
+            assert_eq!(house.bring(&["./php.tgz"]).unwrap(), [Chosen::Folder("=/0".into())]);
+            assert_eq!(house.shelf(), "=/0/bin/build =/0/buildpack.toml");
+        }
+    }
+}
+
+#[test]
 fn what_is_uploaded_counts_instead_of_what_is_configured() {
     let house = house();
     house.write(".paas/buildpacks/0000-own/buildpack.toml", b"");
@@ -199,7 +213,7 @@ fn what_is_no_buildpackage_is_explained() {
         assert!(!rough(&house.workspace).exists());
     };
     check(b"text", "");
-    check(&tar(&[("a", b"b")]), "it is no OCI layout and no saved image");
+    check(&tar(&[("a", b"b")]), "it is no OCI layout, no saved image and has no buildpack.toml");
     check(&cnb("other", &[]), "so it is not a buildpackage");
     let climbing = br#"[{"Config": "../../etc/passwd", "Layers": []}]"#;
     check(&tar(&[("manifest.json", climbing)]), "../../etc/passwd");

@@ -33,6 +33,17 @@ pub struct BaseImage {
     pub(crate) tar: PathBuf,
 }
 
+impl BaseImage {
+    /// Its layer, for an engine that has lost it.
+    pub(crate) fn blobs(&self) -> Result<Vec<Blob>, ExportError> {
+        let path = self.tar.display().to_string();
+        let file = File::open(&self.tar).map_err(|source| ExportError::Read { path, source })?;
+        let file = Arc::new(file);
+        let blob = |known: &Known| Blob { known: known.clone(), file: Arc::clone(&file) };
+        Ok(self.layers.iter().map(blob).collect())
+    }
+}
+
 /// Makes a root filesystem of the stack an image, unless Docker has it.
 pub async fn load_base<E: BuildEngine>(
     engine: &E,

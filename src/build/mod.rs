@@ -7,7 +7,7 @@
 //! or dies leaves what the last successful one left usable.
 //!
 //! In reading order: `ways` (which of them an app takes), `builder` (the story of buildpacks),
-//! `dockerfile` and `prebuilt` (the other stories), `unpack` (upload → tree), `workspace` (the
+//! `dockerfile`, `prebuilt` and `rebase` (the other stories), `unpack` (upload → tree), `workspace` (the
 //! folders of an app), `declared` (what its files say), `brought` (the buildpacks that it brings),
 //! `container` and `session` (one build in one container), `export` (folders → image), `base` (the
 //! images below), `processes` (what can be run), `folder` (how untrusted trees are touched); then
@@ -29,6 +29,7 @@ mod pages;
 mod prebuilt;
 mod processes;
 mod progress;
+mod rebase;
 mod request;
 mod session;
 pub mod stack;
@@ -49,6 +50,7 @@ pub use export::{Excess, ExportError};
 pub use prebuilt::PrebuiltError;
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
+pub use rebase::RebaseError;
 pub use request::{BuildLimits, BuildRequest, Settings};
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};
 pub use uploads::{BuildFolders, Incoming};

@@ -18,6 +18,7 @@ mod forgetful;
 mod http;
 #[path = "../e2e/kept.rs"]
 mod kept;
+mod rebase;
 mod world;
 
 use std::{fs, path::Path, time::Duration};

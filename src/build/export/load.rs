@@ -89,11 +89,8 @@ impl Assembled {
 
     fn collect(&mut self, known: usize) -> Result<Vec<Blob>, ExportError> {
         let mut blobs = Vec::new();
-        if let Some(layer) = self.base.layers.first().filter(|_| known == 0) {
-            let path = self.base.tar.display().to_string();
-            let file =
-                File::open(&self.base.tar).map_err(|source| ExportError::Read { path, source })?;
-            blobs.push(Blob { known: layer.clone(), file: Arc::new(file) });
+        if known == 0 {
+            blobs.extend(self.base.blobs()?);
         }
         let below = self.base.layers.len();
         for layer in self.layers.iter_mut().skip(known.saturating_sub(below)) {

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     build::{
-        BuildFolders, BuildLimits, BuildRequest, Builder, Progress,
+        BuildError, BuildFolders, BuildLimits, BuildRequest, Builder, Progress, RebaseError,
         workshop::{Workshop, WorkshopError},
     },
     clock,
@@ -31,7 +31,7 @@ use crate::{
     engine::BuildEngine,
     faults,
     logs::{BuildLog, LogError, Logs},
-    model::{App, AppName, Artifact, Build, BuildStatus},
+    model::{App, AppName, Artifact, Build, BuildStatus, Release},
     store::{Store, StoreError, View},
     telemetry::chain,
 };
@@ -218,7 +218,7 @@ impl<E: BuildEngine> Builds<E> {
     ) -> Result<Artifact, (String, Option<String>)> {
         let cancel = self.stop.child_token();
         let (progress, mut news) = mpsc::channel(NEWS);
-        let building = builder.build(BuildRequest {
+        let request = BuildRequest {
             app: build.app.clone(),
             number: build.number,
             source: self.folders.source(&build.app, &build.source),
@@ -226,7 +226,8 @@ impl<E: BuildEngine> Builds<E> {
             environment: BTreeMap::new(),
             cancel: cancel.clone(),
             progress,
-        });
+        };
+        let building = self.make(builder, build, request);
         let keep_log = async {
             while let Some(news) = news.recv().await {
                 match news {
@@ -246,6 +247,22 @@ impl<E: BuildEngine> Builds<E> {
             () = &mut watch => both.await,
         };
         result.map_err(|error| (chain(&error), error.hint()))
+    }
+
+    /// By the source, or of what an earlier release has.
+    async fn make(
+        &self,
+        builder: &Builder<E>,
+        build: &Build,
+        request: BuildRequest,
+    ) -> Result<Artifact, BuildError> {
+        let Some(version) = build.rebases else { return builder.build(request).await };
+        let key = (build.app.as_str().to_owned(), u64::from(version.0));
+        let Ok(Some(release)) = self.store.snapshot().get::<Release>(&key) else {
+            return Err(RebaseError::Foreign.into());
+        };
+        let (image, size) = builder.rebase(&request, &release.image).await?;
+        Ok(Artifact { image, size, processes: release.processes, deploy: release.deploy })
     }
 
     /// Ends after it has told the build to stop, because its record says so.

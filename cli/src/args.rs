@@ -14,8 +14,8 @@ use crate::{
         apps::Apps, builds::Builds, certs::Certs, completion::Completion, config::Config,
         deploy::Deploy, describe::Describe, destroy::Destroy, dns::Dns, domains::Domains,
         events::Events, init::InitArgs, launch::Launch, login::Login, logs::Logs,
-        maintenance::Maintenance, open::Open, ps::Ps, releases::Releases, restart::Restart,
-        rollback::Rollback, scale::Scale, server::ServerArgs, status::Status,
+        maintenance::Maintenance, open::Open, ps::Ps, rebase::Rebase, releases::Releases,
+        restart::Restart, rollback::Rollback, scale::Scale, server::ServerArgs, status::Status,
     },
     target::AppName,
 };
@@ -60,6 +60,7 @@ pub(crate) enum Command {
     Logs(Logs),
     Releases(Releases),
     Rollback(Rollback),
+    Rebase(Rebase),
     Config(Config),
     Domains(Domains),
     Certs(Certs),

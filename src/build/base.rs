@@ -44,6 +44,18 @@ pub struct BaseImage {
     pub(crate) packages: BTreeSet<Package>,
 }
 
+impl BaseImage {
+    /// Its layers but the `known` lowest, for an engine that has lost them.
+    pub(crate) fn blobs(&self, known: usize) -> Result<Vec<Blob>, ExportError> {
+        let open = |(layer, tar): (&Known, &PathBuf)| {
+            let path = tar.display().to_string();
+            let file = File::open(tar).map_err(|source| ExportError::Read { path, source })?;
+            Ok(Blob { known: layer.clone(), file: Arc::new(file) })
+        };
+        self.layers.iter().zip(&self.tars).skip(known).map(open).collect()
+    }
+}
+
 /// Makes a root filesystem of the stack an image, unless Docker has it.
 pub async fn load_base<E: BuildEngine>(
     engine: &E,

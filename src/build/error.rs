@@ -53,6 +53,9 @@ pub enum BuildError {
     /// The image that was to be the app.
     #[error(transparent)]
     Prebuilt(#[from] super::prebuilt::PrebuiltError),
+    /// The image that was to be put upon another run image.
+    #[error(transparent)]
+    Rebase(#[from] super::rebase::RebaseError),
     /// A buildpack that the app brings.
     #[error("{0}")]
     Brought(super::brought::BroughtError),
@@ -150,6 +153,7 @@ impl BuildError {
             Self::Manifest(error) => return error.hint.clone(),
             Self::Dockerfile(error) => return Some(error.hint()),
             Self::Prebuilt(error) => return Some(error.hint()),
+            Self::Rebase(error) => return Some(error.hint()),
             Self::Processes(error) => return Some(error.hint()),
             Self::Export(error) => return Some(error.hint().to_owned()),
             Self::Variant(error) => return Some(error.hint()),

@@ -7,7 +7,7 @@
 //! or dies leaves what the last successful one left usable.
 //!
 //! In reading order: `ways` (which of them an app takes), `builder` (the story of buildpacks),
-//! `dockerfile` and `prebuilt` (the other stories), `unpack` (upload → tree), `workspace` (the
+//! `dockerfile`, `prebuilt` and `rebase` (the other stories), `unpack` (upload → tree), `workspace` (the
 //! folders of an app), `declared` (what its files say), `brought` (the buildpacks that it brings),
 //! `container`, `session` and `wire` (one build in one container), `resting` (where that waits for
 //! the next), `export` (folders → image), `base` (the images below), `extended` and `variants`
@@ -33,6 +33,7 @@ mod pages;
 mod prebuilt;
 mod processes;
 mod progress;
+mod rebase;
 mod request;
 mod resting;
 mod session;
@@ -58,6 +59,7 @@ pub use kept::{Kept, KeptByApp, KeptLimits, Surplus, TOOLCHAIN_UNUSED};
 pub use prebuilt::PrebuiltError;
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
+pub use rebase::RebaseError;
 pub use request::{BuildLimits, BuildRequest, Settings};
 pub use stopwatch::Stopwatch;
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};

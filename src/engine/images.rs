@@ -26,6 +26,9 @@ pub trait ImageEngine: Clone + Send + Sync + 'static {
         reference: &ImageReference,
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
+    /// The image and its layers as `docker save` writes them, a tar.
+    fn save(&self, id: &ImageId) -> BoxStream<'static, std::io::Result<Bytes>>;
+
     /// Takes a name away, and with its last name an image that nothing is built upon.
     fn untag(&self, name: &str) -> impl Future<Output = Result<(), EngineError>> + Send;
 

@@ -56,6 +56,9 @@ pub struct Build {
     pub interruptions: u32,
     /// The release that came of it.
     pub release: Option<ReleaseVersion>,
+    /// The release whose image is only put upon the present run image; `None` where there is a source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebases: Option<ReleaseVersion>,
 }
 
 impl Build {

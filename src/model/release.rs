@@ -106,6 +106,11 @@ pub enum Cause {
         /// The names that were removed.
         unset: Vec<EnvKey>,
     },
+    /// The same code upon a newer run image.
+    Rebase {
+        /// Which release's.
+        of: ReleaseVersion,
+    },
     /// An older release, code and config, again.
     Rollback {
         /// Which.
@@ -127,6 +132,7 @@ impl fmt::Display for Cause {
                     _ => write!(f, "Set {}; unset {}", names(set), names(unset)),
                 }
             }
+            Self::Rebase { of } => write!(f, "Rebase of {of}"),
             Self::Rollback { to } => write!(f, "Rollback to {to}"),
         }
     }

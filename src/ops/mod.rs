@@ -13,6 +13,7 @@ pub mod domain;
 pub mod grant;
 
 pub mod maintenance;
+pub mod rebase;
 pub mod record;
 pub mod refusal;
 pub mod restart;

@@ -73,6 +73,7 @@ pub fn upload(
         finished_at: None,
         interruptions: 0,
         release: None,
+        rebases: None,
     };
     tx.put(&build)?;
     tx.put(&app)?;

@@ -62,6 +62,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/apps/{app}/follow", get(follow::follow))
         .route("/v1/apps/{app}/releases", get(releases::list))
         .route("/v1/apps/{app}/rollback", post(releases::rollback))
+        .route("/v1/apps/{app}/rebase", post(releases::rebase))
         .route("/v1/apps/{app}/config", get(config::show).patch(config::change))
         .route("/v1/apps/{app}/logs", get(logs::logs))
         .fallback(fault::no_such_path)

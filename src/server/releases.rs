@@ -56,3 +56,17 @@ pub(super) async fn rollback(
         ..Default::default()
     }))
 }
+
+pub(super) async fn rebase(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<api::Change>, Failure> {
+    let app: AppName = name.parse()?;
+    let shown = app.to_string();
+    let build = api
+        .store
+        .transact(move |tx| ops::rebase::rebase(tx, &app, &caller.actor, clock::now()))
+        .await?;
+    Ok(Json(api::Change { app: shown, build: Some(build.0), ..Default::default() }))
+}

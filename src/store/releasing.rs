@@ -41,7 +41,10 @@ impl Draft {
             config,
             processes: artifact.processes.clone(),
             deploy: artifact.deploy.clone(),
-            cause: Cause::Deploy { build: build.number },
+            cause: match build.rebases {
+                Some(of) => Cause::Rebase { of },
+                None => Cause::Deploy { build: build.number },
+            },
         })
     }
 

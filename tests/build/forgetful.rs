@@ -118,6 +118,10 @@ impl ImageEngine for Forgetful {
         self.docker.pull(reference).await
     }
 
+    fn save(&self, id: &ImageId) -> BoxStream<'static, io::Result<Bytes>> {
+        self.docker.save(id)
+    }
+
     async fn untag(&self, name: &str) -> Result<(), EngineError> {
         self.docker.untag(name).await
     }

@@ -19,6 +19,7 @@ mod forgetful;
 mod http;
 #[path = "../e2e/kept.rs"]
 mod kept;
+mod rebase;
 mod reproducible;
 mod warm;
 mod world;

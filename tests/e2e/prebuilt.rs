@@ -82,6 +82,10 @@ fn an_image_becomes_an_app_that_is_rolled_back_after_its_name_is_gone() {
     says(&told, &["port 9000 (paas.toml)"]);
     assert_eq!(server.page("shop", "/"), "two\n");
 
+    let told = server.paas(&["rebase", "-a", "shop"]).ended(1);
+    says(&told, &["no buildpacks made the image that serves", "hint: build it anew"]);
+    assert_eq!(server.page("shop", "/"), "two\n");
+
     server.paas(&["destroy", "shop", "--confirm", "shop"]).ok();
     until("what was made is gone", || {
         docker::images(&server.installation()).is_empty().then_some(())

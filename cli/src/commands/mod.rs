@@ -22,6 +22,7 @@ pub(crate) mod logs;
 pub(crate) mod maintenance;
 pub(crate) mod open;
 pub(crate) mod ps;
+pub(crate) mod rebase;
 pub(crate) mod releases;
 pub(crate) mod restart;
 pub(crate) mod rollback;
@@ -49,6 +50,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Logs(logs) => logs.run(session).await,
         Command::Releases(releases) => releases.run(session).await,
         Command::Rollback(rollback) => rollback.run(session).await,
+        Command::Rebase(rebase) => rebase.run(session).await,
         Command::Config(config) => config.run(session).await,
         Command::Domains(domains) => domains.run(session).await,
         Command::Certs(certs) => certs.run(session).await,

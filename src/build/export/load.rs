@@ -92,12 +92,7 @@ impl Assembled {
     }
 
     fn collect(&mut self, known: usize) -> Result<Vec<Blob>, ExportError> {
-        let mut blobs = Vec::new();
-        for (layer, tar) in self.base.layers.iter().zip(&self.base.tars).skip(known) {
-            let path = tar.display().to_string();
-            let file = File::open(tar).map_err(|source| ExportError::Read { path, source })?;
-            blobs.push(Blob { known: layer.clone(), file: Arc::new(file) });
-        }
+        let mut blobs = self.base.blobs(known)?;
         let below = self.base.layers.len();
         for layer in self.layers.iter_mut().skip(known.saturating_sub(below)) {
             blobs.push(layer.blob(&self.places.spool)?);

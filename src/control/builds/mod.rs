@@ -27,7 +27,7 @@ pub use unrecorded::{Outcome, Unrecorded};
 use crate::{
     build::{
         BuildError, BuildFolders, BuildLimits, BuildRequest, Builder, Kept, KeptLimits, Progress,
-        Stopwatch,
+        RebaseError, Stopwatch,
         workshop::{Workshop, WorkshopError},
     },
     clock,
@@ -35,7 +35,7 @@ use crate::{
     engine::BuildEngine,
     faults,
     logs::{BuildLog, LogError, Logs},
-    model::{App, AppName, Build, BuildStatus, ByteSize},
+    model::{App, AppName, Artifact, Build, BuildStatus, ByteSize, Release},
     store::{Store, StoreError, View},
     telemetry::chain,
 };
@@ -267,7 +267,7 @@ impl<E: BuildEngine> Builds<E> {
     async fn build(&self, builder: &Builder<E>, build: &Build, log: &BuildLog) -> Outcome {
         let cancel = self.stop.child_token();
         let (progress, mut news) = mpsc::channel(NEWS);
-        let building = builder.build(BuildRequest {
+        let request = BuildRequest {
             app: build.app.clone(),
             number: build.number,
             source: self.folders.source(&build.app, &build.source),
@@ -275,7 +275,8 @@ impl<E: BuildEngine> Builds<E> {
             environment: BTreeMap::new(),
             cancel: cancel.clone(),
             progress,
-        });
+        };
+        let building = self.make(builder, build, request);
         let keep_log = async {
             let mut watched = Stopwatch::start(Instant::now());
             while let Some(news) = news.recv().await {
@@ -301,6 +302,22 @@ impl<E: BuildEngine> Builds<E> {
             log.append(&format!("-----> {account}"));
         }
         result.map_err(|error| (chain(&error), error.hint()))
+    }
+
+    /// By the source, or of what an earlier release has.
+    async fn make(
+        &self,
+        builder: &Builder<E>,
+        build: &Build,
+        request: BuildRequest,
+    ) -> Result<Artifact, BuildError> {
+        let Some(version) = build.rebases else { return builder.build(request).await };
+        let key = (build.app.as_str().to_owned(), u64::from(version.0));
+        let Ok(Some(release)) = self.store.snapshot().get::<Release>(&key) else {
+            return Err(RebaseError::Foreign.into());
+        };
+        let (image, size) = builder.rebase(&request, &release.image).await?;
+        Ok(Artifact { image, size, processes: release.processes, deploy: release.deploy })
     }
 
     /// Ends after it has told the build to stop, because its record says so.

@@ -169,6 +169,10 @@ impl ImageEngine for Docker {
         recipe::get(self, reference).await
     }
 
+    fn save(&self, id: &ImageId) -> BoxStream<'static, std::io::Result<Bytes>> {
+        recipe::save(self, id)
+    }
+
     async fn untag(&self, name: &str) -> Result<(), EngineError> {
         recipe::untag(self, name).await
     }

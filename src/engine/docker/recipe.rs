@@ -12,7 +12,7 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures_util::{
-    StreamExt,
+    StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
 use tokio::sync::mpsc;
@@ -66,6 +66,10 @@ pub(super) async fn facts(
 pub(super) async fn get(docker: &Docker, reference: &ImageReference) -> Result<(), EngineError> {
     let known = credentials::of(docker, reference.registry());
     pull::get(docker, reference.as_str(), known).await
+}
+
+pub(super) fn save(docker: &Docker, id: &ImageId) -> BoxStream<'static, std::io::Result<Bytes>> {
+    docker.api().export_image(id.as_str()).map_err(std::io::Error::other).boxed()
 }
 
 pub(super) async fn untag(docker: &Docker, name: &str) -> Result<(), EngineError> {

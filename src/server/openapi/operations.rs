@@ -35,7 +35,7 @@ const fn operation(
     Operation { method, path, id, summary, query, takes, gives }
 }
 
-pub(super) const OPERATIONS: [Operation; 37] = [
+pub(super) const OPERATIONS: [Operation; 38] = [
     operation(
         Get,
         "/v1/server",
@@ -143,6 +143,13 @@ pub(super) const OPERATIONS: [Operation; 37] = [
         ("rollback", "Go back to an earlier release, code and config"),
         &[],
         (One("Rollback"), One("Change")),
+    ),
+    operation(
+        Post,
+        "/v1/apps/{app}/rebase",
+        ("rebase", "Put what serves onto the present run image"),
+        &[],
+        (Shape::None, One("Change")),
     ),
     operation(
         Get,

@@ -1,0 +1,49 @@
+//! Queue a rebase: what serves, put onto the present run image. It takes its turn as a build does and
+//! becomes a release like one.
+
+use crate::{
+    model::{
+        Actor, AppName, Build, BuildNumber, BuildStatus, ByteSize, EventKind, Release, Timestamp,
+    },
+    ops::{Refusal, create::existing},
+    store::{Transaction, View, diary},
+};
+
+/// Queues it.
+pub fn rebase(
+    tx: &mut Transaction<'_>,
+    name: &AppName,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<BuildNumber, Refusal> {
+    let mut app = existing(tx, name)?;
+    let what = || format!("rebase of {name}");
+    let none = || Refusal::conflict(what(), "nothing serves yet").hint("`paas deploy` begins");
+    let current = app.current.ok_or_else(none)?.release;
+    let key = (name.as_str().to_owned(), u64::from(current.0));
+    let release = tx.get::<Release>(&key)?.ok_or_else(none)?;
+    if tx.scan::<Build>(name.as_str())?.iter().any(|build| !build.status.is_final()) {
+        return Err(Refusal::conflict(what(), "a build is under way, and will be upon it anyway")
+            .hint(format!("`paas builds -a {name}` shows how far it is")));
+    }
+    app.last_build = app.last_build.next();
+    let build = Build {
+        app: name.clone(),
+        number: app.last_build,
+        status: BuildStatus::Queued,
+        source: release.source,
+        source_bytes: ByteSize(0),
+        by: by.clone(),
+        queued_at: now,
+        started_at: None,
+        finished_at: None,
+        interruptions: 0,
+        release: None,
+        rebases: Some(current),
+    };
+    tx.put(&build)?;
+    tx.put(&app)?;
+    let text = format!("build {} queued (rebase of {current})", build.number);
+    diary::write(tx, name, EventKind::Build, text, by, now)?;
+    Ok(build.number)
+}

@@ -68,6 +68,9 @@ async fn packages_are_installed_once_for_all_apps() {
     let expected = "Debian has no package `figlat`\nhint: did you mean figlet";
     assert!(failure.starts_with(expected), "{failure}");
 
+    // A container that rests uses its image.
+    builder.dismiss(|_| false).await;
+    world.builder.dismiss(|_| false).await;
     sweep(&world).await;
     world.end().await;
 }

@@ -37,7 +37,7 @@ lint: ## formatting, clippy, dependencies
 release: ## one static binary for x86_64 Linux
 	@scripts/release.sh
 
-bench-deploy: ## warm redeploys of node-express: p50 and p95
+bench-deploy: ## cold and warm deploys of five examples: p50 and p95 of each phase
 	@scripts/bench-deploy.sh
 
 bench-proxy: ## the edge beside nginx, haproxy and caddy, as ratios

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Times deploys of node-express against a server of its own, in a release build.
+# Times deploys of five examples against a server of its own, phase by phase, in a release build.
 set -euo pipefail
 # shellcheck source=scripts/say.sh
 . "$(dirname "$0")/say.sh"

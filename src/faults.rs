@@ -12,7 +12,7 @@ pub const POINTS: &[&str] = &[
     "build.synced",
     "build.container_started",
     "build.finished",
-    "build.container_removed",
+    "build.container_settled",
     "build.exported",
     "build.loaded",
     "build.remembered",
@@ -30,6 +30,9 @@ pub const POINTS: &[&str] = &[
 /// accepts nobody yet.
 pub const UPGRADE: &[&str] = &["upgrade.opened", "upgrade.bound"];
 
+/// Points of a deploy that needs packages which no app needed before.
+pub const VARIANTS: &[&str] = &["variant.installed", "variant.kept"];
+
 /// Dies here if that is what was asked for.
 #[cfg(debug_assertions)]
 pub fn point(name: &'static str) {
@@ -43,7 +46,7 @@ pub fn point(name: &'static str) {
     });
 
     debug_assert!(
-        POINTS.iter().chain(UPGRADE).any(|known| *known == name),
+        POINTS.iter().chain(UPGRADE).chain(VARIANTS).any(|known| *known == name),
         "{name} is not in the list of points"
     );
     let Some((asked, left)) = ASKED.as_ref() else { return };

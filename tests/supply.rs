@@ -5,6 +5,8 @@
 
 #[path = "supply/mirror.rs"]
 mod mirror;
+#[path = "supply/sites.rs"]
+mod sites;
 
 use mirror::{Mirror, Page, tar_gz};
 use paas::build::toolchains::{Address, Request, Scheme, Sources, Toolchain, Toolchains};
@@ -147,6 +149,31 @@ async fn portable_python_comes_from_its_latest_release() {
 }
 
 #[tokio::test]
+async fn portable_ruby_comes_from_the_list_of_its_releases() {
+    use sha2::{Digest, Sha256};
+    let (mirror, dir) = (Mirror::start(), tempfile::tempdir().unwrap());
+    let machine = if cfg!(target_arch = "aarch64") { "arm64_linux" } else { "x86_64_linux" };
+    let tar = tar_gz(&[("ruby-3.4.7/bin/ruby", "elf"), ("ruby-3.4.7/share/ri/x", "")]);
+    let digest = hex::encode(Sha256::digest(&tar));
+    let asset = |name: &str| {
+        let url = format!("{}/assets/{name}", mirror.address);
+        format!(r#"{{"name":"{name}","browser_download_url":"{url}","digest":"sha256:{digest}"}}"#)
+    };
+    let file = format!("ruby-3.4.7.{machine}.tar.gz");
+    let other = "ruby-3.5.0.macos.tar.gz";
+    let releases = format!(r#"[{{"assets":[{},{}]}}]"#, asset(other), asset(&file));
+    mirror.put("/ruby/releases?per_page=100", Page::Body(releases.into()));
+    mirror.put(&format!("/assets/{file}"), Page::Body(tar));
+    let toolchains = Toolchains::open(dir.path(), only(&mirror)).unwrap();
+    let ruby = |range| ask(Toolchain::Ruby, range, Scheme::Pep440);
+    let got = toolchains.provide(&ruby(">=3.4.1,<3.5")).await.unwrap();
+    assert_eq!(got.version, "3.4.7");
+    assert!(got.path.join("bin/ruby").is_file() && !got.path.join("share").exists());
+    let error = toolchains.provide(&ruby(">=3.5")).await.unwrap_err();
+    assert_eq!(error.nearest, ["3.3.8", "3.4.7"]);
+}
+
+#[tokio::test]
 async fn rust_is_put_together_from_the_parts_of_its_manifest() {
     use sha2::{Digest, Sha256};
     let (mirror, dir) = (Mirror::start(), tempfile::tempdir().unwrap());
@@ -262,6 +289,12 @@ async fn real_node_with_its_npm() {
 #[tokio::test]
 async fn real_go() {
     from_registries(ask(Toolchain::Go, "1.22", Scheme::Minimum), "go").await;
+}
+
+#[tokio::test]
+async fn real_deno() {
+    let version = from_registries(ask(Toolchain::Deno, "2.x", Scheme::Npm), "deno").await;
+    assert!(version.starts_with("2."));
 }
 
 #[tokio::test]

@@ -6,19 +6,23 @@ use std::path::{Component, Path};
 use std::process::ExitCode;
 
 use crate::roots::Roots;
-use crate::{agent, launch, packs, static_server};
+use crate::{agent, launch, packs, php_server, static_server};
 
 /// The programs of this crate.
 #[derive(Debug, PartialEq, Eq)]
 enum Program {
     /// `bin/detect` of one of our buildpacks.
     Detect(String),
+    /// `bin/generate` of our image extension.
+    Generate,
     /// `bin/build` of one of our buildpacks.
     Build(String),
     /// The launcher, called `launcher` or by a process type.
     Launcher,
     /// The static file server.
     StaticServer,
+    /// nginx and php-fpm, as one.
+    PhpServer,
     /// Process 1 of a build container.
     Agent,
 }
@@ -37,9 +41,11 @@ pub fn run(argv0: &OsStr, mut args: Vec<OsString>) -> Option<ExitCode> {
     };
     Some(match program {
         Program::Detect(pack) => packs::run_detect(&pack, &args),
+        Program::Generate => packs::run_generate(&args),
         Program::Build(pack) => packs::run_build(&pack, &args),
         Program::Launcher => launch::launch(argv0, args, &roots),
         Program::StaticServer => report(static_server::run(&args)),
+        Program::PhpServer => report(php_server::run(&args)),
         Program::Agent => match args.first() {
             Some(socket) => report(agent::serve(socket, &roots)),
             None => complain("usage: paas lifecycle-agent SOCKET"),
@@ -54,6 +60,8 @@ fn by_name(argv0: &Path) -> Option<Program> {
     match (name, folder) {
         ("launcher", _) | (_, Some("process")) => Some(Program::Launcher),
         ("static-server", _) => Some(Program::StaticServer),
+        ("generate", Some("bin")) => (parts.nth(1)? == "paas_apt").then_some(Program::Generate),
+        ("php-server", _) => Some(Program::PhpServer),
         ("detect" | "build", Some("bin")) => {
             let pack = parts.nth(1)?.to_str()?.strip_prefix("paas_")?.to_owned();
             Some(if name == "detect" { Program::Detect(pack) } else { Program::Build(pack) })
@@ -66,6 +74,7 @@ fn by_word(word: &str) -> Option<Program> {
     match word {
         "lifecycle-agent" => Some(Program::Agent),
         "static-server" => Some(Program::StaticServer),
+        "php-server" => Some(Program::PhpServer),
         _ => None,
     }
 }
@@ -99,9 +108,11 @@ mod tests {
         check(build, Some(Program::Build("nodejs".into())));
         check("/cnb/buildpacks/paas_go/0.1.0/bin/detect", Some(Program::Detect("go".into())));
         check("/cnb/buildpacks/acme_go/0.1.0/bin/detect", None);
+        check("/cnb/extensions/paas_apt/0.1.0/bin/generate", Some(Program::Generate));
         check("/cnb/process/web", Some(Program::Launcher));
         check("/cnb/lifecycle/launcher", Some(Program::Launcher));
         check("/layers/paas_static/server/bin/static-server", Some(Program::StaticServer));
+        check("/layers/paas_php/server/bin/php-server", Some(Program::PhpServer));
         check("/usr/local/bin/paas", None);
         check("build", None);
     }

@@ -3,12 +3,12 @@
 //! A build container runs our binary as process 1 (`agent`). It takes jobs from the daemon over a
 //! unix socket and runs the Cloud Native Buildpacks lifecycle (`lifecycle`) on the contract's files
 //! (`spec`), with our own buildpacks (`packs`) or anybody's. An app container starts through the
-//! launcher (`launch`), and static sites are served by `static_server`. On the host, the daemon
-//! writes the `/cnb` tree (`cnb`), speaks the agent's wire (`agent`) and answers the buildpacks'
-//! requests for runtimes (`toolchain`).
+//! launcher (`launch`); static sites are served by `static_server`, PHP by what `php_server` runs. On
+//! the host, the daemon writes the `/cnb` tree (`cnb`), speaks the agent's wire (`agent`) and answers
+//! the buildpacks' requests for runtimes (`toolchain`).
 //!
 //! Not here: the export of images, downloads, containers. Invariant: this crate depends on nothing
-//! of ours, and nothing but the static file server is asynchronous.
+//! of ours, and nothing but those two servers is asynchronous.
 
 pub mod agent;
 pub mod cnb;
@@ -16,7 +16,9 @@ mod entry;
 mod environment;
 mod launch;
 mod lifecycle;
+pub mod packages;
 mod packs;
+mod php_server;
 mod process;
 mod roots;
 mod spec;

@@ -75,7 +75,12 @@ fn wait(mut child: Child, strays: Strays) -> io::Result<ExitStatus> {
         kill_strays();
     }
     ended?;
-    child.wait()
+    let status = child.wait();
+    if strays == Strays::End {
+        // Orphans are given to process 1, and an ended one counts as a process until it is reaped.
+        end_strays();
+    }
+    status
 }
 
 /// Ends and reaps everything else in the container.

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// `node`, `npm`, `yarn`, `pnpm`, `bun`, `uv`, `python`, `go` or `rust`.
+    /// `node`, `npm`, `yarn`, `pnpm`, `bun`, `deno`, `jdk`, `jre`, `uv`, `python`, `ruby`, `go` or `rust`.
     pub toolchain: String,
     /// The versions that will do, by `scheme`; empty means the daemon's choice.
     pub range: String,

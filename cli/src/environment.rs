@@ -19,6 +19,8 @@ pub(crate) struct Environment {
     pub(crate) folder: PathBuf,
     /// The user's folder for configuration.
     pub(crate) config: Option<PathBuf>,
+    /// The user's folder for what can be made anew.
+    pub(crate) cache: Option<PathBuf>,
     /// Where a daemon on this machine keeps its data.
     pub(crate) data: PathBuf,
     /// `PAAS_APP`.
@@ -45,9 +47,13 @@ impl Environment {
         let config = given("XDG_CONFIG_HOME")
             .map(PathBuf::from)
             .or_else(|| given("HOME").map(|home| PathBuf::from(home).join(".config")));
+        let cache = given("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| given("HOME").map(|home| PathBuf::from(home).join(".cache")));
         Self {
             folder: env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             config,
+            cache,
             // A relative path is relative to here; a folder that is gone leaves it as it is.
             data: given("PAAS_DATA").map_or_else(
                 || PathBuf::from(DATA),

@@ -1,10 +1,16 @@
-//! The base images: the stack's root filesystems, known to Docker.
+//! The base images: the stack's root filesystems, known to Docker, and those with packages besides.
 //!
 //! An image of one layer that is the root filesystem's tar. It is loaded once; as everything about
 //! it follows from the tar's digest and the settings, its id is known before Docker is asked.
 
-use std::{collections::BTreeMap, fs::File, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    path::PathBuf,
+    sync::Arc,
+};
 
+use buildpacks::packages::Package;
 use serde_json::json;
 
 use super::{
@@ -12,7 +18,10 @@ use super::{
     stack::{CNB_ENVIRONMENT, Flavour, HOME, Rootfs, TARGET_ARCH, TARGET_OS},
     workspace::Known,
 };
-use crate::{engine::BuildEngine, model::ImageId};
+use crate::{
+    engine::{BuildEngine, EngineError},
+    model::ImageId,
+};
 
 /// An image of the stack that Docker has.
 #[derive(Debug, Clone)]
@@ -29,18 +38,21 @@ pub struct BaseImage {
     pub environment: BTreeMap<String, String>,
     /// Its layers, lowest first.
     pub(crate) layers: Vec<Known>,
-    /// The tar of its only layer, for an engine that has lost it.
-    pub(crate) tar: PathBuf,
+    /// The tars of its layers, for an engine that has lost them.
+    pub(crate) tars: Vec<PathBuf>,
+    /// The packages that it has beyond the base image that it was made of.
+    pub(crate) packages: BTreeSet<Package>,
 }
 
 impl BaseImage {
-    /// Its layer, for an engine that has lost it.
+    /// Its layers, for an engine that has lost them.
     pub(crate) fn blobs(&self) -> Result<Vec<Blob>, ExportError> {
-        let path = self.tar.display().to_string();
-        let file = File::open(&self.tar).map_err(|source| ExportError::Read { path, source })?;
-        let file = Arc::new(file);
-        let blob = |known: &Known| Blob { known: known.clone(), file: Arc::clone(&file) };
-        Ok(self.layers.iter().map(blob).collect())
+        let layers = self.layers.iter().zip(&self.tars).map(|(layer, tar)| {
+            let path = tar.display().to_string();
+            let file = File::open(tar).map_err(|source| ExportError::Read { path, source })?;
+            Ok(Blob { known: layer.clone(), file: Arc::new(file) })
+        });
+        layers.collect()
     }
 }
 
@@ -86,8 +98,86 @@ pub async fn load_base<E: BuildEngine>(
         user: USER.to_owned(),
         environment,
         layers: vec![known],
-        tar: rootfs.tar.clone(),
+        tars: vec![rootfs.tar.clone()],
+        packages: BTreeSet::new(),
     })
+}
+
+/// Makes an image of a base image and a layer of packages, unless Docker has it.
+pub(super) async fn load_variant<E: BuildEngine>(
+    engine: &E,
+    base: &BaseImage,
+    variant: Variant<'_>,
+) -> Result<BaseImage, ExportError> {
+    let Variant { flavour, key, packages, layer, tar, installation } = variant;
+    let reference = format!("paas/{flavour}:{installation}-{key}");
+    let mut layers = base.layers.clone();
+    layers.push(layer);
+    let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id.as_str()).collect();
+    let by = base.layers.iter().map(|_| &base.reference).chain([&reference]);
+    let history = by.map(|by| json!({ "created": CREATED, "created_by": by }));
+    let variables = base.environment.iter().map(|(key, value)| format!("{key}={value}"));
+    let names: Vec<_> = packages.iter().map(Package::as_str).collect();
+    let configuration = json!({
+        "architecture": base.architecture,
+        "os": TARGET_OS,
+        "created": CREATED,
+        "config": {
+            "User": base.user,
+            "Env": variables.collect::<Vec<_>>(),
+            "Labels": {
+                "paas.base": flavour.name(),
+                "paas.packages": names.join(" "),
+                "paas.installation": installation,
+            },
+        },
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
+        "history": history.collect::<Vec<_>>(),
+    });
+    let configuration = configuration.to_string().into_bytes();
+    let archive = Archive::new(configuration, layers.clone(), reference.clone());
+    let tars: Vec<_> = base.tars.iter().cloned().chain([tar]).collect();
+    let id = if let Some(id) = archive.present(engine).await? {
+        id
+    } else {
+        let blobs = layers.iter().zip(&tars).map(|(known, tar)| {
+            let path = tar.display().to_string();
+            let file = File::open(tar).map_err(|source| ExportError::Read { path, source })?;
+            Ok(Blob { known: known.clone(), file: Arc::new(file) })
+        });
+        let blobs = blobs.collect::<Result<Vec<_>, ExportError>>()?;
+        load_above(engine, &archive, base, blobs).await?
+    };
+    let packages = packages.clone();
+    Ok(BaseImage { id, reference, layers, tars, packages, ..base.clone() })
+}
+
+/// Sends the layers of the base only if Docker should have lost them.
+async fn load_above<E: BuildEngine>(
+    engine: &E,
+    archive: &Archive,
+    base: &BaseImage,
+    blobs: Vec<Blob>,
+) -> Result<ImageId, ExportError> {
+    let known = archive.known_to(engine, &vec![base.id.clone()]).await;
+    let new = blobs.iter().skip(known).cloned().collect();
+    match archive.load(engine, new).await {
+        Err(ExportError::Engine(EngineError::Refused { .. })) if known > 0 => {
+            archive.load(engine, blobs).await
+        }
+        other => other,
+    }
+}
+
+/// A layer of packages, and what it is called.
+pub(super) struct Variant<'a> {
+    pub(super) flavour: Flavour,
+    pub(super) key: &'a str,
+    pub(super) packages: &'a BTreeSet<Package>,
+    pub(super) layer: Known,
+    pub(super) tar: PathBuf,
+    /// Whose it is, so that it is cleaned up with its other images.
+    pub(super) installation: &'a str,
 }
 
 fn environment() -> BTreeMap<String, String> {

@@ -7,19 +7,23 @@
 
 use std::sync::Arc;
 
-use buildpacks::agent::{Built, Chosen, Job, Outcome, PreviousBuild};
+use buildpacks::agent::{Chosen, Detection, Job, Outcome, PreviousBuild};
 use tokio::task::spawn_blocking;
 
 use super::{
+    base::BaseImage,
     brought,
     container::container,
     declared::Declared,
     error::BuildError,
     export::{self, Assembled, Context, Origin, Places, Shared},
+    extended::{Finished, Images},
     processes::{Roster, processes},
     progress::Stage,
     request::{BuildRequest, Settings},
+    resting::Resting,
     session::{self, Session},
+    variants::Variants,
     workspace::{self, Previous, Workspace},
 };
 use crate::{
@@ -33,13 +37,18 @@ use crate::{
 pub struct Builder<E> {
     pub(super) engine: E,
     pub(super) settings: Arc<Settings>,
+    variants: Variants,
     shared: Arc<Shared>,
+    resting: Arc<Resting>,
 }
 
 impl<E: BuildEngine> Builder<E> {
     /// With base images that are there already; see [`super::load_base`].
     pub fn new(engine: E, settings: Settings) -> Self {
-        Self { engine, settings: Arc::new(settings), shared: Arc::default() }
+        let Settings { variants, apt, installation, keep, .. } = &settings;
+        let variants = Variants::at(variants, apt, installation);
+        let resting = Arc::new(Resting::new(*keep));
+        Self { engine, settings: Arc::new(settings), variants, shared: Arc::default(), resting }
     }
 
     /// Makes an image of a source tree.
@@ -59,22 +68,23 @@ impl<E: BuildEngine> Builder<E> {
         let places = self.places(&workspace);
         let previous = self.previous(&workspace, &places).await?;
         let task = Task { workspace: &workspace, manifest: &manifest, chosen, previous: &previous };
-        let built = self.run(&request, task).await?;
+        let finished = self.run(&request, task).await?;
         let Roster { processes, remarks } =
-            processes(&built.processes, &procfile, &manifest).map_err(BuildError::Processes)?;
+            processes(&finished.built.processes, &procfile, &manifest)
+                .map_err(BuildError::Processes)?;
         for remark in remarks {
             request.say(remark).await;
         }
         request.tell(Stage::Export).await;
         let name =
             format!("paas/{}:{}-{}", request.app, self.settings.installation, request.number);
-        let (assembled, built) =
-            self.assemble(&request, name, built, Arc::clone(&previous), places.clone()).await?;
+        let (assembled, finished) =
+            self.assemble(&request, name, finished, Arc::clone(&previous), places.clone()).await?;
         faults::point("build.exported");
         request.go_on()?;
         request.tell(Stage::Load).await;
         let size = assembled.size;
-        let loading = self.load(assembled, built, &previous, workspace, places);
+        let loading = self.load(assembled, finished, &previous, workspace, places);
         let image = tokio::select! {
             biased;
             image = loading => image?,
@@ -87,7 +97,18 @@ impl<E: BuildEngine> Builder<E> {
     /// Removes the containers of builds that died with an earlier daemon. To be called before the
     /// first build.
     pub async fn sweep(&self) -> Result<usize, BuildError> {
+        self.variants.sweep(&self.engine).await?;
         session::sweep(&self.engine).await
+    }
+
+    /// Removes the containers that wait for builds of apps that are not `wanted` any more.
+    pub async fn dismiss(&self, wanted: impl Fn(&AppName) -> bool) {
+        self.resting.dismiss(&self.engine, wanted).await;
+    }
+
+    /// Whether a container waits for the next build of its app.
+    pub fn is_anybody_resting(&self) -> bool {
+        !self.resting.is_empty()
     }
 
     /// What the folders of an app take on the disk: source, layers, caches and its own buildpacks.
@@ -143,8 +164,35 @@ impl<E: BuildEngine> Builder<E> {
         .await
     }
 
-    /// Lets the buildpacks work.
-    async fn run(&self, request: &BuildRequest, task: Task<'_>) -> Result<Built, BuildError> {
+    /// Lets the buildpacks work: in the image of last time, and if they need other packages, once
+    /// more in another.
+    async fn run(&self, request: &BuildRequest, task: Task<'_>) -> Result<Finished, BuildError> {
+        let Self { engine, settings, variants, .. } = self;
+        let images = Images { engine, variants, settings, request };
+        let mut image = images.last(task.previous).await?;
+        let mut outcome = self.attempt(request, &task, (&image, None)).await?;
+        if let Outcome::Wants(wants) = outcome {
+            let detection;
+            (image, detection) = images.next(wants).await?;
+            outcome = self.attempt(request, &task, (&image, Some(detection))).await?;
+        }
+        match outcome {
+            Outcome::Built(built) => {
+                let run = images.run(&built.packages).await?;
+                Ok(Finished { built, run, build: image })
+            }
+            Outcome::Wants(_) => Err(BuildError::Gibberish),
+            Outcome::Failed(failed) => Err(BuildError::Failed(failed)),
+        }
+    }
+
+    /// Lets the buildpacks work in one image.
+    async fn attempt(
+        &self,
+        request: &BuildRequest,
+        task: &Task<'_>,
+        (image, detection): (&BaseImage, Option<Detection>),
+    ) -> Result<Outcome, BuildError> {
         let Task { workspace, manifest, chosen, previous } = task;
         let asked = manifest.build.memory.unwrap_or(request.limits.memory);
         let memory = asked.min(request.limits.most_memory);
@@ -157,21 +205,21 @@ impl<E: BuildEngine> Builder<E> {
             app: request.app.to_string(),
             env,
             target: self.settings.target.clone(),
-            buildpacks: chosen,
+            buildpacks: chosen.clone(),
+            packages: image.packages.clone(),
+            detection,
             previous: known.then(|| PreviousBuild::clone(&previous.agent)),
         };
+        let settings = Settings { build: image.clone(), ..Settings::clone(&self.settings) };
         let session = Session {
-            spec: &container(&self.settings, request, workspace, memory),
+            spec: &container(&settings, request, workspace, memory),
             run: &workspace.run,
             job: &job,
             deadline: manifest.build.timeout.unwrap_or(request.limits.timeout),
             cancel: &request.cancel,
             progress: &request.progress,
         };
-        match session::run(&self.engine, &session).await? {
-            Outcome::Built(built) => Ok(built),
-            Outcome::Failed(failed) => Err(BuildError::Failed(failed)),
-        }
+        session::run(&self.engine, &self.resting, &session).await
     }
 
     fn places(&self, workspace: &Workspace) -> Places {
@@ -188,17 +236,18 @@ impl<E: BuildEngine> Builder<E> {
         &self,
         request: &BuildRequest,
         name: String,
-        built: Built,
+        finished: Finished,
         previous: Arc<Previous>,
         places: Places,
-    ) -> Result<(Assembled, Built), BuildError> {
+    ) -> Result<(Assembled, Finished), BuildError> {
         let (app, settings) = (request.app.clone(), Arc::clone(&self.settings));
         let shared = Arc::clone(&self.shared);
         blocking(move || {
             let origin = Origin { app: &app, installation: &settings.installation };
             let context = Context { places, previous: &previous, shared: &shared };
-            let assembled = export::assemble(&built, &settings.run, origin, name, &context)?;
-            Ok((assembled, built))
+            let Finished { built, run, .. } = &finished;
+            let assembled = export::assemble(built, run, origin, name, &context)?;
+            Ok((assembled, finished))
         })
         .await
     }
@@ -207,12 +256,12 @@ impl<E: BuildEngine> Builder<E> {
     async fn load(
         &self,
         assembled: Assembled,
-        built: Built,
+        finished: Finished,
         previous: &Previous,
         workspace: Workspace,
         places: Places,
     ) -> Result<ImageId, BuildError> {
-        let donors = previous.image.iter().chain([&self.settings.run.id]).cloned().collect();
+        let donors = previous.image.iter().chain([&finished.run.id]).cloned().collect();
         let (image, assembled) = match assembled.load(&self.engine, &donors).await {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -224,10 +273,12 @@ impl<E: BuildEngine> Builder<E> {
             }
         };
         faults::point("build.loaded");
-        let id = image.clone();
+        let (id, settings) = (image.clone(), Arc::clone(&self.settings));
         blocking(move || {
-            let layers = export::remember(&built, &assembled, &places);
-            let previous = Previous::new(built.remembered(), id, layers);
+            let built = &finished.built;
+            let layers = export::remember(built, &assembled, &places);
+            let mut previous = Previous::new(built.remembered(), id, layers);
+            finished.remember(&settings, &mut previous);
             workspace.remember(&previous).map_err(BuildError::Remember)
         })
         .await?;

@@ -4,7 +4,7 @@ use std::{error::Error, io, time::Duration};
 
 use buildpacks::agent;
 
-use super::{export::ExportError, processes::ProcessesError};
+use super::{export::ExportError, processes::ProcessesError, variants::VariantError};
 use crate::{
     engine::EngineError,
     model::{ByteSize, Exit, manifest::ManifestError},
@@ -43,6 +43,9 @@ pub enum BuildError {
     /// A buildpack that the app brings.
     #[error("{0}")]
     Brought(super::brought::BroughtError),
+    /// The packages that the app needs.
+    #[error("{0}")]
+    Variant(Box<VariantError>),
     /// A page of `[http.pages]` cannot be read, for instance because it is a link.
     #[error("cannot read the page {path}, which paas.toml names")]
     Page {
@@ -115,6 +118,7 @@ impl BuildError {
             // These speak for themselves; their own sources come next.
             Self::Export(error) => error.source(),
             Self::Brought(error) => error.source(),
+            Self::Variant(error) => error.source(),
             Self::Engine(error) => error.source(),
             other => other.source(),
         };
@@ -136,6 +140,7 @@ impl BuildError {
             Self::Rebase(error) => return Some(error.hint()),
             Self::Processes(error) => return Some(error.hint()),
             Self::Export(error) => return Some(error.hint().to_owned()),
+            Self::Variant(error) => return Some(error.hint()),
             Self::OutOfMemory { limit } => {
                 let twice = limit.0.saturating_mul(2) >> 20;
                 return Some(format!("allow more in paas.toml: [build] memory = \"{twice}m\""));
@@ -176,6 +181,12 @@ impl From<EngineError> for BuildError {
             EngineError::DiskFull { .. } => Self::DiskFull,
             other => Self::Engine(other),
         }
+    }
+}
+
+impl From<VariantError> for BuildError {
+    fn from(error: VariantError) -> Self {
+        Self::Variant(Box::new(error))
     }
 }
 

@@ -9,9 +9,10 @@
 //! In reading order: `ways` (which of them an app takes), `builder` (the story of buildpacks),
 //! `dockerfile`, `prebuilt` and `rebase` (the other stories), `unpack` (upload → tree), `workspace` (the
 //! folders of an app), `declared` (what its files say), `brought` (the buildpacks that it brings),
-//! `container` and `session` (one build in one container), `export` (folders → image), `base` (the
-//! images below), `processes` (what can be run), `folder` (how untrusted trees are touched); then
-//! what builds are made from: `stack` (the root filesystems), `toolchains` (the languages),
+//! `container`, `session` and `wire` (one build in one container), `resting` (where that waits for
+//! the next), `export` (folders → image), `base` (the images below), `extended` and `variants`
+//! (those with packages), `processes` (what can be run), `folder` (how untrusted trees are touched);
+//! then what builds are made from: `stack` (the root filesystems), `toolchains` (the languages),
 //! `base_images` (where the stack comes from), `workshop` (all that builds need), `web` (the only
 //! door to downloads).
 
@@ -24,6 +25,7 @@ mod declared;
 mod dockerfile;
 mod error;
 mod export;
+mod extended;
 mod folder;
 mod pages;
 mod prebuilt;
@@ -31,13 +33,17 @@ mod processes;
 mod progress;
 mod rebase;
 mod request;
+mod resting;
 mod session;
 pub mod stack;
+mod stopwatch;
 pub mod toolchains;
 pub mod unpack;
 mod uploads;
+pub mod variants;
 mod ways;
 mod web;
+mod wire;
 pub mod workshop;
 mod workspace;
 
@@ -52,6 +58,8 @@ pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
 pub use rebase::RebaseError;
 pub use request::{BuildLimits, BuildRequest, Settings};
+pub use stopwatch::Stopwatch;
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};
 pub use uploads::{BuildFolders, Incoming};
+pub use variants::VariantError;
 pub use ways::names_an_image;

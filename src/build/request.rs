@@ -41,8 +41,14 @@ pub struct Settings {
     pub run: BaseImage,
     /// See [`Settings::run`].
     pub build: BaseImage,
+    /// The folder of base images with packages.
+    pub variants: PathBuf,
+    /// apt's configuration folder, which names this host's Debian mirror.
+    pub apt: PathBuf,
     /// What is built for.
     pub target: Target,
+    /// How long a build container waits for the next build of its app; zero is not at all.
+    pub keep: Duration,
 }
 
 /// One build.

@@ -2,23 +2,21 @@
 //! outcome or a reason.
 //!
 //! The agent in the container connects before any code of the app runs; that one connection is the
-//! only one taken. Invariant: the container is gone when [`run`] returns, whatever happened.
+//! only one taken. Invariant: when [`run`] returns, whatever happened, no code of the app runs any
+//! more: the container is gone, or rests with nothing in it but the agent.
 
-use std::{io, os::fd::AsRawFd, path::Path, time::Duration};
+use std::{io, os::fd::AsRawFd, path::Path, sync::Arc, time::Duration};
 
-use buildpacks::agent::{Frame, Job, MAX_FRAME, Outcome, Phase};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{UnixListener, UnixStream},
-    sync::mpsc,
-    time::timeout,
-};
+use buildpacks::agent::{Frame, Job, Outcome, Phase};
+use tokio::{net::UnixListener, sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     error::BuildError,
     folder::{Folder, own},
     progress::{Progress, Stage},
+    resting::{Resting, Worker},
+    wire::{Hangup, Wire},
 };
 use crate::{
     engine::{BuildEngine, BuilderSpec},
@@ -43,26 +41,83 @@ pub(super) struct Session<'a> {
     pub(super) progress: &'a mpsc::Sender<Progress>,
 }
 
-/// Runs one build to its outcome.
+/// Runs one build to its outcome, in the container that waits for it or in a fresh one.
 pub(super) async fn run<E: BuildEngine>(
     engine: &E,
+    resting: &Arc<Resting>,
     session: &Session<'_>,
 ) -> Result<Outcome, BuildError> {
-    let listener = listen(session.run).map_err(BuildError::Socket)?;
-    let id = engine.start_builder(session.spec).await?;
+    let (id, mut line) = match resting.take(engine, session.spec).await {
+        Some(Worker { id, wire }) => (id, Line::Open(wire)),
+        None => {
+            let listener = listen(session.run).map_err(BuildError::Socket)?;
+            (engine.start_builder(session.spec).await?, Line::Awaited(listener))
+        }
+    };
     faults::point("build.container_started");
     let outcome = tokio::select! {
         biased;
         () = session.cancel.cancelled() => Err(BuildError::Cancelled),
-        outcome = timeout(session.deadline, attend(engine, session, &listener, &id)) => {
+        outcome = timeout(session.deadline, attend(engine, session, &mut line, &id)) => {
             outcome.unwrap_or(Err(BuildError::Late { after: session.deadline }))
         }
     };
     faults::point("build.finished");
-    engine.remove_builder(&id).await?;
-    faults::point("build.container_removed");
-    let _ = std::fs::remove_file(session.run.join(SOCKET));
+    settle(engine, resting, session, id, line.after(&outcome)).await?;
+    faults::point("build.container_settled");
     outcome
+}
+
+/// Lets the container rest where there is a line to it and it may be kept; removes any other.
+async fn settle<E: BuildEngine>(
+    engine: &E,
+    resting: &Arc<Resting>,
+    session: &Session<'_>,
+    id: ContainerId,
+    wire: Option<Wire>,
+) -> Result<(), BuildError> {
+    let _ = std::fs::remove_file(session.run.join(SOCKET));
+    let Some(wire) = wire else { return Ok(engine.remove_builder(&id).await?) };
+    match resting.keep(engine, session.spec, Worker { id, wire }).await {
+        Ok(()) => Ok(()),
+        Err(Worker { id, .. }) => Ok(engine.remove_builder(&id).await?),
+    }
+}
+
+/// The line to the agent.
+enum Line {
+    /// It will call.
+    Awaited(UnixListener),
+    /// It has.
+    Open(Wire),
+    /// There is nothing more to say.
+    Closed,
+}
+
+impl Line {
+    /// The line, if the build went well; after any other the container has to go.
+    fn after(self, outcome: &Result<Outcome, BuildError>) -> Option<Wire> {
+        match (self, outcome) {
+            (Self::Open(wire), Ok(Outcome::Built(_))) => Some(wire),
+            _ => None,
+        }
+    }
+
+    /// The line once it is open. The agent's first word is that it is ready.
+    async fn open(&mut self) -> Result<&mut Wire, Hangup> {
+        if let Self::Awaited(listener) = self {
+            let (stream, _) = listener.accept().await.map_err(|_| Hangup::Gone)?;
+            let mut wire = Wire::new(stream);
+            match wire.next().await? {
+                Frame::Ready => *self = Self::Open(wire),
+                _ => return Err(Hangup::Speech(BuildError::Gibberish)),
+            }
+        }
+        match self {
+            Self::Open(wire) => Ok(wire),
+            Self::Awaited(_) | Self::Closed => Err(Hangup::Gone),
+        }
+    }
 }
 
 /// Removes build containers that no build of this daemon knows: those of a daemon that died.
@@ -91,26 +146,29 @@ fn listen(run: &Path) -> io::Result<UnixListener> {
 async fn attend<E: BuildEngine>(
     engine: &E,
     session: &Session<'_>,
-    listener: &UnixListener,
+    line: &mut Line,
     id: &ContainerId,
 ) -> Result<Outcome, BuildError> {
-    let mut talk = std::pin::pin!(talk(session, listener));
-    let talked = tokio::select! {
-        talked = &mut talk => talked,
-        exit = engine.wait_builder(id) => {
-            // What it said before it ended may still be on its way.
-            return match timeout(STILL_UNREAD, talk).await {
-                Ok(Ok(outcome)) => Ok(outcome),
-                Ok(Err(Hangup::Speech(error))) => Err(error),
-                Ok(Err(Hangup::Gone)) | Err(_) => Err(death(engine, session, id, exit?).await),
-            };
+    let talked = {
+        let mut talk = std::pin::pin!(talk(session, line));
+        tokio::select! {
+            talked = &mut talk => talked,
+            exit = engine.wait_builder(id) => {
+                // What it said before it ended may still be on its way.
+                return match timeout(STILL_UNREAD, talk).await {
+                    Ok(Ok(outcome)) => Ok(outcome),
+                    Ok(Err(Hangup::Speech(error))) => Err(error),
+                    Ok(Err(Hangup::Gone)) | Err(_) => Err(death(engine, session, id, exit?).await),
+                };
+            }
         }
     };
     match talked {
-        Ok(Outcome::Built(built)) => Ok(Outcome::Built(built)),
+        Ok(outcome @ (Outcome::Built(_) | Outcome::Wants(_))) => Ok(outcome),
         // A build tool that the kernel killed looks like any failure to the agent; the container
-        // knows. The connection is closed by now, so the agent ends.
+        // knows. Its end says so, and it ends when the line is closed.
         Ok(Outcome::Failed(failed)) => {
+            *line = Line::Closed;
             let exit = timeout(LAST_WORDS, engine.wait_builder(id)).await;
             match exit {
                 Ok(Ok(exit)) if exit.out_of_memory => {
@@ -128,21 +186,13 @@ async fn attend<E: BuildEngine>(
     }
 }
 
-/// Why there was no outcome.
-enum Hangup {
-    /// The other end is gone.
-    Gone,
-    /// It said something that cannot be.
-    Speech(BuildError),
-}
-
-async fn talk(session: &Session<'_>, listener: &UnixListener) -> Result<Outcome, Hangup> {
-    let (stream, _) = listener.accept().await.map_err(|_| Hangup::Gone)?;
-    let mut wire = Wire { stream: BufReader::new(stream), line: Vec::new() };
+async fn talk(session: &Session<'_>, line: &mut Line) -> Result<Outcome, Hangup> {
+    let wire = line.open().await?;
+    wire.send(session.job).await?;
     let mut budget = MAX_LOG.0;
     loop {
         match wire.next().await? {
-            Frame::Ready => wire.send(session.job).await?,
+            Frame::Ready => return Err(Hangup::Speech(BuildError::Gibberish)),
             Frame::Phase(phase) => session.tell(Progress::Stage(stage(phase))).await,
             Frame::Log { line, .. } => match budget.checked_sub(line.len() as u64 + 1) {
                 Some(rest) => {
@@ -167,32 +217,6 @@ impl Session<'_> {
     /// A listener that went away does not stop a build.
     async fn tell(&self, progress: Progress) {
         let _ = self.progress.send(progress).await;
-    }
-}
-
-/// The agent's end of the connection.
-struct Wire {
-    stream: BufReader<UnixStream>,
-    line: Vec<u8>,
-}
-
-impl Wire {
-    async fn next(&mut self) -> Result<Frame, Hangup> {
-        self.line.clear();
-        let mut bounded = (&mut self.stream).take(MAX_FRAME as u64);
-        match bounded.read_until(b'\n', &mut self.line).await {
-            Ok(0) | Err(_) => return Err(Hangup::Gone),
-            Ok(_) if self.line.last() != Some(&b'\n') && self.line.len() < MAX_FRAME => {
-                return Err(Hangup::Gone);
-            }
-            Ok(_) => {}
-        }
-        Frame::decode(&self.line).map_err(|_| Hangup::Speech(BuildError::Gibberish))
-    }
-
-    async fn send(&mut self, job: &Job) -> Result<(), Hangup> {
-        let line = job.encode().map_err(|_| Hangup::Speech(BuildError::Gibberish))?;
-        self.stream.get_mut().write_all(&line).await.map_err(|_| Hangup::Gone)
     }
 }
 

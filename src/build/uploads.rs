@@ -1,7 +1,8 @@
 //! Where uploaded trees wait for their builds: `<apps>/<app>/uploads/<digest>`.
 //!
 //! A tree is received under a temporary name and gets its place whole or not at all. Equal uploads
-//! share one place. Trees that no build waits for are removed by [`BuildFolders::sweep`].
+//! share one place. Trees that no build waits for are removed by [`BuildFolders::sweep`], but for the
+//! last one of an app, which the next upload may refer to.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    build::unpack::discard,
+    build::unpack::{INDEX, Index, Source, discard},
     model::{AppName, SourceDigest},
 };
 
@@ -21,6 +22,7 @@ use crate::{
 pub struct BuildFolders {
     apps: PathBuf,
     cache: PathBuf,
+    variants: PathBuf,
 }
 
 /// A tree that is being received. Dropping it removes what was received.
@@ -34,12 +36,17 @@ pub struct Incoming {
 impl BuildFolders {
     /// Of the data folder at `data`.
     pub fn new(data: &Path) -> Self {
-        Self { apps: data.join("apps"), cache: data.join("cache") }
+        Self { apps: data.join("apps"), cache: data.join("cache"), variants: data.join("variants") }
     }
 
     /// The folder of uploads and build records.
     pub fn apps(&self) -> &Path {
         &self.apps
+    }
+
+    /// The folder of base images with packages.
+    pub fn variants(&self) -> &Path {
+        &self.variants
     }
 
     /// Where a tree of that digest waits.
@@ -58,8 +65,11 @@ impl BuildFolders {
     /// Removes the trees of an app that are not among `wanted`. A tree that came in the last
     /// minutes stays: its build may be about to be recorded.
     pub fn sweep(&self, app: &AppName, wanted: &BTreeSet<SourceDigest>, now: SystemTime) {
-        let wanted: BTreeSet<OsString> = wanted.iter().map(|digest| place(digest).into()).collect();
-        let Ok(entries) = fs::read_dir(self.uploads(app)) else { return };
+        let uploads = self.uploads(app);
+        let wanted =
+            wanted.iter().map(place).chain([INDEX.to_owned()]).chain(Index::tree(&uploads));
+        let wanted: BTreeSet<OsString> = wanted.map(OsString::from).collect();
+        let Ok(entries) = fs::read_dir(uploads) else { return };
         for entry in entries.flatten() {
             let age = entry.metadata().and_then(|metadata| metadata.modified()).ok();
             let age = age.and_then(|modified| now.duration_since(modified).ok());
@@ -79,7 +89,8 @@ impl BuildFolders {
         }
     }
 
-    fn uploads(&self, app: &AppName) -> PathBuf {
+    /// The folder of an app's uploads.
+    pub fn uploads(&self, app: &AppName) -> PathBuf {
         self.apps.join(app.as_str()).join("uploads")
     }
 }
@@ -90,15 +101,20 @@ impl Incoming {
         &self.path
     }
 
-    /// Gives the tree its place.
-    pub fn keep(mut self, digest: &SourceDigest) -> io::Result<()> {
-        let place = self.uploads.join(place(digest));
+    /// Gives the tree its place. From here on the next upload may refer to it.
+    pub fn keep(self, source: &Source) -> io::Result<()> {
+        let (uploads, name) = (self.uploads.clone(), place(&source.digest));
+        self.settle(&uploads.join(&name))?;
+        source.index.keep(&uploads, &name)
+    }
+
+    fn settle(mut self, place: &Path) -> io::Result<()> {
         if place.exists() {
             // Equal contents: the one that waits already will do. Its age begins anew.
-            return fs::File::open(&place)?.set_modified(now(&self.path)?);
+            return fs::File::open(place)?.set_modified(now(&self.path)?);
         }
         // The folder's own time was set while it was filled; from here its age counts.
-        fs::rename(&self.path, &place)?;
+        fs::rename(&self.path, place)?;
         self.kept = true;
         fs::File::open(&self.uploads)?.sync_all()
     }

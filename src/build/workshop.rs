@@ -7,6 +7,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use buildpacks::Target;
@@ -41,6 +42,8 @@ pub struct Workshop {
     pub binary: PathBuf,
     /// The certificates that this machine trusts.
     pub ca_bundle: Option<PathBuf>,
+    /// How long a build container waits for the next build of its app; zero is not at all.
+    pub idle: Duration,
     /// Ends the shelf's socket.
     pub stop: CancellationToken,
 }
@@ -89,7 +92,7 @@ impl Workshop {
         }
         status.send_replace(READY.to_owned());
         let binary = cnb.join("lifecycle/paas");
-        Ok(Builder::new(
+        let builder = Builder::new(
             engine,
             Settings {
                 installation: self.installation.clone(),
@@ -103,9 +106,19 @@ impl Workshop {
                 environment,
                 run,
                 build,
+                variants: BuildFolders::new(&self.data).variants().to_owned(),
+                apt: self.base.apt.clone(),
                 target: target(),
+                keep: self.idle,
             },
-        ))
+        );
+        // No container waits for a daemon that has gone; should this be cut, the next one sweeps.
+        let (last, stop) = (builder.clone(), self.stop.clone());
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            last.dismiss(|_| false).await;
+        });
+        Ok(builder)
     }
 
     /// Answers builds that ask for toolchains, until the daemon stops.

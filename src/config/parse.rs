@@ -27,7 +27,7 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 22] = [
+const SETTINGS: [&str; 23] = [
     "domain",
     "http",
     "https",
@@ -46,6 +46,7 @@ const SETTINGS: [&str; 22] = [
     "node",
     "base_image",
     "build_memory",
+    "build_idle",
     "builds_at_once",
     "edge_threads",
     "access_log",

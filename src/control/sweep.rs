@@ -11,7 +11,10 @@ use std::{
 use tokio::time::sleep;
 
 use crate::{
-    build::BuildFolders,
+    build::{
+        BuildFolders,
+        variants::{self, InUse},
+    },
     clock,
     control::task::Task,
     engine::{BuildEngine, Engine, EngineError, ImageRole},
@@ -94,6 +97,9 @@ impl<E: Engine + BuildEngine> Sweep<E> {
         let mut wanted: BTreeSet<ImageId> =
             running.into_iter().map(|instance| instance.image).collect();
         wanted.extend(releases.into_iter().map(|release| release.image));
+        let folders = &self.folders;
+        let used = InUse { apps: folders.apps(), images: &images, now: clock::system() };
+        variants::sweep(&self.engine, folders.variants(), used).await?;
         for image in images {
             // An app that is being built may have an image that is not on record yet.
             let spare = image.app.as_ref().is_some_and(|app| !building.contains(app));

@@ -121,6 +121,7 @@ impl Plane {
                 shelf: folders.toolchains(),
                 binary: running().map_err(PlaneError::Binary)?,
                 ca_bundle,
+                idle: config.builds.idle,
                 stop: CancellationToken::new(),
             },
             folders: BuildFolders::new(folders.root()),

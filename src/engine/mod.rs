@@ -183,6 +183,15 @@ pub struct Builder {
     pub build: BuildNumber,
 }
 
+/// What a build has left in its container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traces {
+    /// Nothing runs in it but its first process, and memory never ran out.
+    pub alone: bool,
+    /// The paths of its own filesystem that are not as in its image.
+    pub changed: Vec<PathBuf>,
+}
+
 /// Running build containers; apart from [`Engine`] because only one machine builds.
 pub trait BuildEngine: ImageEngine {
     /// Makes and starts a build container.
@@ -202,6 +211,12 @@ pub trait BuildEngine: ImageEngine {
         &self,
         id: &ContainerId,
     ) -> impl Future<Output = Result<String, EngineError>> + Send;
+
+    /// What a build has left in its container, besides what it wrote to mounts and to `/tmp`.
+    fn builder_traces(
+        &self,
+        id: &ContainerId,
+    ) -> impl Future<Output = Result<Traces, EngineError>> + Send;
 
     /// Build containers that exist, for instance after a crash.
     fn builders(&self) -> impl Future<Output = Result<Vec<Builder>, EngineError>> + Send;
@@ -246,6 +261,20 @@ pub trait BuildEngine: ImageEngine {
         roots: &[Root],
         first_contact: Duration,
     ) -> impl Future<Output = Result<(), RootError>> + Send;
+
+    /// Runs a script as root in a container of an image that is there, with a network, and with the
+    /// folder `root.into` at `/out`. What it leaves there is all that stays.
+    fn change_root(
+        &self,
+        image: &ImageId,
+        root: &Root,
+    ) -> impl Future<Output = Result<(), RootError>> + Send;
+
+    /// Removes the container of a root that a crash left; one that is gone is fine.
+    fn remove_root(
+        &self,
+        name: &'static str,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
 }
 
 /// An image that this installation made.

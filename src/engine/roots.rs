@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::EngineError;
+use crate::model::Exit;
 
 /// A root filesystem to make of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +12,8 @@ pub struct Root {
     pub name: &'static str,
     /// The shell script that changes the image; it runs as root, with a network.
     pub script: String,
-    /// Where its tar goes. A file that was begun is left to the caller, who chose its place.
+    /// Where its tar goes, or of a change, the folder that the script sees at `/out`. A file that
+    /// was begun is left to the caller, who chose its place.
     pub into: PathBuf,
 }
 
@@ -43,7 +45,7 @@ pub enum RootError {
         /// The image.
         reference: String,
         /// How the script ended.
-        exit: String,
+        exit: Exit,
         /// Its last lines.
         last: String,
     },

@@ -56,6 +56,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/records", get(dns::records).post(dns::add_record).delete(dns::remove_record))
         .route("/v1/apps/{app}/events", get(apps::events))
         .route("/v1/apps/{app}/builds", get(builds::list).post(uploads::upload))
+        .route("/v1/apps/{app}/sources", post(uploads::amend))
         .route("/v1/apps/{app}/builds/{number}/log", get(builds::log))
         .route("/v1/apps/{app}/builds/{number}/cancel", post(builds::cancel))
         .route("/v1/apps/{app}/follow", get(follow::follow))

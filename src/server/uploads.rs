@@ -27,11 +27,39 @@ use crate::{
     server::{caller::Caller, fault::Failure, state::Api},
 };
 
+/// A whole tree.
 pub(super) async fn upload(
     caller: Caller,
     State(api): State<Api>,
     Path(name): Path<String>,
     body: Body,
+) -> Result<Json<api::Change>, Failure> {
+    take(caller, api, name, (body, Form::Whole)).await
+}
+
+/// A tree that refers to files of the upload before it. If one of those is not there any more, the
+/// answer is a conflict, and the whole has to be sent.
+pub(super) async fn amend(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Result<Json<api::Change>, Failure> {
+    take(caller, api, name, (body, Form::Amended)).await
+}
+
+/// What an upload may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Whole,
+    Amended,
+}
+
+async fn take(
+    caller: Caller,
+    api: Api,
+    name: String,
+    (body, form): (Body, Form),
 ) -> Result<Json<api::Change>, Failure> {
     let app: AppName = name.parse()?;
     existing(&api.store.snapshot(), &app)?;
@@ -42,14 +70,15 @@ pub(super) async fn upload(
     let _turn = api.unpacking.acquire().await.map_err(|_| shutting_down())?;
     let incoming = folders.incoming(&app).map_err(unavailable)?;
     let body = body.into_data_stream().map_err(io::Error::other);
-    let source = receive(body, incoming.path().to_owned(), UnpackLimits::default())
+    let earlier = (form == Form::Amended).then(|| folders.uploads(&app));
+    let source = receive(body, incoming.path().to_owned(), earlier, UnpackLimits::default())
         .await
         .map_err(|error| refused(&error))?;
     let meaning = if names_an_image(incoming.path()) { Meaning::Open } else { Meaning::Fixed };
-    let received = Upload { digest: source.digest, bytes: source.bytes, meaning };
     // The tree is in its place before there is a record of it: a crash in between leaves a folder
     // that nobody refers to, which is swept, and never a build without a source.
-    incoming.keep(&received.digest).map_err(unavailable)?;
+    incoming.keep(&source).map_err(unavailable)?;
+    let received = Upload { digest: source.digest, bytes: source.bytes, meaning };
     crate::faults::point("upload.kept");
     let (actor, queued) = (caller.actor, app.clone());
     let uploaded = api
@@ -72,6 +101,8 @@ fn refused(error: &UnpackError) -> Failure {
         FaultCode::DiskFull
     } else if error.is_too_large() {
         FaultCode::TooLarge
+    } else if matches!(error, UnpackError::Lacking { .. }) {
+        FaultCode::Conflict
     } else {
         FaultCode::Invalid
     };

@@ -14,6 +14,15 @@ mkdir -p "$layers/words/env.launch"
 printf foreign > "$layers/words/env.launch/WORD"
 printf '[types]\nlaunch = true\ncache = true\n[metadata]\nn = 1\n' > "$layers/words.toml"
 echo '{}' > "$layers/words.sbom.cdx.json"
+# A layer that changes with the app, and one above it that is asked for again without its contents.
+mkdir -p "$layers/changing"
+cp marker "$layers/changing"
+printf '[types]\nlaunch = true\n' > "$layers/changing.toml"
+if [ -e "$layers/lasting.toml" ]; then [ ! -e "$layers/lasting" ]; else
+  mkdir "$layers/lasting"
+  date +%N > "$layers/lasting/when"
+fi
+printf '[types]\nlaunch = true\n' > "$layers/lasting.toml"
 printf '[metadata]\nkept = "yes"\n' > "$layers/store.toml"
 cat > "$layers/launch.toml" <<'EOF'
 [[labels]]
@@ -30,7 +39,7 @@ EOF
 const DESCRIPTOR: &str = "api = \"0.11\"\n[buildpack]\nid = \"acme/words\"\nversion = \"1.0\"\n\
     sbom-formats = [\"application/vnd.cyclonedx+json\"]\n[[targets]]\nos = \"linux\"\n";
 
-fn program(path: &Path, text: &str) {
+pub(crate) fn program(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -58,6 +67,17 @@ fn save_package(tag: &str, file: &Path) {
     docker(&["image", "rm", tag]);
 }
 
+fn inspect(image: &str) -> serde_json::Value {
+    let output = Command::new("docker").args(["image", "inspect", image]).output().unwrap();
+    let mut found: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    found.remove(0)
+}
+
+/// A label that holds JSON.
+fn parsed(label: &serde_json::Value) -> serde_json::Value {
+    serde_json::from_str(label.as_str().unwrap()).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_buildpack_makes_an_image_that_answers() {
     let mut world = World::new().await;
@@ -73,13 +93,23 @@ async fn a_foreign_buildpack_makes_an_image_that_answers() {
     assert!(world.answer("foreign", &first).await.ends_with("Hello, foreign\n"));
     let again = world.build("foreign", &source).await.artifact();
     assert_eq!(again, first, "the same source gives the same image");
-
-    let inspect = Command::new("docker").args(["image", "inspect", first.image.as_str()]).output();
-    let inspected: serde_json::Value = serde_json::from_slice(&inspect.unwrap().stdout).unwrap();
-    let labels = &inspected[0]["Config"]["Labels"];
-    let label = |name: &str| -> serde_json::Value {
-        serde_json::from_str(labels[name].as_str().unwrap()).unwrap()
+    fs::write(folder.path().join("marker"), "another").unwrap();
+    let source = world.source("changed", folder.path());
+    let changed = world.build("foreign", &source).await.artifact();
+    assert!(world.answer("foreign", &changed).await.ends_with("Hello, foreign\n"));
+    let shas = |image: &str| {
+        let labels = &inspect(image)["Config"]["Labels"];
+        let layers = parsed(&labels["io.buildpacks.lifecycle.metadata"]);
+        let sha = |name: &str| layers["buildpacks"][0]["layers"][name]["sha"].clone();
+        (sha("changing"), sha("lasting"))
     };
+    let (before, after) = (shas(first.image.as_str()), shas(changed.image.as_str()));
+    assert_ne!(before.0, after.0);
+    assert_eq!(before.1, after.1, "a layer is used again above one that changed");
+
+    let inspected = inspect(first.image.as_str());
+    let labels = &inspected["Config"]["Labels"];
+    let label = |name: &str| parsed(&labels[name]);
     assert_eq!(labels["made.by"], "acme");
     assert_eq!(labels["io.buildpacks.stack.id"], "io.buildpacks.stacks.trixie");
     let lifecycle = label("io.buildpacks.lifecycle.metadata");
@@ -90,7 +120,7 @@ async fn a_foreign_buildpack_makes_an_image_that_answers() {
         (&layer["launch"], &layer["build"], &layer["data"]["n"]),
         (&true.into(), &false.into(), &1.into())
     );
-    let layers = inspected[0]["RootFS"]["Layers"].as_array().unwrap();
+    let layers = inspected["RootFS"]["Layers"].as_array().unwrap();
     for sha in [&layer["sha"], &lifecycle["sbom"]["sha"], &lifecycle["app"][0]["sha"]] {
         assert!(layers.contains(sha), "{sha} {lifecycle}");
     }

@@ -16,7 +16,7 @@ use paas::{
     build::Builder,
     engine::{
         BuildEngine, Builder as Container, BuilderSpec, EngineError, ImageBuild, ImageEngine,
-        ImageFacts, ImageNews, ImageOrigin, OwnImage, Root, RootError, docker::Docker,
+        ImageFacts, ImageNews, ImageOrigin, OwnImage, Root, RootError, Traces, docker::Docker,
     },
     model::{AppName, ContainerId, Exit, ImageId, ImageReference},
 };
@@ -24,10 +24,19 @@ use paas::{
 use crate::{package, world::World};
 
 #[derive(Clone)]
-struct Forgetful {
+pub(crate) struct Forgetful {
     docker: Docker,
     seen: Arc<Mutex<HashMap<ImageId, Vec<String>>>>,
     loads: Arc<Mutex<u32>>,
+    /// How often packages were installed.
+    pub(crate) changes: Arc<Mutex<u32>>,
+}
+
+impl Forgetful {
+    pub(crate) fn new(docker: Docker) -> Self {
+        let (seen, loads, changes) = (Arc::default(), Arc::default(), Arc::default());
+        Self { docker, seen, loads, changes }
+    }
 }
 
 impl BuildEngine for Forgetful {
@@ -57,6 +66,10 @@ impl BuildEngine for Forgetful {
         self.docker.builder_output(id).await
     }
 
+    async fn builder_traces(&self, id: &ContainerId) -> Result<Traces, EngineError> {
+        self.docker.builder_traces(id).await
+    }
+
     async fn builders(&self) -> Result<Vec<Container>, EngineError> {
         self.docker.builders().await
     }
@@ -84,6 +97,15 @@ impl BuildEngine for Forgetful {
         first_contact: Duration,
     ) -> Result<(), RootError> {
         self.docker.pull_roots(reference, roots, first_contact).await
+    }
+
+    async fn change_root(&self, image: &ImageId, root: &Root) -> Result<(), RootError> {
+        *self.changes.lock().unwrap() += 1;
+        self.docker.change_root(image, root).await
+    }
+
+    async fn remove_root(&self, name: &'static str) -> Result<(), EngineError> {
+        self.docker.remove_root(name).await
     }
 }
 
@@ -128,8 +150,7 @@ impl ImageEngine for Forgetful {
 #[tokio::test(flavor = "multi_thread")]
 async fn layers_that_docker_lost_are_sent_after_all() {
     let mut world = World::new().await;
-    let (docker, seen, loads) = (world.docker.clone(), Arc::default(), Arc::default());
-    let engine = Forgetful { docker, seen, loads };
+    let engine = Forgetful::new(world.docker.clone());
     // A launcher of its own, or else the images of other tests would keep the layers alive.
     let mut binary = fs::read(&world.settings.binary).unwrap();
     binary.extend(world.installation.bytes());

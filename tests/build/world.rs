@@ -98,6 +98,8 @@ impl World {
             environment,
             run,
             build,
+            variants: home.join("variants"),
+            apt: "/etc/apt".into(),
             target: buildpacks::Target {
                 os: stack::TARGET_OS.to_owned(),
                 arch: stack::TARGET_ARCH.to_owned(),
@@ -105,6 +107,7 @@ impl World {
                 distro_name: set.distro_name.to_owned(),
                 distro_version: set.distro_version.to_owned(),
             },
+            keep: Duration::from_mins(15),
         };
         let builder = Builder::new(docker.clone(), settings.clone());
         Self { home, docker, builder, installation, settings, number: 0, stop }

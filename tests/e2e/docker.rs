@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::http::{Answer, Request};
 
+const BUILDER: &str = "builder";
+
 pub(crate) const SOCKET: &str = "/var/run/docker.sock";
 
 /// A container of an installation, as Docker lists it.
@@ -34,11 +36,21 @@ fn text(value: &Value, key: &str) -> String {
     value[key].as_str().unwrap_or_default().to_owned()
 }
 
-/// All containers of an installation, builders included.
+/// All containers of an installation but those of builds, which may wait for the next one.
 pub(crate) fn containers(installation: &str) -> Vec<Container> {
+    with_role(installation, |role| role != BUILDER)
+}
+
+/// The containers in which it builds, or waits to build.
+pub(crate) fn builders(installation: &str) -> Vec<Container> {
+    with_role(installation, |role| role == BUILDER)
+}
+
+fn with_role(installation: &str, wanted: impl Fn(&Value) -> bool) -> Vec<Container> {
     let all = list("containers/json", installation);
     let mut containers: Vec<Container> = all
         .iter()
+        .filter(|value| wanted(&value["Labels"]["paas.role"]))
         .map(|value| Container {
             name: value["Names"][0].as_str().unwrap_or_default().trim_matches('/').to_owned(),
             id: text(value, "Id"),
@@ -81,7 +93,7 @@ pub(crate) fn pid(container: &str) -> u64 {
 /// Removes everything that an installation has in Docker. Says nothing: it also runs while a test
 /// fails.
 pub(crate) fn sweep(installation: &str) {
-    for container in containers(installation) {
+    for container in with_role(installation, |_| true) {
         ask("DELETE", &format!("/v1.41/containers/{}?force=true&v=true", container.id));
     }
     for network in networks(installation) {

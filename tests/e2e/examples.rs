@@ -4,6 +4,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
+    docker::{self, Container},
     server::{Server, says, until},
     sources,
     traffic::Traffic,
@@ -91,7 +92,12 @@ fn other_package_managers_and_frameworks_are_built_as_they_are() {
     server.api("POST", "/v1/apps", br#"{"name":"python-django"}"#);
     server.paas(&["config", "set", "SECRET_KEY=for-a-test", "-a", "python-django"]).ok();
     for (example, built, answer) in [
-        ("node-bun", &["bun install", "bun index.ts"] as &[&str], "Hello from node-bun!"),
+        (
+            "deno-http",
+            &["deno install --frozen", "deno run --allow-net"] as &[&str],
+            "Hello from deno-http!",
+        ),
+        ("node-bun", &["bun install", "bun index.ts"], "Hello from node-bun!"),
         ("node-workspaces", &["in apps/web", "npm prune"], "Hello from node-workspaces!"),
         ("node-vite", &["is for development", "serving dist"], "Hello from node-vite!"),
         ("python-django", &["collectstatic", "gunicorn was added"], "Hello from python-django!"),
@@ -103,6 +109,27 @@ fn other_package_managers_and_frameworks_are_built_as_they_are() {
     says(&server.page("python-django", "/static/style.css"), &["sans-serif"]);
     // The browser's app knows the path; no runtime is there to answer.
     says(&server.page("node-vite", "/a/path/of/the/app"), &["Hello from node-vite!"]);
+}
+
+#[test]
+fn java_is_compiled_by_a_kit_and_run_without_it() {
+    let server = Server::start();
+    let app = sources::example("java-maven");
+    let offline = "[build.env]\nMAVEN_ARGS = \"-o -Dmaven.repo.local=/usr/share/maven-repo\"\n";
+    sources::write(app.path(), "paas.toml", offline);
+    let told = server.deploy("java-maven", app.path()).ok();
+    says(&told, &["version 21 of Debian", "$ mvn", "java -jar target/java-maven-1.0.0.jar"]);
+    assert_eq!(server.page("java-maven", "/"), "Hello from java-maven!\n");
+    let there = |container: &Container, file: &str| {
+        let path = format!("/v1.41/containers/{}/archive?path=/usr/bin/{file}", container.id);
+        docker::ask("HEAD", &path).status
+    };
+    let mut serving = server.containers();
+    serving.retain(|container| !container.name.contains("build"));
+    assert_eq!(serving.len(), 1, "{serving:?}");
+    for container in serving {
+        assert_eq!((there(&container, "java"), there(&container, "javac")), (200, 404));
+    }
 }
 
 #[test]

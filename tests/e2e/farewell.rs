@@ -33,6 +33,10 @@ fn a_destroyed_app_leaves_no_trace_and_frees_its_name() {
     });
     let left = server.containers();
     assert_eq!(left.len(), 1, "{left:?}");
+    until("nothing waits for a build of it", || {
+        let builders = server.builders();
+        builders.iter().all(|it| it.name.contains(".build.neighbour.")).then_some(())
+    });
     assert_eq!(docker::networks(&server.installation()).len(), networks - 1);
     until("its image is gone", || {
         (docker::images(&server.installation()).len() == images - 1).then_some(())

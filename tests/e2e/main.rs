@@ -47,3 +47,4 @@ mod full_disk;
 mod handover;
 mod steady;
 mod upgrade;
+mod uploads;

@@ -40,10 +40,7 @@ fn until_begun(server: &Server, app: &str, build: &str) {
 }
 
 fn until_no_builder(server: &Server) {
-    until("no build container is left", || {
-        let builds = server.containers().iter().any(|it| it.name.contains("build"));
-        (!builds).then_some(())
-    });
+    until("no build container is left", || server.builders().is_empty().then_some(()));
 }
 
 #[test]

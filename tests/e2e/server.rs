@@ -161,6 +161,7 @@ impl Server {
             }
         }
         command.env("XDG_CONFIG_HOME", self.home.path().join("client"));
+        command.env("XDG_CACHE_HOME", self.home.path().join("client-cache"));
         command.env("PAAS_URL", format!("unix:{}", self.socket().display()));
         command.current_dir(self.home.path()).stdin(Stdio::null());
         command.args(arguments);
@@ -240,9 +241,14 @@ impl Server {
         })
     }
 
-    /// Its containers in Docker.
+    /// Its containers in Docker, but for [`Self::builders`].
     pub(crate) fn containers(&self) -> Vec<Container> {
         docker::containers(&self.installation())
+    }
+
+    /// The containers in which it builds, or which wait for the next build.
+    pub(crate) fn builders(&self) -> Vec<Container> {
+        docker::builders(&self.installation())
     }
 
     /// What labels its things in Docker; empty before its first start.

@@ -3,11 +3,13 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use paas::faults::{POINTS, UPGRADE, VARIANTS};
+
 #[test]
 fn every_point_in_the_code_is_on_the_list() {
     let mut found = BTreeSet::new();
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    let points = [paas::faults::POINTS, paas::faults::UPGRADE].concat();
+    let points = [POINTS, UPGRADE, VARIANTS].concat();
     let listed: BTreeSet<String> = points.iter().map(ToString::to_string).collect();
     assert_eq!(found, listed);
     assert_eq!(listed.len(), points.len(), "a point is listed twice");

@@ -1,6 +1,7 @@
 //! The agent's life: connect, take jobs one after the other, answer each with frames.
 //!
-//! Invariant: between two jobs no process but the agent lives in the container.
+//! Invariant: between two jobs no process but the agent lives in the container, and a job finds
+//! nothing of the one before but what is on the daemon's mounts.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -9,6 +10,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use super::refresh::refresh;
 use super::{Code, Failed, Frame, Job, MAX_FRAME, Outcome, Phase, Stream};
 use crate::environment::Environment;
 use crate::lifecycle::{self, Progress};
@@ -44,6 +46,8 @@ pub(crate) fn serve(socket: &OsStr, roots: &Roots) -> Result<(), AgentError> {
         let outcome = perform(&job, roots, &base, &mut wire)?;
         end_strays();
         wire.done(outcome)?;
+        // The daemon exports meanwhile. Who cannot tidy up must not build again.
+        refresh(base.value("HOME"))?;
     }
     Ok(())
 }
@@ -70,10 +74,7 @@ fn perform(
     if let Some(error) = wire.broken.take() {
         return Err(AgentError::Connection(error));
     }
-    Ok(match result {
-        Ok(built) => Outcome::Built(built),
-        Err(failed) => Outcome::Failed(failed),
-    })
+    Ok(result.unwrap_or_else(Outcome::Failed))
 }
 
 /// Writes one file for each variable, byte for byte.

@@ -1,11 +1,12 @@
 //! What goes over the wire: jobs to the agent, frames to the daemon, one JSON document a line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Outcome;
+use super::{Detection, Outcome};
+use crate::packages::Package;
 use crate::spec::Target;
 
 /// One build. Several may follow each other on a connection.
@@ -23,6 +24,12 @@ pub struct Job {
     /// The buildpacks that were chosen for the app, in order; with none the builder's order counts.
     #[serde(default)]
     pub buildpacks: Vec<Chosen>,
+    /// The packages that the build image has beyond the base.
+    #[serde(default)]
+    pub packages: BTreeSet<Package>,
+    /// What an agent settled in another build image, for the one that goes on.
+    #[serde(default)]
+    pub detection: Option<Detection>,
     /// What the last successful build left; absent on the first.
     #[serde(default)]
     pub previous: Option<PreviousBuild>,

@@ -8,10 +8,13 @@
 mod connection;
 mod job;
 mod outcome;
+mod refresh;
 
 pub(crate) use connection::serve;
 pub use job::{Chosen, Frame, Job, Phase, PreviousBuild, PreviousBuildpack, PreviousLayer, Stream};
-pub use outcome::{BuildpackRef, Built, Code, Contents, Failed, Layer, Outcome, Process};
+pub use outcome::{
+    BuildpackRef, Built, Code, Contents, Detection, Failed, Layer, Outcome, Process, Wants,
+};
 
 /// The longest line of a build log that is kept whole, in bytes; longer ones are cut in pieces.
 pub const MAX_LOG_LINE: usize = 8 * 1024;

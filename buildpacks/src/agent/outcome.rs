@@ -3,13 +3,14 @@
 //! Invariant: with this and the folders behind `/layers` and `/workspace` the daemon needs to
 //! read no TOML that hostile code wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Phase, PreviousBuild, PreviousBuildpack, PreviousLayer};
+use crate::packages::{Package, PackageSets};
 use crate::spec::{Label, Slice};
 
 /// The end of a job.
@@ -18,15 +19,38 @@ use crate::spec::{Label, Slice};
 pub enum Outcome {
     /// The layers are ready to be exported.
     Built(Built),
+    /// The job goes on in a build image that has these packages beyond the base; it is to be
+    /// asked again there, with the detection.
+    Wants(Wants),
     /// There is nothing to export.
     Failed(Failed),
 }
+
+/// Another build image is needed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wants {
+    /// What it must have for the build, and no other packages; none means the base image. What
+    /// the image to run on must have comes along, so that both can be made at once.
+    pub packages: PackageSets,
+    /// What was settled, so that no detection runs twice.
+    pub detection: Detection,
+}
+
+/// What a detection settled, from one agent to the next. The daemon only carries it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detection(pub(crate) Value);
 
 /// A successful build.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Built {
     /// The buildpacks that took part, in order.
     pub group: Vec<BuildpackRef>,
+    /// The image extensions that took part, in order.
+    #[serde(default)]
+    pub extensions: Vec<BuildpackRef>,
+    /// The packages that the image to run on must have beyond the base.
+    #[serde(default)]
+    pub packages: BTreeSet<Package>,
     /// The processes of the image, sorted by type.
     pub processes: Vec<Process>,
     /// All layers that a buildpack wants for anything, by buildpack in group order, then by name.
@@ -169,6 +193,10 @@ pub enum Code {
     Detect,
     /// The last build's layers could not be prepared.
     Restore,
+    /// An image extension failed.
+    ExtensionGenerate,
+    /// What an image extension asks for is not possible here.
+    Generate,
     /// A buildpack said no while it built.
     BuildpackBuild,
     /// A buildpack broke the contract.
@@ -184,6 +212,8 @@ impl Code {
             Self::DetectErrors => 21,
             Self::Detect => 22,
             Self::Restore => 42,
+            Self::ExtensionGenerate => 91,
+            Self::Generate => 92,
             Self::BuildpackBuild => 51,
             Self::Build => 52,
         }

@@ -5,7 +5,11 @@
 //! lifecycle/launcher                              → paas
 //! buildpacks/paas_<name>/<version>/buildpack.toml
 //! buildpacks/paas_<name>/<version>/bin/{detect,build}   → ../../../../lifecycle/paas
+//! extensions/paas_apt/<version>/extension.toml
+//! extensions/paas_apt/<version>/detect/plan.toml
+//! extensions/paas_apt/<version>/bin/generate            → ../../../../lifecycle/paas
 //! order.toml
+//! system.toml
 //! ```
 //!
 //! The binary lies in the tree instead of being mounted into it: a mount inside of a read-only
@@ -37,22 +41,32 @@ pub fn materialise(dir: &Path, binary: &Path) -> Result<(), MaterialiseError> {
     for pack in packs::ALL {
         let home = dir.join(format!("buildpacks/paas_{}/{}", pack.name(), packs::VERSION));
         create(&home.join("bin"))?;
-        place_text(&descriptor(pack.name()), &home.join("buildpack.toml"))?;
+        place_text(&head("buildpack", pack.name()), &home.join("buildpack.toml"))?;
         for program in ["detect", "build"] {
             place_link("../../../../lifecycle/paas", &home.join("bin").join(program))?;
         }
     }
+    let home = dir.join(format!("extensions/paas_apt/{}", packs::VERSION));
+    create(&home.join("bin"))?;
+    create(&home.join("detect"))?;
+    place_text(&head("extension", "apt"), &home.join("extension.toml"))?;
+    place_text(packs::DETECTED, &home.join("detect/plan.toml"))?;
+    place_link("../../../../lifecycle/paas", &home.join("bin/generate"))?;
+    place_text(SYSTEM, &dir.join("system.toml"))?;
     place_text(ORDER, &dir.join("order.toml"))
 }
+
+/// What goes with every group, also with buildpacks that somebody chose.
+const SYSTEM: &str = include_str!("system.toml");
 
 /// Which of our buildpacks are tried, in which order: a Procfile goes with any language, and a
 /// language comes before plain files.
 const ORDER: &str = include_str!("order.toml");
 
-fn descriptor(name: &str) -> String {
+fn head(kind: &str, name: &str) -> String {
     let version = packs::VERSION;
     format!(
-        "api = \"0.10\"\n\n[buildpack]\nid = \"paas/{name}\"\nversion = \"{version}\"\n\n[[targets]]\nos = \"linux\"\n"
+        "api = \"0.10\"\n\n[{kind}]\nid = \"paas/{name}\"\nversion = \"{version}\"\n\n[[targets]]\nos = \"linux\"\n"
     )
 }
 
@@ -101,7 +115,55 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> MaterialiseError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Descriptor, read_toml};
+    use crate::spec::{Descriptor, Element, Order, read_toml};
+
+    /// The buildpacks that build an app of these files, by our order.
+    fn check(files: &[(&str, &str)], expected: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let report = packs::detect_report(dir.path());
+        let passes = |id: &str| report.iter().any(|line| line.starts_with(&format!("{id}: ")));
+        let order: Order = toml::from_str(ORDER).unwrap();
+        let bare = |element: &Element| element.id.as_str().trim_start_matches("paas/").to_owned();
+        let group = order.order.iter().find(|group| {
+            group.group.iter().all(|element| element.optional || passes(&bare(element)))
+        });
+        let named = group.map(|group| group.group.iter().map(bare)).into_iter().flatten();
+        let built: Vec<_> = named.filter(|id| passes(id)).collect();
+        assert_eq!(built.join(" "), expected, "{files:?}");
+    }
+
+    #[test]
+    fn trees_of_several_languages_are_built_by_the_one_that_serves() {
+        let vite = (
+            "package.json",
+            r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"7"}}"#,
+        );
+        let node = ("package.json", r#"{"scripts":{"start":"node server.js"}}"#);
+        let tools = ("package.json", r#"{"private":true}"#);
+        let (page, procfile) = (("public/index.html", ""), ("Procfile", "web: x\nworker: y\n"));
+        let (gemfile, rack) = (("Gemfile", "gem 'rack'\n"), ("config.ru", ""));
+        check(&[gemfile, rack, vite, page, procfile], "nodejs ruby procfile");
+        check(&[gemfile, rack, node], "ruby");
+        check(&[gemfile, tools], "ruby");
+        check(&[gemfile, node], "nodejs");
+        check(&[gemfile, page], "ruby");
+        let (composer, index) = (("composer.json", "{}"), ("public/index.php", ""));
+        check(&[composer, index, vite, procfile], "php nodejs procfile");
+        check(&[composer, index, node], "php");
+        check(&[composer, index, gemfile, rack], "ruby");
+        check(&[composer, index, gemfile], "php");
+        check(&[composer, node], "nodejs");
+        check(&[("index.php", ""), ("index.html", "")], "php");
+        check(&[("requirements.txt", ""), gemfile, rack], "ruby");
+        check(&[vite, page], "nodejs");
+        check(&[tools, ("index.html", "")], "static");
+        check(&[procfile], "procfile");
+    }
 
     #[test]
     fn the_tree_is_whole_and_can_be_written_again() {

@@ -67,6 +67,8 @@ fn output(env: &Environment, folder: &PathBuf, program: &Path) -> std::io::Resul
     let mut child = child?;
     let mut text = String::new();
     Read::by_ref(&mut reader).take(MAX_OUTPUT).read_to_string(&mut text)?;
+    // Who writes more than that must not wait for a reader.
+    drop(reader);
     let status = child.wait()?;
     if status.success() {
         return Ok(text);

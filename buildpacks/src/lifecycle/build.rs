@@ -5,15 +5,15 @@ use std::fs;
 use std::process::Command;
 
 use super::catalog::Installed;
-use super::detect::Detected;
 use super::launch::Launch;
+use super::settled::Settled;
 use super::variables::{Purpose, inherited, variables};
-use super::{Build, Progress, layers, sbom};
+use super::{Build, Progress, aside, layers, notes, program, sbom};
 use crate::agent::{BuildpackRef, Built, Code, Failed, Layer, Phase};
 use crate::environment::Environment;
 use crate::process::{Strays, end_strays, execute, exit_code};
 use crate::spec::{
-    BuildToml, Entry, LaunchToml, LayerToml, Metadata, MetadataBuildpack, MetadataProcess,
+    BuildToml, Entry, Kind, LaunchToml, LayerToml, Metadata, MetadataBuildpack, MetadataProcess,
     PackPlan, read_toml_or_default,
 };
 
@@ -32,17 +32,17 @@ struct State {
 /// Runs every `bin/build` of the group.
 pub(super) fn build(
     build: &Build<'_>,
-    detected: &Detected,
+    settled: &Settled,
     progress: &mut dyn Progress,
 ) -> Result<Built, Failed> {
     let mut state = State {
         env: inherited(build.base),
-        entries: detected.plan.entries.clone(),
+        entries: settled.entries.clone(),
         launch: Launch::default(),
         layers: Vec::new(),
         store: BTreeMap::new(),
     };
-    for (place, installed) in detected.group.iter().enumerate() {
+    for (place, installed) in settled.group.iter().enumerate() {
         run(build, installed, place, &mut state, progress)?;
         end_strays();
         let broken = |error: &dyn std::fmt::Display| {
@@ -51,7 +51,7 @@ pub(super) fn build(
         };
         harvest(build, installed, place, &mut state, progress).map_err(|error| broken(&*error))?;
     }
-    finish(build, detected, state)
+    finish(build, settled, state)
 }
 
 fn run(
@@ -85,7 +85,9 @@ fn run(
         }
         tail.push_back(line.to_owned());
     });
-    match exit_code(status.map_err(|error| text(&error))?) {
+    let status =
+        status.map_err(|error| program::unstarted(&installed.key(), &installed.dir, &error))?;
+    match exit_code(status) {
         0 => Ok(()),
         code => Err(explain(installed, code, tail.make_contiguous())),
     }
@@ -93,18 +95,24 @@ fn run(
 
 /// Finds the reason in the output. Our buildpacks, as Heroku's, mark it with ` ! `; of others the
 /// last line is the best guess.
-fn explain(installed: &Installed, code: i32, tail: &[String]) -> Failed {
+pub(super) fn explain(installed: &Installed, code: i32, tail: &[String]) -> Failed {
+    let (what, failure, phase) = match installed.kind {
+        Kind::Buildpack => {
+            (format!("buildpack {}", installed.key()), Code::BuildpackBuild, Phase::Build)
+        }
+        Kind::Extension => (installed.key(), Code::ExtensionGenerate, Phase::Detect),
+    };
     let marked = tail.iter().filter_map(|line| line.trim_start().strip_prefix("! ")).map(str::trim);
     let (hints, reasons): (Vec<&str>, Vec<&str>) =
         marked.filter(|line| !line.is_empty()).partition(|line| line.starts_with("hint: "));
     let reason = if reasons.is_empty() {
         let last = tail.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty());
         let last = last.map_or(String::new(), |line| format!(": {line}"));
-        format!("the buildpack {} ended with exit code {code}{last}", installed.key())
+        format!("the {what} ended with exit code {code}{last}")
     } else {
         reasons.join("\n")
     };
-    let failed = Failed::new(Code::BuildpackBuild, Phase::Build, reason);
+    let failed = Failed::new(failure, phase, reason);
     match hints.last().and_then(|hint| hint.strip_prefix("hint: ")) {
         Some(hint) => failed.hint(hint),
         None => failed,
@@ -128,7 +136,7 @@ fn harvest(
     state.launch.add(installed, launch)?;
     let store: LayerToml = read_toml_or_default(&dir.join("store.toml"))?;
     if let Some(metadata) = store.metadata {
-        state.store.insert(installed.id().to_string(), serde_json::to_value(metadata)?);
+        state.store.insert(installed.id().to_string(), notes::to_json(&metadata));
     }
     let left: BuildToml = read_toml_or_default(&dir.join("build.toml"))?;
     settle(&mut state.entries, place, &left)
@@ -155,18 +163,12 @@ fn settle(
     Ok(())
 }
 
-fn finish(build: &Build<'_>, detected: &Detected, state: State) -> Result<Built, Failed> {
-    let group = detected.group.iter().map(|installed| BuildpackRef {
-        id: installed.id().to_string(),
-        version: installed.descriptor.buildpack.version.clone(),
-        api: installed.descriptor.api.to_string(),
-        homepage: installed.descriptor.buildpack.homepage.clone(),
-    });
-    let group: Vec<BuildpackRef> = group.collect();
+fn finish(build: &Build<'_>, settled: &Settled, state: State) -> Result<Built, Failed> {
+    let group: Vec<BuildpackRef> = settled.group.iter().map(Installed::reference).collect();
     let processes = state.launch.processes();
     let metadata = metadata(&group, &processes);
-    sbom::publish(build.roots).map_err(|error| {
-        let reason = format!("the bills of materials cannot be put in place: {error}");
+    aside::clear(build.roots).and_then(|()| sbom::publish(build.roots)).map_err(|error| {
+        let reason = format!("the layers and bills of the last build cannot be replaced: {error}");
         Failed::new(Code::Build, Phase::Build, reason)
     })?;
     let write = || -> Result<String, Box<dyn std::error::Error>> {
@@ -182,6 +184,8 @@ fn finish(build: &Build<'_>, detected: &Detected, state: State) -> Result<Built,
     })?;
     Ok(Built {
         group,
+        extensions: settled.extensions.clone(),
+        packages: settled.packages.run.clone(),
         processes,
         layers: state.layers,
         labels: state.launch.labels(),

@@ -1,6 +1,6 @@
 //! The buildpacks that can take part, and the order in which they are tried.
 //!
-//! They stand below `/cnb/buildpacks` (the builder's), below `/buildpacks` (what was brought for
+//! They stand below `/cnb/buildpacks` and `/cnb/extensions` (the builder's), below `/buildpacks` (what was brought for
 //! this app) and in the app's own folder (what `project.toml` names). Invariant: a buildpack that
 //! cannot be used fails the build only if the order comes to it; a builder may hold many that are
 //! too old or broken.
@@ -9,18 +9,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::project;
-use crate::agent::{Chosen, Code, Failed, Phase};
+use crate::agent::{BuildpackRef, Chosen, Code, Failed, Phase};
 use crate::environment::sorted_entries;
 use crate::roots::Roots;
 use crate::spec::{
-    BuildpackId, Descriptor, Element, Group, Order, Project, System, newer, read_toml,
-    read_toml_or_default,
+    BuildpackId, Descriptor, Element, ExtensionDescriptor, Group, Kind, Order, Project, ReadError,
+    System, newer, read_toml, read_toml_or_default,
 };
 
 /// The buildpacks by id and version, and how they are put together.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
     installed: BTreeMap<BuildpackId, BTreeMap<String, Installed>>,
+    /// The image extensions, whose ids are their own.
+    extensions: BTreeMap<BuildpackId, BTreeMap<String, Installed>>,
     /// Folders whose `buildpack.toml` cannot be read, and why.
     broken: Vec<(PathBuf, String)>,
     pub(super) order: Order,
@@ -48,17 +50,32 @@ pub(super) enum Author {
 pub(super) struct Installed {
     pub(super) dir: PathBuf,
     pub(super) descriptor: Descriptor,
+    pub(super) kind: Kind,
 }
 
 impl Installed {
-    /// What identifies it: `id@version`.
+    /// What identifies it, and is shown to people: `id@version`.
     pub(super) fn key(&self) -> String {
         let own = &self.descriptor.buildpack;
-        format!("{}@{}", own.id, own.version)
+        match self.kind {
+            Kind::Buildpack => format!("{}@{}", own.id, own.version),
+            Kind::Extension => format!("extension {}@{}", own.id, own.version),
+        }
     }
 
     pub(super) fn id(&self) -> &BuildpackId {
         &self.descriptor.buildpack.id
+    }
+
+    /// As the daemon hears of it.
+    pub(super) fn reference(&self) -> BuildpackRef {
+        let own = &self.descriptor.buildpack;
+        BuildpackRef {
+            id: own.id.to_string(),
+            version: own.version.clone(),
+            api: self.descriptor.api.to_string(),
+            homepage: own.homepage.clone(),
+        }
     }
 }
 
@@ -83,28 +100,43 @@ impl Catalog {
             build_config: roots.cnb.join("build-config/env"),
             ..Self::default()
         };
-        for place in [roots.cnb.join("buildpacks"), roots.buildpacks.clone()] {
-            catalog.scan(&place).map_err(|error| broken(&error))?;
+        let places = ["buildpacks", "extensions"].map(|place| roots.cnb.join(place));
+        for place in places.iter().chain([&roots.buildpacks]) {
+            catalog.scan(place).map_err(|error| broken(&error))?;
         }
         let mut named = |packs| project::elements(roots, &mut catalog, packs);
         let (pre, post) = (named(&project.pre)?, named(&project.post)?);
         catalog.pre.extend(pre);
         catalog.post.extend(post);
-        let group = if chosen.is_empty() {
+        let group: Vec<Element> = if chosen.is_empty() {
             project::elements(roots, &mut catalog, &project.group)?
         } else {
             chosen.iter().map(|it| catalog.element(roots, it)).collect::<Result<_, _>>()?
         };
+        let (extensions, mut group): (Vec<_>, Vec<_>) =
+            group.into_iter().partition(|element| element.kind == Kind::Extension);
+        catalog.add_extensions(&extensions);
         if !group.is_empty() {
+            group.extend(catalog.procfile(roots, &group));
             catalog.replace_order(group);
         }
         Ok(catalog)
     }
 
+    /// An app's Procfile counts whichever buildpacks were chosen for it, as the hints say that send
+    /// people there.
+    fn procfile(&self, roots: &Roots, group: &[Element]) -> Option<Element> {
+        let id = BuildpackId::parse(PROCFILE).ok()?;
+        let named = group.iter().any(|own| own.id.as_str().ends_with("/procfile"));
+        let stands = roots.workspace.join("Procfile").is_file();
+        let optional = Element { optional: true, ..Element::new(id, None) };
+        (stands && !named && self.find(&optional).is_ok()).then_some(optional)
+    }
+
     fn scan(&mut self, place: &Path) -> std::io::Result<()> {
         for family in sorted_entries(place)? {
             for dir in sorted_entries(&family)? {
-                if dir.join("buildpack.toml").is_file()
+                if ["buildpack.toml", EXTENSION].iter().any(|name| dir.join(name).is_file())
                     && let Err(reason) = self.add(&dir)
                 {
                     self.broken.push((dir, reason));
@@ -116,13 +148,42 @@ impl Catalog {
 
     /// Takes the buildpack in `dir` in, and says what it is; the error is a sentence.
     pub(super) fn add(&mut self, dir: &Path) -> Result<Element, String> {
-        let text = |error: crate::spec::ReadError| error.to_string();
-        let descriptor: Descriptor = read_toml(&dir.join("buildpack.toml")).map_err(text)?;
+        let text = |error: ReadError| error.to_string();
+        let extension = dir.join(EXTENSION);
+        let (descriptor, kind) = if extension.is_file() {
+            let own: ExtensionDescriptor = read_toml(&extension).map_err(text)?;
+            (own.into(), Kind::Extension)
+        } else {
+            let own: Descriptor = read_toml(&dir.join("buildpack.toml")).map_err(text)?;
+            (own, Kind::Buildpack)
+        };
         let own = &descriptor.buildpack;
         let (id, version) = (own.id.clone(), own.version.clone());
-        let installed = Installed { dir: dir.to_owned(), descriptor };
-        self.installed.entry(id.clone()).or_default().insert(version.clone(), installed);
-        Ok(Element::new(id, Some(version)))
+        let installed = Installed { dir: dir.to_owned(), descriptor, kind };
+        let (place, element) = match kind {
+            Kind::Buildpack => {
+                (&mut self.installed, Element::new(id.clone(), Some(version.clone())))
+            }
+            Kind::Extension => {
+                let element = Element::new(id.clone(), Some(version.clone()));
+                (&mut self.extensions, element.extension())
+            }
+        };
+        place.entry(id).or_default().insert(version, installed);
+        Ok(element)
+    }
+
+    /// Puts extensions that somebody chose behind those of every group of the builder.
+    fn add_extensions(&mut self, chosen: &[Element]) {
+        if chosen.is_empty() {
+            return;
+        }
+        if self.order.extensions.is_empty() {
+            self.order.extensions.push(Group::default());
+        }
+        for group in &mut self.order.extensions {
+            group.group.extend(chosen.iter().cloned());
+        }
     }
 
     /// The place in a group of a buildpack that somebody chose.
@@ -133,21 +194,30 @@ impl Catalog {
                 let id = BuildpackId::parse(id).map_err(|error| wrong(error.to_string()))?;
                 Ok(Element::new(id, version.clone()))
             }
-            Chosen::Folder(name) => self.add(&roots.buildpacks.join(name)).map_err(|reason| {
-                wrong(format!("a buildpack that was chosen is broken: {reason}"))
-                    .hint("a buildpack is a folder with buildpack.toml, bin/detect and bin/build")
-            }),
+            Chosen::Folder(name) => {
+                let dir = roots.buildpacks.join(name);
+                self.add(&dir).map_err(|reason| {
+                    // The folder is ours; who chose the buildpack knows it by another name.
+                    let reason = reason.replace(&format!("{}/", dir.display()), "");
+                    wrong(format!("a buildpack that was chosen is broken: {reason}")).hint(
+                        "buildpack.toml begins with `api = \"0.10\"`, then [buildpack] with `id` and `version`",
+                    )
+                })
+            }
         }
     }
 
     fn replace_order(&mut self, group: Vec<Element>) {
-        self.order = Order { order: vec![Group { group }] };
+        self.order.order = vec![Group { group }];
         self.author = Author::User;
     }
 
     /// The buildpack that an element of an order means: the version that it names, or the newest.
     pub(super) fn find(&self, element: &Element) -> Result<&Installed, Failed> {
-        let versions = self.installed.get(&element.id);
+        let versions = match element.kind {
+            Kind::Buildpack => self.installed.get(&element.id),
+            Kind::Extension => self.extensions.get(&element.id),
+        };
         let found = match (element.version.as_deref(), versions) {
             (None | Some("latest"), Some(versions)) => {
                 let newest = versions.iter().max_by(|(one, _), (other, _)| newer(one, other));
@@ -162,8 +232,11 @@ impl Catalog {
             return Ok(installed);
         }
         let reason = format!(
-            "the buildpack {} speaks Buildpack API {api}, and this lifecycle 0.7 to 0.12",
-            installed.key()
+            "the {} speaks Buildpack API {api}, and this lifecycle 0.7 to 0.12",
+            match element.kind {
+                Kind::Buildpack => format!("buildpack {}", installed.key()),
+                Kind::Extension => installed.key(),
+            }
         );
         Err(Failed::new(Code::BuildpackApi, Phase::Detect, reason)
             .hint("use a newer version of the buildpack"))
@@ -189,5 +262,9 @@ impl Catalog {
     }
 }
 
+/// What tells an extension from a buildpack.
+const EXTENSION: &str = "extension.toml";
+/// Ours that reads the Procfile.
+const PROCFILE: &str = "paas/procfile";
 /// Names in one hint; more help nobody.
 const MOST_NAMED: usize = 20;

@@ -6,29 +6,32 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZero;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
 use super::board::Board;
-use super::catalog::{Author, Installed};
+use super::catalog::{Author, Catalog, Installed};
 use super::expand::expand;
-use super::resolve::{Candidate, Resolved, resolve};
+use super::resolve::{Candidate, Resolved, resolve, stranded};
 use super::variables::{Purpose, variables};
-use super::{Build, Progress};
+use super::{Build, Progress, program};
 use crate::agent::{Code, Failed, Phase, Stream};
 use crate::process::{Strays, end_strays, execute, exit_code};
-use crate::spec::{Api, BuildPlan, Element, Section, read_toml_or_default, takes_part};
+use crate::spec::{Api, BuildPlan, Element, Kind, Section, read_toml_or_default, takes_part};
 
 /// What detection settled.
 #[derive(Debug)]
 pub(super) struct Detected {
+    /// Extensions first, then buildpacks.
     pub(super) group: Vec<Installed>,
     pub(super) plan: Resolved,
 }
 
-/// What one buildpack said.
+/// What one buildpack or extension said.
 #[derive(Debug)]
 struct Verdict {
+    kind: Kind,
     answer: Answer,
     output: Vec<String>,
 }
@@ -36,6 +39,8 @@ struct Verdict {
 #[derive(Debug)]
 enum Answer {
     Pass(Vec<Section>),
+    /// It is made for another execution environment: its group goes on without it.
+    Skip,
     Fail,
     Error(Fault),
 }
@@ -64,65 +69,77 @@ pub(super) fn detect(build: &Build<'_>, progress: &mut dyn Progress) -> Result<D
     let named = groups.iter().flatten().filter_map(|element| build.catalog.find(element).ok());
     let board = Board::new(named);
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut reasons = Vec::new();
     let found = thread::scope(|scope| {
         for _ in 0..threads.clamp(2, MAX_THREADS).min(board.len()) {
             scope.spawn(|| board.work(|place, installed| ask(build, installed, place)));
         }
-        let found = choose(build, &groups, &board);
+        let found = choose(build, &groups, &board, &mut reasons);
         board.close();
         found
     });
     end_strays();
     let found = found?;
     if let (Some(found), Author::User) = (&found, build.catalog.author) {
-        let keys = found.group.iter().map(Installed::key).collect::<Vec<_>>().join(", ");
+        let packs = found.group.iter().filter(|own| own.kind == Kind::Buildpack);
+        let keys = packs.map(Installed::key).collect::<Vec<_>>().join(", ");
         progress.line(Stream::Stdout, &format!("Building with {keys}"));
     }
-    found.ok_or_else(|| nothing(build.catalog.author, &board.into_answers(), progress))
+    found.ok_or_else(|| nothing(&build.catalog, &board.into_answers(), &reasons, progress))
 }
 
-/// The first group that passes and whose plan resolves.
+/// The first group that passes and whose plan resolves; `reasons` become why the plans of others
+/// did not.
 fn choose(
     build: &Build<'_>,
     groups: &[Vec<Element>],
     board: &Board<'_, Verdict>,
+    reasons: &mut Vec<String>,
 ) -> Result<Option<Detected>, Failed> {
     for elements in groups {
         let mut candidates = Vec::new();
         let mut passes = true;
         for element in elements {
             let installed = build.catalog.find(element)?;
-            let options = board.look(&installed.key(), |verdict| match &verdict.answer {
-                Answer::Pass(options) => Some(options.clone()),
-                Answer::Fail | Answer::Error(_) => None,
+            board.look(&installed.key(), |verdict| match &verdict.answer {
+                Answer::Pass(options) => {
+                    let (buildpack, optional) = (installed.clone(), element.optional);
+                    candidates.push(Candidate { buildpack, options: options.clone(), optional });
+                }
+                Answer::Skip => {}
+                Answer::Fail | Answer::Error(_) => passes &= element.optional,
             });
-            if let Some(options) = options {
-                let (buildpack, optional) = (installed.clone(), element.optional);
-                candidates.push(Candidate { buildpack, options, optional });
-            } else {
-                passes &= element.optional;
-            }
         }
-        if !passes || candidates.is_empty() {
+        let builds = |own: &Installed| own.kind == Kind::Buildpack;
+        if !passes || !candidates.iter().any(|candidate| builds(&candidate.buildpack)) {
             continue;
         }
-        if let Some((group, plan)) = resolve(&candidates) {
+        if let Some((group, plan)) = resolve(&candidates)
+            && group.iter().any(builds)
+        {
             return Ok(Some(Detected { group, plan }));
         }
+        reasons.extend(stranded(&candidates, Installed::key));
     }
     Ok(None)
 }
 
 /// All groups failed: shows what each buildpack said.
 fn nothing(
-    author: Author,
+    catalog: &Catalog,
     verdicts: &BTreeMap<String, Verdict>,
+    reasons: &[String],
     progress: &mut dyn Progress,
 ) -> Failed {
     let mut errors: Vec<Fault> = Vec::new();
     for (key, verdict) in verdicts {
+        // An extension that passes means nothing by itself.
+        if verdict.kind == Kind::Extension && !matches!(verdict.answer, Answer::Error(_)) {
+            continue;
+        }
         let answer = match &verdict.answer {
             Answer::Pass(_) => "passed, but its group did not",
+            Answer::Skip => "is not made for production",
             Answer::Fail => "does not recognise this app",
             Answer::Error(fault) => {
                 // Several buildpacks may stumble over one file.
@@ -137,15 +154,28 @@ fn nothing(
             progress.line(Stream::Stdout, &format!("    {line}"));
         }
     }
-    if errors.is_empty() && author == Author::User {
-        let asked = verdicts.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    for reason in reasons {
+        progress.line(Stream::Stdout, reason);
+    }
+    let by_user = catalog.author == Author::User;
+    if let (true, true, Some(first)) = (errors.is_empty(), by_user, reasons.first()) {
+        let reason = format!("the buildpacks that were chosen do not go together: {first}");
+        return Failed::new(Code::NothingDetected, Phase::Detect, reason).hint(
+            "give --buildpack several times, in order: who provides goes before who requires",
+        );
+    }
+    if errors.is_empty() && by_user {
+        let chosen = catalog.order.order.iter().flat_map(|group| &group.group);
+        let asked = chosen.filter_map(|element| Some(catalog.find(element).ok()?.key()));
+        let asked = asked.collect::<Vec<_>>().join(", ");
         let reason = format!("the buildpacks that were chosen do not take this app: {asked}");
         return Failed::new(Code::NothingDetected, Phase::Detect, reason)
             .hint("the log says what each of them answered; deploy without --buildpack to let paas choose");
     }
     if errors.is_empty() {
-        let reason = "no buildpack recognises this app: none of package.json, requirements.txt, \
-                      pyproject.toml, Pipfile, go.mod, Cargo.toml, index.html or Procfile stands at the top of the folder";
+        let reason = "no buildpack recognises this app: none of package.json, deno.json, requirements.txt, \
+                      pyproject.toml, Pipfile, go.mod, Cargo.toml, Gemfile, composer.json, pom.xml, build.gradle, \
+                      index.html, Dockerfile or Procfile stands at the top of the folder";
         return Failed::new(Code::NothingDetected, Phase::Detect, reason).hint(
             "deploy the folder that holds the app, or say how to start it: echo 'web: ./run' > Procfile",
         );
@@ -159,7 +189,7 @@ fn nothing(
 fn ask(build: &Build<'_>, installed: &Installed, place: usize) -> Verdict {
     let mut output = Vec::new();
     let answer = run_detect(build, installed, place, &mut output).unwrap_or_else(Answer::Error);
-    Verdict { answer, output }
+    Verdict { kind: installed.kind, answer, output }
 }
 
 /// Runs `bin/detect`; the error is a sentence for people.
@@ -171,10 +201,17 @@ fn run_detect(
 ) -> Result<Answer, Fault> {
     let own = &installed.descriptor;
     if !own.fits(&build.job.target) {
-        return Err(format!("{} is not made for {}", installed.key(), describe(build)).into());
+        let reason = format!("{} is not made for {}", installed.key(), describe(build));
+        let hint = "its [[targets]] or [[stacks]] in buildpack.toml say what it is made for; \
+                    use a version that names no distribution";
+        return Err(Fault { reason, hint: Some(hint.to_owned()) });
     }
     if own.api >= Api::V0_12 && !takes_part(&own.buildpack.exec_env) {
-        return Ok(Answer::Fail);
+        return Ok(Answer::Skip);
+    }
+    let program = installed.dir.join("bin/detect");
+    if installed.kind == Kind::Extension && !program.exists() {
+        return offered(installed, &installed.dir.join("detect/plan.toml"));
     }
     let key = installed.key();
     let text = |error: std::io::Error| format!("{key}: bin/detect could not be run: {error}");
@@ -182,7 +219,7 @@ fn run_detect(
     let plan = build.scratch(&format!("{place}.detect.toml")).map_err(text)?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).open(&plan).map_err(text)?;
-    let mut command = Command::new(installed.dir.join("bin/detect"));
+    let mut command = Command::new(program);
     variables(build, installed, Purpose::Detect { plan: &plan })
         .map_err(text)?
         .apply_to(&mut command);
@@ -192,15 +229,29 @@ fn run_detect(
             output.push(line.to_owned());
         }
     });
-    match exit_code(status.map_err(text)?) {
+    let refused = |error: std::io::Error| {
+        let (because, hint) = program::refused(&installed.dir, "detect", &error);
+        Fault { reason: format!("{key}: bin/detect could not be run: {because}"), hint }
+    };
+    match exit_code(status.map_err(refused)?) {
         0 => {}
         100 => return Ok(Answer::Fail),
         code => return Err(explained(&installed.key(), output, code)),
     }
-    let plan: BuildPlan = read_toml_or_default(&plan).map_err(|error| format!("{key}: {error}"))?;
+    offered(installed, &plan)
+}
+
+/// The choices that a build plan offers; without one there is a choice without conditions.
+fn offered(installed: &Installed, plan: &Path) -> Result<Answer, Fault> {
+    let key = installed.key();
+    let plan: BuildPlan = read_toml_or_default(plan).map_err(|error| format!("{key}: {error}"))?;
     let options = plan.into_options().into_iter().map(liberal).collect::<Option<Vec<_>>>();
     let twice = || format!("{key}: a required dependency has `version` and `metadata.version`");
-    Ok(Answer::Pass(options.ok_or_else(twice)?))
+    let options = options.ok_or_else(twice)?;
+    if installed.kind == Kind::Extension && options.iter().any(|it| !it.requires.is_empty()) {
+        return Err(format!("{key}: an extension may provide, and not require").into());
+    }
+    Ok(Answer::Pass(options))
 }
 
 /// What a failed detection says: the lines it marked as errors, else its exit code.

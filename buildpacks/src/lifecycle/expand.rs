@@ -19,7 +19,21 @@ pub(super) fn expand(catalog: &Catalog) -> Result<Vec<Vec<Element>>, Failed> {
     for group in &catalog.order.order {
         walk(catalog, &[], &group.group, 0, &mut groups)?;
     }
-    Ok(groups.into_iter().map(|group| surround(catalog, group)).collect())
+    let groups = groups.into_iter().map(|group| surround(catalog, group));
+    Ok(groups.flat_map(|group| extended(catalog, group)).take(MAX_GROUPS).collect())
+}
+
+/// The group behind each group of extensions. They are all optional, so whatever resolves without
+/// them resolves with them; there is no need to try the group alone.
+fn extended(catalog: &Catalog, group: Vec<Element>) -> Vec<Vec<Element>> {
+    if catalog.order.extensions.is_empty() {
+        return vec![group];
+    }
+    let behind = |Group { group: extensions }: &Group| {
+        let own = extensions.iter().filter(|element| takes_part(&element.exec_env));
+        own.cloned().map(Element::extension).chain(group.iter().cloned()).collect()
+    };
+    catalog.order.extensions.iter().map(behind).collect()
 }
 
 /// Adds what goes with every group, unless the group has it in a place of its own.

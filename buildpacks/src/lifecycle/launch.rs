@@ -126,7 +126,8 @@ mod tests {
 
     fn pack(api: &str) -> Installed {
         let text = format!("api = \"{api}\"\n[buildpack]\nid = \"a\"\nversion = \"1\"\n");
-        Installed { dir: "/".into(), descriptor: toml::from_str(&text).unwrap() }
+        let kind = crate::spec::Kind::Buildpack;
+        Installed { dir: "/".into(), descriptor: toml::from_str(&text).unwrap(), kind }
     }
 
     fn check(files: &[(&str, &str)], expected: &str) {

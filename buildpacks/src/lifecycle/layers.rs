@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::Progress;
 use super::catalog::Installed;
+use super::{Progress, aside, notes};
 use crate::agent::{Contents, Layer, Stream};
 use crate::environment::{Environment, Unsuffixed, apply_dir, sorted_entries};
 use crate::roots::Roots;
@@ -22,7 +22,9 @@ pub(super) enum LayerError {
     Read(#[from] ReadError),
     #[error("{path}: {source}")]
     Io { path: String, source: io::Error },
-    #[error("{0}.toml has launch, build or cache outside of [types], as before Buildpack API 0.6")]
+    #[error(
+        "{0}.toml has launch, build or cache outside of [types], as before Buildpack API 0.6; they go below [types]"
+    )]
     TopLevelTypes(String),
     #[error("the layer {0} has cache = true and no contents")]
     Missing(String),
@@ -60,7 +62,10 @@ pub(super) fn collect(
             set_aside(&place).map_err(io)?;
             continue;
         }
-        let metadata = serde_json::to_value(&file.metadata).unwrap_or_default();
+        if types.launch && !types.cache {
+            aside::take_back(roots, &installed.id().escaped(), &place).map_err(io)?;
+        }
+        let metadata = file.metadata.as_ref().map(notes::to_json).unwrap_or_default();
         layers.push(Layer {
             buildpack: installed.id().to_string(),
             name: name.to_owned(),

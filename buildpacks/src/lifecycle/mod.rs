@@ -1,29 +1,35 @@
-//! Detect, restore, build: from an app folder to layers and processes.
+//! Detect, generate, restore, build: from an app folder to layers and processes.
 //!
 //! Written for any buildpack of Buildpack API 0.7–0.12; ours and foreign ones take the same path.
 //! Not here: the export, which runs in the daemon, outside of the container. Invariant: no file of
 //! a buildpack is trusted; what cannot be read is a failure with a code, never a panic.
 
+mod aside;
 mod board;
 mod build;
 mod catalog;
 mod detect;
 mod expand;
+mod generate;
 mod launch;
 mod layers;
+mod notes;
+mod program;
 mod project;
 mod resolve;
 mod restore;
 mod sbom;
+mod settled;
 mod variables;
 
 use std::fs;
 
-use crate::agent::{Built, Code, Failed, Job, Phase, Stream};
+use crate::agent::{Code, Failed, Job, Outcome, Phase, Stream, Wants};
 use crate::environment::Environment;
 use crate::roots::Roots;
 use catalog::Catalog;
 pub(crate) use layers::remove;
+use settled::Settled;
 
 /// Whoever watches a build.
 pub(crate) trait Progress {
@@ -42,26 +48,35 @@ pub(crate) struct Build<'a> {
     catalog: Catalog,
 }
 
-/// Runs one build.
+/// Runs one build, or says that it must go on in another image.
 pub(crate) fn run(
     roots: &Roots,
     base: &Environment,
     job: &Job,
     progress: &mut dyn Progress,
-) -> Result<Built, Failed> {
-    progress.phase(Phase::Detect);
+) -> Result<Outcome, Failed> {
+    if job.detection.is_none() {
+        progress.phase(Phase::Detect);
+    }
     let project = project::read(&roots.workspace)?;
     let catalog = Catalog::open(roots, &job.buildpacks, &project)?;
     project::apply(&project, roots)?;
     let build = Build { roots, base, job, catalog };
-    let detected = detect::detect(&build, progress)?;
+    let settled = match &job.detection {
+        Some(carried) => Settled::open(carried, &build.catalog)?,
+        None => generate::generate(&build, detect::detect(&build, progress)?, progress)?,
+    };
+    if settled.packages.build != job.packages {
+        let packages = settled.packages.clone();
+        return Ok(Outcome::Wants(Wants { packages, detection: settled.carry()? }));
+    }
     progress.phase(Phase::Restore);
-    restore::restore(&build, &detected.group).map_err(|error| {
+    restore::restore(&build, &settled.group).map_err(|error| {
         let reason = format!("cannot prepare the layers of the last build: {error}");
         Failed::new(Code::Restore, Phase::Restore, reason)
     })?;
     progress.phase(Phase::Build);
-    build::build(&build, &detected, progress)
+    build::build(&build, &settled, progress).map(Outcome::Built)
 }
 
 impl Build<'_> {

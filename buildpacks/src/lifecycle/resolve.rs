@@ -41,6 +41,34 @@ pub(super) fn resolve<B: Clone>(candidates: &[Candidate<B>]) -> Option<(Vec<B>, 
     Some((kept.iter().filter_map(pick).collect(), Resolved { entries }))
 }
 
+/// Why the first choices of the required candidates are no plan: a sentence for each dependency
+/// that has only one of its two sides. For people; [`resolve`] tries more than these.
+pub(super) fn stranded<B>(candidates: &[Candidate<B>], name: impl Fn(&B) -> String) -> Vec<String> {
+    let mut trial = Vec::new();
+    for (candidate, it) in candidates.iter().enumerate().filter(|(_, it)| !it.optional) {
+        let section = it.options.first();
+        trial.extend(section.map(|section| Choice { candidate, section, optional: false }));
+    }
+    let names = |places: &[usize]| {
+        let named = places.iter().filter_map(|place| candidates.get(*place));
+        named.map(|it| name(&it.buildpack)).collect::<Vec<_>>().join(", ")
+    };
+    let mut sentences = Vec::new();
+    for (dependency, line) in &Ledger::of(&trial).entries {
+        if !line.early.is_empty() {
+            let who = names(&line.early);
+            sentences
+                .push(format!("{who} requires `{dependency}`, which nothing before it provides"));
+        }
+        if !line.extra.is_empty() {
+            let who = names(&line.extra);
+            sentences
+                .push(format!("{who} provides `{dependency}`, which nothing after it requires"));
+        }
+    }
+    sentences
+}
+
 type Trial = (Vec<usize>, Vec<Entry>);
 
 fn descend<'a, B>(
@@ -162,6 +190,23 @@ mod tests {
         let candidates: Vec<_> = candidates.iter().map(|text| candidate(text)).collect();
         let shown = resolve(&candidates).map_or("fails".to_owned(), |(group, _)| group.join(" "));
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn whoever_has_no_counterpart_is_named() {
+        let check = |candidates: &[&str], expected: &[&str]| {
+            let candidates: Vec<_> = candidates.iter().map(|text| candidate(text)).collect();
+            assert_eq!(stranded(&candidates, String::clone), expected);
+        };
+        check(&["a: +x", "b: -x"], &[]);
+        check(&["a: -x"], &["a requires `x`, which nothing before it provides"]);
+        check(
+            &["a: +x", "b: -y", "c?: +y"],
+            &[
+                "a provides `x`, which nothing after it requires",
+                "b requires `y`, which nothing before it provides",
+            ],
+        );
     }
 
     #[test]

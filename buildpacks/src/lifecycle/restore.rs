@@ -1,7 +1,7 @@
 //! Restores the last build's layers where they stand: forbidden contents go, metadata comes back.
 //!
-//! Nothing is copied: `/layers` outlives the container. Invariant: after this, `/layers` holds
-//! nothing that the table of layer types forbids, and every restored `<layer>.toml` has metadata
+//! Nothing is copied: `/layers` outlives the container. Invariant: after this, a buildpack's folder
+//! holds nothing that the table of layer types forbids, and every restored `<layer>.toml` has metadata
 //! only, so that a buildpack must ask for a layer anew in each build.
 
 use std::collections::BTreeSet;
@@ -9,11 +9,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::catalog::Installed;
 use super::layers::remove;
-use super::{Build, sbom};
+use super::{Build, aside, notes, sbom};
 use crate::agent::{PreviousBuildpack, PreviousLayer};
 use crate::environment::sorted_entries;
 use crate::roots::Roots;
@@ -45,11 +43,12 @@ pub(super) fn restore(build: &Build<'_>, group: &[Installed]) -> io::Result<()> 
         let kept =
             path.file_name().and_then(|it| it.to_str()).is_some_and(|it| folders.contains(it));
         // A buildpack that left the group takes its cache with it; the configuration is rewritten.
-        let bills = path.file_name().is_some_and(|name| name == sbom::PUBLISHED);
-        if !kept && !bills {
+        let ours = path.file_name().is_some_and(|it| it == sbom::PUBLISHED || it == aside::ASIDE);
+        if !kept && !ours {
             remove(&path)?;
         }
     }
+    aside::leave(build.roots, |folder| folders.contains(folder))?;
     let previous = build.job.previous.iter().flat_map(|it| &it.buildpacks);
     for installed in group {
         let last = previous.clone().find(|it| it.id == installed.id().as_str());
@@ -64,13 +63,14 @@ fn restore_one(roots: &Roots, folder: &str, last: Option<&PreviousBuildpack>) ->
         remove(dir)?;
     }
     fs::create_dir_all(dir)?;
-    let named = |path: &Path| {
-        let name = path.file_name()?.to_str()?;
-        let layer = last?.layers.get(name)?;
-        Some(restored(layer, true) == Restored::Everything)
-    };
+    let layer = |name: &str| last?.layers.get(name);
+    let of_image = |name: &str| layer(name).is_some_and(|it| it.launch && !it.cache);
+    aside::sift(roots, folder, of_image)?;
     for path in sorted_entries(dir)? {
-        if named(&path) != Some(true) {
+        let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+        if of_image(name) {
+            aside::put(roots, folder, &path)?;
+        } else if !layer(name).is_some_and(|it| restored(it, true) == Restored::Everything) {
             remove(&path)?;
         }
     }
@@ -78,24 +78,16 @@ fn restore_one(roots: &Roots, folder: &str, last: Option<&PreviousBuildpack>) ->
     for (name, layer) in &last.layers {
         let exists = dir.join(name).symlink_metadata().is_ok();
         if restored(layer, exists) != Restored::Nothing {
-            let file = LayerToml::new(None, to_toml(&layer.metadata)?);
+            let file = LayerToml::new(None, notes::to_toml(&layer.metadata));
             write_toml(&dir.join(format!("{name}.toml")), &file)?;
             sbom::restore(roots, folder, name, layer)?;
         }
     }
     if let Some(metadata) = &last.store {
-        let file = LayerToml::new(None, to_toml(metadata)?);
+        let file = LayerToml::new(None, notes::to_toml(metadata));
         write_toml(&dir.join("store.toml"), &file)?;
     }
     Ok(())
-}
-
-/// TOML has no null: it means that there was no metadata.
-fn to_toml(value: &Value) -> io::Result<Option<toml::Value>> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    serde_json::from_value(value.clone()).map(Some).map_err(io::Error::other)
 }
 
 fn write_toml(path: &Path, file: &LayerToml) -> io::Result<()> {
@@ -109,7 +101,7 @@ mod tests {
     fn check(types: &str, exists: bool, expected: Restored) {
         let has = |name: &str| types.contains(name);
         let (launch, build, cache) = (has("launch"), has("build"), has("cache"));
-        let layer = PreviousLayer { launch, build, cache, metadata: Value::Null };
+        let layer = PreviousLayer { launch, build, cache, metadata: serde_json::Value::Null };
         assert_eq!(restored(&layer, exists), expected, "{types} {exists}");
     }
 

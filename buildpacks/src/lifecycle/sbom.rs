@@ -24,8 +24,8 @@ const FORMATS: [(&str, &str); 3] = [
 /// Why a bill of materials was refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SbomError {
-    #[error("{0} is of a format that the buildpack does not declare in sbom-formats")]
-    Undeclared(String),
+    #[error("{file} is of a format that it does not declare: sbom-formats = [\"{media}\"]")]
+    Undeclared { file: String, media: &'static str },
     #[error("cannot move {path}")]
     Io { path: PathBuf, source: io::Error },
 }
@@ -79,7 +79,10 @@ pub(super) fn collect(
         let declared = &installed.descriptor.buildpack.sbom_formats;
         let bare = |text: &String| text.split(';').next().is_some_and(|it| it.trim() == media);
         if !declared.iter().any(bare) {
-            return Err(SbomError::Undeclared(format!("{subject}.sbom.{extension}")));
+            return Err(SbomError::Undeclared {
+                file: format!("{subject}.sbom.{extension}"),
+                media,
+            });
         }
         for place in places(subject, layers) {
             let mut target = roots.layers.join(FRESH).join(place).join(installed.id().escaped());

@@ -12,13 +12,15 @@ use std::path::Path;
 use super::Build;
 use super::catalog::Installed;
 use crate::environment::{Environment, Unsuffixed, apply_dir, sorted_entries};
-use crate::spec::{Api, EXEC_ENV};
+use crate::spec::{Api, EXEC_ENV, Kind};
 
 /// What the executable is run for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose<'a> {
     /// `bin/detect`.
     Detect { plan: &'a Path },
+    /// `bin/generate` of an extension, which writes into `output`.
+    Generate { output: &'a Path, plan: &'a Path },
     /// `bin/build`, with what earlier buildpacks' layers contributed.
     Build { layers: &'a Path, plan: &'a Path, contributed: &'a Environment },
 }
@@ -75,18 +77,26 @@ pub(super) fn variables(
     let roots = build.roots;
     let own = &installed.descriptor;
     let mut env = match purpose {
-        Purpose::Detect { .. } => inherited(build.base),
+        Purpose::Detect { .. } | Purpose::Generate { .. } => inherited(build.base),
         Purpose::Build { contributed, .. } => contributed.clone(),
     };
     if !own.buildpack.clear_env {
         apply_platform(&mut env, &roots.platform.join("env"))?;
     }
     apply_dir(&mut env, &build.catalog.build_config, Unsuffixed::Default)?;
-    env.set("CNB_BUILDPACK_DIR", installed.dir.as_os_str());
+    let own_dir = match installed.kind {
+        Kind::Buildpack => "CNB_BUILDPACK_DIR",
+        Kind::Extension => "CNB_EXTENSION_DIR",
+    };
+    env.set(own_dir, installed.dir.as_os_str());
     if own.api >= Api::V0_8 {
         env.set("CNB_PLATFORM_DIR", roots.platform.as_os_str());
         match purpose {
             Purpose::Detect { plan } => env.set("CNB_BUILD_PLAN_PATH", plan),
+            Purpose::Generate { output, plan } => {
+                env.set("CNB_OUTPUT_DIR", output);
+                env.set("CNB_BP_PLAN_PATH", plan);
+            }
             Purpose::Build { layers, plan, .. } => {
                 env.set("CNB_LAYERS_DIR", layers);
                 env.set("CNB_BP_PLAN_PATH", plan);

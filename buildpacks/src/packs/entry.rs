@@ -7,16 +7,17 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{ALL, App, BuildContext, Buildpack, PackError, Process, Verdict, output, procfile};
+use super::{
+    ALL, App, BuildContext, Buildpack, PackError, Process, Verdict, aptfile, output, procfile,
+};
 
 /// The exit code of a detection that says no.
 const NOT_MINE: u8 = 100;
 
-/// `bin/detect <platform> <plan>`, in the app's folder. Our buildpacks ask nothing of each other,
-/// so the plan stays empty.
-pub(crate) fn run_detect(name: &str, _args: &[OsString]) -> ExitCode {
-    let verdict = find(name).and_then(|pack| recognise(pack, &here()?));
-    match verdict {
+/// `bin/detect <platform> <plan>`, in the app's folder. Our buildpacks ask nothing of each other;
+/// what stands in the plan are Debian packages.
+pub(crate) fn run_detect(name: &str, args: &[OsString]) -> ExitCode {
+    match find(name).and_then(|pack| detect(pack, &here()?, args)) {
         Ok(Verdict::Recognised(because)) => {
             output::line(&format!("detected because {because}"));
             ExitCode::SUCCESS
@@ -27,6 +28,17 @@ pub(crate) fn run_detect(name: &str, _args: &[OsString]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn detect(pack: &dyn Buildpack, app: &App, args: &[OsString]) -> Result<Verdict, PackError> {
+    let verdict = recognise(pack, app)?;
+    if verdict != Verdict::Unknown {
+        let path = args.get(1).map(PathBuf::from).ok_or(PackError::Called("its plan"))?;
+        let failed = |error| PackError::io(&path)(std::io::Error::other(error));
+        let plan = pack.packages(app)?.plan().map_err(failed)?;
+        fs::write(&path, plan).map_err(PackError::io(&path))?;
+    }
+    Ok(verdict)
 }
 
 /// `bin/build <layers> <platform> <plan>`, in the app's folder.
@@ -52,13 +64,16 @@ pub fn detect_report(dir: &std::path::Path) -> Vec<String> {
     ALL.iter().filter_map(sentence).collect()
 }
 
-/// A buildpack's verdict. A faulty Procfile ends every detection of an app that is recognised:
-/// otherwise the optional buildpack would drop out, and the app would run with other processes than
-/// its author wrote.
+/// A buildpack's verdict. A faulty Procfile or Aptfile ends every detection of an app that is
+/// recognised: otherwise the optional buildpack would drop out, and the app would run with other
+/// processes or packages than its author wrote.
 fn recognise(pack: &dyn Buildpack, app: &App) -> Result<Verdict, PackError> {
     let verdict = pack.detect(app)?;
     if verdict != Verdict::Unknown {
         procfile::check(app)?;
+        if pack.name() != aptfile::NAME {
+            aptfile::check(app)?;
+        }
     }
     Ok(verdict)
 }

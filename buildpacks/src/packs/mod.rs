@@ -5,19 +5,28 @@
 //! decided and why, and names the file or command that changes it.
 
 mod app;
+mod apt;
+mod aptfile;
 mod context;
+mod deno;
 mod entry;
 mod error;
 mod go;
+mod java;
 mod nodejs;
 mod output;
+mod packages;
+mod php;
 mod procfile;
 mod python;
+mod requirement;
+mod ruby;
 mod rust;
 mod stamp;
 mod static_site;
 mod tool;
 
+pub(crate) use apt::{DETECTED, run_generate};
 pub use entry::detect_report;
 pub(crate) use entry::{run_build, run_detect};
 pub use procfile::lines as procfile;
@@ -25,18 +34,24 @@ pub use procfile::lines as procfile;
 use app::App;
 use context::BuildContext;
 use error::PackError;
+use packages::Packages;
 
 /// The version of all our buildpacks: they change with the binary.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our buildpacks, in no order of preference; `cnb/order.toml` has that.
-pub(crate) const ALL: [&dyn Buildpack; 6] = [
+pub(crate) const ALL: [&dyn Buildpack; 11] = [
+    &ruby::Ruby,
+    &php::Php,
+    &java::Java,
+    &deno::Deno,
     &nodejs::Nodejs,
     &python::Python,
     &go::Go,
     &rust::Rust,
     &static_site::Static,
     &procfile::Procfile,
+    &aptfile::Aptfile,
 ];
 
 /// What a buildpack of ours can do.
@@ -46,6 +61,12 @@ pub(crate) trait Buildpack: Sync {
 
     /// Whether the app is one of this kind; looks at files only.
     fn detect(&self, app: &App) -> Result<Verdict, PackError>;
+
+    /// The Debian packages that the app needs beyond the base images. They are installed once on a
+    /// server for all apps that need the same, before `build`; asked only if the app was recognised.
+    fn packages(&self, _app: &App) -> Result<Packages, PackError> {
+        Ok(Packages::new([], []))
+    }
 
     /// Makes layers and says which processes there are.
     fn build(&self, context: &BuildContext) -> Result<Vec<Process>, PackError>;

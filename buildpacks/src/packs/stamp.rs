@@ -26,6 +26,11 @@ impl Key {
         }
         Self(hex::encode(hash.finalize()))
     }
+
+    /// The key as text, for layers that look after themselves.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
 }
 
 /// How a layer came about.

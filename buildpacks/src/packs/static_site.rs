@@ -15,7 +15,7 @@ use crate::static_server::Rules;
 pub(crate) struct Static;
 
 /// Where the launcher stands in every image.
-const LAUNCHER: &str = "/cnb/lifecycle/launcher";
+pub(super) const LAUNCHER: &str = "/cnb/lifecycle/launcher";
 
 /// How a site is to be served.
 #[derive(Debug, Clone, PartialEq, Eq)]

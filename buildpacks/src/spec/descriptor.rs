@@ -1,6 +1,6 @@
 //! `buildpack.toml`: what a buildpack says of itself, and the target it is matched against.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Api, BuildpackId, Group};
 
@@ -33,12 +33,29 @@ pub(crate) struct Identity {
     #[serde(default)]
     pub(crate) sbom_formats: Vec<String>,
     /// Execution environments (API 0.12); empty means any.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names")]
     pub(crate) exec_env: Vec<String>,
+}
+
+/// Names, or tables with a name: of execution environments the specification writes the one in its
+/// text and the other in its example.
+fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Name(String),
+        Table { name: String },
+    }
+    let written = Vec::<Written>::deserialize(deserializer)?;
+    let name = |it| match it {
+        Written::Name(name) | Written::Table { name } => name,
+    };
+    Ok(written.into_iter().map(name).collect())
 }
 
 /// One of `[[targets]]`; an absent field matches anything.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct PackTarget {
     #[serde(default)]
     pub(crate) os: String,
@@ -46,6 +63,9 @@ pub(crate) struct PackTarget {
     pub(crate) arch: String,
     #[serde(default)]
     pub(crate) variant: String,
+    /// What the reference calls `variant`.
+    #[serde(default)]
+    pub(crate) arch_variant: String,
     #[serde(default)]
     pub(crate) distros: Vec<Distro>,
 }
@@ -92,14 +112,16 @@ impl Descriptor {
         self.targets.iter().any(|own| own.fits(target))
     }
 
-    /// The rule for buildpacks older than targets: `*` is anything, bionic is Ubuntu 18.04, and a
-    /// buildpack that names neither has executables for Linux, whatever its stacks are called.
+    /// The rule for buildpacks older than targets: `*` is anything, bionic is Ubuntu 18.04 unless an
+    /// older buildpack names others besides, and one that names neither has executables for Linux,
+    /// whatever its stacks are called.
     fn stacks_fit(&self, target: &Target) -> bool {
         let names = |id: &str| self.stacks.iter().any(|stack| stack.id == id);
         if names("*") {
             return true;
         }
-        if names("io.buildpacks.stacks.bionic") {
+        let alone = self.api >= Api::V0_10 || self.stacks.len() == 1;
+        if alone && names("io.buildpacks.stacks.bionic") {
             return PackTarget::bionic().fits(target);
         }
         target.os == "linux"
@@ -110,13 +132,14 @@ impl PackTarget {
     fn bionic() -> Self {
         let distro = Distro { name: "ubuntu".into(), version: "18.04".into() };
         let (os, arch) = ("linux".into(), "amd64".into());
-        Self { os, arch, variant: String::new(), distros: vec![distro] }
+        Self { os, arch, distros: vec![distro], ..Self::default() }
     }
 
     fn fits(&self, target: &Target) -> bool {
         agree(&self.os, &target.os)
             && agree(&self.arch, &target.arch)
             && agree(&self.variant, &target.arch_variant)
+            && agree(&self.arch_variant, &target.arch_variant)
             && (self.distros.is_empty() || self.distros.iter().any(|own| own.fits(target)))
     }
 }
@@ -137,14 +160,18 @@ mod tests {
     use super::*;
 
     fn check(toml: &str, fits: bool) {
-        let head = "api = \"0.10\"\n[buildpack]\nid = \"a/b\"\nversion = \"1\"\nstray = 1\n";
-        let own: Descriptor = toml::from_str(&format!("{head}{toml}")).unwrap();
+        check_api("0.10", toml, fits);
+    }
+
+    fn check_api(api: &str, toml: &str, fits: bool) {
+        let head = "[buildpack]\nid = \"a/b\"\nversion = \"1\"\nstray = 1\n";
+        let own: Descriptor = toml::from_str(&format!("api = \"{api}\"\n{head}{toml}")).unwrap();
         let target = Target {
             os: "linux".into(),
             arch: "amd64".into(),
+            arch_variant: "v3".into(),
             distro_name: "debian".into(),
             distro_version: "13".into(),
-            ..Target::default()
         };
         assert_eq!(own.fits(&target), fits, "{toml}");
     }
@@ -162,7 +189,28 @@ mod tests {
         check("[[stacks]]\nid = \"io.buildpacks.stacks.bionic\"\n[[stacks]]\nid = \"*\"\n", true);
         check("[[stacks]]\nid = \"heroku-22\"\nmixins = [\"x\"]\n", true);
         check("[[targets]]\narch = \"arm64\"\n[[targets]]\narch = \"amd64\"\n", true);
-        check("[[targets]]\nos = \"linux\"\nvariant = \"v8\"\n", true);
+        check("[[targets]]\nos = \"linux\"\nvariant = \"v8\"\n", false);
+        check("[[targets]]\nos = \"linux\"\narch-variant = \"v8\"\n", false);
+        check("[[targets]]\nos = \"linux\"\narch-variant = \"v3\"\n", true);
         check("[[targets]]\n[[targets.distros]]\nversion = \"13\"\n", true);
+    }
+
+    #[test]
+    fn pl_detector_the_stack_bionic_is_a_target_of_its_own() {
+        const BIONIC: &str = "[[stacks]]\nid = \"io.buildpacks.stacks.bionic\"\n";
+        let several = format!("{BIONIC}[[stacks]]\nid = \"heroku-20\"\n");
+        check_api("0.9", BIONIC, false);
+        check_api("0.9", &several, true);
+        check_api("0.10", &several, false);
+    }
+
+    #[test]
+    fn bp_buildpack_toml_execution_environments_are_names_or_tables() {
+        let listed = |toml: &str| {
+            let head = "id = \"a\"\nversion = \"1\"\n";
+            toml::from_str::<Identity>(&format!("{head}{toml}")).unwrap().exec_env
+        };
+        assert_eq!(listed("exec-env = [\"test\", \"*\"]"), ["test", "*"]);
+        assert_eq!(listed("[[exec-env]]\nname = \"test\"\nstray = 1"), ["test"]);
     }
 }

@@ -47,6 +47,7 @@ pub struct Label {
     /// The label's name.
     pub key: String,
     /// Its text.
+    #[serde(default)]
     pub value: String,
 }
 

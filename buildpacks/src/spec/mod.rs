@@ -5,7 +5,9 @@
 
 mod api;
 mod descriptor;
+mod dockerfile;
 mod exec_env;
+mod extension;
 mod id;
 mod launch;
 mod layer;
@@ -18,13 +20,15 @@ mod read;
 pub(crate) use api::Api;
 pub(crate) use descriptor::Descriptor;
 pub use descriptor::Target;
+pub(crate) use dockerfile::packages as dockerfile_packages;
 pub(crate) use exec_env::{EXEC_ENV, takes_part};
+pub(crate) use extension::{ExtendConfig, ExtensionDescriptor, Side};
 pub(crate) use id::BuildpackId;
 pub(crate) use launch::{Command, LaunchToml};
 pub use launch::{Label, Slice};
 pub(crate) use layer::{LayerToml, Types};
 pub(crate) use metadata::{Metadata, MetadataBuildpack, MetadataProcess};
-pub(crate) use order::{Element, Group, Order, System, newer};
+pub(crate) use order::{Element, Group, Kind, Order, System, newer};
 pub(crate) use plan::{BuildPlan, BuildToml, Entry, PackPlan, Require, Section};
 pub(crate) use project::{Inline, Pattern, Project, ProjectPack, ProjectToml};
 pub(crate) use read::{ReadError, read_small, read_toml, read_toml_or_default};

@@ -12,6 +12,19 @@ use super::BuildpackId;
 pub(crate) struct Order {
     #[serde(default)]
     pub(crate) order: Vec<Group>,
+    /// Image extensions that go before every group.
+    #[serde(default, rename = "order-extensions")]
+    pub(crate) extensions: Vec<Group>,
+}
+
+/// What a place in a group is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It makes layers.
+    #[default]
+    Buildpack,
+    /// It extends the base images.
+    Extension,
 }
 
 /// Buildpacks that are tried together.
@@ -33,12 +46,20 @@ pub(crate) struct Element {
     /// Execution environments (Platform API 0.15); empty means any.
     #[serde(default, rename = "exec-env")]
     pub(crate) exec_env: Vec<String>,
+    /// Which of the two lists it stood in.
+    #[serde(skip)]
+    pub(crate) kind: Kind,
 }
 
 impl Element {
     /// A required place for a buildpack.
     pub(crate) fn new(id: BuildpackId, version: Option<String>) -> Self {
-        Self { id, version, optional: false, exec_env: Vec::new() }
+        Self { id, version, optional: false, exec_env: Vec::new(), kind: Kind::Buildpack }
+    }
+
+    /// The same place for an extension, which is always optional.
+    pub(crate) fn extension(self) -> Self {
+        Self { optional: true, kind: Kind::Extension, ..self }
     }
 }
 

@@ -35,13 +35,13 @@ pub(crate) struct Provide {
 }
 
 /// A dependency that the buildpack asks for.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Require {
     pub(crate) name: String,
     /// An error in the reference; some buildpacks still write it, so it is moved to `metadata`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<Value>,
 }
 
@@ -60,7 +60,7 @@ impl Require {
 }
 
 /// A resolved entry: who can supply a dependency, and who asked for it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// Places in the group, in group order.
     pub(crate) providers: Vec<usize>,

@@ -123,14 +123,14 @@ impl Finished {
     pub(crate) fn built(self) -> Built {
         match self.outcome {
             Outcome::Built(built) => built,
-            Outcome::Failed(failed) => panic!("{failed:?}\n{}", self.log.join("\n")),
+            other => panic!("{other:?}\n{}", self.log.join("\n")),
         }
     }
 
     pub(crate) fn failed(self) -> Failed {
         match self.outcome {
             Outcome::Failed(failed) => failed,
-            Outcome::Built(built) => panic!("{built:?}\n{}", self.log.join("\n")),
+            other => panic!("{other:?}\n{}", self.log.join("\n")),
         }
     }
 

@@ -111,6 +111,9 @@ fn bp_execution_environment_of_buildpacks() {
         assert_eq!(Site::new("a", &[own]).build().shown(), expected, "{api} {listed}");
     };
     check("0.12", "[\"test\"]", "code 20");
+    let other = || pack("b").api("0.12").identity("[[buildpack.exec-env]]\nname = \"test\"");
+    let site = Site::new("a b", &[pack("a"), other()]);
+    assert_eq!(site.build().shown(), "a", "its group goes on without it");
     check("0.12", "[\"test\", \"production\"]", "a");
     check("0.12", "[\"*\"]", "a");
     check("0.11", "[\"test\"]", "a"); // the key has no meaning yet

@@ -9,7 +9,7 @@ fn check(api: &str, script: &str, expected: &str) {
     let site = Site::new("a", &[pack("a").api(api).build(&format!("cd \"$1\"\n{script}"))]);
     let ran = site.build();
     let shown = match &ran.outcome {
-        Outcome::Failed(failed) => format!("code {}", failed.code.number()),
+        Outcome::Failed(_) | Outcome::Wants(_) => ran.shown(),
         Outcome::Built(built) => {
             let show = |layer: &buildpacks::agent::Layer| {
                 let types =

@@ -1,6 +1,8 @@
 //! What the last build leaves to the next: Buildpack specification, "Layer Types"; Platform,
 //! "restorer".
 
+use buildpacks::agent::Contents;
+
 use crate::site::{Site, pack};
 
 /// The first build makes a layer of `types`; the second only looks.
@@ -74,4 +76,42 @@ fn bp_store_toml_goes_from_build_to_build() {
         assert_eq!(built.store["a"]["n"], expected);
         last = Some(built.remembered());
     }
+}
+
+#[test]
+fn bp_layer_types_a_layer_of_the_last_image_is_used_again_unseen() {
+    let script = "if [ -e \"$1/x.toml\" ]; then
+            [ ! -e \"$1/x\" ]; [ ! -e \"$1/y\" ]
+        else
+            mkdir \"$1/x\" \"$1/y\"; echo old > \"$1/x/f\"; chmod 555 \"$1/x\"
+            printf '[types]\\nlaunch = true\\nbuild = true\\n' > \"$1/y.toml\"
+        fi
+        printf '[types]\\nlaunch = true\\n' > \"$1/x.toml\"
+        [ -z \"${FAIL:-}\" ]";
+    let mut site = Site::new("a b", &[pack("a").build(script), pack("b")]);
+    let mut last = site.build().built().remembered();
+    let shown = |site: &Site| {
+        let names = std::fs::read_dir(site.roots.layers.join("a")).unwrap();
+        let mut names: Vec<_> =
+            names.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(shown(&site), "x x.toml y y.toml");
+    for round in ["used again", "once more", "after a failure"] {
+        if round == "after a failure" {
+            site.env.insert("FAIL".into(), "1".into());
+            site.build_after(Some(last.clone())).failed();
+            site.env.clear();
+        }
+        let built = site.build_after(Some(last)).built();
+        assert_eq!(shown(&site), "x x.toml", "{round}");
+        assert_eq!(built.layers[0].contents, Contents::Folder, "{round}");
+        let text = std::fs::read_to_string(site.roots.layers.join("a/x/f")).unwrap();
+        assert_eq!(text, "old\n", "{round}");
+        assert!(!site.roots.layers.join("=last").exists(), "{round}");
+        last = built.remembered();
+    }
+    site.build_after(None).built();
+    assert_eq!(shown(&site), "x x.toml y y.toml", "nobody remembers: all is made anew");
 }

@@ -1,6 +1,6 @@
 //! A builder, an app and their folders, made by a test; the agent and the launcher are the real ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,7 +8,8 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use buildpacks::agent::{Built, Chosen, Failed, Frame, Job, Outcome, PreviousBuild};
+use buildpacks::agent::{Built, Chosen, Detection, Failed, Frame, Job, Outcome, PreviousBuild};
+use buildpacks::packages::Package;
 use buildpacks::{Roots, Target};
 use tempfile::TempDir;
 
@@ -23,6 +24,8 @@ pub(crate) struct Site {
     /// The user's variables.
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) chosen: Vec<Chosen>,
+    /// The packages of the build image, and what was settled in another one.
+    pub(crate) extended: (BTreeSet<Package>, Option<Detection>),
 }
 
 /// What a build came to.
@@ -129,7 +132,8 @@ impl Site {
         let path = std::env::var("PATH").unwrap();
         let image = BTreeMap::from([("PATH".to_owned(), path)]);
         let (env, chosen) = (BTreeMap::new(), Vec::new());
-        let site = Self { dir, roots, image, env, chosen };
+        let extended = (BTreeSet::new(), None);
+        let site = Self { dir, roots, image, env, chosen, extended };
         site.order(order);
         for pack in packs {
             pack.write(&site.home(pack));
@@ -182,7 +186,9 @@ impl Site {
         let (stream, _) = daemon.accept().unwrap();
         let mut wire = BufReader::new(stream);
         let (env, buildpacks) = (self.env.clone(), self.chosen.clone());
-        let job = Job { app: "test".into(), env, target: target(), buildpacks, previous };
+        let (packages, detection) = self.extended.clone();
+        let app = "test".into();
+        let job = Job { app, env, target: target(), buildpacks, packages, detection, previous };
         let mut log = String::new();
         let outcome = loop {
             let mut line = Vec::new();
@@ -226,7 +232,7 @@ impl Ran {
     pub(crate) fn built(self) -> Built {
         match self.outcome {
             Outcome::Built(built) => built,
-            Outcome::Failed(failed) => panic!("{failed:?}\n{}", self.log),
+            other => panic!("{other:?}\n{}", self.log),
         }
     }
 
@@ -234,7 +240,7 @@ impl Ran {
     pub(crate) fn failed(self) -> Failed {
         match self.outcome {
             Outcome::Failed(failed) => failed,
-            Outcome::Built(built) => panic!("{built:?}\n{}", self.log),
+            other => panic!("{other:?}\n{}", self.log),
         }
     }
 
@@ -245,9 +251,15 @@ impl Ran {
                 let ids: Vec<_> = built.group.iter().map(|own| own.id.as_str()).collect();
                 ids.join(" ")
             }
+            Outcome::Wants(wants) => format!("wants {}", listed(&wants.packages.build)),
             Outcome::Failed(failed) => format!("code {}", failed.code.number()),
         }
     }
+}
+
+/// Packages in one line.
+pub(crate) fn listed(packages: &BTreeSet<Package>) -> String {
+    packages.iter().map(Package::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// Groups between `;` as TOML.

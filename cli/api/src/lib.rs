@@ -13,6 +13,7 @@
 //! | `GET /v1/apps/{app}` | → [`App`] |
 //! | `DELETE /v1/apps/{app}?confirm={app}` | → [`Change`] |
 //! | `POST /v1/apps/{app}/builds` | a tar, gzip or plain → [`Change`] |
+//! | `POST /v1/apps/{app}/sources` | the same, where a file of the last upload may be an entry of the type `R` with its sha256 as content → [`Change`], or a conflict |
 //! | `GET /v1/apps/{app}/builds` | → list of [`Build`] |
 //! | `GET /v1/apps/{app}/builds/{number}/log` | → text |
 //! | `GET /v1/apps/{app}/follow?build={n}` or `?rollout={n}` | → stream of [`Frame`] |

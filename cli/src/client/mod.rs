@@ -61,6 +61,11 @@ impl Client {
         Self { server }
     }
 
+    /// Where the server is.
+    pub(crate) fn address(&self) -> String {
+        self.server.address.to_string()
+    }
+
     /// Asks for what is at `path`.
     pub(crate) async fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.short(Method::GET, path, nothing()).await

@@ -2,26 +2,25 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    sync::Arc,
 };
 
-use api::{Change, FaultCode};
+use api::FaultCode;
 use clap::Args;
-use tokio::time::interval;
 
 use super::{
     follow::{Ending, Followed, follow},
     launch,
+    upload::upload,
 };
 use crate::{
     args::{AppOption, Wait},
-    client::{Answer, route},
+    client::route,
     failure::Failure,
     session::Session,
-    source::{self, Packing, Source, Way},
+    source::{self, Source, Way},
     target::{self, AppName, Chosen, Origin},
-    ui::{self, Progress, Story},
+    ui::{self, Story},
 };
 
 /// Upload a folder, build it, and release it
@@ -191,59 +190,5 @@ fn remark(session: &Session, source: &Source, verbose: bool) -> Result<(), Failu
     Ok(())
 }
 
-async fn upload(
-    session: &Session,
-    delivery: &Delivery<'_>,
-    source: Arc<Source>,
-) -> Result<Change, Failure> {
-    let ui = &session.ui;
-    let client = session.client()?;
-    let began = Instant::now();
-    let parcel = source::start(delivery.folder.to_path_buf(), Arc::clone(&source));
-    let path = route::of(delivery.app, "builds");
-    let progress = Progress::upload(ui, source.bytes);
-    let outcome = {
-        let upload = client.upload(&path, parcel.upload);
-        tokio::pin!(upload);
-        let mut tick = interval(TICK);
-        loop {
-            tokio::select! {
-                answer = &mut upload => break answer,
-                _ = tick.tick() => progress.at(parcel.packing.read.load(Ordering::Relaxed)),
-            }
-        }
-    };
-    drop(progress);
-    let sent = parcel.packing.sent.load(Ordering::Relaxed);
-    let change: Change = explain(outcome, parcel.packing).await?.read()?;
-    ui.detail(&format!(
-        "{}, {} ({} compressed) in {}",
-        ui::count(source.files(), "file"),
-        ui::bytes(source.bytes),
-        ui::bytes(sent),
-        ui::seconds(began.elapsed()),
-    ));
-    Ok(change)
-}
-
-/// A server's refusal says why it did not take everything; where it has none to say, a fault of
-/// our own packing is the reason that the line broke.
-async fn explain(outcome: Result<Answer, Failure>, packing: Packing) -> Result<Answer, Failure> {
-    match outcome {
-        Err(Failure::Unreachable(reason)) => match packing.fault().await {
-            Some(fault) => {
-                let failure = Failure::local(format!("cannot pack the source: {fault}"));
-                Err(match std::error::Error::source(&fault) {
-                    Some(cause) => failure.because(cause),
-                    None => failure.hint("run `paas deploy` again"),
-                })
-            }
-            None => Err(Failure::Unreachable(reason)),
-        },
-        other => other,
-    }
-}
-
 /// Source code is smaller; what is not is mostly there by accident.
 const MUCH: u64 = 200 << 20;
-const TICK: Duration = Duration::from_millis(80);

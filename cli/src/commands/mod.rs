@@ -29,6 +29,7 @@ pub(crate) mod rollback;
 pub(crate) mod scale;
 pub(crate) mod server;
 pub(crate) mod status;
+mod upload;
 
 use crate::{args::Command, failure::Failure, session::Session};
 

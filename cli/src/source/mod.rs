@@ -3,6 +3,7 @@
 
 mod brought;
 mod builtin;
+pub(crate) mod known;
 mod list;
 mod pack;
 mod pipe;

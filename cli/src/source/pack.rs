@@ -1,8 +1,9 @@
 //! Writes a source as tar and gzip. The same files give the same bytes on every machine: no
-//! times, no owners, two modes, sorted.
+//! times, no owners, two modes, sorted. A file that the server is known to have is an entry of the
+//! type `R` with its digest as content.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
@@ -10,7 +11,12 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 
-use super::list::{Entry, Kind, Source};
+use sha2::{Digest, Sha256};
+
+use super::{
+    known::{Known, Looks},
+    list::{Entry, Kind, Source},
+};
 
 /// Why a source could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -34,36 +40,80 @@ pub(crate) enum PackError {
     End(#[source] io::Error),
 }
 
+/// What became of a source.
+#[derive(Debug, Default)]
+pub(crate) struct Packed {
+    /// What the server knows once it has taken it.
+    pub(crate) known: Known,
+    /// How many files were only named.
+    pub(crate) named: usize,
+}
+
 /// Writes what `source` lists of `folder` to `out`, counting the bytes of files in `read`.
 pub(crate) fn pack(
     folder: &Path,
     source: &Source,
+    known: &Known,
     out: impl Write,
     read: &AtomicU64,
-) -> Result<(), PackError> {
+) -> Result<Packed, PackError> {
     // Level 1: on a fast line compression is what takes the time, on a slow one it halves it.
     let gzip = GzEncoder::new(out, Compression::fast());
     let mut archive = tar::Builder::new(gzip);
+    let mut packed = Packed::default();
     for entry in &source.entries {
-        add(&mut archive, folder, entry, read)?;
+        if !refer(&mut archive, folder, entry, known, (&mut packed, read))? {
+            add(&mut archive, folder, entry, (&mut packed.known, read))?;
+        }
     }
     let gzip = archive.into_inner().map_err(PackError::End)?;
     let mut out = gzip.finish().map_err(PackError::End)?;
-    out.flush().map_err(PackError::End)
+    out.flush().map_err(PackError::End)?;
+    Ok(packed)
+}
+
+/// Names a file instead of sending it, if the server has it; says whether that was done.
+fn refer(
+    archive: &mut tar::Builder<impl Write>,
+    folder: &Path,
+    Entry { path, kind, from }: &Entry,
+    known: &Known,
+    (packed, read): (&mut Packed, &AtomicU64),
+) -> Result<bool, PackError> {
+    let (Kind::File { size, mode }, false) = (kind, known.is_empty()) else { return Ok(false) };
+    let failed = |source| PackError::Entry { path: path.clone(), source };
+    let place = from.clone().unwrap_or_else(|| folder.join(path));
+    let found = fs::symlink_metadata(place).map_err(failed)?;
+    let Some(noted) = known.of(path, &found).filter(|_| found.is_file()) else { return Ok(false) };
+    let digits = hex::encode(noted.hash);
+    let mut header = header();
+    header.set_entry_type(tar::EntryType::new(REFERENCE));
+    header.set_mode(*mode);
+    header.set_size(digits.len() as u64);
+    archive.append_data(&mut header, path, digits.as_bytes()).map_err(failed)?;
+    packed.known.keep(path, noted);
+    packed.named += 1;
+    read.fetch_add(*size, Ordering::Relaxed);
+    Ok(true)
+}
+
+fn header() -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(0);
+    header
 }
 
 fn add(
     archive: &mut tar::Builder<impl Write>,
     folder: &Path,
     Entry { path, kind, from }: &Entry,
-    read: &AtomicU64,
+    (known, read): (&mut Known, &AtomicU64),
 ) -> Result<(), PackError> {
     let failed = |source| PackError::Entry { path: path.clone(), source };
-    let mut header = tar::Header::new_gnu();
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_size(0);
+    let mut header = header();
     match kind {
         Kind::Folder => {
             header.set_entry_type(tar::EntryType::Directory);
@@ -81,11 +131,18 @@ fn add(
             header.set_size(*size);
             let place = from.clone().unwrap_or_else(|| folder.join(path));
             let file = File::open(place).map_err(failed)?;
-            let mut content = Counted { inner: file.take(*size), read, here: 0 };
+            let before = Looks::of(&file.metadata().map_err(failed)?);
+            let hash = Sha256::new();
+            let mut content = Counted { inner: file.take(*size), read, here: 0, hash };
             archive.append_data(&mut header, path, &mut content).map_err(failed)?;
-            let more = content.inner.into_inner().read(&mut [0]).map_err(failed)?;
-            let exact = content.here == *size && more == 0;
-            if exact { Ok(()) } else { Err(PackError::Changed { path: path.clone() }) }
+            let mut file = content.inner.into_inner();
+            let more = file.read(&mut [0]).map_err(failed)?;
+            if content.here != *size || more > 0 {
+                return Err(PackError::Changed { path: path.clone() });
+            }
+            let after = Looks::of(&file.metadata().map_err(failed)?);
+            known.note(path, content.hash.finalize().into(), [before, after]);
+            Ok(())
         }
     }
 }
@@ -94,27 +151,33 @@ struct Counted<'a, R> {
     inner: R,
     read: &'a AtomicU64,
     here: u64,
+    hash: Sha256,
 }
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.here += count as u64;
+        self.hash.update(buffer.get(..count).unwrap_or_default());
         self.read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
 }
 
+/// Of the types of entries that POSIX leaves to whoever wants one.
+const REFERENCE: u8 = b'R';
+
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt};
+    use std::{collections::BTreeMap, os::unix::fs::PermissionsExt};
 
     use super::*;
     use crate::source::list;
 
     fn packed(folder: &Path) -> Vec<u8> {
         let mut bytes = Vec::new();
-        pack(folder, &list(folder).unwrap(), &mut bytes, &AtomicU64::new(0)).unwrap();
+        let known = Known::default();
+        pack(folder, &list(folder).unwrap(), &known, &mut bytes, &AtomicU64::new(0)).unwrap();
         bytes
     }
 
@@ -167,7 +230,8 @@ mod tests {
             fs::write(folder.path().join("a"), "before").unwrap();
             let source = list(folder.path()).unwrap();
             fs::write(folder.path().join("a"), new).unwrap();
-            let outcome = pack(folder.path(), &source, io::sink(), &AtomicU64::new(0));
+            let known = Known::default();
+            let outcome = pack(folder.path(), &source, &known, io::sink(), &AtomicU64::new(0));
             assert!(matches!(outcome, Err(PackError::Changed { .. })), "{outcome:?}");
         }
     }

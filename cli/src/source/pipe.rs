@@ -18,8 +18,9 @@ use hyper::body::Frame;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
+    known::Known,
     list::Source,
-    pack::{PackError, pack},
+    pack::{PackError, Packed, pack},
 };
 use crate::client::Upload;
 
@@ -38,17 +39,17 @@ pub(crate) struct Packing {
     pub(crate) read: Arc<AtomicU64>,
     /// Bytes given to the connection so far.
     pub(crate) sent: Arc<AtomicU64>,
-    thread: JoinHandle<Result<(), PackError>>,
+    thread: JoinHandle<Result<Packed, PackError>>,
 }
 
-/// Begins to pack what `source` lists of `folder`.
-pub(crate) fn start(folder: PathBuf, source: Arc<Source>) -> Parcel {
+/// Begins to pack what `source` lists of `folder`, without what the server is `known` to have.
+pub(crate) fn start(folder: PathBuf, source: Arc<Source>, known: Arc<Known>) -> Parcel {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let (read, sent) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let count = Arc::clone(&read);
     let thread = tokio::task::spawn_blocking(move || {
         let mut out = Chunks { sender: sender.clone(), chunk: Vec::with_capacity(CHUNK) };
-        let outcome = pack(&folder, &source, &mut out, &count);
+        let outcome = pack(&folder, &source, &known, &mut out, &count);
         if outcome.is_err() {
             // Without an error the body would end as if it were whole. A receiver that has gone
             // knows that it is not.
@@ -62,6 +63,11 @@ pub(crate) fn start(folder: PathBuf, source: Arc<Source>) -> Parcel {
 }
 
 impl Packing {
+    /// What became of it; nothing if it failed.
+    pub(crate) async fn packed(self) -> Option<Packed> {
+        self.thread.await.ok()?.ok()
+    }
+
     /// Why packing failed, if it did by itself: a reader who went away is another's story.
     pub(crate) async fn fault(self) -> Option<PackError> {
         match self.thread.await {

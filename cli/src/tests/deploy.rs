@@ -122,6 +122,50 @@ async fn one_command_in_a_new_folder_does_it_all() {
     assert_eq!(files, expected.map(|(path, text)| (path.to_owned(), text.to_owned())));
 }
 
+/// Type, content and name of everything in an upload.
+fn entries(body: &[u8]) -> Vec<(u8, String, String)> {
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(body));
+    let read = |entry: std::io::Result<tar::Entry<'_, _>>| {
+        let mut entry = entry.unwrap();
+        let mut text = String::new();
+        entry.read_to_string(&mut text).unwrap();
+        let kind = entry.header().entry_type().as_byte();
+        (kind, text, entry.path().unwrap().to_str().unwrap().to_owned())
+    };
+    archive.entries().unwrap().map(read).collect()
+}
+
+#[tokio::test]
+async fn what_the_server_has_is_named_and_sent_if_it_has_it_no_more() {
+    const SOURCES: &str = "POST /v1/apps/my-app/sources";
+    let server = Server::default();
+    server.on("GET /v1/apps/my-app", &app()).on(BUILDS, &build()).on(SOURCES, &build()).refuse(
+        SOURCES,
+        409,
+        FaultCode::Conflict,
+    );
+    let user = user(&server).await;
+    // What was written this very moment is sent again, for it may change without looking different.
+    let named = loop {
+        user.types("paas deploy --detach -a my-app").await;
+        if let Some(asked) = server.requests().into_iter().find(|asked| asked.what == SOURCES) {
+            break asked;
+        }
+    };
+    let hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    assert_eq!(entries(&named.body), [(b'R', hello.to_owned(), "server.js".to_owned())]);
+
+    user.write("new.js", "new");
+    let outcome = user.types("paas deploy --detach -a my-app").await;
+    assert_eq!(outcome.code, ExitCode::SUCCESS, "{}", outcome.err);
+    let [.., some, all] = &server.requests()[..] else { panic!("{:?}", server.asked()) };
+    assert_eq!((&*some.what, &*all.what), (SOURCES, BUILDS));
+    let sent = |kind: u8, text: &str, name: &str| (kind, text.to_owned(), name.to_owned());
+    let (new, whole) = (sent(b'0', "new", "new.js"), sent(b'0', "hello", "server.js"));
+    assert_eq!(entries(&some.body), [new.clone(), sent(b'R', hello, "server.js")]);
+    assert_eq!(entries(&all.body), [new, whole]);
+}
+
 #[tokio::test]
 async fn a_line_that_breaks_repeats_nothing() {
     let server = Server::default();

@@ -41,6 +41,7 @@ impl User {
         let environment = Environment {
             folder,
             config: Some(home.path().join("config")),
+            cache: Some(home.path().join("cache")),
             data: home.path().join("data"),
             url: (!url.is_empty()).then(|| url.to_owned()),
             ..Environment::default()

@@ -4,7 +4,10 @@
 //! Invariant: equal inputs give equal bytes, and so an equal image id; the configuration has no
 //! time, no build number and no name of this machine.
 
-use buildpacks::agent::{Built, Layer as Left};
+use buildpacks::{
+    agent::{BuildpackRef, Built, Layer as Left},
+    packages::Package,
+};
 use serde_json::{Map, Value, json};
 
 use super::{layer::Layer, plan};
@@ -91,12 +94,17 @@ fn labels(origin: Origin<'_>, run: &BaseImage, built: &Built, layers: &[Layer]) 
         ("io.buildpacks.lifecycle.metadata", lifecycle(run, built, layers).to_string()),
         ("io.buildpacks.build.metadata", build(built).to_string()),
         ("io.buildpacks.project.metadata", "{}".to_owned()),
-        ("io.buildpacks.rebasable", "true".to_owned()),
+        // On another base image the packages would be missing.
+        ("io.buildpacks.rebasable", run.packages.is_empty().to_string()),
         ("io.buildpacks.stack.id", stack(run)),
         ("paas.app", origin.app.to_string()),
         ("paas.installation", origin.installation.to_owned()),
     ];
     labels.extend(own.map(|(key, value)| (key.to_owned(), value.into())));
+    if !run.packages.is_empty() {
+        let names: Vec<_> = run.packages.iter().map(Package::as_str).collect();
+        labels.insert("paas.packages".to_owned(), names.join(" ").into());
+    }
     labels.into()
 }
 
@@ -162,9 +170,10 @@ fn layer_metadata(left: &Left, layers: &[Layer]) -> Value {
 
 /// What the reference's `pack inspect` shows.
 fn build(built: &Built) -> Value {
-    let buildpacks = built.group.iter().map(|own| {
+    let named = |own: &BuildpackRef| {
         present(json!({ "id": own.id, "version": own.version, "homepage": own.homepage }))
-    });
+    };
+    let extensions: Vec<_> = built.extensions.iter().map(named).collect();
     let processes = built.processes.iter().map(|process| {
         present(json!({
             "type": process.kind,
@@ -177,7 +186,8 @@ fn build(built: &Built) -> Value {
         }))
     });
     present(json!({
-        "buildpacks": buildpacks.collect::<Vec<_>>(),
+        "buildpacks": built.group.iter().map(named).collect::<Vec<_>>(),
+        "extensions": (!extensions.is_empty()).then_some(extensions),
         "buildpack-default-process-type": built.default_process().map(|process| &process.kind),
         "processes": processes.collect::<Vec<_>>(),
         "launcher": { "version": env!("CARGO_PKG_VERSION"), "source": { "git": {} } },

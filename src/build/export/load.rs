@@ -4,6 +4,7 @@
 
 use std::{fs::File, sync::Arc};
 
+use futures_util::future::join_all;
 use tokio::task::spawn_blocking;
 
 use super::{Archive, Assembled, Blob, ExportError, Layer};
@@ -22,8 +23,10 @@ impl Archive {
         &self,
         engine: &E,
     ) -> Result<Option<ImageId>, EngineError> {
-        for id in self.ids() {
-            if engine.image_layers(&id).await?.is_some() {
+        let ids = self.ids();
+        let found = join_all(ids.iter().map(|id| engine.image_layers(id))).await;
+        for (id, found) in ids.into_iter().zip(found) {
+            if found?.is_some() {
                 return Ok(Some(id));
             }
         }
@@ -41,11 +44,11 @@ impl Archive {
     }
 
     /// How many of the lowest layers Docker has, one upon the other.
-    async fn known_to<E: BuildEngine>(&self, engine: &E, donors: &Donors) -> usize {
+    pub(crate) async fn known_to<E: BuildEngine>(&self, engine: &E, donors: &Donors) -> usize {
         let mut most = 0;
-        for donor in donors {
-            // A donor that is gone, or an engine that does not answer, only costs time.
-            let Ok(Some(layers)) = engine.image_layers(donor).await else { continue };
+        let found = join_all(donors.iter().map(|donor| engine.image_layers(donor))).await;
+        // A donor that is gone, or an engine that does not answer, only costs time.
+        for layers in found.into_iter().flatten().flatten() {
             let pairs = self.layers().iter().zip(&layers);
             most = most.max(pairs.take_while(|(own, has)| own.diff_id == **has).count());
         }
@@ -60,10 +63,11 @@ impl Assembled {
         engine: &E,
         donors: &Donors,
     ) -> Result<(ImageId, Self), ExportError> {
-        if let Some(id) = self.archive.present(engine).await? {
+        let (present, known) =
+            tokio::join!(self.archive.present(engine), self.archive.known_to(engine, donors));
+        if let Some(id) = present? {
             return Ok((id, self));
         }
-        let known = self.archive.known_to(engine, donors).await;
         let (this, blobs) = self.blobs_from(known).await?;
         match this.archive.load(engine, blobs).await {
             Ok(id) => Ok((id, this)),
@@ -89,8 +93,10 @@ impl Assembled {
 
     fn collect(&mut self, known: usize) -> Result<Vec<Blob>, ExportError> {
         let mut blobs = Vec::new();
-        if known == 0 {
-            blobs.extend(self.base.blobs()?);
+        for (layer, tar) in self.base.layers.iter().zip(&self.base.tars).skip(known) {
+            let path = tar.display().to_string();
+            let file = File::open(tar).map_err(|source| ExportError::Read { path, source })?;
+            blobs.push(Blob { known: layer.clone(), file: Arc::new(file) });
         }
         let below = self.base.layers.len();
         for layer in self.layers.iter_mut().skip(known.saturating_sub(below)) {

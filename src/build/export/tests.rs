@@ -1,6 +1,7 @@
 //! Exporting what builds leave, hostile or not; the same in, the same out.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Read,
     os::unix::fs::{PermissionsExt, symlink},
@@ -71,7 +72,8 @@ fn base() -> BaseImage {
         user: "1000:1000".to_owned(),
         environment: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]),
         layers: vec![Known { diff_id: format!("sha256:{}", "2".repeat(64)), size: 1 }],
-        tar: "/nowhere".into(),
+        tars: vec!["/nowhere".into()],
+        packages: BTreeSet::new(),
     }
 }
 

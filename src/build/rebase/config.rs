@@ -50,6 +50,9 @@ pub(super) fn rebase(config: &[u8], run: &BaseImage) -> Result<Rebased, RebaseEr
     if layers.iter().take(replaced).map(String::as_str).eq(below.iter().copied()) {
         return Err(RebaseError::Already);
     }
+    if replaced != below.len() {
+        return Err(RebaseError::Packages);
+    }
     let kept: Vec<String> = layers.into_iter().skip(replaced).collect();
 
     set(&mut lifecycle, "/runImage/topLayer", json!(below.last()));
@@ -103,7 +106,8 @@ mod tests {
             user: "1000:1000".to_owned(),
             environment: BTreeMap::from([("CNB_STACK_ID".to_owned(), "here".to_owned())]),
             layers: vec![Known { diff_id: "sha256:new".to_owned(), size: 1 }],
-            tar: "/x".into(),
+            tars: vec!["/x".into()],
+            packages: std::collections::BTreeSet::new(),
         }
     }
 
@@ -163,6 +167,10 @@ mod tests {
         );
         check(&|it| it["architecture"] = "arm64".into(), "linux/arm64");
         check(&|it| it["config"]["Labels"]["io.buildpacks.stack.id"] = "there".into(), "there");
+        check(
+            &|it| it["rootfs"]["diff_ids"] = json!(["sha256:first", "sha256:old", "sha256:app"]),
+            "packages of the app's own",
+        );
         check(&|it| it["config"]["Labels"] = json!({}), "no buildpacks");
         check(&|it| it["rootfs"]["diff_ids"] = json!(["sha256:x"]), "no buildpacks");
     }

@@ -35,7 +35,7 @@ pub(super) async fn take_apart(
     image: BoxStream<'static, io::Result<Bytes>>,
     into: &Path,
 ) -> Result<Saved, RebaseError> {
-    receive(image, into.to_owned(), LIMITS).await.map_err(RebaseError::Unpack)?;
+    receive(image, into.to_owned(), None, LIMITS).await.map_err(RebaseError::Unpack)?;
     let read = || {
         let folder = Folder::open(into)?;
         let manifest: Vec<Entry> = serde_json::from_slice(&bytes(&folder, "manifest.json")?)?;

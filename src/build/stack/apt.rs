@@ -5,6 +5,9 @@
 //! believed only with component `main` and a suite of Debian's, and its signature is checked when
 //! it is used.
 
+use super::ensure::KEYRING;
+use super::release::{OLDEST, Releases};
+use crate::build::web::{Web, WebError};
 use std::fs;
 use std::path::Path;
 
@@ -44,6 +47,15 @@ pub(crate) fn mirror(dir: &Path) -> Option<Mirror> {
         main: direct(&mirror.main),
         security: mirror.security.as_deref().map(direct),
     })
+}
+
+/// A source list for a container of a base image, from the mirror that apt's configuration in `dir`
+/// names, and the newest date of what is there. No list where there is none; the error is the
+/// mirror's address and why it cannot be used. It blocks.
+pub(crate) fn container_sources(dir: &Path) -> Result<(Option<String>, i64), (String, WebError)> {
+    let Some(mirror) = mirror(dir) else { return Ok((None, OLDEST)) };
+    let releases = Releases::find(&Web::new(), &mirror).map_err(|error| (mirror.main, error))?;
+    Ok((Some(releases.sources(KEYRING)), releases.epoch))
 }
 
 /// `deb [options] uri suite component…`

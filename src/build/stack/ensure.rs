@@ -236,4 +236,4 @@ fn unusable(mirror: &str, error: &WebError) -> StackError {
 
 /// Where Debian's package puts it, and Ubuntu's.
 const MMDEBSTRAP: &str = "/usr/bin/mmdebstrap";
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";

@@ -21,9 +21,11 @@ mod recipe;
 mod release;
 mod rootfs;
 
+pub(crate) use apt::container_sources;
 pub use ensure::{Origin, Progress, Stack, StackSet, host_can_make};
 pub use error::StackError;
 pub use make::host_options;
+pub(crate) use recipe::KEPT_SOURCES;
 pub use recipe::{Flavour, container_script, packages};
 pub use rootfs::Rootfs;
 

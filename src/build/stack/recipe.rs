@@ -8,6 +8,10 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::Path;
 
+/// Where an image that was made of a registry's keeps that one's apt sources: nothing of this
+/// machine, and the only ones where this machine is no Debian.
+pub(crate) const KEPT_SOURCES: &str = "/usr/share/paas/apt";
+
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flavour {
@@ -63,7 +67,8 @@ pub fn container_script(flavour: Flavour, host: &[String]) -> String {
          apt-get update\n\
          apt-get full-upgrade -y\n\
          apt-get install -y {packages}\n\
-         apt-get clean\nrm -rf /var/lib/apt/lists/* /.dockerenv\nset -- /\n{FINISH}"
+         apt-get clean\nrm -rf /var/lib/apt/lists/* /.dockerenv\n\
+         mkdir -p {KEPT_SOURCES}\ncp -a /etc/apt/sources.list* {KEPT_SOURCES}/\nset -- /\n{FINISH}"
     )
 }
 

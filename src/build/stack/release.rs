@@ -61,7 +61,7 @@ fn parse(date: &str) -> Option<i64> {
 }
 
 /// Debian 13's first day, for a mirror that does not say.
-const OLDEST: i64 = 1_754_697_600;
+pub(crate) const OLDEST: i64 = 1_754_697_600;
 
 #[cfg(test)]
 mod tests {

@@ -21,18 +21,27 @@ pub(crate) enum Layout {
     Goroot,
     /// A part of Rust's release, in a folder by its own name.
     Rust,
+    /// An archive of nothing but the program of that name.
+    Program(&'static str),
+    /// A Java of Temurin's, kit or runtime.
+    Java,
     /// uv's own tarball.
     UvDist,
     /// A wheel with ready binaries in `*.data/scripts/`.
     WheelScripts,
     /// A portable Python below `python/`.
     Python,
+    /// A portable Ruby, in a folder by its version; gems are compiled with its headers.
+    Ruby,
 }
 
 impl Layout {
     /// Where a file of the archive goes, or `None` if it is left out.
     pub(crate) fn place(&self, path: &str) -> Option<String> {
         let path = path.strip_prefix("./").unwrap_or(path);
+        if let Self::Program(name) = self {
+            return (path == *name).then(|| format!("bin/{name}"));
+        }
         let (top, rest) = path.split_once('/')?;
         match self {
             Self::NodeDist => kept(rest, |p| p.starts_with("bin/") || p.starts_with("lib/")),
@@ -51,14 +60,19 @@ impl Layout {
                 let (_, file) = rest.split_once('/')?;
                 kept(file, |p| p.starts_with("bin/") || p.starts_with("lib/"))
             }
+            Self::Java => kept(rest, |p| {
+                let wanted = ["bin/", "lib/", "conf/", "jre/"].iter().any(|d| p.starts_with(d));
+                wanted && p != "lib/src.zip" || p == "release"
+            }),
             Self::UvDist => matches!(rest, "uv" | "uvx").then(|| format!("bin/{rest}")),
             Self::WheelScripts => {
                 let script = rest.strip_prefix("scripts/")?;
                 (top.strip_suffix(".data").is_some() && !script.contains('/'))
                     .then(|| format!("bin/{script}"))
             }
+            Self::Ruby if top.starts_with("ruby-") => kept(rest, |p| !p.starts_with("share/")),
             Self::Python if top == "python" => kept(rest, |p| !p.starts_with("share/")),
-            Self::Goroot | Self::Python => None,
+            Self::Goroot | Self::Python | Self::Ruby | Self::Program(_) => None,
         }
     }
 
@@ -131,6 +145,23 @@ mod tests {
                 ("rustc-1.85.0-x86_64-unknown-linux-gnu/version", None),
             ],
         );
+        let program = Layout::Program("deno");
+        check(&program, &[("deno", Some("bin/deno")), ("x/deno", None)]);
+        check(
+            &Layout::Java,
+            &[
+                ("jdk-21.0.5+11/bin/java", Some("bin/java")),
+                ("jdk-21.0.5+11/lib/src.zip", None),
+                ("jdk-21.0.5+11/jmods/java.base.jmod", None),
+                ("jdk-21.0.5+11/release", Some("release")),
+            ],
+        );
+        let ruby = [
+            ("ruby-3.4.7/bin/ruby", Some("bin/ruby")),
+            ("ruby-3.4.7/include/ruby.h", Some("include/ruby.h")),
+            ("ruby-3.4.7/share/ri/x", None),
+        ];
+        check(&Layout::Ruby, &ruby);
         check(&Layout::Python, &[("python/bin/python3", Some("bin/python3")), ("x/y", None)]);
     }
 

@@ -103,10 +103,21 @@ pub(crate) fn nearest<'a>(
         .filter(|(number, _)| !number.is_preview())
         .collect();
     known.sort();
-    // Node's lines are majors; Go's and Python's are the first two parts.
+    // Node's and Java's lines are majors; Go's and Python's are the first two parts.
     let depth = match toolchain {
-        Toolchain::Node | Toolchain::Npm | Toolchain::Yarn | Toolchain::Pnpm => 1,
-        Toolchain::Bun | Toolchain::Rust | Toolchain::Go | Toolchain::Uv | Toolchain::Python => 2,
+        Toolchain::Node
+        | Toolchain::Npm
+        | Toolchain::Yarn
+        | Toolchain::Pnpm
+        | Toolchain::Jdk
+        | Toolchain::Jre => 1,
+        Toolchain::Bun
+        | Toolchain::Rust
+        | Toolchain::Go
+        | Toolchain::Uv
+        | Toolchain::Deno
+        | Toolchain::Python
+        | Toolchain::Ruby => 2,
     };
     let target = Number::first_in(range);
     let line = target.as_ref().map(|target| target.line(depth));

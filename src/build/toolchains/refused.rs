@@ -25,17 +25,23 @@ impl Refused {
         if !self.known.is_empty() && !self.chosen {
             because.push(format!("none of {} known versions meets it", self.known.len()));
         }
-        let wants_npm = !matches!(
+        let wants_npm = matches!(
             toolchain,
-            Toolchain::Go | Toolchain::Uv | Toolchain::Python | Toolchain::Rust
+            Toolchain::Node | Toolchain::Npm | Toolchain::Yarn | Toolchain::Pnpm | Toolchain::Bun
         );
-        let wants_pypi = matches!(toolchain, Toolchain::Go | Toolchain::Uv);
+        let java = matches!(toolchain, Toolchain::Jdk | Toolchain::Jre);
+        let wants_pypi = matches!(toolchain, Toolchain::Go | Toolchain::Deno | Toolchain::Uv);
         let hint = if wants_npm && found.npm.is_none() {
             because.push("this host has no npm whose registry could be asked".into());
             "on the server: apt-get install npm, or set NPM_CONFIG_REGISTRY for the daemon"
         } else if wants_pypi && found.pypi.is_none() {
             because.push("this host has no pip whose index could be asked".into());
             "on the server: apt-get install python3-pip, or set PIP_INDEX_URL for the daemon"
+        } else if java {
+            "take one of Debian's, which need no download: echo java.runtime.version=21 > \
+             system.properties"
+        } else if *toolchain == Toolchain::Ruby {
+            "take Debian's, which needs no download: ruby \"~> 3.3\" in Gemfile, or echo 3.3 > .ruby-version"
         } else if self.known.is_empty() {
             "check the server's network: curl -I https://nodejs.org, and its proxy settings"
         } else {
@@ -44,6 +50,12 @@ impl Refused {
         let mut nearest = nearest(*toolchain, range, self.known.iter().map(String::as_str));
         if *toolchain == Toolchain::Python {
             nearest.insert(0, STACK_PYTHON.to_owned());
+        }
+        if *toolchain == Toolchain::Ruby {
+            nearest.insert(0, DEBIAN_RUBY.to_owned());
+        }
+        if java {
+            nearest.splice(0..0, DEBIAN_JAVA.map(str::to_owned));
         }
         ProvideError {
             what: format!("no {toolchain} {range} can be had"),
@@ -75,5 +87,9 @@ pub(super) fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// The lines of Java that Debian 13 has.
+const DEBIAN_JAVA: [&str; 2] = ["21", "25"];
+
 /// The Python of Debian 13, which needs no toolchain at all.
 const STACK_PYTHON: &str = "3.13";
+const DEBIAN_RUBY: &str = "3.3.8";

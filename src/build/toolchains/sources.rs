@@ -24,10 +24,18 @@ pub struct Sources {
     pub node: String,
     /// Go's downloads: `?mode=json` and the archives lie below.
     pub go: String,
+    /// Deno's downloads: `release/vX/` lies below.
+    pub deno: String,
+    /// The list of Deno's versions, a file.
+    pub deno_versions: String,
+    /// Temurin's API: `info/release_versions` and `assets/` lie below.
+    pub java: String,
     /// uv's releases: `latest/download/` and `download/X/` lie below.
     pub uv: String,
     /// Portable Pythons: `latest-release.json` lies below.
     pub python: String,
+    /// Portable Rubies: `releases?per_page=100`, as GitHub's API answers, lies below.
+    pub ruby: String,
     /// Rust's distribution server: `channel-rust-X.toml` and the archives lie below.
     pub rust: String,
     /// The npm registry.
@@ -44,10 +52,14 @@ impl Sources {
         Self {
             node: "https://nodejs.org/dist".into(),
             go: "https://go.dev/dl".into(),
+            deno: "https://dl.deno.land".into(),
+            deno_versions: "https://deno.com/versions.json".into(),
+            java: "https://api.adoptium.net/v3".into(),
             uv: "https://github.com/astral-sh/uv/releases".into(),
             python:
                 "https://raw.githubusercontent.com/astral-sh/python-build-standalone/latest-release"
                     .into(),
+            ruby: "https://api.github.com/repos/jdx/ruby".into(),
             rust: "https://static.rust-lang.org/dist".into(),
             npm: Address::Host,
             pypi: Address::Host,
@@ -55,16 +67,20 @@ impl Sources {
         }
     }
 
-    /// A mirror of the official sites (`node/`, `go/`, `uv/`, `python/` and `rust/` below it) in their
-    /// place; the registries stay.
+    /// A mirror of the official sites (`node/`, `go/`, `deno/`, `java/`, `uv/`, `python/`, `ruby/` and
+    /// `rust/` below it) in their place; the registries stay.
     #[must_use]
     pub fn mirrored(self, mirror: &str) -> Self {
         let below = |name: &str| format!("{}/{name}", mirror.trim_end_matches('/'));
         Self {
             node: below("node"),
             go: below("go"),
+            deno: below("deno"),
+            deno_versions: below("deno/versions.json"),
+            java: below("java"),
             uv: below("uv"),
             python: below("python"),
+            ruby: below("ruby"),
             rust: below("rust"),
             ..self
         }

@@ -15,6 +15,7 @@ use std::path::{Component, Path, PathBuf};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     TarGz,
+    /// A wheel, or any other zip.
     Wheel,
 }
 

@@ -27,8 +27,16 @@ pub enum Toolchain {
     Pnpm,
     /// Bun: a runtime and a package manager in one program.
     Bun,
+    /// Deno: a runtime and a package manager in one program.
+    Deno,
+    /// A whole Java development kit.
+    Jdk,
+    /// Only what runs Java programs.
+    Jre,
     /// A portable Python, for ranges that the stack's own Python does not meet.
     Python,
+    /// A portable Ruby, for ranges that Debian's does not meet.
+    Ruby,
 }
 
 impl Toolchain {
@@ -43,7 +51,11 @@ impl Toolchain {
             Self::Yarn => "yarn",
             Self::Pnpm => "pnpm",
             Self::Bun => "bun",
+            Self::Deno => "deno",
+            Self::Jdk => "jdk",
+            Self::Jre => "jre",
             Self::Python => "python",
+            Self::Ruby => "ruby",
         }
     }
 }
@@ -142,7 +154,10 @@ mod tests {
     #[test]
     fn understands_all_that_buildpacks_say() {
         use buildpacks::toolchain as theirs;
-        for toolchain in ["node", "npm", "go", "uv", "yarn", "pnpm", "bun", "python", "rust"] {
+        for toolchain in [
+            "node", "npm", "go", "uv", "yarn", "pnpm", "bun", "deno", "jdk", "jre", "python",
+            "ruby", "rust",
+        ] {
             for scheme in [
                 theirs::Scheme::Exact,
                 theirs::Scheme::Npm,

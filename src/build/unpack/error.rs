@@ -7,6 +7,12 @@ use crate::model::ByteSize;
 /// Why an upload was not unpacked. Nothing of it is left on the disk.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
+    /// It refers to contents that are not there any more.
+    #[error("it names {files} files of an earlier upload that the server does not have any more")]
+    Lacking {
+        /// How many.
+        files: u64,
+    },
     /// It is something else.
     #[error("the upload is not a tar archive, plain or gzip")]
     NotAnArchive,
@@ -132,9 +138,10 @@ impl UnpackError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotAnArchive => Some("send the folder with `paas deploy`"),
-            Self::Truncated { .. } | Self::Damaged { .. } | Self::Body(_) => {
-                Some("try again with `paas deploy`")
-            }
+            Self::Truncated { .. }
+            | Self::Damaged { .. }
+            | Self::Body(_)
+            | Self::Lacking { .. } => Some("try again with `paas deploy`"),
             Self::Refused { rule: Rule::Sparse, .. } => Some("make the archive without --sparse"),
             Self::Refused { .. } => Some("rename it, or list it in .paasignore to leave it out"),
             Self::TooMuch(_) => Some("list what the app does not need in .paasignore"),

@@ -43,6 +43,8 @@ pub(super) enum Kind {
     Link { target: Vec<u8> },
     /// Another name of an earlier file.
     HardLink { target: Vec<u8> },
+    /// A file with the content that has the digest which comes next, `size` digits of it.
+    Reference { size: u64, mode: u32 },
 }
 
 /// What extended headers say of the next entry.
@@ -102,6 +104,9 @@ impl<R: Read> Members<R> {
             EntryType::Directory => Kind::Folder,
             EntryType::Symlink => Kind::Link { target: link() },
             EntryType::Link => Kind::HardLink { target: link() },
+            kind if kind.as_byte() == REFERENCE => {
+                Kind::Reference { size: self.left, mode: header.mode().unwrap_or(0o644) }
+            }
             EntryType::GNUSparse => return refuse(Rule::Sparse),
             _ => return refuse(Rule::Kind),
         };
@@ -231,5 +236,7 @@ fn split_record(bytes: &[u8]) -> Option<(Pair<'_>, &[u8])> {
     Some(((body.get(..equals)?, body.get(equals + 1..)?), bytes.get(length..)?))
 }
 
+/// Of the types that POSIX leaves to whoever wants one.
+const REFERENCE: u8 = b'R';
 const BLOCK: usize = 512;
 const CHECKSUM: std::ops::Range<usize> = 148..156;

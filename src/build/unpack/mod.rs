@@ -5,8 +5,9 @@
 //! hard links become copies. Invariant: on any error nothing of the upload is left on the disk.
 //!
 //! In reading order: `receive` (from an asynchronous body), `inflow` (gzip and amounts), `members`
-//! (tar), `path` (names), `tree` (writing and the digest).
+//! (tar), `path` (names), `tree` (writing and the digest), `donor` (what need not be sent again).
 
+mod donor;
 mod error;
 mod inflow;
 mod limits;
@@ -17,6 +18,8 @@ mod tree;
 
 use std::{ffi::OsStr, fs, io::Read, path::Path};
 
+use donor::Donor;
+pub(crate) use donor::{INDEX, Index};
 pub use error::{Excess, Rule, UnpackError};
 use inflow::Inflow;
 pub use limits::UnpackLimits;
@@ -29,21 +32,40 @@ use super::folder::{Folder, own};
 
 /// Unpacks a tar archive, plain or gzip, into the new folder `into`.
 pub fn unpack(body: impl Read, into: &Path, limits: &UnpackLimits) -> Result<Source, UnpackError> {
+    unpack_onto(body, into, None, limits)
+}
+
+/// The same for an archive that may name files of the last upload in the folder `uploads` by their
+/// digests: entries of the type `R`, whose content is the sha256 in hexadecimal digits.
+pub fn unpack_onto(
+    body: impl Read,
+    into: &Path,
+    uploads: Option<&Path>,
+    limits: &UnpackLimits,
+) -> Result<Source, UnpackError> {
     let root = |source| UnpackError::write(b".", source);
     fs::create_dir(into).map_err(root)?;
     let unpacked = own(Folder::open(into).map_err(root)?.descriptor())
         .map_err(root)
-        .and_then(|()| unpack_all(body, into, limits));
+        .and_then(|()| unpack_all(body, into, uploads, limits));
     if unpacked.is_err() {
         discard(into);
     }
     unpacked
 }
 
-fn unpack_all(body: impl Read, into: &Path, limits: &UnpackLimits) -> Result<Source, UnpackError> {
+fn unpack_all(
+    body: impl Read,
+    into: &Path,
+    uploads: Option<&Path>,
+    limits: &UnpackLimits,
+) -> Result<Source, UnpackError> {
     let inflow = Inflow::open(body, limits).map_err(|error| UnpackError::read(error, 0))?;
     let mut members = Members::new(inflow, limits);
     let mut tree = Tree::new(into, limits).map_err(|error| UnpackError::write(b".", error))?;
+    if let Some(uploads) = uploads {
+        tree.may_refer_to(Donor::open(uploads));
+    }
     while let Some(member) = members.next()? {
         if members.entries > limits.entries {
             return Err(Excess::Entries(limits.entries).into());
@@ -53,7 +75,7 @@ fn unpack_all(body: impl Read, into: &Path, limits: &UnpackLimits) -> Result<Sou
     }
     let entries = members.entries;
     members.into_input().finish().map_err(|error| UnpackError::read(error, entries))?;
-    Ok(tree.finish())
+    tree.finish()
 }
 
 /// Unpacks what is below `prefix` in the layers of an image, plain or gzip, together into the new
@@ -83,7 +105,7 @@ pub(crate) fn unpack_layers<R: Read>(
             tree.put(path, &member.kind, &mut members, entries)?;
         }
     }
-    Ok(tree.finish())
+    tree.finish()
 }
 
 /// A layer's name without `prefix`; `None` for what is elsewhere, and for the prefix itself.
@@ -104,5 +126,7 @@ pub(crate) fn discard(path: &Path) {
 
 #[cfg(test)]
 mod forge;
+#[cfg(test)]
+mod reference_tests;
 #[cfg(test)]
 mod tests;

@@ -9,18 +9,20 @@ use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt, pin_mut};
 use tokio::sync::mpsc;
 
-use super::{Source, UnpackError, UnpackLimits, unpack};
+use super::{Source, UnpackError, UnpackLimits, unpack_onto};
 
-/// Unpacks what `body` brings into the new folder `into`. On any error, and if this future is
-/// dropped, nothing of it is left.
+/// Unpacks what `body` brings into the new folder `into`; it may refer to the last upload in the
+/// folder `uploads`. On any error, and if this future is dropped, nothing of it is left.
 pub async fn receive(
     body: impl Stream<Item = io::Result<Bytes>> + Send,
     into: PathBuf,
+    uploads: Option<PathBuf>,
     limits: UnpackLimits,
 ) -> Result<Source, UnpackError> {
     let (sender, pieces) = mpsc::channel(PENDING);
     let pipe = Pipe { pieces, piece: Bytes::new(), ended: false };
-    let unpacking = tokio::task::spawn_blocking(move || unpack(pipe, &into, &limits));
+    let unpacking =
+        tokio::task::spawn_blocking(move || unpack_onto(pipe, &into, uploads.as_deref(), &limits));
     pin_mut!(body);
     while let Some(piece) = body.next().await {
         let failed = piece.is_err();

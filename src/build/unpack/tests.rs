@@ -258,12 +258,13 @@ async fn a_sender_that_goes_away_is_not_the_end() {
     };
     let whole = futures_util::stream::iter(pieces(&upload));
     let into = home.path().join("whole");
-    receive(whole, into.clone(), UnpackLimits::default()).await.unwrap();
+    receive(whole, into.clone(), None, UnpackLimits::default()).await.unwrap();
     assert_eq!(fs::read(into.join("a")).unwrap(), [1; 5000]);
     let mut broken = pieces(&upload[..upload.len() / 2]);
     broken.push(Err(std::io::ErrorKind::ConnectionReset.into()));
     let into = home.path().join("broken");
-    let error = receive(futures_util::stream::iter(broken), into.clone(), UnpackLimits::default());
+    let error =
+        receive(futures_util::stream::iter(broken), into.clone(), None, UnpackLimits::default());
     assert_eq!(error.await.unwrap_err().to_string(), "the upload broke off");
     assert!(!into.exists());
 }

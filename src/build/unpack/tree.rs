@@ -12,7 +12,12 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Excess, Rule, UnpackError, UnpackLimits, members::Kind, path};
+use super::{
+    Excess, Rule, UnpackError, UnpackLimits,
+    donor::{Donor, Hash, Held, Index},
+    members::Kind,
+    path,
+};
 use crate::{
     build::folder::{Executable, Folder},
     model::{ByteSize, SourceDigest},
@@ -27,12 +32,24 @@ pub(super) struct Tree {
     nodes: BTreeMap<Vec<u8>, Node>,
     bytes: u64,
     files: u64,
+    /// What the archive may refer to.
+    donor: Reference,
+    /// Files that it refers to and that are not there.
+    lacking: u64,
+}
+
+/// Whether an archive may refer to files that it does not bring.
+enum Reference {
+    /// It must bring everything.
+    Refused,
+    /// It may, and this is what there is, if there is anything.
+    To(Option<Donor>),
 }
 
 /// What stands at a path, as far as the digest is concerned.
 enum Node {
     Folder,
-    File { executable: Executable, hash: [u8; 32] },
+    File { executable: Executable, hash: Hash, size: u64 },
     Link { target: Vec<u8> },
 }
 
@@ -45,13 +62,20 @@ pub struct Source {
     pub bytes: ByteSize,
     /// How many files.
     pub files: u64,
+    /// Which contents they have.
+    pub(crate) index: Index,
 }
 
 impl Tree {
     /// Into an empty folder that exists.
     pub(super) fn new(root: &Path, limits: &UnpackLimits) -> io::Result<Self> {
-        let (root, nodes) = (Folder::open(root)?, BTreeMap::new());
-        Ok(Self { root, limits: *limits, last: None, nodes, bytes: 0, files: 0 })
+        let (root, nodes, donor) = (Folder::open(root)?, BTreeMap::new(), Reference::Refused);
+        Ok(Self { root, limits: *limits, last: None, nodes, bytes: 0, files: 0, donor, lacking: 0 })
+    }
+
+    /// Lets the archive name contents that are there already.
+    pub(super) fn may_refer_to(&mut self, donor: Option<Donor>) {
+        self.donor = Reference::To(donor);
     }
 
     /// Writes one entry, whose contents, if it has any, are what `contents` reads.
@@ -95,6 +119,17 @@ impl Tree {
                 Node::Link { target: target.clone() }
             }
             Kind::HardLink { target } => self.copy(last, target, name, entries)?,
+            Kind::Reference { size, mode } => {
+                if *size != DIGITS as u64 || matches!(self.donor, Reference::Refused) {
+                    return Err(refuse(Rule::Kind));
+                }
+                let mut hash = Hash::default();
+                let mut digits = [0; DIGITS];
+                contents.read_exact(&mut digits).map_err(|e| UnpackError::read(e, entries))?;
+                hex::decode_to_slice(digits, &mut hash).map_err(|_| refuse(Rule::Kind))?;
+                let wanted = Wanted { hash, executable: Executable::from_mode(*mode) };
+                self.refer(last, wanted, name, entries)?
+            }
         };
         self.nodes.insert(path, node);
         Ok(())
@@ -166,7 +201,55 @@ impl Tree {
             io::Write::write_all(&mut file, read).map_err(|e| UnpackError::write(entry, e))?;
             left -= count as u64;
         }
-        Ok(Node::File { executable: wanted.executable, hash: hash.finalize().into() })
+        let hash = hash.finalize().into();
+        Ok(Node::File { executable: wanted.executable, hash, size: wanted.size })
+    }
+
+    /// Another name of a file of the last upload, or a copy where only one of them is a program.
+    /// What is not there is counted, and the upload goes on, so that its own faults are found.
+    fn refer(
+        &mut self,
+        name: &OsStr,
+        wanted: Wanted,
+        entry: &[u8],
+        entries: u64,
+    ) -> Result<Node, UnpackError> {
+        let Wanted { hash, executable } = wanted;
+        let Reference::To(Some(donor)) = std::mem::replace(&mut self.donor, Reference::To(None))
+        else {
+            self.lacking += 1;
+            return Ok(Node::File { executable, hash, size: 0 });
+        };
+        let node = match donor.find(&hash) {
+            Some(held) => self.take(&donor, held, (name, wanted), (entry, entries)),
+            None => Ok(None),
+        };
+        self.donor = Reference::To(Some(donor));
+        Ok(node?.unwrap_or_else(|| {
+            self.lacking += 1;
+            Node::File { executable, hash, size: 0 }
+        }))
+    }
+
+    fn take(
+        &mut self,
+        donor: &Donor,
+        held: &Held,
+        (name, wanted): (&OsStr, Wanted),
+        (entry, entries): (&[u8], u64),
+    ) -> Result<Option<Node>, UnpackError> {
+        let Wanted { hash, executable } = wanted;
+        // Of empty files there may be more than a disk takes names for one.
+        if held.executable == executable && held.size > 0 {
+            self.account(held.size, entry)?;
+            // A tree that is swept meanwhile, or a disk that takes no more names for one file.
+            let linked = donor.link(held, self.folder(), name).is_ok();
+            return Ok(linked.then_some(Node::File { executable, hash, size: held.size }));
+        }
+        let Ok(mut file) = donor.file(held) else { return Ok(None) };
+        let copy = File { size: held.size, executable };
+        let node = self.file(name, copy, &mut file, entry, entries)?;
+        Ok(Some(node).filter(|node| matches!(node, Node::File { hash: read, .. } if *read == hash)))
     }
 
     /// A hard link becomes a copy, so that changing one name never changes another.
@@ -210,7 +293,11 @@ impl Tree {
 
     /// The digest over everything, in order. Each field is preceded by its length, so that no two
     /// trees write the same bytes.
-    pub(super) fn finish(self) -> Source {
+    pub(super) fn finish(self) -> Result<Source, UnpackError> {
+        if self.lacking > 0 {
+            return Err(UnpackError::Lacking { files: self.lacking });
+        }
+        let mut index = Index::default();
         let mut hash = Sha256::new();
         let mut field = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_be_bytes());
@@ -220,13 +307,10 @@ impl Tree {
             field(path);
             match node {
                 Node::Folder => field(b"folder"),
-                Node::File { executable: Executable::No, hash } => {
-                    field(b"file");
+                Node::File { executable, hash, size } => {
+                    field(if *executable == Executable::Yes { b"program" } else { b"file" });
                     field(hash);
-                }
-                Node::File { executable: Executable::Yes, hash } => {
-                    field(b"program");
-                    field(hash);
+                    index.add(hash, *size, *executable, path);
                 }
                 Node::Link { target } => {
                     field(b"link");
@@ -236,7 +320,7 @@ impl Tree {
         }
         let digest = format!("sha256:{}", hex::encode(hash.finalize()));
         let digest = digest.parse().expect("64 hexadecimal digits are a digest");
-        Source { digest, bytes: ByteSize(self.bytes), files: self.files }
+        Ok(Source { digest, bytes: ByteSize(self.bytes), files: self.files, index })
     }
 }
 
@@ -246,3 +330,13 @@ struct File {
     size: u64,
     executable: Executable,
 }
+
+/// A file that is referred to.
+#[derive(Clone, Copy)]
+struct Wanted {
+    hash: Hash,
+    executable: Executable,
+}
+
+/// Of a sha256.
+const DIGITS: usize = 64;

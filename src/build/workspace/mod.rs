@@ -47,7 +47,7 @@ impl Workspace {
             cache: home.join("cache"),
             buildpacks: home.join("buildpacks"),
             run: home.join("run"),
-            previous: home.join("previous.json"),
+            previous: home.join(previous::FILE),
         };
         let Self { source, layers, cache, buildpacks, run, .. } = &workspace;
         for folder in [source, layers, cache, buildpacks, run] {

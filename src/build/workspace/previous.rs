@@ -5,13 +5,13 @@
 //! folders are still as that build left them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Write},
     path::Path,
 };
 
-use buildpacks::agent::PreviousBuild;
+use buildpacks::{agent::PreviousBuild, packages::Package};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ImageId;
@@ -27,6 +27,12 @@ pub(crate) struct Previous {
     pub(crate) image: Option<ImageId>,
     /// Its layers, by the path in the image, for instance `/layers/paas_nodejs/modules`.
     pub(crate) layers: BTreeMap<String, Remembered>,
+    /// The packages that its build image had beyond the base.
+    #[serde(default)]
+    pub(crate) packages: BTreeSet<Package>,
+    /// The keys of the variants that it was built in and stands on.
+    #[serde(default)]
+    pub(crate) variants: BTreeSet<String>,
 }
 
 /// A layer of the last build.
@@ -54,7 +60,13 @@ impl Previous {
         image: ImageId,
         layers: BTreeMap<String, Remembered>,
     ) -> Self {
-        Self { version: VERSION, agent, image: Some(image), layers }
+        let (packages, variants) = (BTreeSet::new(), BTreeSet::new());
+        Self { version: VERSION, agent, image: Some(image), layers, packages, variants }
+    }
+
+    /// Whatever is remembered below an app's folder.
+    pub(crate) fn of_app(home: &Path) -> Self {
+        Self::read(&home.join(FILE))
     }
 
     /// Leaves out a layer (by its path in the image), because nobody knows what is in it.
@@ -85,4 +97,6 @@ impl Previous {
     }
 }
 
+/// Its name in the app's folder.
+pub(super) const FILE: &str = "previous.json";
 const VERSION: u32 = 1;

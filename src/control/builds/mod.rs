@@ -9,7 +9,7 @@ mod records;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     build::{
         BuildError, BuildFolders, BuildLimits, BuildRequest, Builder, Progress, RebaseError,
+        Stopwatch,
         workshop::{Workshop, WorkshopError},
     },
     clock,
@@ -114,6 +115,20 @@ impl<E: BuildEngine> Builds<E> {
         Ok(())
     }
 
+    /// No build container waits for an app that is destroyed. Nobody waits for its end, for builds
+    /// may be running.
+    fn dismiss_idle(&self) -> Result<(), StoreError> {
+        let Some(builder) = self.builder.as_ref().filter(|it| it.is_anybody_resting()) else {
+            return Ok(());
+        };
+        let apps = self.store.snapshot().scan::<App>(&())?;
+        let alive = apps.into_iter().filter(|app| app.destroyed_at.is_none());
+        let alive: BTreeSet<AppName> = alive.map(|app| app.name).collect();
+        let builder = builder.clone();
+        tokio::spawn(async move { builder.dismiss(|app| alive.contains(app)).await });
+        Ok(())
+    }
+
     /// Builds until nothing waits. A fault lets nothing new begin; what runs is brought to its end.
     async fn drain_queue(&self) -> Result<(), BuildsError> {
         let mut commits = self.commits.clone();
@@ -122,6 +137,7 @@ impl<E: BuildEngine> Builds<E> {
         let mut outcome = Ok(());
         loop {
             commits.mark_unchanged();
+            self.dismiss_idle()?;
             while outcome.is_ok() && running.len() < self.at_once && !self.stop.is_cancelled() {
                 match self.next(&busy) {
                     Ok(Some(build)) => {
@@ -229,23 +245,29 @@ impl<E: BuildEngine> Builds<E> {
         };
         let building = self.make(builder, build, request);
         let keep_log = async {
+            let mut watched = Stopwatch::start(Instant::now());
             while let Some(news) = news.recv().await {
                 match news {
                     Progress::Stage(stage) => {
                         tracing::debug!(app = %build.app, stage = stage.word(), "build");
+                        watched.begin(stage, Instant::now());
                     }
                     Progress::Line(line) => log.append(&line),
                 }
             }
+            watched.account(Instant::now())
         };
         let watch = self.cancel_when_told(build, &cancel);
         tokio::pin!(watch);
-        let both = async { tokio::join!(building, keep_log).0 };
+        let both = async { tokio::join!(building, keep_log) };
         tokio::pin!(both);
-        let result = tokio::select! {
+        let (result, account) = tokio::select! {
             result = &mut both => result,
             () = &mut watch => both.await,
         };
+        if result.is_ok() {
+            log.append(&format!("-----> {account}"));
+        }
         result.map_err(|error| (chain(&error), error.hint()))
     }
 

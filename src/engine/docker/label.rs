@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::InstallationId;
 use crate::{
-    engine::{BuilderSpec, ImageOrigin, InstanceSpec, Root},
+    engine::{BuilderSpec, ImageOrigin, InstanceSpec},
     model::{AppName, BuildNumber, ImageId, Incarnation, ReleaseVersion, Slot},
 };
 
@@ -74,8 +74,8 @@ pub(super) fn builder_name(installation: &InstallationId, spec: &BuilderSpec) ->
     format!("paas-{installation}.build.{}.{}", spec.app, spec.build)
 }
 
-pub(super) fn root_name(installation: &InstallationId, root: &Root) -> String {
-    format!("paas-{installation}.root.{}", root.name)
+pub(super) fn root_name(installation: &InstallationId, name: &str) -> String {
+    format!("paas-{installation}.root.{name}")
 }
 
 pub(super) fn app_network(installation: &InstallationId, app: &AppName) -> String {

@@ -26,6 +26,7 @@ mod image;
 mod pull;
 mod recipe;
 mod roots;
+mod traces;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -35,7 +36,7 @@ use futures_util::stream::BoxStream;
 
 use super::{
     BuildEngine, Builder, BuilderSpec, Engine, EngineError, ImageBuild, ImageEngine, ImageFacts,
-    ImageNews, ImageOrigin, InstanceSpec, OutputLine, OwnImage, Root, RootError, Signal,
+    ImageNews, ImageOrigin, InstanceSpec, OutputLine, OwnImage, Root, RootError, Signal, Traces,
     UsageSample,
 };
 use crate::model::{AppName, ContainerId, Exit, ImageId, ImageReference, Instance, Timestamp};
@@ -106,6 +107,10 @@ impl BuildEngine for Docker {
         builder::output(self, id).await
     }
 
+    async fn builder_traces(&self, id: &ContainerId) -> Result<Traces, EngineError> {
+        traces::of(self, id).await
+    }
+
     async fn builders(&self) -> Result<Vec<Builder>, EngineError> {
         builder::all(self).await
     }
@@ -144,6 +149,14 @@ impl BuildEngine for Docker {
         first_contact: Duration,
     ) -> Result<(), RootError> {
         roots::make(self, reference, roots, first_contact).await
+    }
+
+    async fn change_root(&self, image: &ImageId, root: &Root) -> Result<(), RootError> {
+        roots::change(self, image, root).await
+    }
+
+    async fn remove_root(&self, name: &'static str) -> Result<(), EngineError> {
+        remove_container(self, &label::root_name(self.installation(), name)).await
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) fn builder(settings: &DockerSettings, spec: &BuilderSpec) -> Containe
             network_mode: Some(label::build_network(installation)),
             mounts: Some(spec.mounts.iter().map(mount).collect()),
             tmpfs: Some(HashMap::from([("/tmp".to_owned(), BUILD_TMP.to_owned())])),
+            // The agent is the first process: it ends what a build leaves running, and reaps it.
+            init: Some(false),
             ..confined(settings, &limits)
         }),
         ..Default::default()
@@ -83,6 +85,21 @@ pub(super) fn root(settings: &DockerSettings, image: &str, root: &Root) -> Conta
         }),
         ..Default::default()
     }
+}
+
+/// The same with a folder of this machine, into which the script writes.
+pub(super) fn changed_root(
+    settings: &DockerSettings,
+    image: &str,
+    root: &Root,
+) -> ContainerCreateBody {
+    let mut body = self::root(settings, image, root);
+    let (source, target) = (root.into.clone(), "/out".to_owned());
+    let out = crate::engine::Mount { source, target, access: Access::ReadWrite };
+    if let Some(host) = &mut body.host_config {
+        host.mounts = Some(vec![mount(&out)]);
+    }
+    body
 }
 
 /// What holds for all of them alike.

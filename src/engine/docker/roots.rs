@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     engine::{EngineError, Root, RootError},
-    model::ContainerId,
+    model::{ContainerId, ImageId},
 };
 
 /// Pulls once, then makes all of them at the same time.
@@ -31,7 +31,7 @@ pub(super) async fn make(
     first_contact: Duration,
 ) -> Result<(), RootError> {
     for root in roots {
-        remove_container(docker, &label::root_name(docker.installation(), root)).await?;
+        remove_container(docker, &label::root_name(docker.installation(), root.name)).await?;
     }
     let pulled = pull::ensure(docker, reference, first_contact).await?;
     // Each runs to its end even if another fails, so that nothing is left running.
@@ -44,10 +44,26 @@ pub(super) async fn make(
     Ok(removed?)
 }
 
+/// Runs the script in an image that is there; what it writes into the folder stays.
+pub(super) async fn change(docker: &Docker, image: &ImageId, root: &Root) -> Result<(), RootError> {
+    let installation = docker.installation();
+    let plan = Plan {
+        name: label::root_name(installation, root.name),
+        network: Network::of_builds(installation),
+        body: policy::changed_root(docker.settings(), image.as_str(), root),
+    };
+    remove_container(docker, &plan.name).await?;
+    network::ensure(docker, &plan.network).await?;
+    let id = create(docker, &plan).await?;
+    let changed = work(docker, image.as_str(), root, &plan, &id).await;
+    remove_container(docker, &id.0).await?;
+    changed
+}
+
 async fn one(docker: &Docker, reference: &str, root: &Root) -> Result<(), RootError> {
     let installation = docker.installation();
     let plan = Plan {
-        name: label::root_name(installation, root),
+        name: label::root_name(installation, root.name),
         network: Network::of_builds(installation),
         body: policy::root(docker.settings(), reference, root),
     };
@@ -66,6 +82,21 @@ async fn cook(
     plan: &Plan,
     id: &ContainerId,
 ) -> Result<(), RootError> {
+    work(docker, reference, root, plan, id).await?;
+    match timeout(EXPORT_DEADLINE, export(docker, &id.0, &root.into)).await {
+        Ok(written) => Ok(written?),
+        Err(_) => Err(EngineError::Timeout { operation: "export", after: EXPORT_DEADLINE }.into()),
+    }
+}
+
+/// Runs the script to its end.
+async fn work(
+    docker: &Docker,
+    reference: &str,
+    root: &Root,
+    plan: &Plan,
+    id: &ContainerId,
+) -> Result<(), RootError> {
     run(docker, plan, id).await?;
     let Ok(exit) = timeout(SCRIPT_DEADLINE, builder::wait(docker, id)).await else {
         let (name, reference) = (root.name, reference.to_owned());
@@ -77,14 +108,11 @@ async fn cook(
         return Err(RootError::Script {
             name: root.name,
             reference: reference.to_owned(),
-            exit: exit.to_string(),
+            exit,
             last: end_of(&written),
         });
     }
-    match timeout(EXPORT_DEADLINE, export(docker, &id.0, &root.into)).await {
-        Ok(written) => Ok(written?),
-        Err(_) => Err(EngineError::Timeout { operation: "export", after: EXPORT_DEADLINE }.into()),
-    }
+    Ok(())
 }
 
 async fn export(docker: &Docker, container: &str, into: &Path) -> Result<(), EngineError> {

@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, time::Duration};
 pub use build::{BuildWay, ManifestBuild};
 pub use error::ManifestError;
 use read::Section;
+pub use read::duration;
 
 use super::{
     AppName, ByteSize, HttpSettings, ProcessName,

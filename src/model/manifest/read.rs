@@ -282,7 +282,7 @@ fn is_own(key: &str) -> bool {
 }
 
 /// A duration such as `30s`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let count: u64 = digits.parse().ok()?;
     let millis = match text.strip_prefix(digits)? {

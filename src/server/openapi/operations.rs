@@ -35,7 +35,7 @@ const fn operation(
     Operation { method, path, id, summary, query, takes, gives }
 }
 
-pub(super) const OPERATIONS: [Operation; 37] = [
+pub(super) const OPERATIONS: [Operation; 38] = [
     operation(
         Get,
         "/v1/server",
@@ -99,6 +99,13 @@ pub(super) const OPERATIONS: [Operation; 37] = [
         Post,
         "/v1/apps/{app}/builds",
         ("deploy", "Upload a source tree, build it and roll it out"),
+        &[],
+        (Tar, One("Change")),
+    ),
+    operation(
+        Post,
+        "/v1/apps/{app}/sources",
+        ("deployChanges", "The same with files of the last upload named by digest (type `R`)"),
         &[],
         (Tar, One("Change")),
     ),

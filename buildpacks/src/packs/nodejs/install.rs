@@ -66,6 +66,16 @@ impl Installation<'_> {
         }
     }
 
+    /// Installs what an app in another language needs to make its assets.
+    pub(super) fn for_assets(&self) -> Result<(), PackError> {
+        self.keep_own_cache()?;
+        if self.in_place().is_some() {
+            self.clear_uploaded()?;
+            return self.install(self.context.app.dir(), Extent::Everything);
+        }
+        self.layer("build_modules", Extent::Everything)
+    }
+
     /// Installs what the running app needs.
     pub(super) fn for_launch(&self, scripted: bool) -> Result<(), PackError> {
         if self.in_place().is_none() {

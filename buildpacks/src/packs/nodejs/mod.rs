@@ -1,6 +1,7 @@
 //! Node.js: the runtime, the dependencies by the lock file's package manager, a build script, a
 //! start command.
 
+mod assets;
 mod commands;
 mod frameworks;
 mod install;
@@ -17,6 +18,8 @@ use super::static_site::serve;
 use super::tool::Tool;
 use super::{App, BuildContext, Buildpack, PackError, Process, Verdict, output};
 use crate::toolchain::{Scheme, Toolchain};
+use assets::Owner;
+pub(super) use assets::starts;
 use install::Installation;
 use manifest::Manifest;
 use package_manager::{Choice, Manager};
@@ -33,6 +36,12 @@ impl Buildpack for Nodejs {
     }
 
     fn detect(&self, app: &App) -> Result<Verdict, PackError> {
+        if let Some(owner) = Owner::of(app) {
+            let manifest = Manifest::read(app).unwrap_or_default();
+            let because = owner.because().to_owned();
+            let verdict = Verdict::Recognised(because);
+            return Ok(if owner.employs(&manifest) { verdict } else { Verdict::Unknown });
+        }
         if !app.has("package.json") {
             let server = start::server_without_manifest(app)?;
             return Ok(server.map_or(Verdict::Unknown, |file| {
@@ -58,6 +67,10 @@ impl Buildpack for Nodejs {
 
     fn build(&self, context: &BuildContext) -> Result<Vec<Process>, PackError> {
         let app = &context.app;
+        if let Some(owner) = Owner::of(app) {
+            assets::build(context, owner)?;
+            return Ok(Vec::new());
+        }
         let manifest = Manifest::read(app)?;
         let members = workspace::members(app, &manifest)?;
         let member = workspace::chosen(&manifest, &members)?;

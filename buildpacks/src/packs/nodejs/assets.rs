@@ -1,0 +1,91 @@
+//! A `package.json` beside an app in another language: it makes the assets, and nothing of it is in
+//! the image but what it made.
+
+use super::install::Installation;
+use super::manifest::Manifest;
+use super::package_manager::Choice;
+use super::{Runtimes, frameworks, run_build_script, version, workspace};
+use crate::packs::context::BUILD;
+use crate::packs::{App, BuildContext, PackError, output, php, ruby};
+
+/// Whose assets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Ruby's buildpack comes after us: Rails makes its assets by Node.
+    Ruby,
+    /// PHP's buildpack came before us: assets may be made of its packages.
+    Php,
+}
+
+impl Owner {
+    /// The language that the app itself is written in, if it is another one.
+    pub(super) fn of(app: &App) -> Option<Self> {
+        let php = || php::owns(app).then_some(Self::Php);
+        ruby::owns(app).then_some(Self::Ruby).or_else(php)
+    }
+
+    /// Whether Node takes part: without a build script, only Rails has a use for it.
+    pub(super) fn employs(self, manifest: &Manifest) -> bool {
+        let scripted = manifest.scripts.contains_key("build");
+        scripted || self == Self::Ruby && manifest.has_dependencies()
+    }
+
+    /// Why Node takes part.
+    pub(super) fn because(self) -> &'static str {
+        match self {
+            Self::Ruby => "package.json makes the assets of an app in Ruby",
+            Self::Php => "package.json makes the assets of an app in PHP",
+        }
+    }
+}
+
+/// Whether a package.json says how a server of its own is started.
+pub(in crate::packs) fn starts(app: &App) -> bool {
+    let manifest = Manifest::read(app).unwrap_or_default();
+    let start = manifest.scripts.get("start");
+    start.is_some_and(|script| !frameworks::is_development(script))
+}
+
+/// Installs everything and runs the build script, unless the owner does.
+pub(super) fn build(context: &BuildContext, owner: Owner) -> Result<(), PackError> {
+    let app = &context.app;
+    let manifest = Manifest::read(app)?;
+    let members = workspace::members(app, &manifest)?;
+    let choice = Choice::of(app, &manifest)?;
+    let wanted = version::wanted(app, &manifest)?;
+    let runtimes = Runtimes::provide(context, &manifest, &choice, &wanted, !members.is_empty())?;
+    let installation = Installation {
+        context,
+        manifest: &manifest,
+        members: &members,
+        choice: &choice,
+        folders: &runtimes.folders,
+        node: &runtimes.version,
+    };
+    if manifest.has_dependencies() || !members.is_empty() {
+        installation.for_assets()?;
+    }
+    // The owner finds the package manager as it finds Node.
+    if !choice.comes_with_node() {
+        context.link("manager", BUILD, &choice.provide(context)?)?;
+    }
+    match owner {
+        Owner::Ruby if ruby::runs_build_script(app) => {
+            output::line("the build script is run by Rails, with its own assets");
+            Ok(())
+        }
+        Owner::Ruby => scripted(context, &installation),
+        Owner::Php => {
+            scripted(context, &installation)?;
+            installation.remove_modules()
+        }
+    }
+}
+
+fn scripted(context: &BuildContext, installation: &Installation<'_>) -> Result<(), PackError> {
+    if !installation.manifest.scripts.contains_key("build") {
+        return Ok(());
+    }
+    output::heading("Build script");
+    run_build_script(context, installation, "")
+}

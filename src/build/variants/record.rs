@@ -1,0 +1,90 @@
+//! What is remembered of a variant: its key, and `variant.json` beside the layer.
+//!
+//! The key follows from everything that goes in, so a new base image or recipe is another variant.
+//! Version 1 of the format; fields are only ever added.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    fs::{self, File},
+    io::{self, Write},
+    path::Path,
+};
+
+use buildpacks::packages::Package;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::recipe;
+use crate::build::{BaseImage, workspace::Known};
+
+/// Which variant; also the name of its folder, and the end of its image's tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key(String);
+
+impl Key {
+    /// Of a base image with these packages.
+    pub(crate) fn of(base: &BaseImage, packages: &BTreeSet<Package>) -> Self {
+        let mut hash = Sha256::new();
+        let layers = base.layers.iter().map(|layer| layer.diff_id.as_str());
+        let packages = packages.iter().map(Package::as_str);
+        for text in layers.chain(["packages"]).chain(packages).chain(recipe::PARTS) {
+            hash.update(text);
+            hash.update([0]);
+        }
+        let mut key = hex::encode(hash.finalize());
+        key.truncate(LENGTH);
+        Self(key)
+    }
+
+    /// As a folder or a tag has it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The file beside the layer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    version: u32,
+    /// For people who look into the folder.
+    base: String,
+    packages: BTreeSet<Package>,
+    layer: Known,
+}
+
+impl Record {
+    pub(super) fn new(base: &BaseImage, packages: &BTreeSet<Package>, layer: Known) -> Self {
+        let (base, packages) = (base.reference.clone(), packages.clone());
+        Self { version: VERSION, base, packages, layer }
+    }
+
+    /// The layer of the variant in `folder`, if it is there and whole.
+    pub(super) fn load(folder: &Path) -> Option<Known> {
+        let text = fs::read(folder.join(FILE)).ok()?;
+        let record: Self = serde_json::from_slice(&text).ok()?;
+        let size = fs::metadata(folder.join(LAYER)).ok()?.len();
+        (record.version == VERSION && record.layer.size == size).then_some(record.layer)
+    }
+
+    /// Writes it; the folder gets its final name afterwards.
+    pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
+        let mut file = File::create(folder.join(FILE))?;
+        file.write_all(&serde_json::to_vec_pretty(self)?)?;
+        file.sync_all()?;
+        File::open(folder)?.sync_all()
+    }
+}
+
+/// The layer's tar.
+pub(super) const LAYER: &str = "layer.tar";
+const FILE: &str = "variant.json";
+const VERSION: u32 = 1;
+/// Hex digits of a key: more than enough for the variants of one machine.
+const LENGTH: usize = 20;

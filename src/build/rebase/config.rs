@@ -50,6 +50,9 @@ pub(super) fn rebase(config: &[u8], run: &BaseImage) -> Result<Rebased, RebaseEr
     if layers.iter().take(replaced).map(String::as_str).eq(below.iter().copied()) {
         return Err(RebaseError::Already);
     }
+    if replaced != below.len() {
+        return Err(RebaseError::Packages);
+    }
     let kept: Vec<String> = layers.into_iter().skip(replaced).collect();
 
     set(&mut lifecycle, "/runImage/topLayer", json!(below.last()));
@@ -90,7 +93,7 @@ const LIFECYCLE: &str = "io.buildpacks.lifecycle.metadata";
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use crate::build::workspace::Known;
@@ -164,6 +167,10 @@ mod tests {
         );
         check(&|it| it["architecture"] = "arm64".into(), "linux/arm64");
         check(&|it| it["config"]["Labels"]["io.buildpacks.stack.id"] = "there".into(), "there");
+        check(
+            &|it| it["rootfs"]["diff_ids"] = json!(["sha256:first", "sha256:old", "sha256:app"]),
+            "packages of the app's own",
+        );
         check(&|it| it["config"]["Labels"] = json!({}), "no buildpacks");
         check(&|it| it["rootfs"]["diff_ids"] = json!(["sha256:x"]), "no buildpacks");
     }

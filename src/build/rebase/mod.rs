@@ -39,6 +39,9 @@ pub enum RebaseError {
         /// The run image's.
         is: String,
     },
+    /// Its run image was extended for it.
+    #[error("the run image of what serves has packages of the app's own")]
+    Packages,
     /// There is nothing to do.
     #[error("what serves is upon the present run image already")]
     Already,
@@ -55,7 +58,7 @@ impl RebaseError {
     pub fn hint(&self) -> String {
         match self {
             Self::Already => "nothing is to be done; `paas deploy` brings new code".to_owned(),
-            Self::Foreign | Self::Refused | Self::Different { .. } => {
+            Self::Foreign | Self::Refused | Self::Packages | Self::Different { .. } => {
                 "build it anew: `paas deploy`".to_owned()
             }
             Self::Unpack(_) | Self::Saved(_) => {

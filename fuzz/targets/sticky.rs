@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 
-/// The one value that the key of the door signs begins with 128 bits nobody guesses; a fuzzer that
-/// was not given it does not find it.
+// The one value that the key of the door signs begins with 128 bits nobody guesses; a fuzzer that
+// was not given it does not find it.
 fuzz_target!(|bytes: &[u8]| {
     // A head, as it is when cookies are looked at.
     let head = [b"GET / HTTP/1.1\r\n", bytes, b"\r\n\r\n"].concat();

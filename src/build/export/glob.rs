@@ -4,7 +4,7 @@
 //! it is. A malformed pattern matches nothing.
 
 /// Whether `pattern` matches all of `path`.
-pub(in crate::build) fn matches(pattern: &[u8], path: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], path: &[u8]) -> bool {
     // Where to go on if the last `*` has to take one byte more.
     let mut retry: Option<(&[u8], &[u8])> = None;
     let (mut pattern, mut path) = (pattern, path);

@@ -193,7 +193,7 @@ mod tests {
         let line = r#"{"version":"20.20.2","path":"/toolchains/x"}"#;
         assert_eq!(serde_json::to_string(&reply).unwrap(), line);
         assert!(
-            serde_json::from_str::<Request>(r#"{"toolchain":"ruby","range":"3","scheme":"npm"}"#)
+            serde_json::from_str::<Request>(r#"{"toolchain":"cobol","range":"3","scheme":"npm"}"#)
                 .is_err()
         );
     }

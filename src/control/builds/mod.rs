@@ -11,10 +11,11 @@ mod unrecorded;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 pub(super) use records::finish;
 use records::{change, overridden, resume};
 use tokio::{
@@ -276,7 +277,9 @@ impl<E: BuildEngine> Builds<E> {
             cancel: cancel.clone(),
             progress,
         };
-        let building = self.make(builder, build, request);
+        // A fault in one build is that build's end, and not the end of all.
+        let building = AssertUnwindSafe(self.make(builder, build, request)).catch_unwind();
+        let building = building.map(|made| made.unwrap_or(Err(BuildError::Panicked)));
         let keep_log = async {
             let mut watched = Stopwatch::start(Instant::now());
             while let Some(news) = news.recv().await {

@@ -278,8 +278,10 @@ impl<E: BuildEngine> Builds<E> {
             progress,
         };
         // A fault in one build is that build's end, and not the end of all.
-        let building = AssertUnwindSafe(self.make(builder, build, request)).catch_unwind();
-        let building = building.map(|made| made.unwrap_or(Err(BuildError::Panicked)));
+        let building = async {
+            let made = AssertUnwindSafe(self.make(builder, build, request)).catch_unwind().await;
+            made.unwrap_or(Err(BuildError::Panicked))
+        };
         let keep_log = async {
             let mut watched = Stopwatch::start(Instant::now());
             while let Some(news) = news.recv().await {

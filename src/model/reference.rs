@@ -15,7 +15,7 @@ impl ImageReference {
         &self.0
     }
 
-    /// The registry that the name says, such as `ghcr.io`; none is said of Docker's own.
+    /// The registry that the name says, such as `registry.example.com`; none is said of Docker's own.
     pub fn registry(&self) -> Option<&str> {
         let (first, _) = self.0.split_once('/')?;
         (first.contains(['.', ':']) || first == "localhost").then_some(first)
@@ -61,7 +61,7 @@ mod tests {
             ("nginx:1.29", None),
             ("team/app", None),
             ("localhost/app", Some("localhost")),
-            ("ghcr.io/team/app:v1", Some("ghcr.io")),
+            ("registry.example.com/team/app:v1", Some("registry.example.com")),
             ("host:5000/app@sha256:ab", Some("host:5000")),
         ] {
             assert_eq!(text.parse::<ImageReference>().unwrap().registry(), registry, "{text}");

@@ -70,11 +70,11 @@ mod tests {
     fn what_docker_login_wrote_is_read() {
         let auth = BASE64_STANDARD.encode("me:se:cret");
         let text = format!(
-            r#"{{"auths": {{"ghcr.io": {{"auth": "{auth}"}}, "kept.elsewhere": {{}}}}, "credsStore": "x"}}"#
+            r#"{{"auths": {{"registry.example.com": {{"auth": "{auth}"}}, "kept.elsewhere": {{}}}}, "credsStore": "x"}}"#
         );
         let all = parse(&text);
         assert_eq!(all.len(), 1);
-        let known = &all["ghcr.io"];
+        let known = &all["registry.example.com"];
         assert_eq!(known.username.as_deref(), Some("me"));
         assert_eq!(known.password.as_deref(), Some("se:cret"));
         assert!(parse("no json").is_empty());

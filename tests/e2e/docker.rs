@@ -61,10 +61,13 @@ fn with_role(installation: &str, wanted: impl Fn(&Value) -> bool) -> Vec<Contain
     containers
 }
 
-/// The addresses of an app's running containers, in order.
+/// The addresses of an app's running instances, in order.
 pub(crate) fn addresses(installation: &str, app: &str) -> Vec<String> {
     let all = list("containers/json", installation);
-    let of = |one: &&Value| one["Labels"]["paas.app"] == app && one["State"] == "running";
+    let of = |one: &&Value| {
+        let labels = &one["Labels"];
+        labels["paas.app"] == app && labels["paas.role"] != BUILDER && one["State"] == "running"
+    };
     let networks = all.iter().filter(of).map(|one| &one["NetworkSettings"]["Networks"]);
     let mut addresses: Vec<String> = networks
         .flat_map(|networks| networks.as_object().into_iter().flat_map(|them| them.values()))

@@ -108,7 +108,7 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
     let image = match &delivery.way.image {
         Some(image) => Some(image.clone()),
         None if delivery.way.is_given() || !delivery.buildpacks.is_empty() => None,
-        None => target::manifest_image(folder)?,
+        None => target::manifest_image(folder),
     };
     let mut source = match image {
         // The image is the app; of the folder only its settings count.

@@ -22,10 +22,11 @@ struct Manifest {
     http: Option<toml::Value>,
 }
 
-/// The image that the manifest of `folder` says the app is.
-pub(crate) fn image(folder: &Path) -> Result<Option<String>, Failure> {
-    let build = parse(&folder.join(MANIFEST))?.and_then(|manifest| manifest.build);
-    Ok(build.as_ref().and_then(|build| build.get("image")?.as_str()).map(str::to_owned))
+/// The image that the manifest of `folder` says the app is. What is wrong with a manifest is for the
+/// server to say, which knows what serves on in spite of it.
+pub(crate) fn image(folder: &Path) -> Option<String> {
+    let build = parse(&folder.join(MANIFEST)).ok()??.build?;
+    build.get("image")?.as_str().map(str::to_owned)
 }
 
 /// The files that the manifest of `folder` names as pages of the edge.

@@ -108,7 +108,7 @@ impl<E: Engine + BuildEngine> Sweep<E> {
             for build in builds {
                 match build.finished_at {
                     Some(end) if build.status.is_final() => {
-                        built.insert(build.source, end.to_system());
+                        built.insert(build.source, clock::of_files(end));
                     }
                     Some(_) | None => drop(wanted.insert(build.source)),
                 }

@@ -31,12 +31,6 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// As the times of files are; one before the epoch is the epoch.
-    pub fn to_system(self) -> std::time::SystemTime {
-        let millis = u64::try_from(self.0).unwrap_or_default();
-        std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
-    }
-
     /// Reads RFC 3339; `None` if the text is no such time.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|time| Self(time.as_millisecond()))

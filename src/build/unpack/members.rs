@@ -68,10 +68,11 @@ impl<R: Read> Members<R> {
             self.skip(skipped)?;
             let Some(header) = self.header()? else { return Ok(None) };
             let name = header.path_bytes().into_owned();
-            let size =
-                header.entry_size().map_err(|_| UnpackError::Damaged { entries: self.entries })?;
+            let damaged = || UnpackError::Damaged { entries: self.entries };
+            let size = header.entry_size().map_err(|_| damaged())?;
+            let blocks = size.checked_next_multiple_of(BLOCK as u64).ok_or_else(damaged)?;
             self.left = size;
-            self.padding = size.next_multiple_of(BLOCK as u64) - size;
+            self.padding = blocks - size;
             match header.entry_type() {
                 EntryType::XHeader => self.extension(&name)?.take_pax(&name, &mut extended)?,
                 EntryType::XGlobalHeader => self.extension(&name)?.check_global(&name)?,

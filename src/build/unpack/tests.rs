@@ -167,6 +167,9 @@ fn bombs_are_stopped_early() {
     // A header that promises what does not follow.
     let promise = Forge::default().sized(EntryType::Regular, b"x", b"", b"", 1 << 29);
     assert!(attempt(&promise.0, &roomy).unwrap_err().contains("ended before"));
+    // And one that promises more than there can be.
+    let boast = Forge::default().sized(EntryType::Regular, b"x", b"", b"", u64::MAX);
+    assert!(attempt(&boast.0, &roomy).unwrap_err().contains("damaged"));
 }
 
 /// A file system of one mebibyte; needs root, as Docker does.

@@ -54,14 +54,7 @@ pub(super) fn build(context: &BuildContext, owner: Owner) -> Result<(), PackErro
     let choice = Choice::of(app, &manifest)?;
     let wanted = version::wanted(app, &manifest)?;
     let runtimes = Runtimes::provide(context, &manifest, &choice, &wanted, !members.is_empty())?;
-    let installation = Installation {
-        context,
-        manifest: &manifest,
-        members: &members,
-        choice: &choice,
-        folders: &runtimes.folders,
-        node: &runtimes.version,
-    };
+    let installation = runtimes.installation(context, &manifest, &members, &choice);
     if manifest.has_dependencies() || !members.is_empty() {
         installation.for_assets()?;
     }

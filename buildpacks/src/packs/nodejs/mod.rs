@@ -78,14 +78,7 @@ impl Buildpack for Nodejs {
         let wanted = version::wanted(app, &manifest)?;
         let runtimes =
             Runtimes::provide(context, &manifest, &choice, &wanted, !members.is_empty())?;
-        let installation = Installation {
-            context,
-            manifest: &manifest,
-            members: &members,
-            choice: &choice,
-            folders: &runtimes.folders,
-            node: &runtimes.version,
-        };
+        let installation = runtimes.installation(context, &manifest, &members, &choice);
         let depends = manifest.has_dependencies() || !members.is_empty();
         let script = build_script(&manifest, member);
         if depends {
@@ -179,6 +172,18 @@ impl Runtimes {
             }
         }
         Ok(runtimes)
+    }
+
+    /// The installation of packages with these programs.
+    fn installation<'a>(
+        &'a self,
+        context: &'a BuildContext,
+        manifest: &'a Manifest,
+        members: &'a [Member],
+        choice: &'a Choice,
+    ) -> Installation<'a> {
+        let Self { folders, version: node, .. } = self;
+        Installation { context, manifest, members, choice, folders, node }
     }
 
     /// Makes layers of what the running app needs.

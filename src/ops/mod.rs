@@ -13,6 +13,7 @@ pub mod domain;
 pub mod grant;
 
 pub mod maintenance;
+mod queue;
 pub mod rebase;
 pub mod record;
 pub mod refusal;

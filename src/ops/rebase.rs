@@ -2,11 +2,13 @@
 //! becomes a release like one.
 
 use crate::{
-    model::{
-        Actor, AppName, Build, BuildNumber, BuildStatus, ByteSize, EventKind, Release, Timestamp,
+    model::{Actor, AppName, Build, BuildNumber, ByteSize, Release, Timestamp},
+    ops::{
+        Refusal,
+        create::existing,
+        queue::{Work, queue},
     },
-    ops::{Refusal, create::existing},
-    store::{Transaction, View, diary},
+    store::{Transaction, View},
 };
 
 /// Queues it.
@@ -16,7 +18,7 @@ pub fn rebase(
     by: &Actor,
     now: Timestamp,
 ) -> Result<BuildNumber, Refusal> {
-    let mut app = existing(tx, name)?;
+    let app = existing(tx, name)?;
     let what = || format!("rebase of {name}");
     let none = || Refusal::conflict(what(), "nothing serves yet").hint("`paas deploy` begins");
     let current = app.current.ok_or_else(none)?.release;
@@ -26,24 +28,6 @@ pub fn rebase(
         return Err(Refusal::conflict(what(), "a build is under way, and will be upon it anyway")
             .hint(format!("`paas builds -a {name}` shows how far it is")));
     }
-    app.last_build = app.last_build.next();
-    let build = Build {
-        app: name.clone(),
-        number: app.last_build,
-        status: BuildStatus::Queued,
-        source: release.source,
-        source_bytes: ByteSize(0),
-        by: by.clone(),
-        queued_at: now,
-        started_at: None,
-        finished_at: None,
-        interruptions: 0,
-        release: None,
-        rebases: Some(current),
-    };
-    tx.put(&build)?;
-    tx.put(&app)?;
-    let text = format!("build {} queued (rebase of {current})", build.number);
-    diary::write(tx, name, EventKind::Build, text, by, now)?;
-    Ok(build.number)
+    let work = Work { source: release.source, bytes: ByteSize(0), rebases: Some(current) };
+    queue(tx, app, work, by, now)
 }

@@ -2,11 +2,15 @@
 
 use crate::{
     model::{
-        Actor, AppName, Build, BuildNumber, BuildStatus, ByteSize, EventKind, Phase, Release,
-        ReleaseVersion, SourceDigest, Timestamp,
+        Actor, AppName, Build, BuildNumber, ByteSize, Phase, Release, ReleaseVersion, SourceDigest,
+        Timestamp,
     },
-    ops::{Refusal, create::existing},
-    store::{Transaction, View, diary, releasing},
+    ops::{
+        Refusal,
+        create::existing,
+        queue::{Work, queue},
+    },
+    store::{Transaction, View, releasing},
 };
 
 /// What came of an upload.
@@ -46,7 +50,7 @@ pub fn upload(
     by: &Actor,
     now: Timestamp,
 ) -> Result<Uploaded, Refusal> {
-    let mut app = existing(tx, name)?;
+    let app = existing(tx, name)?;
     let settled = releasing::under_way(tx, &app)?
         // While the old instances finish, the new release serves already.
         .is_none_or(|rollout| rollout.phase == Phase::Draining);
@@ -60,24 +64,6 @@ pub fn upload(
             return Ok(Uploaded::Unchanged(current.release));
         }
     }
-    app.last_build = app.last_build.next();
-    let build = Build {
-        app: name.clone(),
-        number: app.last_build,
-        status: BuildStatus::Queued,
-        source: upload.digest.clone(),
-        source_bytes: upload.bytes,
-        by: by.clone(),
-        queued_at: now,
-        started_at: None,
-        finished_at: None,
-        interruptions: 0,
-        release: None,
-        rebases: None,
-    };
-    tx.put(&build)?;
-    tx.put(&app)?;
-    let text = format!("build {} queued ({})", build.number, build.source_bytes);
-    diary::write(tx, name, EventKind::Build, text, by, now)?;
-    Ok(Uploaded::Queued(build.number))
+    let work = Work { source: upload.digest.clone(), bytes: upload.bytes, rebases: None };
+    queue(tx, app, work, by, now).map(Uploaded::Queued)
 }

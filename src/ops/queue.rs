@@ -1,0 +1,54 @@
+//! Give an app's next build its place in the queue, with its number, its record and its event.
+
+use crate::{
+    model::{
+        Actor, App, Build, BuildNumber, BuildStatus, ByteSize, EventKind, ReleaseVersion,
+        SourceDigest, Timestamp,
+    },
+    ops::Refusal,
+    store::{Transaction, diary},
+};
+
+/// What is to be built.
+pub(super) struct Work {
+    pub(super) source: SourceDigest,
+    pub(super) bytes: ByteSize,
+    /// The release whose image is put onto another base, if that is all.
+    pub(super) rebases: Option<ReleaseVersion>,
+}
+
+/// Queues it.
+pub(super) fn queue(
+    tx: &mut Transaction<'_>,
+    mut app: App,
+    work: Work,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<BuildNumber, Refusal> {
+    let Work { source, bytes, rebases } = work;
+    app.last_build = app.last_build.next();
+    let number = app.last_build;
+    let what = match rebases {
+        Some(release) => format!("rebase of {release}"),
+        None => bytes.to_string(),
+    };
+    let build = Build {
+        app: app.name.clone(),
+        number,
+        status: BuildStatus::Queued,
+        source,
+        source_bytes: bytes,
+        by: by.clone(),
+        queued_at: now,
+        started_at: None,
+        finished_at: None,
+        interruptions: 0,
+        release: None,
+        rebases,
+    };
+    tx.put(&build)?;
+    tx.put(&app)?;
+    let text = format!("build {number} queued ({what})");
+    diary::write(tx, &app.name, EventKind::Build, text, by, now)?;
+    Ok(number)
+}

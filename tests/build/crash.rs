@@ -34,16 +34,7 @@ async fn a_build_that_died_anywhere_is_done_again() {
     ];
     let source = world.app("source", &files);
     for point in faults::POINTS.iter().filter(|point| point.starts_with("build.")) {
-        let status = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "crash::victim"])
-            .env("PAAS_FAULT", point)
-            .env(HOME, &world.home)
-            .env(INSTALLATION, &world.installation)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6), "{point}");
+        dies_at(&world, point);
         world.builder.sweep().await.unwrap();
         assert!(world.docker.builders().await.unwrap().is_empty(), "{point}");
     }
@@ -54,4 +45,19 @@ async fn a_build_that_died_anywhere_is_done_again() {
     let again = world.build("shop", &source).await.artifact();
     assert_eq!(again, artifact);
     world.end().await;
+}
+
+/// Has a daemon of its own build the source of that world, and die at the point.
+#[cfg(debug_assertions)]
+pub(crate) fn dies_at(world: &World, point: &str) {
+    let status = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "crash::victim"])
+        .env("PAAS_FAULT", point)
+        .env(HOME, &world.home)
+        .env(INSTALLATION, &world.installation)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6), "{point}");
 }

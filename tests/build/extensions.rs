@@ -2,9 +2,9 @@
 //! once, found by the app, gone when nobody needs them.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,7 @@ use paas::{
     faults,
 };
 
-use crate::{foreign::program, forgetful::Forgetful, world::World};
+use crate::{crash::dies_at, foreign::program, forgetful::Forgetful, world::World};
 
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/aptfile")
@@ -160,36 +160,13 @@ async fn a_foreign_extension_brings_packages_and_nothing_else() {
     world.end().await;
 }
 
-/// The folder and the installation of the daemon that is to die, for [`victim`].
-const HOME: &str = "PAAS_TEST_EXTENDED_HOME";
-const INSTALLATION: &str = "PAAS_TEST_EXTENDED_INSTALLATION";
-
-/// A daemon in a process of its own, because dying ends the process. On its own it does nothing.
-#[tokio::test(flavor = "multi_thread")]
-async fn victim() {
-    let (Ok(home), Ok(installation)) = (env::var(HOME), env::var(INSTALLATION)) else { return };
-    let home = PathBuf::from(home);
-    let mut world = World::at(home.clone(), installation).await;
-    let told = world.build("shop", &home.join("source")).await;
-    panic!("it should have died: {:?}", told.result);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[cfg(debug_assertions)]
 async fn a_daemon_that_died_while_it_installed_begins_again() {
     let world = World::new().await;
     world.source("source", &example());
     for point in faults::VARIANTS {
-        let status = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "extensions::victim"])
-            .env("PAAS_FAULT", point)
-            .env(HOME, &world.home)
-            .env(INSTALLATION, &world.installation)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6), "{point}");
+        dies_at(&world, point);
         world.builder.sweep().await.unwrap();
         // Docker may still be at a removal that the dead one asked for.
         let started = Instant::now();

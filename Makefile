@@ -28,7 +28,7 @@ clean-demo-https: ## destroy its app, stop its servers, delete its data
 test: ## every test, against the real Docker
 	@scripts/test.sh
 
-fuzz: ## what the edge parses itself, a minute per parser
+fuzz: ## what the edge and builds parse, a minute per parser
 	@scripts/fuzz.sh
 
 lint: ## formatting, clippy, dependencies

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes the parsers of the edge, and the readers of manifests, uploads and buildpacks: fuzz.sh [SECONDS PER TARGET] [TARGET…]
+# Fuzzes the parsers of the edge, and the readers of manifests, uploads and buildpacks:
+# fuzz.sh [SECONDS PER TARGET] [TARGET…]
 #
 # libFuzzer is driven directly: the coverage counters it wants are plain code generation options, so
 # the compiler that builds the house is enough and cargo-fuzz need not be installed. Sanitizers

@@ -30,5 +30,5 @@ pub mod toolchain;
 
 pub use entry::run;
 pub use packs::{detect_report, procfile};
-pub use roots::Roots;
+pub use roots::{OURS, Roots};
 pub use spec::{Label, Slice, Target};

@@ -16,6 +16,7 @@ mod order;
 mod plan;
 mod project;
 mod read;
+mod run;
 
 pub(crate) use api::Api;
 pub(crate) use descriptor::Descriptor;
@@ -28,7 +29,8 @@ pub(crate) use launch::{Command, LaunchToml};
 pub use launch::{Label, Slice};
 pub(crate) use layer::{LayerToml, Types};
 pub(crate) use metadata::{Metadata, MetadataBuildpack, MetadataProcess};
-pub(crate) use order::{Element, Group, Kind, Order, System, newer};
+pub(crate) use order::{Around, Element, Group, Kind, Order, System, newer};
 pub(crate) use plan::{BuildPlan, BuildToml, Entry, PackPlan, Require, Section};
 pub(crate) use project::{Inline, Pattern, Project, ProjectPack, ProjectToml};
 pub(crate) use read::{ReadError, read_small, read_toml, read_toml_or_default};
+pub(crate) use run::{RunToml, StackToml};

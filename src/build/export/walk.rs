@@ -9,7 +9,10 @@ use rustix::fs::{FileType, Stat};
 use sha2::{Digest, Sha256};
 
 use super::error::{Excess, ExportError};
-use crate::build::{folder::Folder, unpack::path::WHITEOUT};
+use crate::build::{
+    folder::{Folder, Owner},
+    unpack::path::WHITEOUT,
+};
 
 /// One entry of the tree.
 pub(in crate::build) struct Entry<'a> {
@@ -93,11 +96,18 @@ impl Walk<'_, '_> {
 
 /// A digest over the stat data of all entries: as long as it stays the same, nothing in the tree
 /// was touched. A build can set any time but the change time, which the kernel sets.
-pub(in crate::build) fn manifest(root: &Folder, at: &str) -> Result<String, ExportError> {
+pub(in crate::build) fn manifest(
+    root: &Folder,
+    at: &str,
+    owner: Owner,
+) -> Result<String, ExportError> {
     let mut hash = Sha256::new();
     hash.update(RULES);
     hash.update((at.len() as u64).to_be_bytes());
     hash.update(at);
+    if owner != Owner::APP {
+        hash.update(format!(" {owner}"));
+    }
     let mut line = String::new();
     walk(root, &mut |entry| {
         hash.update((entry.path.len() as u64).to_be_bytes());

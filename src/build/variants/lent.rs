@@ -50,11 +50,17 @@ impl Variants {
     fn write_lent(&self, list: Option<&str>, options: &[String]) -> io::Result<Lent> {
         let folder = self.0.folder.join(FOLDER);
         fs::create_dir_all(&folder)?;
-        let mut text: String = options.iter().flat_map(|option| [option.as_str(), ";\n"]).collect();
+        // Half of what a mirror lists are translations, which no build reads.
+        let own = ["Acquire::Languages \"none\""].into_iter();
+        let options = own.chain(options.iter().map(String::as_str));
+        let mut text: String = options.flat_map(|option| [option, ";\n"]).collect();
         let mut files = Vec::new();
         if let Some(list) = list {
             replace(&folder.join(LIST), list)?;
             files.push((folder.join(LIST), LIST_PATH));
+            // Scripts copy what is in that folder, and stop if there is nothing.
+            replace(&folder.join(PART), "# What there is stands in /etc/apt/sources.list.\n")?;
+            files.push((folder.join(PART), PART_PATH));
         } else {
             // A base image out of a registry has kept that one's sources.
             text.extend(["Dir::Etc::sourcelist \"", KEPT_SOURCES, "/sources.list\";\n"]);
@@ -68,7 +74,7 @@ impl Variants {
     /// What an earlier daemon wrote.
     fn kept(&self) -> Option<Lent> {
         let folder = self.0.folder.join(FOLDER);
-        let all = [(LIST, LIST_PATH), (OPTIONS, OPTIONS_PATH)];
+        let all = [(LIST, LIST_PATH), (PART, PART_PATH), (OPTIONS, OPTIONS_PATH)];
         let files = all.map(|(name, path)| (folder.join(name), path));
         let there: Vec<_> = files.into_iter().filter(|(file, _)| file.is_file()).collect();
         (!there.is_empty()).then_some(Lent(there))
@@ -88,8 +94,10 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
 /// Beside the variants; no key begins with a dot.
 const FOLDER: &str = ".lent";
 const LIST: &str = "sources.list";
+const PART: &str = "part.list";
 const OPTIONS: &str = "apt.conf";
 const LIST_PATH: &str = "/etc/apt/sources.list";
+const PART_PATH: &str = "/etc/apt/sources.list.d/paas.list";
 const OPTIONS_PATH: &str = "/etc/apt/apt.conf.d/99paas";
 /// A build does not wait longer for a mirror that it may not need.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -116,7 +124,9 @@ mod tests {
             shown(&lent),
             [
                 "/etc/apt/sources.list: deb x\n",
-                "/etc/apt/apt.conf.d/99paas: Acquire::http::Proxy \"http://p.test\";\n"
+                "/etc/apt/sources.list.d/paas.list: # What there is stands in /etc/apt/sources.list.\n",
+                "/etc/apt/apt.conf.d/99paas: Acquire::Languages \"none\";\n\
+                 Acquire::http::Proxy \"http://p.test\";\n"
             ]
         );
         assert_eq!(variants.kept(), Some(lent.clone()));

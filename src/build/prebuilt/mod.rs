@@ -19,7 +19,7 @@ use super::{
     dockerfile::{
         context::{self, DOCKERFILE},
         drive::{Drive, Telling, drive},
-        name, read_text,
+        read_text,
         text::label,
     },
     folder::Folder,
@@ -56,7 +56,7 @@ pub(super) async fn build<E: BuildEngine>(
     request.tell(Stage::Load).await;
     let spec = ImageBuild {
         app: request.app.clone(),
-        name: name(settings, request),
+        name: settings.image_name(request),
         dockerfile: DOCKERFILE.to_owned(),
         arguments: [].into(),
         target: None,

@@ -37,9 +37,9 @@ pub(super) enum LayerSource {
         /// The paths that belong to this layer, where the folder is cut into several.
         only: Option<Arc<BTreeSet<Vec<u8>>>>,
     },
-    /// The `paas` binary as the launcher.
+    /// The program that starts processes.
     Launcher {
-        /// The binary on this machine.
+        /// The file on this machine.
         binary: PathBuf,
     },
     /// A tar that was made already; small.

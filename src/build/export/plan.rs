@@ -34,7 +34,7 @@ pub(crate) struct Places {
     pub(crate) layers: PathBuf,
     /// The shelf of toolchains.
     pub(crate) toolchains: PathBuf,
-    /// The `paas` binary that becomes the launcher.
+    /// The file that becomes the launcher.
     pub(crate) launcher: PathBuf,
     /// Where tars may be written for a moment.
     pub(crate) spool: PathBuf,

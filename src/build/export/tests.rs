@@ -26,12 +26,12 @@ fn house() -> House {
     for name in ["workspace", "layers", "toolchains", "spool"] {
         fs::create_dir(at(name)).unwrap();
     }
-    fs::write(at("paas"), "the binary").unwrap();
+    fs::write(at("launcher"), "the binary").unwrap();
     let places = Places {
         workspace: at("workspace"),
         layers: at("layers"),
         toolchains: at("toolchains"),
-        launcher: at("paas"),
+        launcher: at("launcher"),
         spool: at("spool"),
     };
     fs::write(places.workspace.join("app.js"), "hello").unwrap();

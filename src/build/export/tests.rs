@@ -202,6 +202,7 @@ fn an_untouched_layer_is_not_read_again_and_a_touched_one_is() {
     assert_eq!(touched(&previous, &house.places), ["/layers/paas_nodejs/modules"]);
 }
 
+mod heavy;
 mod hostile;
 
 #[test]

@@ -252,7 +252,7 @@ impl<E: BuildEngine> Builder<E> {
             workspace: workspace.source.clone(),
             layers: workspace.layers.clone(),
             toolchains: self.settings.toolchains.clone(),
-            launcher: self.settings.binary.clone(),
+            launcher: self.settings.launcher.clone(),
             spool: self.settings.apps.clone(),
         }
     }

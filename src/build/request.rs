@@ -29,8 +29,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// The `/cnb` tree, as `buildpacks::cnb::materialise` writes it.
     pub cnb: PathBuf,
-    /// The `paas` binary that becomes the launcher in every image.
-    pub binary: PathBuf,
+    /// The file that becomes the launcher of every image.
+    pub launcher: PathBuf,
     /// The shelf of toolchains.
     pub toolchains: PathBuf,
     /// The folder with the socket at which toolchains are asked for, and the socket's name in it.

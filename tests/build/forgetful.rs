@@ -152,10 +152,10 @@ async fn layers_that_docker_lost_are_sent_after_all() {
     let mut world = World::new().await;
     let engine = Forgetful::new(world.docker.clone());
     // A launcher of its own, or else the images of other tests would keep the layers alive.
-    let mut binary = fs::read(&world.settings.binary).unwrap();
+    let mut binary = fs::read(&world.settings.launcher).unwrap();
     binary.extend(world.installation.bytes());
-    world.settings.binary = world.home.join("paas");
-    fs::write(&world.settings.binary, binary).unwrap();
+    world.settings.launcher = world.home.join("launcher");
+    fs::write(&world.settings.launcher, binary).unwrap();
     let builder = Builder::new(engine.clone(), world.settings.clone());
     let page = |text: &str| {
         format!("require('http').createServer((q, s) => s.end('{text}')).listen(process.env.PORT)")

@@ -26,12 +26,12 @@ fn house() -> House {
     for name in ["workspace", "layers", "toolchains", "spool"] {
         fs::create_dir(at(name)).unwrap();
     }
-    fs::write(at("paas"), "the binary").unwrap();
+    fs::write(at("launcher"), "the binary").unwrap();
     let places = Places {
         workspace: at("workspace"),
         layers: at("layers"),
         toolchains: at("toolchains"),
-        launcher: at("paas"),
+        launcher: at("launcher"),
         spool: at("spool"),
     };
     fs::write(places.workspace.join("app.js"), "hello").unwrap();
@@ -201,6 +201,7 @@ fn an_untouched_layer_is_not_read_again_and_a_touched_one_is() {
     assert_eq!(touched(&previous, &house.places), ["/layers/paas_nodejs/modules"]);
 }
 
+mod heavy;
 mod hostile;
 
 #[test]

@@ -18,7 +18,7 @@ use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 
 use super::{Docker, fault, label};
 use crate::{
-    engine::{EngineError, ImageRole, OwnImage},
+    engine::{EngineError, OwnImage},
     model::{AppName, ImageId},
 };
 
@@ -91,7 +91,7 @@ pub(super) async fn list(docker: &Docker) -> Result<Vec<OwnImage>, EngineError> 
             // Docker writes `<none>:<none>` for an image without a name.
             tags: image.repo_tags.into_iter().filter(|tag| !tag.contains("<none>")).collect(),
             app: image.labels.get(label::APP).and_then(|app| app.parse().ok()),
-            role: if label::is_stage(&image.labels) { ImageRole::Stage } else { ImageRole::Whole },
+            role: label::role(&image.labels),
         })
     });
     Ok(own.collect())

@@ -28,7 +28,7 @@ use crate::{
 /// Where things for builds lie, and what is known from the start.
 #[derive(Debug, Clone)]
 pub struct Workshop {
-    /// This installation's label.
+    /// This installation's id.
     pub installation: String,
     /// The data folder.
     pub data: PathBuf,

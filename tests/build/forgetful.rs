@@ -79,8 +79,8 @@ impl BuildEngine for Forgetful {
         self.docker.remove_builder(id).await
     }
 
-    async fn tag(&self, id: &ImageId, repository: &str, tag: &str) -> Result<(), EngineError> {
-        self.docker.tag(id, repository, tag).await
+    async fn tag(&self, id: &ImageId, name: &str) -> Result<(), EngineError> {
+        self.docker.tag(id, name).await
     }
 
     async fn images(&self) -> Result<Vec<OwnImage>, EngineError> {

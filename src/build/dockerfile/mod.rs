@@ -64,7 +64,7 @@ pub(super) async fn build<E: BuildEngine>(
     let asked = manifest.build.memory.unwrap_or(request.limits.memory);
     let spec = ImageBuild {
         app: request.app.clone(),
-        name: name(settings, request),
+        name: settings.image_name(request),
         dockerfile: context::DOCKERFILE.to_owned(),
         arguments: arguments(&dockerfile, settings, manifest),
         target: manifest.build.target.clone(),
@@ -91,11 +91,6 @@ pub(super) async fn build<E: BuildEngine>(
     tidy(engine, &request.app, &driven.mentioned).await;
     let (image, deploy) = (driven.image, manifest.deploy_settings());
     Ok(Artifact { image, size: facts.size, processes: found.processes, deploy })
-}
-
-/// What an image of this build is called.
-pub(super) fn name(settings: &Settings, request: &BuildRequest) -> String {
-    format!("paas/{}:{}-{}", request.app, settings.installation, request.number)
 }
 
 /// The manifest's arguments, and what this machine's registries and proxies are, if that is asked

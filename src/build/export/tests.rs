@@ -79,10 +79,9 @@ fn base() -> BaseImage {
 
 fn export(built: &Built, house: &House, previous: &Previous) -> Result<Assembled, ExportError> {
     let app = "shop".parse().unwrap();
-    let origin = Origin { app: &app, installation: "test" };
     let shared = Shared::default();
     let context = Context { places: house.places.clone(), previous, shared: &shared };
-    assemble(built, &base(), origin, "paas/shop:1".to_owned(), &context)
+    assemble(built, &base(), &app, "paas/shop:1".to_owned(), &context)
 }
 
 /// The entries of a layer as people would list them.

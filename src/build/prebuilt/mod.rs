@@ -20,7 +20,7 @@ use super::{
         context::{self, DOCKERFILE},
         drive::{Drive, Telling, drive},
         growth::Growth,
-        name, read_text,
+        read_text,
         text::label,
     },
     folder::Folder,
@@ -59,7 +59,7 @@ pub(super) async fn build<E: BuildEngine>(
     let growth = Growth::new(engine, request, manifest).await?;
     let spec = ImageBuild {
         app: request.app.clone(),
-        name: name(settings, request),
+        name: settings.image_name(request),
         dockerfile: DOCKERFILE.to_owned(),
         arguments: [].into(),
         target: None,

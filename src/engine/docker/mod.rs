@@ -133,8 +133,8 @@ impl BuildEngine for Docker {
         image::load(self, tar).await
     }
 
-    async fn tag(&self, id: &ImageId, repository: &str, tag: &str) -> Result<(), EngineError> {
-        image::tag(self, id, repository, tag).await
+    async fn tag(&self, id: &ImageId, name: &str) -> Result<(), EngineError> {
+        image::tag(self, id, name).await
     }
 
     async fn images(&self) -> Result<Vec<OwnImage>, EngineError> {

@@ -294,6 +294,8 @@ pub struct OwnImage {
 pub enum ImageRole {
     /// It can be run.
     Whole,
+    /// It can be run, and a Dockerfile made it.
+    OfDockerfile,
     /// It is a stage of a Dockerfile, kept for the next build.
     Stage,
 }

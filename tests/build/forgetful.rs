@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs, io,
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -18,7 +19,7 @@ use paas::{
         BuildEngine, Builder as Container, BuilderSpec, EngineError, ImageBuild, ImageEngine,
         ImageFacts, ImageNews, ImageOrigin, OwnImage, Root, RootError, Traces, docker::Docker,
     },
-    model::{AppName, ContainerId, Exit, ImageId, ImageReference},
+    model::{AppName, ByteSize, ContainerId, Exit, ImageId, ImageReference},
 };
 
 use crate::{package, world::World};
@@ -144,6 +145,18 @@ impl ImageEngine for Forgetful {
 
     async fn remove_steps(&self, app: &AppName) -> Result<(), EngineError> {
         self.docker.remove_steps(app).await
+    }
+
+    async fn steps_written(&self, app: &AppName) -> Result<ByteSize, EngineError> {
+        self.docker.steps_written(app).await
+    }
+
+    async fn step_added(&self, image: &str) -> Result<ByteSize, EngineError> {
+        self.docker.step_added(image).await
+    }
+
+    async fn folder(&self) -> Result<Option<PathBuf>, EngineError> {
+        self.docker.folder().await
     }
 }
 

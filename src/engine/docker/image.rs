@@ -18,7 +18,7 @@ use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 
 use super::{Docker, fault, label};
 use crate::{
-    engine::{EngineError, ImageRole, OwnImage, image_name::is_named_by},
+    engine::{EngineError, OwnImage, image_name::is_named_by},
     model::{AppName, ImageId},
 };
 
@@ -82,7 +82,7 @@ pub(super) async fn list(docker: &Docker) -> Result<Vec<OwnImage>, EngineError> 
             id: image.id.parse().ok()?,
             tags: Names::of(docker, image.repo_tags).own(docker, Some(&image.labels))?,
             app: image.labels.get(label::APP).and_then(|app| app.parse().ok()),
-            role: if label::is_stage(&image.labels) { ImageRole::Stage } else { ImageRole::Whole },
+            role: label::role(&image.labels),
         })
     });
     Ok(own.collect())

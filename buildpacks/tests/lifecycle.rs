@@ -110,7 +110,8 @@ fn a_lock_file_that_does_not_match_is_explained() {
     let failed = inside.build(None).failed();
     assert_eq!((failed.code, failed.phase), (Code::BuildpackBuild, Phase::Build));
     assert!(failed.reason.contains("package-lock.json does not match package.json"), "{failed:?}");
-    let hint = "bring it up to date: npm install && git add package-lock.json";
+    let hint = "bring it up to date: npm install && git add package-lock.json; if that changes \
+                nothing, make it anew: rm -r package-lock.json node_modules && npm install";
     assert_eq!(failed.hint.as_deref(), Some(hint));
 }
 

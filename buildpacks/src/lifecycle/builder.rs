@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::catalog::failed;
 use crate::agent::Failed;
-use crate::roots::Roots;
 use crate::spec::{
     Around, BuildpackId, Element, Group, Order, ReadError, RunToml, StackToml, System, read_toml,
     read_toml_or_default,
 };
+use launcher::Roots;
 
 /// The files, read.
 #[derive(Debug)]

@@ -12,11 +12,11 @@ use super::builder::{Builder, procfile};
 use super::project;
 use crate::agent::{BuildpackRef, Chosen, Code, Failed, Phase};
 use crate::environment::sorted_entries;
-use crate::roots::Roots;
 use crate::spec::{
     BuildpackId, Descriptor, Element, ExtensionDescriptor, Group, Kind, Order, Project, ReadError,
     newer, read_toml,
 };
+use launcher::Roots;
 
 /// The buildpacks by id and version, and how they are put together.
 #[derive(Debug, Default)]

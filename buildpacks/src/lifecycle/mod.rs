@@ -29,9 +29,9 @@ use std::path::Path;
 
 use crate::agent::{Code, Failed, Job, Outcome, Phase, Stream, Wants};
 use crate::environment::Environment;
-use crate::roots::Roots;
 use crate::spec::Target;
 use catalog::Catalog;
+use launcher::Roots;
 pub(crate) use layers::remove;
 use settled::Settled;
 

@@ -19,7 +19,8 @@ pub(crate) struct Tool {
     path: Vec<PathBuf>,
 }
 
-/// A failure that we can explain: text in the output, then what it means and what to do.
+/// A failure that we can explain: text in the output (if it is empty, any), then what it means and
+/// what to do.
 pub(crate) type Known = (&'static str, &'static str, &'static str);
 
 impl Tool {
@@ -93,12 +94,51 @@ impl Tool {
 
 fn explain(shown: &str, status: &str, tail: &[String], known: &[Known]) -> PackError {
     for (needle, meaning, hint) in known {
-        if let Some(line) = tail.iter().find(|line| line.contains(needle)) {
+        let line = match *needle {
+            "" => telling(tail),
+            needle => tail.iter().find(|line| line.contains(needle)),
+        };
+        if let Some(line) = line {
             let reason = format!("`{shown}` failed: {meaning}\n{}", line.trim());
             return PackError::app(reason, *hint);
         }
     }
-    let last = tail.iter().rev().find(|line| !line.trim().is_empty());
-    let last = last.map_or(String::new(), |line| format!("\n{}", line.trim()));
+    let last = telling(tail).map_or(String::new(), |line| format!("\n{}", line.trim()));
     PackError::Tool(format!("`{shown}` failed ({status}){last}"))
+}
+
+/// The line that tells most: the last that speaks of an error, which the tool itself need not end
+/// with; else the last.
+fn telling(tail: &[String]) -> Option<&String> {
+    let lines = || tail.iter().rev().filter(|line| !line.trim().is_empty());
+    let speaks = |line: &&String| {
+        let line = line.trim().to_ascii_lowercase();
+        line.contains("error") && !line.starts_with("npm error")
+    };
+    lines().find(speaks).or_else(|| lines().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(tail: &[&str], known: &[Known], expected: &str) {
+        let tail: Vec<String> = tail.iter().map(|it| (*it).to_owned()).collect();
+        let error = explain("npm run build", "exit status: 1", &tail, known);
+        assert_eq!(error.reasons().join("\n"), expected);
+    }
+
+    #[test]
+    fn a_failure_is_told_by_the_line_that_tells_most() {
+        let types = ["a.tsx(1,2): error TS2304: Cannot find name 'x'.", "Failed to check.", ""];
+        check(&types, &[], &format!("`npm run build` failed (exit status: 1)\n{}", types[0]));
+        check(
+            &["x", "npm error code 1", " "],
+            &[],
+            "`npm run build` failed (exit status: 1)\nnpm error code 1",
+        );
+        let known: [Known; 2] = [("TS9", "never", ""), ("", "the script failed", "try it")];
+        check(&types, &known, &format!("`npm run build` failed: the script failed\n{}", types[0]));
+        check(&[], &known, "`npm run build` failed (exit status: 1)");
+    }
 }

@@ -12,7 +12,7 @@ fn site(order: &str, packs: &[Pack]) -> Site {
     let mut site = Site::new(order, packs);
     let ours = site.roots.cnb.with_file_name("ours");
     let binary = env!("CARGO_BIN_EXE_buildpacks").as_ref();
-    buildpacks::cnb::materialise(&ours, binary).unwrap();
+    buildpacks::cnb::materialise(&ours, binary, b"").unwrap();
     site.roots.ours = Some(ours);
     site
 }

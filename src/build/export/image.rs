@@ -2,7 +2,7 @@
 //! know it. Pure.
 //!
 //! Invariant: equal inputs give equal bytes, and so an equal image id; the configuration has no
-//! time, no build number and no name of this machine.
+//! time, no build number and no name of this machine or installation.
 
 use buildpacks::{
     agent::{BuildpackRef, Built, Layer as Left},
@@ -19,18 +19,9 @@ use crate::{
     model::AppName,
 };
 
-/// What an image's labels say of its origin.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin<'a> {
-    /// Whose image.
-    pub(crate) app: &'a AppName,
-    /// Which installation made it; it only ever cleans up its own.
-    pub(crate) installation: &'a str,
-}
-
 /// The configuration as JSON.
 pub(super) fn configuration(
-    origin: Origin<'_>,
+    app: &AppName,
     run: &BaseImage,
     built: &Built,
     layers: &[Layer],
@@ -49,7 +40,7 @@ pub(super) fn configuration(
             "Env": environment(run),
             "WorkingDir": "/workspace",
             "Entrypoint": [entry(built)],
-            "Labels": labels(origin, run, built, layers),
+            "Labels": labels(app, run, built, layers),
         },
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
         "history": history.collect::<Vec<_>>(),
@@ -82,7 +73,7 @@ fn environment(run: &BaseImage) -> Vec<String> {
     environment
 }
 
-fn labels(origin: Origin<'_>, run: &BaseImage, built: &Built, layers: &[Layer]) -> Value {
+fn labels(app: &AppName, run: &BaseImage, built: &Built, layers: &[Layer]) -> Value {
     let base = run.labels.iter().map(|(key, value)| (key.clone(), value.clone().into()));
     let mut labels: Map<String, Value> = base.collect();
     // What a build says must not be taken for what the platform says.
@@ -96,8 +87,7 @@ fn labels(origin: Origin<'_>, run: &BaseImage, built: &Built, layers: &[Layer]) 
         ("io.buildpacks.project.metadata", "{}".to_owned()),
         // On another base image the packages would be missing.
         ("io.buildpacks.rebasable", run.packages.is_empty().to_string()),
-        ("paas.app", origin.app.to_string()),
-        ("paas.installation", origin.installation.to_owned()),
+        ("paas.app", app.to_string()),
     ];
     labels.extend(own.map(|(key, value)| (key.to_owned(), value.into())));
     // What older tools choose a new run image by.

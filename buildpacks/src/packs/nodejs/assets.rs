@@ -4,7 +4,7 @@
 use super::install::Installation;
 use super::manifest::Manifest;
 use super::package_manager::Choice;
-use super::{Runtimes, frameworks, run_build_script, version, workspace};
+use super::{BuildScript, Runtimes, run_build_script, scripts, version, workspace};
 use crate::packs::context::BUILD;
 use crate::packs::{App, BuildContext, PackError, output, php, ruby};
 
@@ -26,8 +26,7 @@ impl Owner {
 
     /// Whether Node takes part: without a build script, only Rails has a use for it.
     pub(super) fn employs(self, manifest: &Manifest) -> bool {
-        let scripted = manifest.scripts.contains_key("build");
-        scripted || self == Self::Ruby && manifest.has_dependencies()
+        scripts::build(manifest).is_some() || self == Self::Ruby && manifest.has_dependencies()
     }
 
     /// Why Node takes part.
@@ -43,7 +42,7 @@ impl Owner {
 pub(in crate::packs) fn starts(app: &App) -> bool {
     let manifest = Manifest::read(app).unwrap_or_default();
     let start = manifest.scripts.get("start");
-    start.is_some_and(|script| !frameworks::is_development(script))
+    start.is_some_and(|script| !scripts::is_development(script, &manifest.scripts))
 }
 
 /// Installs everything and runs the build script, unless the owner does.
@@ -76,9 +75,7 @@ pub(super) fn build(context: &BuildContext, owner: Owner) -> Result<(), PackErro
 }
 
 fn scripted(context: &BuildContext, installation: &Installation<'_>) -> Result<(), PackError> {
-    if !installation.manifest.scripts.contains_key("build") {
-        return Ok(());
-    }
+    let Some(name) = scripts::build(installation.manifest) else { return Ok(()) };
     output::heading("Build script");
-    run_build_script(context, installation, "")
+    run_build_script(context, installation, BuildScript { dir: "", name })
 }

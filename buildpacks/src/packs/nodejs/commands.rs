@@ -59,12 +59,75 @@ pub(super) fn prune(manager: Manager, workspaces: usize, berry: Option<u32>) -> 
     }
 }
 
+/// Prisma fetches an engine when it is installed, and when it generates its client.
+pub(super) const PRISMA: Known = (
+    "binaries.prisma.sh",
+    "Prisma's engine cannot be downloaded",
+    "name a mirror that the server reaches: PRISMA_ENGINES_MIRROR = \"https://…\" below [build.env] \
+     in paas.toml",
+);
+
+/// What failures of build scripts mean.
+pub(super) const BUILD_KNOWN: [Known; 11] = [
+    (
+        "JavaScript heap out of memory",
+        "Node ran out of memory",
+        "give it more: memory = \"2g\" below [build], and NODE_OPTIONS = \
+         \"--max-old-space-size=1536\" below [build.env], in paas.toml",
+    ),
+    (
+        "from Google Fonts",
+        "the fonts cannot be fetched, because the server does not reach Google",
+        "put their files into the app and load them by next/font/local; or name a way out: \
+         HTTPS_PROXY = \"http://…\" below [build.env] in paas.toml",
+    ),
+    PRISMA,
+    (
+        "Invalid environment variables",
+        "the app checks variables that a build does not have",
+        "SKIP_ENV_VALIDATION = \"1\", or a value for each, below [build.env] in paas.toml",
+    ),
+    (
+        "DATABASE_URL",
+        "the build wants a database, and does not see the app's configuration",
+        "give it an address that nobody asks: DATABASE_URL = \"postgres://build\" below [build.env] \
+         in paas.toml; what needs data belongs behind a request",
+    ),
+    (
+        "Cannot find module",
+        "a module is missing",
+        "add the module to \"dependencies\": npm install --save MODULE",
+    ),
+    (
+        "\\r: No such file",
+        "a script has the line ends of Windows",
+        "sed -i 's/\\r$//' FILE && git add --renormalize . && git commit",
+    ),
+    (
+        "Permission denied",
+        "a file may not be run",
+        "git update-index --chmod=+x FILE && git commit, or run it by name: sh FILE",
+    ),
+    (
+        "command not found",
+        "a program is missing",
+        "add the package that has the program: npm install --save-dev PACKAGE",
+    ),
+    (
+        ": not found",
+        "a program is missing",
+        "add the package that has the program: npm install --save-dev PACKAGE",
+    ),
+    ("", "the script failed", "try the same where you write the app, then deploy again"),
+];
+
 /// What failures of the managers mean.
-pub(super) const KNOWN: [Known; 12] = [
+pub(super) const KNOWN: [Known; 18] = [
     (
         "can only install packages when your package.json and package-lock.json",
         "package-lock.json does not match package.json",
-        "bring it up to date: npm install && git add package-lock.json",
+        "bring it up to date: npm install && git add package-lock.json; if that changes nothing, \
+         make it anew: rm -r package-lock.json node_modules && npm install",
     ),
     (
         "Your lockfile needs to be updated",
@@ -86,6 +149,27 @@ pub(super) const KNOWN: [Known; 12] = [
         "bun.lock does not match package.json",
         "bring it up to date: bun install && git add bun.lock",
     ),
+    PRISMA,
+    (
+        "code E401",
+        "the registry wants a login",
+        "//HOST/:_authToken=${NPM_TOKEN} in .npmrc, and NPM_TOKEN = \"…\" below [build.env] in paas.toml",
+    ),
+    (
+        "ERR_PNPM_FETCH_401",
+        "the registry wants a login",
+        "//HOST/:_authToken=${NPM_TOKEN} in .npmrc, and NPM_TOKEN = \"…\" below [build.env] in paas.toml",
+    ),
+    (
+        "Permission denied (publickey)",
+        "a dependency from git asks for an SSH key, which a build does not have",
+        "npm pkg set dependencies.NAME=git+https://HOST/OWNER/NAME.git",
+    ),
+    (
+        "fatal error:",
+        "a native module is compiled, and a header file of a C library is missing",
+        "name the Debian package that has the file: echo libNAME-dev >> Aptfile",
+    ),
     (
         "code ERESOLVE",
         "two packages ask for versions that cannot go together",
@@ -98,6 +182,11 @@ pub(super) const KNOWN: [Known; 12] = [
         "ERR_PNPM_NO_MATCHING_VERSION",
         "the registry has no such version",
         "check the versions in package.json",
+    ),
+    (
+        "gyp ERR!",
+        "a native module has no ready-made binary for this Node.js and could not be compiled",
+        "ask for a Node.js that it has binaries for: npm pkg set engines.node=22.x; or update the module",
     ),
     (
         "code EINTEGRITY",

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use super::manifest::Manifest;
+use super::scripts;
 use crate::environment::sorted_entries;
 use crate::packs::{App, PackError};
 
@@ -15,10 +16,10 @@ use crate::packs::{App, PackError};
 pub(super) struct Server {
     /// The package that makes it; none where the file alone is proof.
     package: Option<&'static str>,
-    /// What the build leaves; `DIR/` as below.
+    /// What the build leaves; `DIR/` as below, and a `*` is any one folder.
     file: &'static str,
     /// A shell line; `BIN/` stands for the folder of the dependencies' programs, `DIR/` for the
-    /// package's folder in the repository.
+    /// package's folder in the repository, `FILE` for the file that was found.
     pub(super) line: &'static str,
     pub(super) because: &'static str,
     /// Whether it brings along what it needs of the dependencies.
@@ -26,7 +27,7 @@ pub(super) struct Server {
 }
 
 /// Servers, the surer sign first. Every one of them listens where `PORT` and `HOST` say.
-const SERVERS: [Server; 9] = [
+const SERVERS: [Server; 10] = [
     Server {
         package: Some("next"),
         file: ".next/standalone/DIR/server.js",
@@ -63,7 +64,7 @@ const SERVERS: [Server; 9] = [
         is_whole: false,
     },
     Server {
-        package: Some("@sveltejs/adapter-node"),
+        package: Some("@sveltejs/kit"),
         file: "build/handler.js",
         line: "exec node build/index.js",
         because: "SvelteKit's adapter-node left a server",
@@ -74,6 +75,13 @@ const SERVERS: [Server; 9] = [
         file: "dist/server/entry.mjs",
         line: "exec node dist/server/entry.mjs",
         because: "Astro's adapter for Node left a server",
+        is_whole: false,
+    },
+    Server {
+        package: Some("@angular/ssr"),
+        file: "dist/*/server/server.mjs",
+        line: "exec node FILE",
+        because: "Angular left a server",
         is_whole: false,
     },
     Server {
@@ -93,7 +101,7 @@ const SERVERS: [Server; 9] = [
 ];
 
 /// Packages that make pages, and where. A `*` is any one folder.
-const PAGES: [(&str, &str); 18] = [
+const PAGES: [(&str, &str); 20] = [
     ("next", "out"),
     ("@react-router/dev", "build/client"),
     ("@remix-run/dev", "build/client"),
@@ -110,6 +118,8 @@ const PAGES: [(&str, &str); 18] = [
     ("vitepress", "docs/.vitepress/dist"),
     ("vuepress", "docs/.vuepress/dist"),
     ("@11ty/eleventy", "_site"),
+    ("@stencil/core", "www"),
+    ("@quasar/app-vite", "dist/spa"),
     ("parcel", "dist"),
     ("vite", "dist"),
 ];
@@ -117,41 +127,16 @@ const PAGES: [(&str, &str); 18] = [
 /// Where build scripts leave pages by habit.
 const HABIT: [&str; 4] = ["dist", "build", "out", "public"];
 
-/// Commands that serve while one writes, not in production.
-const DEVELOPMENT: [&str; 24] = [
-    "react-scripts start",
-    "react-app-rewired start",
-    "craco start",
-    "vite",
-    "vite dev",
-    "vite serve",
-    "vite preview",
-    "vue-cli-service serve",
-    "ng serve",
-    "ng s",
-    "astro dev",
-    "astro preview",
-    "next dev",
-    "nuxt dev",
-    "nuxi dev",
-    "remix dev",
-    "remix vite:dev",
-    "react-router dev",
-    "gatsby develop",
-    "docusaurus start",
-    "webpack serve",
-    "webpack-dev-server",
-    "parcel",
-    "nest start",
-];
-
-/// The server that the build left.
-pub(super) fn server(app: &App, dir: &str, manifest: &Manifest) -> Option<&'static Server> {
-    let here = |it: &&Server| {
-        it.package.is_none_or(|package| manifest.depends_on(package))
-            && app.has(it.file.replace("DIR/", &slashed(dir)))
-    };
-    SERVERS.iter().find(here)
+/// The server that the build left, and its file.
+pub(super) fn server(
+    app: &App,
+    dir: &str,
+    manifest: &Manifest,
+) -> Option<(&'static Server, String)> {
+    let known = |it: &&Server| it.package.is_none_or(|package| manifest.depends_on(package));
+    let here =
+        |it: &'static Server| Some((it, matching(app, &it.file.replace("DIR/", &slashed(dir)))?));
+    SERVERS.iter().filter(known).find_map(here)
 }
 
 /// Gives Next.js's standalone server the files that it expects a CDN to have. Where the repository
@@ -210,25 +195,7 @@ pub(super) fn pages_by_habit(app: &App) -> Option<String> {
 /// Whether a package makes pages when it is built: it can be an app without a start script.
 pub(super) fn makes_pages(manifest: &Manifest) -> bool {
     let known = PAGES.iter().any(|(package, _)| manifest.depends_on(package));
-    known && manifest.scripts.contains_key("build")
-}
-
-/// Whether a start script is for writing the app only.
-pub(super) fn is_development(script: &str) -> bool {
-    let script = script.trim();
-    let mut words = script.split_whitespace().skip_while(|word| word.contains('='));
-    if matches!(words.clone().next(), Some("cross-env")) {
-        words.next();
-    }
-    let line = words.skip_while(|it| it.contains('=')).collect::<Vec<_>>().join(" ");
-    let simple = !line.contains("&&") && !line.contains(';') && !line.contains('|');
-    // `vite build` is another command than `vite --host`; parcel is given a page.
-    let continues = |rest: &str| rest.is_empty() || rest.starts_with(" -");
-    let mut commands = DEVELOPMENT.iter().filter_map(|command| line.strip_prefix(command));
-    let page = || Path::new(&line).extension().is_some_and(|it| it == "html");
-    simple
-        && (commands.any(continues)
-            || line.starts_with("parcel ") && !line.starts_with("parcel build") && page())
+    known && scripts::build(manifest).is_some()
 }
 
 /// `outDir` of Vite's configuration, where it is written as plain text.
@@ -244,39 +211,28 @@ fn vite_folder(app: &App) -> Option<String> {
     with_index(app, folder).filter(|_| inside)
 }
 
+/// A folder with an `index.html`.
 fn with_index(app: &App, folder: &str) -> Option<String> {
-    let folders = match folder.split_once('*') {
-        None => vec![folder.to_owned()],
+    let index = matching(app, &format!("{folder}/index.html"))?;
+    Some(index.trim_end_matches("/index.html").to_owned())
+}
+
+/// The first file by a path in which a `*` may be any one folder.
+fn matching(app: &App, path: &str) -> Option<String> {
+    let paths = match path.split_once('*') {
+        None => vec![path.to_owned()],
         Some((before, after)) => {
             let entries = sorted_entries(&app.path(before)).unwrap_or_default();
             let name = |path: &std::path::PathBuf| Some(path.file_name()?.to_str()?.to_owned());
             entries.iter().filter_map(name).map(|it| format!("{before}{it}{after}")).collect()
         }
     };
-    folders.into_iter().find(|it| app.has(format!("{it}/index.html")))
+    paths.into_iter().find(|it| app.has(it))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn commands_for_writing_are_told_from_commands_for_serving() {
-        for script in [
-            "react-scripts start",
-            "vite",
-            "vite --host",
-            "NODE_ENV=development vite dev --port 3000",
-            "cross-env NODE_OPTIONS=--x ng serve",
-            "parcel src/index.html",
-            "nest start",
-        ] {
-            assert!(is_development(script), "{script}");
-        }
-        for script in ["node server.js", "vite build && node .", "next start", "serve -s build"] {
-            assert!(!is_development(script), "{script}");
-        }
-    }
 
     fn check(package: &str, files: &[&str], expected: &str) {
         let text = format!(r#"{{"devDependencies":{{"{package}":"1"}}}}"#);
@@ -286,7 +242,7 @@ mod tests {
             App::of(&named.chain([("package.json", text.as_str())]).collect::<Vec<_>>());
         let manifest = Manifest::read(&app).unwrap();
         let shown = match (server(&app, "", &manifest), pages(&app, &manifest)) {
-            (Some(server), _) => server.line.to_owned(),
+            (Some((server, file)), _) => server.line.replace("FILE", &file),
             (None, Some((folder, by))) => format!("{folder} by {by}"),
             (None, None) => pages_by_habit(&app).unwrap_or_default(),
         };
@@ -309,7 +265,13 @@ mod tests {
             &["build/server/index.js"],
             "exec BIN/remix-serve build/server/index.js",
         );
-        check("@sveltejs/adapter-node", &["build/handler.js"], "exec node build/index.js");
+        check(
+            "@angular/ssr",
+            &["dist/shop/server/server.mjs", "dist/shop/browser/index.html"],
+            "exec node dist/shop/server/server.mjs",
+        );
+        check("@stencil/core", &["www/index.html"], "www by @stencil/core");
+        check("@sveltejs/kit", &["build/handler.js"], "exec node build/index.js");
         check("@astrojs/node", &["dist/server/entry.mjs"], "exec node dist/server/entry.mjs");
         check("astro", &["dist/index.html"], "dist by astro");
         check("react-scripts", &["build/index.html"], "build by react-scripts");

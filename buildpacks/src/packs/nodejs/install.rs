@@ -31,6 +31,8 @@ pub(super) struct Installation<'a> {
     pub(super) folders: &'a [PathBuf],
     /// Node's version: native modules are built for one.
     pub(super) node: &'a str,
+    /// What the running app needs of them.
+    pub(super) launched: Extent,
 }
 
 const YARN_CACHE: &str = "yarn_cache";
@@ -57,10 +59,11 @@ impl Installation<'_> {
         match self.in_place() {
             Some(why) => {
                 output::line(&format!("installing inside of the app's folder, because {why}"));
-                let extent = if scripted { Extent::Everything } else { Extent::Production };
+                let extent = if scripted { Extent::Everything } else { self.launched };
                 self.clear_uploaded()?;
                 self.install(self.context.app.dir(), extent)
             }
+            None if scripted && self.launched == Extent::Everything => self.for_launch(scripted),
             None if scripted && self.has_dev() => self.layer("build_modules", Extent::Everything),
             None => Ok(()),
         }
@@ -79,9 +82,9 @@ impl Installation<'_> {
     /// Installs what the running app needs.
     pub(super) fn for_launch(&self, scripted: bool) -> Result<(), PackError> {
         if self.in_place().is_none() {
-            return self.layer("modules", Extent::Production);
+            return self.layer("modules", self.launched);
         }
-        if scripted && self.has_dev() {
+        if scripted && self.has_dev() && self.launched == Extent::Production {
             self.prune()?;
         }
         drop_notes(&self.context.app.path("node_modules"))
@@ -119,6 +122,12 @@ impl Installation<'_> {
 
     fn has_dev(&self) -> bool {
         self.manifest.has_dev() || self.members.iter().any(|it| it.manifest.has_dev())
+    }
+
+    /// Whether any package of the app asks for that one.
+    pub(super) fn depends_on(&self, package: &str) -> bool {
+        let members = self.members.iter().map(|it| &it.manifest);
+        members.chain([self.manifest]).any(|it| it.depends_on(package))
     }
 
     /// Gives a program the managers, the runtime and the caches.
@@ -170,7 +179,7 @@ impl Installation<'_> {
     }
 
     fn layer(&self, name: &str, extent: Extent) -> Result<(), PackError> {
-        let types = if extent == Extent::Production { LAUNCH_CACHE } else { CACHE };
+        let types = if extent == self.launched { LAUNCH_CACHE } else { CACHE };
         let (path, made) = stamped(self.context, name, types, &self.key(extent)?, |dir| {
             self.copy_inputs(dir)?;
             self.install(dir, extent)?;

@@ -92,6 +92,12 @@ impl Manifest {
         !self.dev_dependencies.is_empty()
     }
 
+    /// Packages that are installed for development and not to run the app.
+    pub(super) fn only_for_development(&self) -> impl Iterator<Item = &str> {
+        let launched = |name: &&String| self.launched().all(|(it, _)| it != *name);
+        self.dev_dependencies.keys().filter(launched).map(String::as_str)
+    }
+
     /// Whether a package of that name is asked for, in any way.
     pub(super) fn depends_on(&self, package: &str) -> bool {
         self.installed().any(|(name, _)| name == package)
@@ -115,6 +121,9 @@ impl Manifest {
         // Turbopack takes a linked `node_modules` for an escape from the project's folder.
         if self.depends_on("next") {
             return Some("Next.js does not follow links");
+        }
+        if self.depends_on("@sveltejs/adapter-auto") {
+            return Some("SvelteKit's adapter-auto installs the adapter when it builds");
         }
         let local = |range: &String| {
             ["file:", "link:", "workspace:", ".", "/"].iter().any(|it| range.starts_with(it))

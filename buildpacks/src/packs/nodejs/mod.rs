@@ -7,6 +7,7 @@ mod frameworks;
 mod install;
 mod manifest;
 mod package_manager;
+mod scripts;
 mod start;
 mod version;
 mod workspace;
@@ -16,10 +17,11 @@ use std::path::PathBuf;
 use super::context::{BUILD, LAUNCH, LAUNCH_BUILD};
 use super::static_site::serve;
 use super::tool::Tool;
-use super::{App, BuildContext, Buildpack, PackError, Process, Verdict, output};
+use super::{App, BuildContext, Buildpack, PackError, Process, Verdict, output, procfile};
 use crate::toolchain::{Scheme, Toolchain};
 use assets::Owner;
 pub(super) use assets::starts;
+use commands::Extent;
 use install::Installation;
 use manifest::Manifest;
 use package_manager::{Choice, Manager};
@@ -78,15 +80,19 @@ impl Buildpack for Nodejs {
         let wanted = version::wanted(app, &manifest)?;
         let runtimes =
             Runtimes::provide(context, &manifest, &choice, &wanted, !members.is_empty())?;
-        let installation = runtimes.installation(context, &manifest, &members, &choice);
+        let launched = launched(app, member.map_or(&manifest, |it| &it.manifest));
+        let installation = Installation {
+            launched,
+            ..runtimes.installation(context, &manifest, &members, &choice)
+        };
         let depends = manifest.has_dependencies() || !members.is_empty();
         let script = build_script(&manifest, member);
         if depends {
             installation.for_build(script.is_some())?;
         }
-        if let Some(dir) = script {
+        if let Some(script) = script {
             output::heading("Build script");
-            run_build_script(context, &installation, dir)?;
+            run_build_script(context, &installation, script)?;
         }
         let inner = member.map(|it| App::new(app.path(&it.dir)));
         let start = start::choose(&Clues {
@@ -183,7 +189,8 @@ impl Runtimes {
         choice: &'a Choice,
     ) -> Installation<'a> {
         let Self { folders, version: node, .. } = self;
-        Installation { context, manifest, members, choice, folders, node }
+        let launched = Extent::Production;
+        Installation { context, manifest, members, choice, folders, node, launched }
     }
 
     /// Makes layers of what the running app needs.
@@ -210,38 +217,48 @@ fn bun_alone(manifest: &Manifest) -> bool {
     }
 }
 
-/// The folder whose build script is to run: the root's knows the order of a workspace.
-fn build_script<'a>(manifest: &Manifest, member: Option<&'a Member>) -> Option<&'a str> {
-    if manifest.scripts.contains_key("build") {
-        return Some("");
+/// What of the dependencies the running app needs: a start script may run what is only installed for
+/// development, as `tsx` often is.
+fn launched(app: &App, manifest: &Manifest) -> Extent {
+    let start = manifest.scripts.get("start").filter(|_| !procfile::defines(app, "web"));
+    let serves = start.filter(|script| !scripts::is_development(script, &manifest.scripts));
+    let needed = serves.and_then(|script| scripts::needs_dev(script, manifest));
+    let Some(package) = needed else { return Extent::Production };
+    output::line(&format!(
+        "the development dependencies stay, because the start script runs {package}; \
+         to leave them out: npm install --save-prod {package}"
+    ));
+    Extent::Everything
+}
+
+/// A script that builds, and the folder of its package.json.
+#[derive(Debug, Clone, Copy)]
+struct BuildScript<'a> {
+    dir: &'a str,
+    name: &'static str,
+}
+
+/// The build script that is to run: the root's knows the order of a workspace.
+fn build_script<'a>(manifest: &Manifest, member: Option<&'a Member>) -> Option<BuildScript<'a>> {
+    if let Some(name) = scripts::build(manifest) {
+        return Some(BuildScript { dir: "", name });
     }
-    member.filter(|it| it.manifest.scripts.contains_key("build")).map(|it| it.dir.as_str())
+    let member = member?;
+    Some(BuildScript { dir: &member.dir, name: scripts::build(&member.manifest)? })
 }
 
 /// Runs the build script in a folder of the app, as its author would.
 fn run_build_script(
     context: &BuildContext,
     installation: &Installation<'_>,
-    dir: &str,
+    script: BuildScript<'_>,
 ) -> Result<(), PackError> {
-    const KNOWN: [super::tool::Known; 3] = [
-        (
-            "Cannot find module",
-            "a module is missing",
-            "add the module to \"dependencies\": npm install --save MODULE",
-        ),
-        (
-            "command not found",
-            "a program is missing",
-            "add the package that has the program: npm install --save-dev PACKAGE",
-        ),
-        (
-            "JavaScript heap out of memory",
-            "Node ran out of memory",
-            "give it more: NODE_OPTIONS = \"--max-old-space-size=1024\" below [build.env] in paas.toml",
-        ),
-    ];
     let program = installation.choice.manager.program();
-    let tool = Tool::new(program, &["run", "build"], &context.app.path(dir));
-    installation.dress(tool).env_default("NODE_ENV", "production").run(&KNOWN)
+    let tool = Tool::new(program, &["run", script.name], &context.app.path(script.dir));
+    let tool = installation.dress(tool).env_default("NODE_ENV", "production");
+    // SvelteKit's adapter-auto takes the adapter for Node where it finds itself in a container build
+    // of Google's; it knows no plainer way to be told.
+    let auto = installation.depends_on("@sveltejs/adapter-auto");
+    let tool = if auto { tool.env_default("GCP_BUILDPACKS", "1") } else { tool };
+    tool.run(&commands::BUILD_KNOWN)
 }

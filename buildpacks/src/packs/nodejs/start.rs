@@ -4,6 +4,7 @@
 use super::frameworks;
 use super::manifest::Manifest;
 use super::package_manager::Manager;
+use super::scripts;
 use crate::packs::static_site::{Missing, Site};
 use crate::packs::{App, PackError, Process, output, procfile};
 
@@ -113,8 +114,15 @@ pub(super) fn choose(clues: &Clues<'_>) -> Result<Start, PackError> {
         is_whole: false,
     };
     let start = manifest.scripts.get("start");
-    let development = start.filter(|script| frameworks::is_development(script));
-    if let Some(script) = start.filter(|_| development.is_none()) {
+    let development = start.filter(|script| scripts::is_development(script, &manifest.scripts));
+    let server = frameworks::server(app, clues.dir, manifest);
+    // AdonisJS's start script is written for the folder that its build leaves.
+    let gone = start.and_then(|script| gone(clues, script));
+    let replaced = gone.is_some() && server.is_some();
+    if let Some(script) = start.filter(|_| development.is_none() && !replaced) {
+        if let Some(file) = gone {
+            return Err(unbuilt(manifest, file));
+        }
         let (process, because) = written(clues, "start", script);
         return Ok(command(process, because));
     }
@@ -125,10 +133,11 @@ pub(super) fn choose(clues: &Clues<'_>) -> Result<Start, PackError> {
         let (process, _) = written(clues, "start:prod", script);
         return Ok(command(process, "the start:prod script of package.json"));
     }
-    if let Some(server) = frameworks::server(app, clues.dir, manifest) {
+    if let Some((server, file)) = server {
         frameworks::complete(app, clues.dir)?;
         let folder = frameworks::slashed(clues.dir);
         let line = server.line.replace("BIN/", &bin(clues)).replace("DIR/", &folder);
+        let line = line.replace("FILE", &file);
         return Ok(Start::Command {
             process: Process::shell("web", &line).in_folder(clues.dir),
             because: server.because.to_owned(),
@@ -153,7 +162,7 @@ pub(super) fn choose(clues: &Clues<'_>) -> Result<Start, PackError> {
     if clues.root.has("Procfile") {
         return Ok(Start::Procfile);
     }
-    let scripted = manifest.scripts.contains_key("build");
+    let scripted = scripts::build(manifest).is_some();
     Err(PackError::app(
         format!(
             "the app does not say how it starts: package.json has no \"start\" script and no \
@@ -168,13 +177,45 @@ pub(super) fn choose(clues: &Clues<'_>) -> Result<Start, PackError> {
     ))
 }
 
+/// The file of a start script `node FILE …`, if there is none by any name that Node would try.
+fn gone<'a>(clues: &Clues<'_>, script: &'a str) -> Option<&'a str> {
+    let words = plain_words(script)?;
+    let (["node", file, ..], false) = (words.as_slice(), hooked(clues, "start")) else {
+        return None;
+    };
+    let path = |end: &str| clues.app.path(format!("{file}{end}"));
+    let found = ["", ".js", ".json", ".node"].iter().any(|end| path(end).exists());
+    (!found && !file.starts_with('-')).then_some(*file)
+}
+
+fn unbuilt(manifest: &Manifest, file: &str) -> PackError {
+    let reason = format!("the start script runs {file}, and there is no such file");
+    match scripts::build(manifest) {
+        Some(name) => {
+            let reason = format!("{reason} after the {name} script");
+            PackError::app(reason, format!("see what it leaves: npm run {name} && ls -R dist"))
+        }
+        None if manifest.depends_on("typescript") => {
+            let reason = format!("{reason}; no build script makes one");
+            PackError::app(reason, "npm pkg set scripts.build=tsc")
+        }
+        None => PackError::app(
+            reason,
+            "if it is in .gitignore or .paasignore, take it out; or name the file that there is: \
+             npm pkg set scripts.start=\"node FILE.js\"",
+        ),
+    }
+}
+
+/// Whether other scripts run before or after that one.
+fn hooked(clues: &Clues<'_>, name: &str) -> bool {
+    ["pre", "post"].iter().any(|it| clues.manifest.scripts.contains_key(&format!("{it}{name}")))
+}
+
 /// What a script says, without the package manager where that is possible: it costs 0.15 s at every
 /// start, and it stands between the app and its signals.
 fn written(clues: &Clues<'_>, name: &str, script: &str) -> (Process, &'static str) {
-    let hooked = ["pre", "post"]
-        .iter()
-        .any(|it| clues.manifest.scripts.contains_key(&format!("{it}{name}")));
-    let words = plain_words(script).filter(|_| !hooked).unwrap_or_default();
+    let words = plain_words(script).filter(|_| !hooked(clues, name)).unwrap_or_default();
     match words.split_first() {
         Some((&("node" | "bun"), _)) => {
             return (Process::new("web", &words), "the start script of package.json");
@@ -265,7 +306,7 @@ mod tests {
 
     #[test]
     fn the_start_command_is_what_the_author_wrote() {
-        check(r#"{"scripts":{"start":"node a.js --x=1"}}"#, &["server.js"], "node a.js --x=1");
+        check(r#"{"scripts":{"start":"node a.js --x=1"}}"#, &["a.js", "b.js"], "node a.js --x=1");
         check(r#"{"scripts":{"start":"next start"}}"#, &[], "npm start");
         let bin = "node_modules/.bin/next";
         check(r#"{"scripts":{"start":"next start"}}"#, &[bin], "node_modules/.bin/next start");
@@ -276,6 +317,34 @@ mod tests {
         check(r#"{"main":"gone.js"}"#, &["app.js"], "node app.js");
         check("{}", &["index.js", "app.js"], "node app.js");
         check("{}", &[], "nothing");
+    }
+
+    #[test]
+    fn a_start_script_needs_its_file() {
+        let dist = r#"{"scripts":{"start":"node dist/index"}}"#;
+        check(dist, &["src/index.ts"], "nothing");
+        check(dist, &["dist/index.js"], "node dist/index");
+        check(r#"{"scripts":{"start":"node ."}}"#, &["index.js"], "node .");
+        check(r#"{"scripts":{"start":"node x","prestart":"make"}}"#, &[], "npm start");
+        let adonis =
+            r#"{"dependencies":{"@adonisjs/core":"7"},"scripts":{"start":"node bin/server.js"}}"#;
+        check(adonis, &["bin/server.ts", "build/bin/server.js"], "node build/bin/server.js");
+        let hint = |manifest: &str| {
+            let (app, _dir) = App::of(&[("package.json", manifest)]);
+            let manifest = Manifest::read(&app).unwrap();
+            let clues = Clues {
+                app: &app,
+                root: &app,
+                dir: "",
+                manifest: &manifest,
+                manager: Manager::Npm,
+            };
+            choose(&clues).unwrap_err().hint().unwrap_or_default().to_owned()
+        };
+        let typed = r#"{"scripts":{"start":"node dist/a"},"devDependencies":{"typescript":"5"}}"#;
+        assert_eq!(hint(typed), "npm pkg set scripts.build=tsc");
+        let built = r#"{"scripts":{"start":"node dist/a","build":"x"}}"#;
+        assert_eq!(hint(built), "see what it leaves: npm run build && ls -R dist");
     }
 
     #[test]

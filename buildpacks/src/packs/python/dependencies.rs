@@ -9,6 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::locked;
+use super::source::Source;
 use super::version::Interpreter;
 use crate::environment::sorted_entries;
 use crate::lifecycle::remove;
@@ -18,23 +19,10 @@ use crate::packs::tool::{Known, Tool};
 use crate::packs::{App, BuildContext, PackError, output};
 use crate::toolchain::Scheme;
 
-/// Where the dependencies are written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    Lock,
-    Poetry,
-    PipfileLock,
-    Requirements,
-    Pipfile,
-    Project,
-    Setup,
-    Nothing,
-}
-
 /// The uv that we know; newer ones of the same line will do.
 const UV: &str = ">=0.8";
 
-const KNOWN: [Known; 6] = [
+const KNOWN: [Known; 8] = [
     (
         "pyproject.toml changed significantly since poetry.lock",
         "poetry.lock does not match pyproject.toml",
@@ -61,84 +49,21 @@ const KNOWN: [Known; 6] = [
         "write one package a line, as in `flask==3.1.0`",
     ),
     (
+        "fatal error:",
+        "a package is compiled, and a header file of a C library is missing",
+        "name the Debian package that has the file: echo libNAME-dev >> Aptfile",
+    ),
+    (
+        "pkg-config",
+        "a package is compiled, and a C library is missing",
+        "name the Debian package that has its headers: echo libNAME-dev >> Aptfile",
+    ),
+    (
         "Failed to build",
         "a package has no ready-made wheel for this Python and cannot be compiled here",
         "ask for a Python that it has wheels for: echo 3.12 > .python-version",
     ),
 ];
-
-impl Source {
-    /// The app's source of dependencies.
-    pub(super) fn of(app: &App) -> Result<Self, PackError> {
-        for (file, source) in [
-            ("uv.lock", Self::Lock),
-            ("poetry.lock", Self::Poetry),
-            ("Pipfile.lock", Self::PipfileLock),
-            ("requirements.txt", Self::Requirements),
-            ("Pipfile", Self::Pipfile),
-        ] {
-            if app.has(file) {
-                return Ok(source);
-            }
-        }
-        let project = app.text("pyproject.toml")?.unwrap_or_default();
-        let table: toml::Table = toml::from_str(&project).unwrap_or_default();
-        let poetry = table.get("tool").is_some_and(|tool| tool.get("poetry").is_some());
-        Ok(match (poetry || table.contains_key("project"), app.has("setup.py")) {
-            (true, _) => Self::Project,
-            (false, true) => Self::Setup,
-            (false, false) => Self::Nothing,
-        })
-    }
-
-    /// Why, for the log.
-    pub(super) fn because(self) -> &'static str {
-        match self {
-            Self::Lock => "from uv.lock",
-            Self::Poetry => "from poetry.lock, without the groups for development",
-            Self::PipfileLock => "from Pipfile.lock, without the packages for development",
-            Self::Requirements => "from requirements.txt",
-            Self::Pipfile => {
-                "from Pipfile; without a lock versions may differ from yours; to fix them: pipenv lock"
-            }
-            Self::Project => {
-                "from pyproject.toml; without a lock versions may differ from yours; to fix them: uv lock"
-            }
-            Self::Setup => "from setup.py; to fix the versions: write a requirements.txt",
-            Self::Nothing => "none: there is no requirements.txt, uv.lock or pyproject.toml",
-        }
-    }
-
-    /// Files that decide what is installed.
-    fn inputs(self) -> &'static [&'static str] {
-        match self {
-            Self::Lock => &["uv.lock", "pyproject.toml", "uv.toml"],
-            Self::Poetry => &["poetry.lock", "pyproject.toml", "uv.toml"],
-            Self::PipfileLock => &["Pipfile.lock", "uv.toml"],
-            Self::Requirements => &["requirements.txt", "uv.toml"],
-            Self::Pipfile => &["Pipfile", "uv.toml"],
-            Self::Setup => &["setup.py", "setup.cfg", "uv.toml"],
-            Self::Project => &["pyproject.toml", "uv.toml"],
-            Self::Nothing => &[],
-        }
-    }
-
-    /// How a package is added to it.
-    fn addition(self, package: &str) -> String {
-        match self {
-            Self::Lock | Self::Project => {
-                format!("uv add {package} && git add pyproject.toml uv.lock")
-            }
-            Self::Poetry => format!("poetry add {package} && git add pyproject.toml poetry.lock"),
-            Self::PipfileLock | Self::Pipfile => {
-                format!("pipenv install {package} && git add Pipfile Pipfile.lock")
-            }
-            Self::Requirements | Self::Setup | Self::Nothing => {
-                format!("echo {package} >> requirements.txt")
-            }
-        }
-    }
-}
 
 /// Makes the virtual environment, or keeps the last build's.
 pub(super) fn install(
@@ -148,14 +73,17 @@ pub(super) fn install(
 ) -> Result<PathBuf, PackError> {
     let app = &context.app;
     // A requirements file may include others, which the key does not see.
-    let requirements = app.text("requirements.txt")?.unwrap_or_default();
+    let requirements = match source {
+        Source::Requirements(file) => app.text(file)?.unwrap_or_default(),
+        _ => String::new(),
+    };
     let includes =
         requirements.lines().any(|it| it.trim_start().starts_with('-') || it.contains("./"));
     let mut parts = vec![python.version.clone().into_bytes(), format!("{source:?}").into_bytes()];
     for name in source.inputs() {
         parts.push(app.bytes(name)?);
     }
-    if source == Source::Requirements && includes {
+    if includes {
         parts.push(everything_included(app)?);
     }
     let key = Key::of(parts.iter().map(Vec::as_slice));
@@ -263,8 +191,12 @@ fn make(
         Source::PipfileLock => {
             written(locked::of_pipfile_lock(&app.text("Pipfile.lock")?.unwrap_or_default())?)
         }
+        Source::PdmLock => {
+            written(locked::of_pdm_lock(&app.text("pdm.lock")?.unwrap_or_default())?)
+        }
+        Source::Pylock => from("pylock.toml"),
         Source::Pipfile => written(locked::of_pipfile(&app.text("Pipfile")?.unwrap_or_default())?),
-        Source::Requirements => from("requirements.txt"),
+        Source::Requirements(file) => from(file),
         Source::Project => from("pyproject.toml"),
         Source::Setup => from("setup.py"),
         Source::Nothing => Ok(()),

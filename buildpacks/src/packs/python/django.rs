@@ -80,11 +80,12 @@ impl Django {
         let target = |protocol, name: String, because: String| {
             Some(Target { protocol, name, folder: self.folder.clone(), because })
         };
-        if let Some(name) = named("WSGI_APPLICATION") {
-            return Ok(target(Protocol::Wsgi, name, "Django's settings name it".into()));
-        }
+        // A new project names only the other; who adds this one wants channels or web sockets.
         if let Some(name) = named("ASGI_APPLICATION") {
             return Ok(target(Protocol::Asgi, name, "Django's settings name it".into()));
+        }
+        if let Some(name) = named("WSGI_APPLICATION") {
+            return Ok(target(Protocol::Wsgi, name, "Django's settings name it".into()));
         }
         let home = app.path(&self.folder);
         let entries = sorted_entries(&home).map_err(PackError::io(&home))?;
@@ -177,6 +178,11 @@ mod tests {
             "shop.wsgi:application in `backend`",
         );
         check(&[("manage.py", "")], "nothing");
+        let channels = format!("{settings}ASGI_APPLICATION = 'shop.asgi.application'\n");
+        check(
+            &[("manage.py", manage), ("shop/settings.py", &channels)],
+            "shop.asgi:application in ``",
+        );
         check(
             &[
                 ("manage.py", "setdefault(\"DJANGO_SETTINGS_MODULE\", \"shop.settings.local\")"),

@@ -1,5 +1,5 @@
-//! Lock files of other tools than uv, told in the words of requirements: Pipenv's we read ourselves,
-//! since it is plain JSON; Poetry's only Poetry can read in all its forms.
+//! Lock files of other tools than uv, told in the words of requirements: Pipenv's and PDM's we read
+//! ourselves, since they are plain lists; Poetry's only Poetry can read in all its forms.
 
 use std::fmt::Write;
 
@@ -20,6 +20,40 @@ pub(super) fn of_pipfile_lock(text: &str) -> Result<String, PackError> {
         let extras: Vec<&str> = words("extras").filter_map(Value::as_str).collect();
         lines += &requirement(name, &extras, |key| package.get(key).and_then(Value::as_str));
         for hash in words("hashes").filter_map(Value::as_str) {
+            let _ = write!(lines, " --hash={hash}");
+        }
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+/// `pdm.lock` as requirements with hashes: what the default group needs.
+pub(super) fn of_pdm_lock(text: &str) -> Result<String, PackError> {
+    let lock: toml::Table = toml::from_str(text).map_err(|error| {
+        let reason = format!("pdm.lock is not valid: {}", error.message());
+        PackError::app(reason, "make it anew: pdm lock && git add pdm.lock")
+    })?;
+    let packages = lock.get("package").and_then(toml::Value::as_array);
+    let mut lines = String::new();
+    for package in packages.into_iter().flatten() {
+        let words = |key: &str| package.get(key).and_then(toml::Value::as_array);
+        let text = |key: &str| package.get(key).and_then(toml::Value::as_str);
+        let by_default =
+            |it: &Vec<toml::Value>| it.iter().any(|group| group.as_str() == Some("default"));
+        let (Some(name), true) = (text("name"), words("groups").is_none_or(by_default)) else {
+            continue;
+        };
+        let extras = words("extras").into_iter().flatten().filter_map(toml::Value::as_str);
+        let version = text("version").map(|it| format!("=={it}"));
+        lines += &requirement(name, &extras.collect::<Vec<_>>(), |key| match key {
+            "version" => version.as_deref(),
+            "markers" => text("marker"),
+            "ref" => text("revision"),
+            "file" => text("url"),
+            _ => text(key),
+        });
+        let files = words("files").into_iter().flatten();
+        for hash in files.filter_map(|file| file.get("hash")?.as_str()) {
             let _ = write!(lines, " --hash={hash}");
         }
         lines.push('\n');
@@ -97,6 +131,29 @@ mod tests {
         assert_eq!(of_pipfile_lock(lock).unwrap(), expected);
         assert_eq!(python_of_pipfile_lock(lock).as_deref(), Some("3.12"));
         assert!(of_pipfile_lock("{").is_err());
+    }
+
+    #[test]
+    fn the_default_group_of_a_pdm_lock_becomes_requirements() {
+        let lock = r#"
+            [metadata]
+            groups = ["default", "dev"]
+            [[package]]
+            name = "uvicorn"
+            version = "0.54.0"
+            extras = ["standard"]
+            groups = ["default"]
+            marker = "python_version >= \"3.9\""
+            files = [{file = "a.whl", hash = "sha256:aa"}, {file = "b", hash = "sha256:bb"}]
+            [[package]]
+            name = "pytest"
+            version = "9.0.0"
+            groups = ["dev"]
+        "#;
+        let expected = "uvicorn[standard]==0.54.0 ; python_version >= \"3.9\" --hash=sha256:aa \
+                        --hash=sha256:bb\n";
+        assert_eq!(of_pdm_lock(lock).unwrap(), expected);
+        assert!(of_pdm_lock("=").is_err());
     }
 
     #[test]

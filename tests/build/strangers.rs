@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use paas::engine::{BuildEngine, ImageEngine};
+use paas::{
+    engine::{BuildEngine, ImageEngine},
+    model::Artifact,
+};
 
 use crate::{foreign::program, world::World};
 
@@ -65,8 +68,21 @@ fn write_builder(cnb: &Path, run: &str) {
     fs::write(cnb.join("run.toml"), format!("[[images]]\nimage = \"{run}\"\n")).unwrap();
 }
 
+/// Puts an image upon what the name of its run image means by now: one layer more.
+async fn is_rebased(world: &mut World, source: &Path, first: &Artifact, layers: usize) {
+    let (request, _news) = world.request("hello", source);
+    let (image, size) = world.builder.rebase(&request, &first.image).await.unwrap();
+    assert_eq!(size, first.size);
+    let before = world.docker.image_layers(&first.image).await.unwrap().unwrap();
+    let after = world.docker.image_layers(&image).await.unwrap().unwrap();
+    assert_eq!(after.len(), before.len() + layers);
+    let rebased = Artifact { image, ..first.clone() };
+    assert!(world.answer("hello", &rebased).await.contains("foreign 1003:1002"));
+}
+
 /// An image that is no builder.
-async fn is_refused(world: &mut World, image: &str) {
+async fn is_refused(world: &mut World) {
+    let image = &world.settings.run.reference;
     let wrong = [("paas.toml", &*format!("[build]\nbuilder = \"{image}\"\n"))];
     let wrong = world.app("four", &wrong);
     let failure = world.build("wrong", &wrong).await.failure();
@@ -119,6 +135,8 @@ async fn a_builder_of_somebody_elses_builds_by_our_agent_on_its_own_images() {
     println!("the same again: {:?}", again.took);
     assert!(again.log.iter().any(|line| line == "build 2"), "{:?}", again.log);
     assert_eq!(again.artifact(), first);
+    image(&run, world.settings.run.id.as_str(), Some(&cnb), of_run);
+    is_rebased(&mut world, &source, &first, 1).await;
 
     // A label says what apps run on before anything is built; ids are those of the builder.
     let metadata = format!(
@@ -150,7 +168,7 @@ async fn a_builder_of_somebody_elses_builds_by_our_agent_on_its_own_images() {
     assert!(told.log.iter().any(cleared), "{:?}", told.log);
     assert!(world.answer("hello", &told.artifact()).await.contains("200"));
 
-    is_refused(&mut world, &run).await;
+    is_refused(&mut world).await;
     world.builder.dismiss(|_| false).await;
     for name in [&labelled, &builder, &run] {
         world.docker.untag(name).await.unwrap();

@@ -13,6 +13,7 @@ mod expand;
 mod generate;
 mod launch;
 mod layers;
+mod nearby;
 mod notes;
 mod program;
 mod project;

@@ -55,12 +55,18 @@ fn main() {
         }
         figures::print(example, &cold, &warm);
         let (image, bytes) = app.image(&server);
-        let (whole, packed) = (bytes >> 20, weight::compressed(&image) >> 20);
-        println!("  beyond the base image {whole} MiB, compressed {packed} MiB\n");
+        let (whole, layers) = (bytes >> 20, weight::compressed(&image));
+        let packed = layers.iter().sum::<u64>() >> 20;
+        println!("  beyond the base image {whole} MiB, compressed {packed} MiB");
+        println!("  its layers, compressed, in KiB: {}\n", kib(&layers));
     }
     large::run(&server, rounds.min(5));
     let memory = server.info().unwrap()["memory"].as_u64().unwrap() >> 10;
     println!("resident memory of the daemon {memory:>6} KiB");
+}
+
+fn kib(layers: &[u64]) -> String {
+    layers.iter().map(|bytes| (bytes >> 10).to_string()).collect::<Vec<_>>().join(" ")
 }
 
 fn path(path: &Path) -> &str {

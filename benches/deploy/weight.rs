@@ -9,8 +9,8 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 
-/// In bytes, for an image that Docker has.
-pub(crate) fn compressed(image: &str) -> u64 {
+/// Each layer in bytes, lowest first, for an image that Docker has.
+pub(crate) fn compressed(image: &str) -> Vec<u64> {
     let saved = tempfile::NamedTempFile::new().unwrap();
     let status = Command::new("docker").args(["save", "-o"]).arg(saved.path()).arg(image).status();
     assert!(status.unwrap().success(), "docker save {image}");
@@ -23,12 +23,12 @@ pub(crate) fn compressed(image: &str) -> u64 {
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     let layers = manifest[0]["Layers"].as_array().unwrap();
     let own: Vec<&str> = layers.iter().skip(1).filter_map(|layer| layer.as_str()).collect();
-    let mut bytes = 0;
+    let mut bytes = vec![0; own.len()];
     each(saved.path(), |name, content| {
-        if own.contains(&name) {
+        if let Some(index) = own.iter().position(|own| *own == name) {
             let mut gzip = GzEncoder::new(Scale(0), Compression::default());
             io::copy(content, &mut gzip).unwrap();
-            bytes += gzip.finish().unwrap().0;
+            bytes[index] = gzip.finish().unwrap().0;
         }
     });
     bytes

@@ -1,12 +1,13 @@
-//! Which of our programs is meant: decided by the name we were called by, then by the first word.
+//! Which of our programs is meant: decided by the name we were called by, then by the first word. What
+//! is for an app's container goes on to the crate `launcher`.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 use std::path::{Component, Path};
 use std::process::ExitCode;
 
-use crate::roots::Roots;
-use crate::{agent, launch, packs, php_server, static_server};
+use launcher::{Roots, complain, report};
+
+use crate::{agent, packs};
 
 /// The programs of this crate.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,12 +18,6 @@ enum Program {
     Generate,
     /// `bin/build` of one of our buildpacks.
     Build(String),
-    /// The launcher, called `launcher` or by a process type.
-    Launcher,
-    /// The static file server.
-    StaticServer,
-    /// nginx and php-fpm, as one.
-    PhpServer,
     /// Process 1 of a build container.
     Agent,
 }
@@ -30,24 +25,17 @@ enum Program {
 /// Runs whatever this crate does under that name; `None` if the call is not for us.
 pub fn run(argv0: &OsStr, mut args: Vec<OsString>) -> Option<ExitCode> {
     let program = by_name(Path::new(argv0)).or_else(|| {
-        let program = by_word(args.first()?.to_str()?)?;
+        let program = (args.first()? == AGENT).then_some(Program::Agent)?;
         args.remove(0);
         Some(program)
     });
-    let roots = Roots::from_env();
-    let Some(program) = program else {
-        // A shell in the container finds `web` on its PATH and passes the bare name.
-        return launch::is_process(argv0, &roots).then(|| launch::launch(argv0, args, &roots));
-    };
+    let Some(program) = program else { return launcher::run(argv0, args) };
     Some(match program {
         Program::Detect(pack) => packs::run_detect(&pack, &args),
         Program::Generate => packs::run_generate(&args),
         Program::Build(pack) => packs::run_build(&pack, &args),
-        Program::Launcher => launch::launch(argv0, args, &roots),
-        Program::StaticServer => report(static_server::run(&args)),
-        Program::PhpServer => report(php_server::run(&args)),
         Program::Agent => match args.first() {
-            Some(socket) => report(agent::serve(socket, &roots)),
+            Some(socket) => report(agent::serve(socket, &Roots::from_env())),
             None => complain("usage: paas lifecycle-agent SOCKET"),
         },
     })
@@ -58,10 +46,7 @@ fn by_name(argv0: &Path) -> Option<Program> {
     let name = parts.next()?.to_str()?;
     let folder = parts.next().and_then(OsStr::to_str);
     match (name, folder) {
-        ("launcher", _) | (_, Some("process")) => Some(Program::Launcher),
-        ("static-server", _) => Some(Program::StaticServer),
         ("generate", Some("bin")) => (parts.nth(1)? == "paas_apt").then_some(Program::Generate),
-        ("php-server", _) => Some(Program::PhpServer),
         ("detect" | "build", Some("bin")) => {
             let pack = parts.nth(1)?.to_str()?.strip_prefix("paas_")?.to_owned();
             Some(if name == "detect" { Program::Detect(pack) } else { Program::Build(pack) })
@@ -70,31 +55,8 @@ fn by_name(argv0: &Path) -> Option<Program> {
     }
 }
 
-fn by_word(word: &str) -> Option<Program> {
-    match word {
-        "lifecycle-agent" => Some(Program::Agent),
-        "static-server" => Some(Program::StaticServer),
-        "php-server" => Some(Program::PhpServer),
-        _ => None,
-    }
-}
-
-fn report<E: std::error::Error>(result: Result<(), E>) -> ExitCode {
-    let Err(error) = result else { return ExitCode::SUCCESS };
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    complain(&text)
-}
-
-/// Says what is wrong on standard error. A closed standard error leaves nobody to tell.
-pub(crate) fn complain(text: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "error: {text}");
-    ExitCode::FAILURE
-}
+/// The first word of the agent's command.
+const AGENT: &str = "lifecycle-agent";
 
 #[cfg(test)]
 mod tests {
@@ -109,10 +71,7 @@ mod tests {
         check("/cnb/buildpacks/paas_go/0.1.0/bin/detect", Some(Program::Detect("go".into())));
         check("/cnb/buildpacks/acme_go/0.1.0/bin/detect", None);
         check("/cnb/extensions/paas_apt/0.1.0/bin/generate", Some(Program::Generate));
-        check("/cnb/process/web", Some(Program::Launcher));
-        check("/cnb/lifecycle/launcher", Some(Program::Launcher));
-        check("/layers/paas_static/server/bin/static-server", Some(Program::StaticServer));
-        check("/layers/paas_php/server/bin/php-server", Some(Program::PhpServer));
+        check("/cnb/lifecycle/launcher", None);
         check("/usr/local/bin/paas", None);
         check("build", None);
     }

@@ -53,7 +53,7 @@ fn the_agent_leaves_no_process_behind_and_cannot_be_traced() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
     }
     let cnb = dir.path().join("cnb");
-    buildpacks::cnb::materialise(&cnb, Path::new(env!("CARGO_BIN_EXE_buildpacks"))).unwrap();
+    buildpacks::cnb::materialise(&cnb, Path::new(env!("CARGO_BIN_EXE_buildpacks")), b"").unwrap();
     foreign(&cnb);
     let socket = dir.path().join("run/agent.sock");
     let daemon = UnixListener::bind(&socket).unwrap();

@@ -19,7 +19,7 @@ use super::{
     workspace::Known,
 };
 use crate::{
-    engine::{BuildEngine, EngineError},
+    engine::{BuildEngine, EngineError, image_name},
     model::ImageId,
 };
 
@@ -110,7 +110,7 @@ pub(super) async fn load_variant<E: BuildEngine>(
     variant: Variant<'_>,
 ) -> Result<BaseImage, ExportError> {
     let Variant { flavour, key, packages, layer, tar, installation } = variant;
-    let reference = format!("paas/{flavour}:{installation}-{key}");
+    let reference = format!("paas/{flavour}:{key}");
     let mut layers = base.layers.clone();
     layers.push(layer);
     let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id.as_str()).collect();
@@ -128,16 +128,16 @@ pub(super) async fn load_variant<E: BuildEngine>(
             "Labels": {
                 "paas.base": flavour.name(),
                 "paas.packages": names.join(" "),
-                "paas.installation": installation,
             },
         },
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
         "history": history.collect::<Vec<_>>(),
     });
     let configuration = configuration.to_string().into_bytes();
-    let archive = Archive::new(configuration, layers.clone(), reference.clone());
+    let name = image_name(flavour.name(), installation, key);
+    let archive = Archive::new(configuration, layers.clone(), name);
     let tars: Vec<_> = base.tars.iter().cloned().chain([tar]).collect();
-    let id = if let Some(id) = archive.present(engine).await? {
+    let id = if let Some(id) = archive.adopt(engine).await? {
         id
     } else {
         let blobs = layers.iter().zip(&tars).map(|(known, tar)| {

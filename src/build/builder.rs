@@ -17,7 +17,7 @@ use super::{
     declared::Declared,
     disk::DiskBound,
     error::BuildError,
-    export::{self, Assembled, Context, Origin, Places, Shared},
+    export::{self, Assembled, Context, Places, Shared},
     extended::{Finished, Images},
     processes::{Roster, processes},
     progress::Stage,
@@ -78,8 +78,7 @@ impl<E: BuildEngine> Builder<E> {
             request.say(remark).await;
         }
         request.tell(Stage::Export).await;
-        let name =
-            format!("paas/{}:{}-{}", request.app, self.settings.installation, request.number);
+        let name = self.settings.image_name(&request);
         let (assembled, finished) =
             self.assemble(&request, name, finished, Arc::clone(&previous), places.clone()).await?;
         faults::point("build.exported");
@@ -253,7 +252,7 @@ impl<E: BuildEngine> Builder<E> {
             workspace: workspace.source.clone(),
             layers: workspace.layers.clone(),
             toolchains: self.settings.toolchains.clone(),
-            launcher: self.settings.binary.clone(),
+            launcher: self.settings.launcher.clone(),
             spool: self.settings.apps.clone(),
         }
     }
@@ -266,13 +265,11 @@ impl<E: BuildEngine> Builder<E> {
         previous: Arc<Previous>,
         places: Places,
     ) -> Result<(Assembled, Finished), BuildError> {
-        let (app, settings) = (request.app.clone(), Arc::clone(&self.settings));
-        let shared = Arc::clone(&self.shared);
+        let (app, shared) = (request.app.clone(), Arc::clone(&self.shared));
         blocking(move || {
-            let origin = Origin { app: &app, installation: &settings.installation };
             let context = Context { places, previous: &previous, shared: &shared };
             let Finished { built, run, .. } = &finished;
-            let assembled = export::assemble(built, run, origin, name, &context)?;
+            let assembled = export::assemble(built, run, &app, name, &context)?;
             Ok((assembled, finished))
         })
         .await

@@ -35,22 +35,12 @@ impl DiskBound {
     /// Ends when the build has to, with why.
     pub(super) async fn passed(&self) -> BuildError {
         let began = clock::system();
-        let mut last: Option<(Instant, u64)> = None;
+        let Some(place) = self.own.first() else { return std::future::pending().await };
+        let mut look = Pace::new(place.clone(), self.limit, self.reserve, SELDOM);
         loop {
-            sleep(PERIOD).await;
-            let Some(place) = self.own.first() else { return std::future::pending().await };
-            let Some(space) = Space::of(place) else { continue };
-            if space.is_low(self.reserve) {
-                return BuildError::DiskFull;
+            if let Err(low) = look.turn().await {
+                return low;
             }
-            let step = (self.limit.0 / 16).min(STEP.0);
-            let due = last.is_none_or(|(at, free)| {
-                at.elapsed() > SELDOM || space.free.saturating_add(step) < free
-            });
-            if !due {
-                continue;
-            }
-            last = Some((Instant::now(), space.free));
             let bound = self.clone();
             let measured = tokio::task::spawn_blocking(move || bound.taken(began)).await;
             if measured.is_ok_and(|taken| taken > self.limit.0) {
@@ -72,6 +62,49 @@ impl DiskBound {
         let own: u64 = self.own.iter().map(|folder| usage(folder)).sum();
         let new = |stat: &Stat| stat.st_ctime >= began;
         own.saturating_add(measure(&self.shared, &new))
+    }
+}
+
+/// When it is worth to measure what a build takes.
+#[derive(Debug)]
+pub(super) struct Pace {
+    place: PathBuf,
+    step: u64,
+    reserve: ByteSize,
+    seldom: Duration,
+    last: Option<(Instant, u64)>,
+}
+
+impl Pace {
+    /// For a build that writes to `place` no more than `limit`: whenever a part of that is gone from
+    /// the disk, and not more seldom than said.
+    pub(super) fn new(
+        place: PathBuf,
+        limit: ByteSize,
+        reserve: ByteSize,
+        seldom: Duration,
+    ) -> Self {
+        Self { place, step: (limit.0 / 16).min(STEP.0), reserve, seldom, last: None }
+    }
+
+    /// Waits until it is; an error if the disk is low before.
+    pub(super) async fn turn(&mut self) -> Result<(), BuildError> {
+        loop {
+            sleep(PERIOD).await;
+            // Of a disk that cannot be asked, the time alone decides.
+            let space = Space::of(&self.place);
+            if space.is_some_and(|space| space.is_low(self.reserve)) {
+                return Err(BuildError::DiskFull);
+            }
+            let free = space.map_or(u64::MAX, |space| space.free);
+            let due = self.last.is_none_or(|(at, before)| {
+                at.elapsed() > self.seldom || free.saturating_add(self.step) < before
+            });
+            if due {
+                self.last = Some((Instant::now(), free));
+                return Ok(());
+            }
+        }
     }
 }
 

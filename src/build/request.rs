@@ -13,12 +13,15 @@ use super::{
     error::BuildError,
     progress::{Progress, Stage},
 };
-use crate::model::{AppName, BuildNumber, ByteSize};
+use crate::{
+    engine::image_name,
+    model::{AppName, BuildNumber, ByteSize},
+};
 
 /// What all builds of a daemon have in common.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Which installation this is; its label goes onto every image.
+    /// Which installation this is; every image gets a name with it.
     pub installation: String,
     /// The folder with one folder per app.
     pub apps: PathBuf,
@@ -26,8 +29,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// The `/cnb` tree, as `buildpacks::cnb::materialise` writes it.
     pub cnb: PathBuf,
-    /// The `paas` binary that becomes the launcher in every image.
-    pub binary: PathBuf,
+    /// The file that becomes the launcher of every image.
+    pub launcher: PathBuf,
     /// The shelf of toolchains.
     pub toolchains: PathBuf,
     /// The folder with the socket at which toolchains are asked for, and the socket's name in it.
@@ -49,6 +52,13 @@ pub struct Settings {
     pub target: Target,
     /// How long a build container waits for the next build of its app; zero is not at all.
     pub keep: Duration,
+}
+
+impl Settings {
+    /// What the image of a build is called.
+    pub(super) fn image_name(&self, request: &BuildRequest) -> String {
+        image_name(request.app.as_str(), &self.installation, &request.number.to_string())
+    }
 }
 
 /// One build.

@@ -28,7 +28,7 @@ use crate::{
 /// Where things for builds lie, and what is known from the start.
 #[derive(Debug, Clone)]
 pub struct Workshop {
-    /// This installation's label.
+    /// This installation's id.
     pub installation: String,
     /// The data folder.
     pub data: PathBuf,
@@ -62,6 +62,9 @@ pub enum WorkshopError {
     Files(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// The program of app containers: the crate `launcher`, made by `build.rs`.
+pub const LAUNCHER: &[u8] = include_bytes!(env!("PAAS_LAUNCHER"));
+
 impl WorkshopError {
     /// What a person can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -82,8 +85,10 @@ impl Workshop {
         let cnb = self.data.join("cnb");
         let binary = self.binary.clone();
         let tree = cnb.clone();
-        blocking(move || buildpacks::cnb::materialise(&tree, &binary).map_err(io::Error::other))
-            .await?;
+        blocking(move || {
+            buildpacks::cnb::materialise(&tree, &binary, LAUNCHER).map_err(io::Error::other)
+        })
+        .await?;
         let socket = self.serve_toolchains()?;
         let (run, build) = self.base_images(&engine, status).await?;
         let mut environment = self.toolchains.registries().await.environment();
@@ -91,7 +96,7 @@ impl Workshop {
             environment.extend(ca_environment(Path::new(CA_BUNDLE)));
         }
         status.send_replace(READY.to_owned());
-        let binary = cnb.join("lifecycle/paas");
+        let launcher = cnb.join("lifecycle/launcher");
         let builder = Builder::new(
             engine,
             Settings {
@@ -99,7 +104,7 @@ impl Workshop {
                 apps: BuildFolders::new(&self.data).apps().to_owned(),
                 cache: self.data.join("cache"),
                 cnb,
-                binary,
+                launcher,
                 toolchains: self.shelf.clone(),
                 toolchain_socket: socket,
                 ca_bundle: self.ca_bundle.clone(),

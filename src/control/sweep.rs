@@ -17,7 +17,7 @@ use crate::{
     },
     clock,
     control::task::Task,
-    engine::{BuildEngine, Engine, EngineError, ImageRole},
+    engine::{BuildEngine, Engine, EngineError, ImageRole, OwnImage},
     model::{App, AppName, Build, ImageId, Release, ReleaseVersion, Rollout, SourceDigest},
     store::{Store, StoreError, Transaction, View, export::ExportError},
     telemetry::chain,
@@ -132,14 +132,17 @@ impl<E: Engine + BuildEngine> Sweep<E> {
             .collect();
         let mut wanted: BTreeSet<ImageId> =
             running.into_iter().map(|instance| instance.image).collect();
+        // In the order of their versions.
+        let newest: BTreeMap<AppName, ImageId> =
+            releases.iter().map(|it| (it.app.clone(), it.image.clone())).collect();
         wanted.extend(releases.into_iter().map(|release| release.image));
         let folders = &self.folders;
         let used = InUse { apps: folders.apps(), images: &images, now: clock::system() };
         variants::sweep(&self.engine, folders.variants(), used).await?;
-        for image in images {
+        for image in &images {
             // An app that is being built may have an image that is not on record yet.
             let spare = image.app.as_ref().is_some_and(|app| !building.contains(app));
-            if !spare || image.role == ImageRole::Stage || wanted.contains(&image.id) {
+            if !spare || wanted.contains(&image.id) || serves_builds(image, &newest, &images) {
                 continue;
             }
             match self.engine.remove_image(&image.id).await {
@@ -151,6 +154,19 @@ impl<E: Engine + BuildEngine> Sweep<E> {
         }
         Ok(())
     }
+}
+
+/// Whether an image is a stage for the next build of an app that a Dockerfile makes still.
+fn serves_builds(
+    image: &OwnImage,
+    newest: &BTreeMap<AppName, ImageId>,
+    images: &[OwnImage],
+) -> bool {
+    let newest = image.app.as_ref().and_then(|app| newest.get(app));
+    let of_dockerfile =
+        |one: &OwnImage| Some(&one.id) == newest && one.role == ImageRole::OfDockerfile;
+    // Before its first release, all that there is of an app may be stages.
+    image.role == ImageRole::Stage && (newest.is_none() || images.iter().any(of_dockerfile))
 }
 
 /// Drops the records of releases, builds and rollouts beyond those that are kept.

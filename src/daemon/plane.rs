@@ -81,7 +81,7 @@ pub enum PlaneError {
         #[source]
         source: io::Error,
     },
-    /// The running binary cannot be found, which images are given as their launcher.
+    /// The running binary cannot be found, which build containers run.
     #[error("the running binary cannot be found")]
     Binary(#[source] io::Error),
     /// The subnets that apps' networks are cut from.

@@ -3,13 +3,13 @@
 //! What is built here carries this installation's labels on every stage and on the container of
 //! every step, so that all of it can be told from what is the user's.
 
-use std::{collections::BTreeMap, future::Future};
+use std::{collections::BTreeMap, future::Future, path::PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use super::EngineError;
-use crate::model::{AppName, ByteSize, ImageId, ImageReference};
+use crate::model::{AppName, ByteSize, ImageId, ImageReference, Timestamp};
 
 /// What is asked of an engine about images besides loading and running them.
 pub trait ImageEngine: Clone + Send + Sync + 'static {
@@ -52,6 +52,19 @@ pub trait ImageEngine: Clone + Send + Sync + 'static {
 
     /// Ends and removes the containers of an app's build steps.
     fn remove_steps(&self, app: &AppName) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// What the app's build steps that are there now have written. A sparse file counts as a full one.
+    fn steps_written(
+        &self,
+        app: &AppName,
+    ) -> impl Future<Output = Result<ByteSize, EngineError>> + Send;
+
+    /// What the last step of the Dockerfile of an image added to it.
+    fn step_added(&self, image: &str)
+    -> impl Future<Output = Result<ByteSize, EngineError>> + Send;
+
+    /// The folder in which the engine keeps images and what containers write, on its own machine.
+    fn folder(&self) -> impl Future<Output = Result<Option<PathBuf>, EngineError>> + Send;
 }
 
 /// What is known of an image.
@@ -96,8 +109,14 @@ pub struct ImageBuild {
     pub origin: ImageOrigin,
     /// The most memory that a step may use, swap included.
     pub memory: ByteSize,
+    /// When it is asked for, or before.
+    pub begun: Timestamp,
     /// Thousandths of a core.
     pub cpu_millis: u32,
+    /// Processes and threads of a step.
+    pub pids: u32,
+    /// The most that a step may write into one file.
+    pub largest_file: ByteSize,
 }
 
 /// What an image was made from.

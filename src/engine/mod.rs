@@ -8,6 +8,7 @@
 pub mod docker;
 #[cfg(test)]
 pub(crate) mod fake;
+mod image_name;
 mod images;
 mod roots;
 
@@ -21,6 +22,7 @@ use crate::model::{
     Slot, Timestamp,
 };
 
+pub use image_name::image_name;
 pub use images::{ImageBuild, ImageEngine, ImageFacts, ImageNews, ImageOrigin};
 pub use roots::{Root, RootError};
 
@@ -239,18 +241,15 @@ pub trait BuildEngine: ImageEngine {
         tar: BoxStream<'static, std::io::Result<Bytes>>,
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// Names an image so that the engine's own cleaning leaves it alone: `paas/<app>:<tag>`.
-    fn tag(
-        &self,
-        id: &ImageId,
-        repository: &str,
-        tag: &str,
-    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+    /// Gives an image one name more; see [`image_name`].
+    fn tag(&self, id: &ImageId, name: &str)
+    -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// The images that carry this installation's label, with their tags.
+    /// The images that have a name or a label of this installation.
     fn images(&self) -> impl Future<Output = Result<Vec<OwnImage>, EngineError>> + Send;
 
-    /// Removes an image by id and all its tags; one that is gone is fine, one in use is refused.
+    /// Takes this installation's names away from an image, and removes it if nobody else named it; one
+    /// that is gone is fine, one in use is refused.
     fn remove_image(&self, id: &ImageId) -> impl Future<Output = Result<(), EngineError>> + Send;
 
     /// Pulls an image and makes root filesystems of it; fails after `first_contact` if no registry
@@ -282,7 +281,7 @@ pub trait BuildEngine: ImageEngine {
 pub struct OwnImage {
     /// Which.
     pub id: ImageId,
-    /// Its names (`repository:tag`).
+    /// The names that this installation gave it.
     pub tags: Vec<String>,
     /// The app it was built for; `None` for a base image.
     pub app: Option<AppName>,
@@ -295,6 +294,8 @@ pub struct OwnImage {
 pub enum ImageRole {
     /// It can be run.
     Whole,
+    /// It can be run, and a Dockerfile made it.
+    OfDockerfile,
     /// It is a stage of a Dockerfile, kept for the next build.
     Stage,
 }

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs, io,
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -18,7 +19,7 @@ use paas::{
         BuildEngine, Builder as Container, BuilderSpec, EngineError, ImageBuild, ImageEngine,
         ImageFacts, ImageNews, ImageOrigin, OwnImage, Root, RootError, Traces, docker::Docker,
     },
-    model::{AppName, ContainerId, Exit, ImageId, ImageReference},
+    model::{AppName, ByteSize, ContainerId, Exit, ImageId, ImageReference},
 };
 
 use crate::{package, world::World};
@@ -78,8 +79,8 @@ impl BuildEngine for Forgetful {
         self.docker.remove_builder(id).await
     }
 
-    async fn tag(&self, id: &ImageId, repository: &str, tag: &str) -> Result<(), EngineError> {
-        self.docker.tag(id, repository, tag).await
+    async fn tag(&self, id: &ImageId, name: &str) -> Result<(), EngineError> {
+        self.docker.tag(id, name).await
     }
 
     async fn images(&self) -> Result<Vec<OwnImage>, EngineError> {
@@ -145,6 +146,18 @@ impl ImageEngine for Forgetful {
     async fn remove_steps(&self, app: &AppName) -> Result<(), EngineError> {
         self.docker.remove_steps(app).await
     }
+
+    async fn steps_written(&self, app: &AppName) -> Result<ByteSize, EngineError> {
+        self.docker.steps_written(app).await
+    }
+
+    async fn step_added(&self, image: &str) -> Result<ByteSize, EngineError> {
+        self.docker.step_added(image).await
+    }
+
+    async fn folder(&self) -> Result<Option<PathBuf>, EngineError> {
+        self.docker.folder().await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,10 +165,10 @@ async fn layers_that_docker_lost_are_sent_after_all() {
     let mut world = World::new().await;
     let engine = Forgetful::new(world.docker.clone());
     // A launcher of its own, or else the images of other tests would keep the layers alive.
-    let mut binary = fs::read(&world.settings.binary).unwrap();
+    let mut binary = fs::read(&world.settings.launcher).unwrap();
     binary.extend(world.installation.bytes());
-    world.settings.binary = world.home.join("paas");
-    fs::write(&world.settings.binary, binary).unwrap();
+    world.settings.launcher = world.home.join("launcher");
+    fs::write(&world.settings.launcher, binary).unwrap();
     let builder = Builder::new(engine.clone(), world.settings.clone());
     let page = |text: &str| {
         format!("require('http').createServer((q, s) => s.end('{text}')).listen(process.env.PORT)")

@@ -1,6 +1,5 @@
 //! The same source gives the same image, on two machines as well: with folders, caches, a disk, a
-//! moment and an order of files of their own. Only the installation's name, which is a label of the
-//! image, is the same here.
+//! moment and an order of files of their own.
 
 use std::{
     fs,
@@ -39,7 +38,7 @@ const GO: [(&str, &str); 2] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn two_machines_make_the_same_image_of_the_same_source() {
     let mut one = World::new().await;
-    let mut two = World::at(tempfile::tempdir().unwrap().keep(), one.installation.clone()).await;
+    let mut two = World::new().await;
     let memory = Memory::mount(two.home.join("memory"));
     two.settings.apps = memory.0.join("apps");
     two.settings.cache = memory.0.join("cache");

@@ -85,13 +85,13 @@ impl World {
 
         let binary = PathBuf::from(env!("CARGO_BIN_EXE_paas"));
         let cnb = home.join("cnb");
-        buildpacks::cnb::materialise(&cnb, &binary).unwrap();
+        buildpacks::cnb::materialise(&cnb, &binary, paas::build::workshop::LAUNCHER).unwrap();
         let settings = Settings {
             installation: installation.clone(),
             apps: home.join("apps"),
             cache: home.join("cache"),
+            launcher: cnb.join("lifecycle/launcher"),
             cnb,
-            binary,
             toolchains: shelf,
             toolchain_socket: (sockets, "toolchains.sock".to_owned()),
             ca_bundle,

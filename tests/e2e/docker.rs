@@ -25,7 +25,7 @@ pub(crate) fn ask(method: &str, path: &str) -> Answer {
     request.over_socket(Path::new(SOCKET)).unwrap()
 }
 
-/// Lists `containers`, `networks` or `images` with an installation's label.
+/// Lists `containers` or `networks` with an installation's label.
 fn list(what: &str, installation: &str) -> Vec<Value> {
     let filters = format!("%7B%22label%22%3A%5B%22paas.installation%3D{installation}%22%5D%7D");
     let answer = ask("GET", &format!("/v1.41/{what}?all=true&filters={filters}"));
@@ -82,9 +82,24 @@ pub(crate) fn networks(installation: &str) -> Vec<String> {
     list("networks", installation).iter().map(|value| text(value, "Name")).collect()
 }
 
-/// The ids of its images.
+/// The names that it gave to images, and the ids of those with its label that nobody named.
 pub(crate) fn images(installation: &str) -> Vec<String> {
-    list("images/json", installation).iter().map(|value| text(value, "Id")).collect()
+    let mark = format!(":{installation}-");
+    let mut images = Vec::new();
+    for image in ask("GET", "/v1.41/images/json").json().as_array().into_iter().flatten() {
+        let names = image["RepoTags"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let (own, others): (Vec<_>, Vec<_>) = names
+            .filter(|name| !name.contains("<none>"))
+            .partition(|name| name.starts_with("paas/") && name.contains(&mark));
+        if own.is_empty()
+            && others.is_empty()
+            && image["Labels"]["paas.installation"] == installation
+        {
+            images.push(text(image, "Id"));
+        }
+        images.extend(own.into_iter().map(str::to_owned));
+    }
+    images
 }
 
 /// The first process of a container, on this machine.

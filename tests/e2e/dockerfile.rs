@@ -103,3 +103,53 @@ fn a_step_does_not_outlive_the_daemon() {
     server.kill9();
     until("no step runs", || server.containers().is_empty().then_some(()));
 }
+
+/// A step that looks like somebody else's, as far as its author can say so.
+const FLOOD: &str =
+    "RUN i=0; while busybox [ $i -lt 300 ]; do busybox sleep 600 & i=$((i+1)); done; wait";
+/// Forty megabytes each, the first of them in a layer of its own.
+const WRITES: &str = "RUN busybox dd if=/dev/zero of=/a bs=1M count=40\nRUN busybox dd if=/dev/zero of=/b bs=1M count=40 && busybox sleep 600";
+const HOLES: &str = "RUN for n in 1 2 3 4 5 6 7 8; do busybox truncate -s 60M /$n; done";
+
+#[test]
+fn a_dockerfile_is_held_to_the_limits_of_every_build() {
+    let server = Server::start();
+    let base = Named(format!("paas-test-{}:base", server.installation()));
+    import(&base.0, "base\n", &[]);
+    let disk = "took more than its 64 MiB of the server's disk";
+    let more_disk = "hint: allow more in paas.toml: [build] disk = \"128m\"";
+    for (limit, steps, told) in [
+        (
+            "pids = 32",
+            format!("LABEL paas.role=image \"paas\".app=other\n{FLOOD}"),
+            ["ran out of processes and threads (limit 32)", "[build] pids = 64"],
+        ),
+        ("disk = \"64m\"", WRITES.to_owned(), [disk, more_disk]),
+        ("disk = \"64m\"", "RUN busybox truncate -s 1000G /a".to_owned(), [disk, more_disk]),
+        ("disk = \"64m\"", HOLES.to_owned(), [disk, more_disk]),
+        (
+            "memory = \"64m\"",
+            "RUN busybox tail /dev/zero".to_owned(),
+            ["was killed, most likely for its memory (limit 64 MiB)", "memory = \"128m\""],
+        ),
+    ] {
+        let app = sources::folder(&[
+            ("Dockerfile", &format!("FROM {}\n{steps}\n", base.0)),
+            ("paas.toml", &format!("[build]\n{limit}\n")),
+        ]);
+        says(&server.deploy("app", app.path()).ended(1), &told);
+        let steps = server.containers().into_iter().filter(|it| !it.name.starts_with("paas-"));
+        assert_eq!(steps.count(), 0, "{limit}: no step is left");
+    }
+
+    // One that no Dockerfile makes any more needs no stages.
+    let app = sources::folder(&[(
+        "Dockerfile",
+        &format!("FROM {0} AS a\nRUN busybox touch /a\nFROM {0}\nCOPY --from=a /a /\n", base.0),
+    )]);
+    server.deploy("app", app.path()).ok();
+    assert!(!stages(&server).is_empty());
+    let image = sources::folder(&[("paas.toml", &format!("[build]\nimage = \"{}\"\n", base.0))]);
+    server.deploy("app", image.path()).ok();
+    until("its stages are swept", || stages(&server).is_empty().then_some(()));
+}

@@ -22,9 +22,8 @@ fn weight(folder: &Path) -> (u64, usize) {
 
 /// How many images of a repository are the server's.
 fn images(server: &Server, repository: &str) -> usize {
-    let label = format!("label=paas.installation={}", server.installation());
-    let reference = format!("reference={repository}");
-    let filters = ["images", "--quiet", "--filter", &label, "--filter", &reference];
+    let reference = format!("reference={repository}:{}-*", server.installation());
+    let filters = ["images", "--quiet", "--filter", &reference];
     let listed = Command::new("docker").args(filters).output().unwrap();
     String::from_utf8(listed.stdout).unwrap().lines().count()
 }

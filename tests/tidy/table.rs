@@ -89,14 +89,15 @@ pub(crate) const ALSO: &[(&str, &[&str])] = &[
 pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("Cargo.toml", &["api", "buildpacks", "cli", "proxy"]),
     ("proxy/Cargo.toml", &[]),
-    ("buildpacks/Cargo.toml", &[]),
+    ("buildpacks/Cargo.toml", &["launcher"]),
+    ("buildpacks/launcher/Cargo.toml", &[]),
     ("cli/Cargo.toml", &["api"]),
     ("cli/api/Cargo.toml", &[]),
     ("fuzz/Cargo.toml", &["buildpacks", "proxy"]),
 ];
 
 /// All our library crates, as they are named in code and manifests.
-pub(crate) const OUR_CRATES: &[&str] = &["api", "buildpacks", "cli", "paas", "proxy"];
+pub(crate) const OUR_CRATES: &[&str] = &["api", "buildpacks", "cli", "launcher", "paas", "proxy"];
 
 /// One door per library: a crate may be named only in files under these paths.
 pub(crate) const DOORS: &[(&str, &[&str])] = &[

@@ -16,7 +16,7 @@ use super::{Code, Failed, Frame, Job, MAX_FRAME, Outcome, Phase, Stream};
 use crate::environment::Environment;
 use crate::lifecycle::{self, Progress};
 use crate::process::end_strays;
-use crate::roots::Roots;
+use launcher::Roots;
 
 /// Why the agent gave up.
 #[derive(Debug, thiserror::Error)]

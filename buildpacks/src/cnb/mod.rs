@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! lifecycle/paas                                  our binary, a hard link or a copy
-//! lifecycle/launcher                              → paas
+//! lifecycle/launcher                              the program of app containers
 //! buildpacks/paas_<name>/<version>/buildpack.toml
 //! buildpacks/paas_<name>/<version>/bin/{detect,build}   → ../../../../lifecycle/paas
 //! extensions/paas_apt/<version>/extension.toml
@@ -31,13 +31,13 @@ pub struct MaterialiseError {
     source: io::Error,
 }
 
-/// Writes or refreshes the tree at `dir`, with `binary` (the running `paas`, statically linked) as
-/// the agent, the launcher and our buildpacks.
-pub fn materialise(dir: &Path, binary: &Path) -> Result<(), MaterialiseError> {
+/// Writes or refreshes the tree at `dir`, with `binary` (the running `paas`) as the agent and our
+/// buildpacks, and with the bytes of the launcher.
+pub fn materialise(dir: &Path, binary: &Path, launcher: &[u8]) -> Result<(), MaterialiseError> {
     let lifecycle = dir.join("lifecycle");
     create(&lifecycle)?;
     place_binary(binary, &lifecycle.join("paas"))?;
-    place_link("paas", &lifecycle.join("launcher"))?;
+    place_program(launcher, &lifecycle.join("launcher"))?;
     for pack in packs::ALL {
         let home = dir.join(format!("buildpacks/paas_{}/{}", pack.name(), packs::VERSION));
         create(&home.join("bin"))?;
@@ -86,6 +86,18 @@ fn place_binary(binary: &Path, target: &Path) -> Result<(), MaterialiseError> {
     // Renaming a link onto another link of the same file does nothing and leaves both.
     let _ = fs::remove_file(&fresh);
     Ok(())
+}
+
+/// A file that is as it should be stays: what is known of it, such as its digest, is known by its times.
+fn place_program(bytes: &[u8], target: &Path) -> Result<(), MaterialiseError> {
+    let is_regular = fs::symlink_metadata(target).is_ok_and(|it| it.is_file());
+    if is_regular && fs::read(target).is_ok_and(|present| present == bytes) {
+        return Ok(());
+    }
+    let fresh = temporary(target);
+    fs::write(&fresh, bytes).map_err(at(&fresh))?;
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).map_err(at(&fresh))?;
+    fs::rename(&fresh, target).map_err(at(target))
 }
 
 fn place_link(points_to: &str, target: &Path) -> Result<(), MaterialiseError> {
@@ -180,8 +192,9 @@ mod tests {
         fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
         let cnb = dir.path().join("cnb");
         for _ in 0..2 {
-            materialise(&cnb, &binary).unwrap();
+            materialise(&cnb, &binary, b"launcher").unwrap();
         }
+        assert_eq!(fs::read(cnb.join("lifecycle/launcher")).unwrap(), b"launcher");
         for pack in packs::ALL {
             let home = cnb.join(format!("buildpacks/paas_{}/{}", pack.name(), packs::VERSION));
             let own: Descriptor = read_toml(&home.join("buildpack.toml")).unwrap();

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::layers::remove;
 use crate::environment::sorted_entries;
-use crate::roots::Roots;
+use launcher::Roots;
 
 /// Below `/layers`; no buildpack's id has this character.
 pub(super) const ASIDE: &str = "=last";

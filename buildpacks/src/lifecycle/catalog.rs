@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use super::project;
 use crate::agent::{BuildpackRef, Chosen, Code, Failed, Phase};
 use crate::environment::sorted_entries;
-use crate::roots::Roots;
 use crate::spec::{
     BuildpackId, Descriptor, Element, ExtensionDescriptor, Group, Kind, Order, Project, ReadError,
     System, newer, read_toml, read_toml_or_default,
 };
+use launcher::Roots;
 
 /// The buildpacks by id and version, and how they are put together.
 #[derive(Debug, Default)]

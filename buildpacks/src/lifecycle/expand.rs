@@ -90,8 +90,8 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::roots::Roots;
     use crate::spec::Project;
+    use launcher::Roots;
 
     /// Writes buildpacks (`id` alone, or `id: group; group` for a composite), expands `order`.
     fn check(packs: &[&str], order: &str, expected: &str) {

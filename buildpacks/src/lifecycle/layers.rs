@@ -9,8 +9,8 @@ use super::catalog::Installed;
 use super::{Progress, aside, notes};
 use crate::agent::{Contents, Layer, Stream};
 use crate::environment::{Environment, Unsuffixed, apply_dir, sorted_entries};
-use crate::roots::Roots;
 use crate::spec::{LayerToml, ReadError, read_toml};
+use launcher::Roots;
 
 /// Files of the contract that are not layers.
 const NOT_LAYERS: [&str; 3] = ["launch", "build", "store"];

@@ -27,8 +27,8 @@ use std::fs;
 
 use crate::agent::{Code, Failed, Job, Outcome, Phase, Stream, Wants};
 use crate::environment::Environment;
-use crate::roots::Roots;
 use catalog::Catalog;
+use launcher::Roots;
 pub(crate) use layers::remove;
 use settled::Settled;
 

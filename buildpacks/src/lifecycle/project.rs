@@ -15,10 +15,10 @@ use super::catalog::Catalog;
 use super::layers::remove;
 use crate::agent::{Code, Failed, Phase};
 use crate::environment::sorted_entries;
-use crate::roots::Roots;
 use crate::spec::{
     BuildpackId, Element, Inline, Pattern, Project, ProjectPack, ProjectToml, read_toml_or_default,
 };
+use launcher::Roots;
 
 /// Reads the app's `project.toml`; without one, nothing.
 pub(super) fn read(workspace: &Path) -> Result<Project, Failed> {

@@ -14,8 +14,8 @@ use super::layers::remove;
 use super::{Build, aside, notes, sbom};
 use crate::agent::{PreviousBuildpack, PreviousLayer};
 use crate::environment::sorted_entries;
-use crate::roots::Roots;
 use crate::spec::LayerToml;
+use launcher::Roots;
 
 /// What of a layer of the last build comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::catalog::Installed;
 use super::layers::remove;
 use crate::agent::{Layer, PreviousLayer};
 use crate::environment::sorted_entries;
-use crate::roots::Roots;
+use launcher::Roots;
 
 /// The formats: extension, media type.
 const FORMATS: [(&str, &str); 3] = [

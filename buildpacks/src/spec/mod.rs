@@ -1,9 +1,9 @@
 //! The Cloud Native Buildpacks contract as data: what the files of the specification hold.
 //!
 //! No behaviour of the lifecycle stands here, only shapes and their grammar. Invariant: unknown
-//! keys are ignored everywhere, because foreign buildpacks write them.
+//! keys are ignored everywhere, because foreign buildpacks write them. What the launcher reads, too,
+//! comes from its crate.
 
-mod api;
 mod descriptor;
 mod dockerfile;
 mod exec_env;
@@ -11,13 +11,10 @@ mod extension;
 mod id;
 mod launch;
 mod layer;
-mod metadata;
 mod order;
 mod plan;
 mod project;
-mod read;
 
-pub(crate) use api::Api;
 pub(crate) use descriptor::Descriptor;
 pub use descriptor::Target;
 pub(crate) use dockerfile::packages as dockerfile_packages;
@@ -26,9 +23,11 @@ pub(crate) use extension::{ExtendConfig, ExtensionDescriptor, Side};
 pub(crate) use id::BuildpackId;
 pub(crate) use launch::{Command, LaunchToml};
 pub use launch::{Label, Slice};
+pub(crate) use launcher::spec::{
+    Api, Metadata, MetadataBuildpack, MetadataProcess, ReadError, read_small, read_toml,
+    read_toml_or_default,
+};
 pub(crate) use layer::{LayerToml, Types};
-pub(crate) use metadata::{Metadata, MetadataBuildpack, MetadataProcess};
 pub(crate) use order::{Element, Group, Kind, Order, System, newer};
 pub(crate) use plan::{BuildPlan, BuildToml, Entry, PackPlan, Require, Section};
 pub(crate) use project::{Inline, Pattern, Project, ProjectPack, ProjectToml};
-pub(crate) use read::{ReadError, read_small, read_toml, read_toml_or_default};

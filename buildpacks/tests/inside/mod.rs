@@ -41,7 +41,7 @@ impl Inside {
         for folder in [&roots.layers, &roots.platform, &roots.toolchains] {
             fs::create_dir_all(folder).unwrap();
         }
-        buildpacks::cnb::materialise(&roots.cnb, Path::new(BINARY)).unwrap();
+        buildpacks::cnb::materialise(&roots.cnb, Path::new(BINARY), b"").unwrap();
         let toolchains = dir.path().join("toolchains.sock");
         let listener = UnixListener::bind(&toolchains).unwrap();
         let node = host_node(&roots.toolchains);

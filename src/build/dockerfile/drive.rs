@@ -13,7 +13,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use tokio::time::timeout;
 
-use super::DockerfileError;
+use super::{
+    DockerfileError,
+    error::{Failed, is_from},
+    growth::Growth,
+};
 use crate::{
     build::{BuildError, request::BuildRequest},
     engine::{EngineError, ImageBuild, ImageEngine, ImageNews},
@@ -40,6 +44,8 @@ pub(in crate::build) struct Drive<'a> {
     pub(in crate::build) deadline: Duration,
     /// What of it the log has.
     pub(in crate::build) telling: Telling,
+    /// What its steps may take of the disk.
+    pub(in crate::build) growth: &'a Growth,
 }
 
 /// What of a build the log has.
@@ -54,14 +60,15 @@ pub(in crate::build) enum Telling {
 /// Has Docker build, to the end.
 pub(in crate::build) async fn drive<E: ImageEngine>(
     engine: &E,
-    Drive { request, spec, deadline, telling }: Drive<'_>,
+    Drive { request, spec, deadline, telling, growth }: Drive<'_>,
     context: BoxStream<'static, io::Result<Bytes>>,
 ) -> Result<Driven, BuildError> {
     let mut news = engine.build_image(spec, context);
-    let mut watch = Watch::new(request, spec.memory, telling);
+    let mut watch = Watch::new(request, (spec, growth), telling);
     let driven = tokio::select! {
         biased;
         () = request.cancel.cancelled() => Err(BuildError::Cancelled),
+        why = growth.passed(engine, request) => Err(why),
         read = timeout(deadline, watch.read(&mut news)) => {
             read.unwrap_or(Err(BuildError::Late { after: deadline }))
         }
@@ -73,7 +80,8 @@ pub(in crate::build) async fn drive<E: ImageEngine>(
 
 struct Watch<'a> {
     request: &'a BuildRequest,
-    memory: ByteSize,
+    spec: &'a ImageBuild,
+    growth: &'a Growth,
     /// The line that is not at its end yet.
     begun: String,
     step: String,
@@ -84,14 +92,19 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(request: &'a BuildRequest, memory: ByteSize, telling: Telling) -> Self {
+    fn new(
+        request: &'a BuildRequest,
+        (spec, growth): (&'a ImageBuild, &'a Growth),
+        telling: Telling,
+    ) -> Self {
         let room = match telling {
             Telling::Steps => MAX_LOG.0,
             Telling::Nothing => 0,
         };
         Self {
             request,
-            memory,
+            spec,
+            growth,
             begun: String::new(),
             step: String::new(),
             tail: VecDeque::new(),
@@ -111,17 +124,21 @@ impl<'a> Watch<'a> {
                 Ok(ImageNews::Text(text)) => self.text(&text).await,
                 Err(EngineError::Refused { message, .. }) => {
                     self.flush().await;
-                    return Err(self.refused(message).into());
+                    return Err(self.refused(message));
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        made.ok_or_else(|| self.refused("Docker ended it without an image".to_owned()).into())
+        made.ok_or_else(|| self.refused("Docker ended it without an image".to_owned()))
     }
 
-    fn refused(&mut self, message: String) -> DockerfileError {
+    fn refused(&mut self, message: String) -> BuildError {
         let tail = Vec::from(std::mem::take(&mut self.tail)).join("\n");
-        DockerfileError::of(message, std::mem::take(&mut self.step), tail, self.memory)
+        let failed = Failed { message, step: std::mem::take(&mut self.step), tail };
+        if failed.wrote_too_large_a_file() {
+            return self.growth.too_large(self.spec.largest_file);
+        }
+        DockerfileError::of(failed, self.spec.memory, self.spec.pids).into()
     }
 
     async fn text(&mut self, text: &str) {
@@ -135,15 +152,19 @@ impl<'a> Watch<'a> {
 
     async fn flush(&mut self) {
         let line = std::mem::take(&mut self.begun);
-        let line = line.trim_end();
+        let line = uncoloured(line.trim_end());
         if line.is_empty() {
             return;
         }
         if let Some(id) = line.strip_prefix(ARROW) {
             if id == CACHED {
                 self.say(format!("{MARGIN}as in an earlier build")).await;
-            } else if !id.contains(' ') {
+            } else if !id.contains(' ') && self.mentioned.len() < MOST_STEPS {
                 self.mentioned.insert(id.to_owned());
+                // What a stage begins with was there before.
+                if !is_from(&self.step) {
+                    self.growth.kept(id);
+                }
             }
             return;
         }
@@ -182,6 +203,15 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// A line without the colour that Docker gives to what steps write on their standard error.
+fn uncoloured(line: &str) -> &str {
+    let mut line = line.trim_end_matches(PLAIN);
+    while let Some(rest) = line.strip_prefix(PLAIN).or_else(|| line.strip_prefix(RED)) {
+        line = rest;
+    }
+    line.trim_end()
+}
+
 /// The instruction of a line such as `Step 2/5 : RUN npm ci`.
 fn step(line: &str) -> Option<&str> {
     let (counts, instruction) = line.strip_prefix("Step ")?.split_once(" : ")?;
@@ -197,15 +227,27 @@ const MARGIN: &str = "       ";
 /// Remarks about containers and images that say nothing to the user.
 const NOISE: [&str; 4] =
     ["Removing intermediate container ", "Successfully built ", "Successfully tagged ", " --->"];
+const RED: &str = "\u{1b}[91m";
+const PLAIN: &str = "\u{1b}[0m";
 /// Lines shown of a step that failed.
 const TAIL: usize = 20;
 const MAX_LINE: usize = 16 << 10;
+/// Docker allows fewer layers; more of them are what a step printed.
+const MOST_STEPS: usize = 1000;
 /// All lines of one build together.
 const MAX_LOG: ByteSize = ByteSize(32 << 20);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dockers_colours_are_no_part_of_a_line() {
+        assert_eq!(uncoloured("\u{1b}[91msh: can't fork"), "sh: can't fork");
+        assert_eq!(uncoloured("\u{1b}[0mRemoving intermediate"), "Removing intermediate");
+        assert_eq!(uncoloured("\u{1b}[0m\u{1b}[91mwhy\u{1b}[0m"), "why");
+        assert_eq!(uncoloured("\u{1b}[32mgreen"), "\u{1b}[32mgreen", "the program's own stay");
+    }
 
     #[test]
     fn steps_are_told_from_what_looks_like_them() {

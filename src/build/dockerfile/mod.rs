@@ -1,12 +1,13 @@
 //! An app by its Dockerfile: Docker builds it, under the same limits, into the same log.
 //!
 //! In reading order: `text` (labels and arguments), `ignore` (`.dockerignore`), `context` (what the
-//! Dockerfile sees), `drive` (a build, watched), `error`. Invariant: every image and container that a
+//! Dockerfile sees), `drive` (a build, watched), `growth` (what it takes of the disk), `error`. Invariant: every image and container that a
 //! build makes on its way carries this installation's labels and the app's; nothing else is removed.
 
 pub(super) mod context;
 pub(super) mod drive;
 mod error;
+pub(super) mod growth;
 mod ignore;
 pub(super) mod text;
 
@@ -27,6 +28,7 @@ use super::{
     request::{BuildRequest, Settings},
 };
 use crate::{
+    clock,
     engine::{BuildEngine, ImageBuild, ImageOrigin},
     model::{AppName, Artifact, ByteSize, Manifest},
     telemetry::chain,
@@ -58,20 +60,25 @@ pub(super) async fn build<E: BuildEngine>(
     request.say(format!("       {}", recipe.why)).await;
     let labelled = text::label(&dockerfile, &engine.labels(&request.app, ImageOrigin::Dockerfile));
     let context = context::of_folder(request.source.clone(), ignore, labelled.text.clone());
+    let growth = growth::Growth::new(engine, request, manifest).await?;
     let asked = manifest.build.memory.unwrap_or(request.limits.memory);
     let spec = ImageBuild {
         app: request.app.clone(),
-        name: name(settings, request),
+        name: settings.image_name(request),
         dockerfile: context::DOCKERFILE.to_owned(),
         arguments: arguments(&dockerfile, settings, manifest),
         target: manifest.build.target.clone(),
         origin: ImageOrigin::Dockerfile,
         memory: asked.min(request.limits.most_memory),
         cpu_millis: request.limits.cpu_millis,
+        begun: clock::now(),
+        pids: manifest.build.pids.unwrap_or(request.limits.pids),
+        largest_file: growth.largest_file(),
     };
     request.tell(Stage::Build).await;
     let deadline = manifest.build.timeout.unwrap_or(request.limits.timeout);
-    let drive = drive::Drive { request, spec: &spec, deadline, telling: drive::Telling::Steps };
+    let telling = drive::Telling::Steps;
+    let drive = drive::Drive { request, spec: &spec, deadline, telling, growth: &growth };
     let driven = drive::drive(engine, drive, context).await;
     let driven = driven.map_err(|error| in_the_users_lines(error, &labelled))?;
     let facts =
@@ -84,11 +91,6 @@ pub(super) async fn build<E: BuildEngine>(
     tidy(engine, &request.app, &driven.mentioned).await;
     let (image, deploy) = (driven.image, manifest.deploy_settings());
     Ok(Artifact { image, size: facts.size, processes: found.processes, deploy })
-}
-
-/// What an image of this build is called.
-pub(super) fn name(settings: &Settings, request: &BuildRequest) -> String {
-    format!("paas/{}:{}-{}", request.app, settings.installation, request.number)
 }
 
 /// The manifest's arguments, and what this machine's registries and proxies are, if that is asked

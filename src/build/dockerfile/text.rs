@@ -1,7 +1,8 @@
 //! A Dockerfile as text: which arguments it declares, and a copy of it whose stages carry labels. Pure.
 //!
 //! Labels after each `FROM` are inherited by every image and container that a build makes on its way,
-//! which is how ours are told from the user's. Not here: what the instructions mean.
+//! which is how ours are told from the user's, and by which a step's limits find it. So that nobody
+//! takes them away, they are said again after each `LABEL` that might name one. Not here: what the instructions mean.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +22,7 @@ impl Labelled {
     }
 }
 
-/// Puts the labels after each `FROM`. Their keys and values must need no quoting.
+/// Puts the labels after each `FROM`, and after what might change them. Their keys and values must need no quoting.
 pub(in crate::build) fn label(text: &str, labels: &BTreeMap<String, String>) -> Labelled {
     let pairs: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let line = format!("LABEL {}\n", pairs.join(" "));
@@ -30,7 +31,7 @@ pub(in crate::build) fn label(text: &str, labels: &BTreeMap<String, String>) -> 
     for instruction in instructions(text) {
         out.text.push_str(instruction.text);
         number += instruction.text.lines().count();
-        if instruction.word.eq_ignore_ascii_case("FROM") {
+        if instruction.word.eq_ignore_ascii_case("FROM") || may_name_ours(&instruction) {
             if !out.text.ends_with('\n') {
                 out.text.push('\n');
             }
@@ -40,6 +41,18 @@ pub(in crate::build) fn label(text: &str, labels: &BTreeMap<String, String>) -> 
         }
     }
     out
+}
+
+/// Whether it is a `LABEL` whose keys are not plainly others: quoting and variables count as they could
+/// come out.
+fn may_name_ours(instruction: &Instruction<'_>) -> bool {
+    let plain: String = instruction
+        .text
+        .chars()
+        .filter(|c| !matches!(c, '"' | '\'' | '\\' | '`') && !c.is_whitespace())
+        .collect();
+    instruction.word.eq_ignore_ascii_case("LABEL")
+        && (plain.contains("paas.") || plain.contains('$'))
 }
 
 /// The names that `ARG` declares.
@@ -115,6 +128,13 @@ mod tests {
             "# escape=`\nFROM `\nx\nRUN \\\nFROM y\n",
             "# escape=`\nFROM `\nx\n+\nRUN \\\nFROM y\n+\n",
         );
+        check("FROM x\nLABEL a=b\nRUN y\n", "FROM x\n+\nLABEL a=b\nRUN y\n");
+        for label in
+            ["paas.role=x", "a=b \"paas\".app=c", "pa\\as.app=c", "$KEY=x", "a=b \\\n paas.app=x"]
+        {
+            let text = format!("FROM x\nLABEL {label}\nRUN y\n");
+            check(&text, &text.replace("FROM x\n", "FROM x\n+\n").replace("RUN", "+\nRUN"));
+        }
         let two = check(
             "FROM a AS b\nRUN c\nFROM d\nWRONG\n",
             "FROM a AS b\n+\nRUN c\nFROM d\n+\nWRONG\n",

@@ -66,6 +66,11 @@ impl Archive {
             .map(|bytes| digest(bytes).parse().expect("a sha256 digest is an image id"))
     }
 
+    /// What it is to be called, `repository:tag`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The layers, lowest first.
     pub(crate) fn layers(&self) -> &[Known] {
         &self.layers

@@ -2,7 +2,7 @@
 //! know it. Pure.
 //!
 //! Invariant: equal inputs give equal bytes, and so an equal image id; the configuration has no
-//! time, no build number and no name of this machine.
+//! time, no build number and no name of this machine or installation.
 
 use buildpacks::{
     agent::{BuildpackRef, Built, Layer as Left},
@@ -20,18 +20,9 @@ use crate::{
     model::AppName,
 };
 
-/// What an image's labels say of its origin.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin<'a> {
-    /// Whose image.
-    pub(crate) app: &'a AppName,
-    /// Which installation made it; it only ever cleans up its own.
-    pub(crate) installation: &'a str,
-}
-
 /// The configuration as JSON.
 pub(super) fn configuration(
-    origin: Origin<'_>,
+    app: &AppName,
     run: &BaseImage,
     built: &Built,
     layers: &[Layer],
@@ -50,7 +41,7 @@ pub(super) fn configuration(
             "Env": environment(run),
             "WorkingDir": "/workspace",
             "Entrypoint": [entry(built)],
-            "Labels": labels(origin, run, built, layers),
+            "Labels": labels(app, run, built, layers),
         },
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
         "history": history.collect::<Vec<_>>(),
@@ -83,7 +74,7 @@ fn environment(run: &BaseImage) -> Vec<String> {
     environment
 }
 
-fn labels(origin: Origin<'_>, run: &BaseImage, built: &Built, layers: &[Layer]) -> Value {
+fn labels(app: &AppName, run: &BaseImage, built: &Built, layers: &[Layer]) -> Value {
     let mut labels = Map::new();
     // What a build says must not be taken for what the platform says.
     let foreign = |key: &str| !key.starts_with("paas.") && !key.starts_with("io.buildpacks.");
@@ -97,8 +88,7 @@ fn labels(origin: Origin<'_>, run: &BaseImage, built: &Built, layers: &[Layer]) 
         // On another base image the packages would be missing.
         ("io.buildpacks.rebasable", run.packages.is_empty().to_string()),
         ("io.buildpacks.stack.id", stack(run)),
-        ("paas.app", origin.app.to_string()),
-        ("paas.installation", origin.installation.to_owned()),
+        ("paas.app", app.to_string()),
     ];
     labels.extend(own.map(|(key, value)| (key.to_owned(), value.into())));
     if !run.packages.is_empty() {

@@ -37,9 +37,9 @@ pub(super) enum LayerSource {
         /// The paths that belong to this layer, where the folder is cut into several.
         only: Option<Arc<BTreeSet<Vec<u8>>>>,
     },
-    /// The `paas` binary as the launcher.
+    /// The program that starts processes.
     Launcher {
-        /// The binary on this machine.
+        /// The file on this machine.
         binary: PathBuf,
     },
     /// A tar that was made already; small.
@@ -67,7 +67,9 @@ impl LayerSource {
     /// The digest of the stat data of its files, if it has any of its own on this machine.
     pub(super) fn manifest(&self) -> Result<Option<String>, ExportError> {
         match self {
-            Self::Tree { root, at, only: None } => walk::manifest(&open(root)?, at).map(Some),
+            Self::Tree { root, at, only } => {
+                walk::manifest(&open(root)?, at, only.as_deref()).map(Some)
+            }
             Self::Launcher { binary } => {
                 let stat = rustix::fs::stat(binary)
                     .map_err(|e| ExportError::read(path_bytes(binary), e.into()))?;
@@ -75,8 +77,7 @@ impl LayerSource {
                 walk::describe(&stat, &mut line);
                 Ok(Some(hex::encode(Sha256::digest(line))))
             }
-            // A slice has no manifest of its own; it is part of a folder that is seldom large.
-            Self::Tree { only: Some(_), .. } | Self::Ready(_) | Self::Gone => Ok(None),
+            Self::Ready(_) | Self::Gone => Ok(None),
         }
     }
 

@@ -33,6 +33,20 @@ impl Archive {
         Ok(None)
     }
 
+    /// The image's id, if Docker has it and takes the name for it: another installation may have
+    /// made the same one, and may remove it at any moment but for that name.
+    pub(crate) async fn adopt<E: BuildEngine>(
+        &self,
+        engine: &E,
+    ) -> Result<Option<ImageId>, EngineError> {
+        let Some(id) = self.present(engine).await? else { return Ok(None) };
+        match engine.tag(&id, self.name()).await {
+            Ok(()) => Ok(Some(id)),
+            Err(EngineError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Loads it with the given blobs in the archive.
     pub(crate) async fn load<E: BuildEngine>(
         &self,
@@ -64,7 +78,7 @@ impl Assembled {
         donors: &Donors,
     ) -> Result<(ImageId, Self), ExportError> {
         let (present, known) =
-            tokio::join!(self.archive.present(engine), self.archive.known_to(engine, donors));
+            tokio::join!(self.archive.adopt(engine), self.archive.known_to(engine, donors));
         if let Some(id) = present? {
             return Ok((id, self));
         }

@@ -27,7 +27,7 @@ use std::{
 pub(crate) use archive::{Archive, Blob};
 use buildpacks::agent::Built;
 pub use error::{Excess, ExportError};
-pub(crate) use image::{CREATED, Origin};
+pub(crate) use image::CREATED;
 use layer::Layer;
 use layer::LayerSource;
 pub(crate) use plan::Places;
@@ -37,7 +37,7 @@ use super::{
     folder::Folder,
     workspace::{Known, Previous, Remembered},
 };
-use crate::model::ByteSize;
+use crate::model::{AppName, ByteSize};
 
 /// Layers that many apps share, such as runtimes and the launcher, by the digest of their stat
 /// data; kept in memory, as making them anew costs little.
@@ -60,7 +60,7 @@ pub(crate) struct Assembled {
 pub(crate) fn assemble(
     built: &Built,
     run: &BaseImage,
-    origin: Origin<'_>,
+    app: &AppName,
     name: String,
     context: &Context<'_>,
 ) -> Result<Assembled, ExportError> {
@@ -69,7 +69,7 @@ pub(crate) fn assemble(
     for plan::Planned { key, source } in planned {
         layers.push(make(key, source, context)?);
     }
-    let configuration = image::configuration(origin, run, built, &layers);
+    let configuration = image::configuration(app, run, built, &layers);
     let known = run.layers.iter().chain(layers.iter().map(|layer| &layer.known)).cloned();
     let size = ByteSize(layers.iter().map(|layer| layer.known.size).sum());
     let archive = Archive::new(configuration, known.collect(), name);
@@ -159,7 +159,7 @@ pub(crate) fn disk_usage(folder: &Path) -> Result<u64, ExportError> {
 fn manifest_of(places: &Places, key: &str) -> Option<String> {
     let path = key.strip_prefix("/layers/")?;
     let folder = Folder::open(&places.layers).and_then(|all| all.below(path.as_ref())).ok()?;
-    walk::manifest(&folder, key.trim_start_matches('/')).ok()
+    walk::manifest(&folder, key.trim_start_matches('/'), None).ok()
 }
 
 impl Shared {

@@ -34,7 +34,7 @@ pub(crate) struct Places {
     pub(crate) layers: PathBuf,
     /// The shelf of toolchains.
     pub(crate) toolchains: PathBuf,
-    /// The `paas` binary that becomes the launcher.
+    /// The file that becomes the launcher.
     pub(crate) launcher: PathBuf,
     /// Where tars may be written for a moment.
     pub(crate) spool: PathBuf,
@@ -140,11 +140,15 @@ fn process_types(built: &Built) -> Result<Planned, ExportError> {
 fn app(built: &Built, workspace: &Path) -> Result<Vec<Planned>, ExportError> {
     let tree =
         |only| LayerSource::Tree { root: workspace.to_owned(), at: "workspace".to_owned(), only };
-    if built.slices.is_empty() {
+    let root = Folder::open(workspace).map_err(|e| ExportError::read(b"workspace", e))?;
+    let layers = if built.slices.is_empty() {
+        slices::by_weight(&root)?
+    } else {
+        slices::assign(&root, &built.slices)?
+    };
+    if let [_] = layers.as_slice() {
         return Ok(vec![Planned { key: APP.to_owned(), source: tree(None) }]);
     }
-    let root = Folder::open(workspace).map_err(|e| ExportError::read(b"workspace", e))?;
-    let layers = slices::assign(&root, &built.slices)?;
     let planned = layers.into_iter().enumerate().map(|(index, paths)| Planned {
         key: format!("{APP}#{}", index + 1),
         source: tree(Some(Arc::new(paths))),

@@ -26,12 +26,12 @@ fn house() -> House {
     for name in ["workspace", "layers", "toolchains", "spool"] {
         fs::create_dir(at(name)).unwrap();
     }
-    fs::write(at("paas"), "the binary").unwrap();
+    fs::write(at("launcher"), "the binary").unwrap();
     let places = Places {
         workspace: at("workspace"),
         layers: at("layers"),
         toolchains: at("toolchains"),
-        launcher: at("paas"),
+        launcher: at("launcher"),
         spool: at("spool"),
     };
     fs::write(places.workspace.join("app.js"), "hello").unwrap();
@@ -79,10 +79,9 @@ fn base() -> BaseImage {
 
 fn export(built: &Built, house: &House, previous: &Previous) -> Result<Assembled, ExportError> {
     let app = "shop".parse().unwrap();
-    let origin = Origin { app: &app, installation: "test" };
     let shared = Shared::default();
     let context = Context { places: house.places.clone(), previous, shared: &shared };
-    assemble(built, &base(), origin, "paas/shop:1".to_owned(), &context)
+    assemble(built, &base(), &app, "paas/shop:1".to_owned(), &context)
 }
 
 /// The entries of a layer as people would list them.
@@ -202,6 +201,7 @@ fn an_untouched_layer_is_not_read_again_and_a_touched_one_is() {
     assert_eq!(touched(&previous, &house.places), ["/layers/paas_nodejs/modules"]);
 }
 
+mod heavy;
 mod hostile;
 
 #[test]

@@ -3,7 +3,7 @@
 //! It yields folders, files and links; sockets, pipes, devices and names that would hide files of
 //! lower layers are passed over. Invariant: no link is followed, and depth and count are bounded.
 
-use std::{ffi::OsStr, fmt::Write as _, os::unix::ffi::OsStrExt};
+use std::{collections::BTreeSet, ffi::OsStr, fmt::Write as _, os::unix::ffi::OsStrExt};
 
 use rustix::fs::{FileType, Stat};
 use sha2::{Digest, Sha256};
@@ -91,19 +91,31 @@ impl Walk<'_, '_> {
     }
 }
 
-/// A digest over the stat data of all entries: as long as it stays the same, nothing in the tree
-/// was touched. A build can set any time but the change time, which the kernel sets.
-pub(in crate::build) fn manifest(root: &Folder, at: &str) -> Result<String, ExportError> {
+/// A digest over the stat data of all entries, or of `only` some: as long as it stays the same, nothing
+/// of them was touched. A build can set any time but the change time, which the kernel sets. Of folders
+/// only the mode counts: what is in them is told by its own entries.
+pub(in crate::build) fn manifest(
+    root: &Folder,
+    at: &str,
+    only: Option<&BTreeSet<Vec<u8>>>,
+) -> Result<String, ExportError> {
     let mut hash = Sha256::new();
     hash.update(RULES);
     hash.update((at.len() as u64).to_be_bytes());
     hash.update(at);
     let mut line = String::new();
     walk(root, &mut |entry| {
+        if only.is_some_and(|only| !only.contains(entry.path)) {
+            return Ok(());
+        }
         hash.update((entry.path.len() as u64).to_be_bytes());
         hash.update(entry.path);
         line.clear();
-        describe(entry.stat, &mut line);
+        match entry.kind {
+            // Writing to a string cannot fail.
+            Kind::Folder => drop(writeln!(line, "{:o}", entry.stat.st_mode)),
+            Kind::File | Kind::Link => describe(entry.stat, &mut line),
+        }
         hash.update(&line);
         Ok(())
     })?;

@@ -19,7 +19,8 @@ use super::{
     dockerfile::{
         context::{self, DOCKERFILE},
         drive::{Drive, Telling, drive},
-        name, read_text,
+        growth::Growth,
+        read_text,
         text::label,
     },
     folder::Folder,
@@ -28,6 +29,7 @@ use super::{
     stack::{TARGET_ARCH, TARGET_OS},
 };
 use crate::{
+    clock,
     engine::{BuildEngine, ImageBuild, ImageFacts, ImageOrigin},
     model::{Artifact, ImageId, ImageReference, Manifest},
 };
@@ -54,20 +56,24 @@ pub(super) async fn build<E: BuildEngine>(
         request.say(format!("       {line}")).await;
     }
     request.tell(Stage::Load).await;
+    let growth = Growth::new(engine, request, manifest).await?;
     let spec = ImageBuild {
         app: request.app.clone(),
-        name: name(settings, request),
+        name: settings.image_name(request),
         dockerfile: DOCKERFILE.to_owned(),
         arguments: [].into(),
         target: None,
         origin,
         memory: request.limits.memory,
         cpu_millis: request.limits.cpu_millis,
+        begun: clock::now(),
+        pids: request.limits.pids,
+        largest_file: growth.largest_file(),
     };
     // By its id: the name may mean something else by now.
     let from = format!("FROM {}\n", facts.id);
     let context = context::alone(label(&from, &engine.labels(&request.app, origin)).text);
-    let ours = Drive { request, spec: &spec, deadline, telling: Telling::Nothing };
+    let ours = Drive { request, spec: &spec, deadline, telling: Telling::Nothing, growth: &growth };
     let image = drive(engine, ours, context).await?.image;
     if origin == ImageOrigin::Pulled {
         // Ours holds it from here; the next deploy asks the registry what the name means then.

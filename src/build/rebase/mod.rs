@@ -105,8 +105,8 @@ impl<E: BuildEngine> Builder<E> {
         let own: Vec<Known> = blobs.iter().map(|blob| blob.known.clone()).collect();
         let size = ByteSize(own.iter().map(|layer| layer.size).sum());
         let layers = run.layers.iter().cloned().chain(own).collect();
-        let tag = format!("{}-{}", self.settings.installation, request.number);
-        let archive = Archive::new(rebased.text, layers, format!("paas/{}:{tag}", request.app));
+        let name = self.settings.image_name(request);
+        let archive = Archive::new(rebased.text, layers, name);
         let id = match archive.load(&self.engine, blobs.clone()).await {
             // Docker has lost the run image.
             Err(ExportError::Engine(EngineError::Refused { .. })) => {

@@ -44,7 +44,11 @@ impl Layout {
         }
         let (top, rest) = path.split_once('/')?;
         match self {
-            Self::NodeDist => kept(rest, |p| p.starts_with("bin/") || p.starts_with("lib/")),
+            Self::NodeDist => kept(rest, |p| {
+                let npm = p.strip_prefix("lib/node_modules/npm/").unwrap_or_default();
+                let manual = ["docs/", "man/"].iter().any(|folder| npm.starts_with(folder));
+                p.starts_with("bin/") || p.starts_with("lib/") && !manual
+            }),
             Self::NodePackage => kept(rest, |p| p == "bin/node"),
             Self::BunPackage => kept(rest, |p| p == "bin/bun"),
             Self::Package { name, .. } => {
@@ -74,6 +78,11 @@ impl Layout {
             Self::Python if top == "python" => kept(rest, |p| !p.starts_with("share/")),
             Self::Goroot | Self::Python | Self::Ruby | Self::Program(_) => None,
         }
+    }
+
+    /// A program that comes with symbols, which are for those who debug it.
+    pub(crate) fn has_symbols(&self) -> Option<&'static str> {
+        matches!(self, Self::NodeDist | Self::NodePackage).then_some("bin/node")
     }
 
     /// Commands to link afterwards: name in `bin/` → file in the folder.
@@ -120,6 +129,11 @@ mod tests {
                 ("node-v20.1.0-linux-x64/bin/node", Some("bin/node")),
                 ("node-v20.1.0-linux-x64/include/node/v8.h", None),
                 ("node-v20.1.0-linux-x64/share/man/man1/node.1", None),
+                ("node-v20.1.0-linux-x64/lib/node_modules/npm/man/man1/npm.1", None),
+                (
+                    "node-v20.1.0-linux-x64/lib/node_modules/npm/lib/npm.js",
+                    Some("lib/node_modules/npm/lib/npm.js"),
+                ),
                 ("node-v20.1.0-linux-x64/LICENSE", Some("LICENSE")),
             ],
         );

@@ -23,6 +23,7 @@ mod serve;
 mod shelf;
 mod sites;
 mod sources;
+mod strip;
 mod unpack;
 mod wire;
 

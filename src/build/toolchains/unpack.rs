@@ -5,6 +5,7 @@
 //! device, or be larger than any real toolchain. Existing files are never overwritten.
 
 use super::layout::Layout;
+use super::strip::strip;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read};
@@ -61,6 +62,13 @@ pub(crate) fn unpack(
     for (command, file) in layout.commands() {
         folder.make_executable(Path::new(&file))?;
         folder.link(&format!("bin/{command}"), &format!("../{file}"))?;
+    }
+    if let Some(program) = layout.has_symbols() {
+        let write = |source| UnpackError::Write { path: program.to_owned(), source };
+        match strip(&root.join(program)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            stripped => stripped.map_err(write)?,
+        }
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 
 use super::{Docker, fault, label};
 use crate::{
-    engine::{EngineError, ImageRole, OwnImage},
+    engine::{EngineError, OwnImage, image_name::is_named_by},
     model::{AppName, ImageId},
 };
 
@@ -67,37 +67,50 @@ pub(super) fn watched(tar: Tar) -> (Tar, Arc<OnceLock<String>>) {
 pub(super) type Tar = BoxStream<'static, std::io::Result<Bytes>>;
 
 /// Names an image.
-pub(super) async fn tag(
-    docker: &Docker,
-    id: &ImageId,
-    repository: &str,
-    tag: &str,
-) -> Result<(), EngineError> {
+pub(super) async fn tag(docker: &Docker, id: &ImageId, name: &str) -> Result<(), EngineError> {
+    let (repository, tag) = name.split_once(':').unwrap_or((name, "latest"));
     let options = TagImageOptions { repo: Some(repository.to_owned()), tag: Some(tag.to_owned()) };
     docker.ask("tag", id.as_str(), docker.api().tag_image(id.as_str(), Some(options))).await
 }
 
-/// All images with our label.
+/// All images with our name or label.
 pub(super) async fn list(docker: &Docker) -> Result<Vec<OwnImage>, EngineError> {
-    let label = format!("{}={}", label::INSTALLATION, docker.installation());
-    let options = ListImagesOptions {
-        filters: Some(HashMap::from([("label".to_owned(), vec![label])])),
-        ..Default::default()
-    };
-    let images = docker.ask("image ls", "images", docker.api().list_images(Some(options))).await?;
+    let options: Option<ListImagesOptions> = None;
+    let images = docker.ask("image ls", "images", docker.api().list_images(options)).await?;
     let own = images.into_iter().filter_map(|image| {
         Some(OwnImage {
             id: image.id.parse().ok()?,
-            // Docker writes `<none>:<none>` for an image without a name.
-            tags: image.repo_tags.into_iter().filter(|tag| !tag.contains("<none>")).collect(),
+            tags: Names::of(docker, image.repo_tags).own(docker, Some(&image.labels))?,
             app: image.labels.get(label::APP).and_then(|app| app.parse().ok()),
-            role: if label::is_stage(&image.labels) { ImageRole::Stage } else { ImageRole::Whole },
+            role: label::role(&image.labels),
         })
     });
     Ok(own.collect())
 }
 
-/// Takes all its names away and with the last one the image. Looking for containers first keeps it
+/// The names of an image.
+struct Names {
+    ours: Vec<String>,
+    others: usize,
+}
+
+impl Names {
+    fn of(docker: &Docker, names: Vec<String>) -> Self {
+        // Docker writes `<none>:<none>` for an image without a name.
+        let names = names.into_iter().filter(|name| !name.contains("<none>"));
+        let is_ours = |name: &String| is_named_by(docker.installation().as_str(), name);
+        let (ours, others): (Vec<_>, Vec<_>) = names.partition(is_ours);
+        Self { ours, others: others.len() }
+    }
+
+    /// Our names, if the image is ours: named by us, or labelled and named by nobody.
+    fn own(self, docker: &Docker, labels: Option<&HashMap<String, String>>) -> Option<Vec<String>> {
+        let is_labelled = || self.others == 0 && label::is_ours(docker.installation(), labels);
+        (!self.ours.is_empty() || is_labelled()).then_some(self.ours)
+    }
+}
+
+/// Takes our names away and with the last name the image. Looking for containers first keeps it
 /// whole: otherwise it would have lost some names by the time Docker refuses the last one.
 pub(super) async fn remove(docker: &Docker, id: &ImageId) -> Result<(), EngineError> {
     let inspect = docker.api().inspect_image(id.as_str());
@@ -111,10 +124,24 @@ pub(super) async fn remove(docker: &Docker, id: &ImageId) -> Result<(), EngineEr
         Some(labels) if label::is_upon_the_users(labels) => Below::Stays,
         _ => Below::Goes,
     };
-    if !label::is_ours(docker.installation(), labels.as_ref()) {
+    let names = Names::of(docker, image.repo_tags.unwrap_or_default());
+    let is_shared = names.others > 0;
+    let Some(own) = names.own(docker, labels.as_ref()) else {
         let message = "it was not made by this installation".to_owned();
         return Err(fault::refuse("image rm", id.as_str(), message));
+    };
+    if !is_shared {
+        check_unused(docker, id).await?;
     }
+    let last = (!is_shared).then_some(id.as_str());
+    for name in own.iter().map(String::as_str).chain(last) {
+        remove_name(docker, name, prune).await?;
+    }
+    Ok(())
+}
+
+/// Fails if a container, running or not, was made of the image.
+async fn check_unused(docker: &Docker, id: &ImageId) -> Result<(), EngineError> {
     let options = ListContainersOptions {
         all: true,
         filters: Some(HashMap::from([("ancestor".to_owned(), vec![id.to_string()])])),
@@ -126,10 +153,6 @@ pub(super) async fn remove(docker: &Docker, id: &ImageId) -> Result<(), EngineEr
         let name = user.names.iter().flatten().next().cloned().unwrap_or_default();
         let message = format!("container {} uses it", name.trim_start_matches('/'));
         return Err(fault::refuse("image rm", id.as_str(), message));
-    }
-    let tags = image.repo_tags.unwrap_or_default();
-    for name in tags.iter().map(String::as_str).chain([id.as_str()]) {
-        remove_name(docker, name, prune).await?;
     }
     Ok(())
 }

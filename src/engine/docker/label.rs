@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::InstallationId;
 use crate::{
-    engine::{BuilderSpec, ImageOrigin, InstanceSpec},
+    engine::{BuilderSpec, ImageOrigin, ImageRole, InstanceSpec},
     model::{AppName, BuildNumber, ImageId, Incarnation, ReleaseVersion, Slot},
 };
 
@@ -138,7 +138,7 @@ pub(super) fn of_stage(installation: &InstallationId, app: &AppName) -> HashMap<
 /// On what comes out of a Dockerfile, besides what its stages have: a container that somebody makes
 /// of it by hand is no step.
 pub(super) fn of_last_stage() -> HashMap<String, String> {
-    labels(&[(ROLE, &"image")])
+    labels(&[(ROLE, &"image"), (ORIGIN, &DOCKERFILE)])
 }
 
 /// On what is made of another image.
@@ -148,7 +148,7 @@ pub(super) fn of_image(
     origin: ImageOrigin,
 ) -> HashMap<String, String> {
     let origin = match origin {
-        ImageOrigin::Dockerfile => "dockerfile",
+        ImageOrigin::Dockerfile => DOCKERFILE,
         ImageOrigin::Local => LOCAL,
         ImageOrigin::Pulled => "pulled",
     };
@@ -160,9 +160,14 @@ pub(super) fn is_upon_the_users(labels: &HashMap<String, String>) -> bool {
     labels.get(ORIGIN).is_some_and(|origin| origin == LOCAL)
 }
 
-/// Whether an image is a stage of a Dockerfile, kept for the next build.
-pub(super) fn is_stage(labels: &HashMap<String, String>) -> bool {
-    labels.get(ROLE).is_some_and(|role| role == Role::Step.word())
+/// What an image of ours is, by its labels.
+pub(super) fn role(labels: &HashMap<String, String>) -> ImageRole {
+    let is = |key, word| labels.get(key).is_some_and(|value| value == word);
+    match () {
+        () if is(ROLE, Role::Step.word()) => ImageRole::Stage,
+        () if is(ORIGIN, DOCKERFILE) => ImageRole::OfDockerfile,
+        () => ImageRole::Whole,
+    }
 }
 
 /// The engine's filter for containers of ours in that role.
@@ -229,6 +234,7 @@ pub(super) fn digest(spec: &InstanceSpec) -> String {
     hex::encode(hash.finalize())
 }
 
+const DOCKERFILE: &str = "dockerfile";
 const LOCAL: &str = "local";
 
 fn labels(pairs: &[(&str, &dyn std::fmt::Display)]) -> HashMap<String, String> {

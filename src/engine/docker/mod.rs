@@ -26,9 +26,10 @@ mod image;
 mod pull;
 mod recipe;
 mod roots;
+mod steps;
 mod traces;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use bollard::query_parameters::{KillContainerOptions, RemoveContainerOptions};
 use bytes::Bytes;
@@ -39,7 +40,9 @@ use super::{
     ImageNews, ImageOrigin, InstanceSpec, OutputLine, OwnImage, Root, RootError, Signal, Traces,
     UsageSample,
 };
-use crate::model::{AppName, ContainerId, Exit, ImageId, ImageReference, Instance, Timestamp};
+use crate::model::{
+    AppName, ByteSize, ContainerId, Exit, ImageId, ImageReference, Instance, Timestamp,
+};
 
 pub use connection::{Docker, DockerSettings, InstallationId, InvalidInstallation};
 #[cfg(test)]
@@ -130,8 +133,8 @@ impl BuildEngine for Docker {
         image::load(self, tar).await
     }
 
-    async fn tag(&self, id: &ImageId, repository: &str, tag: &str) -> Result<(), EngineError> {
-        image::tag(self, id, repository, tag).await
+    async fn tag(&self, id: &ImageId, name: &str) -> Result<(), EngineError> {
+        image::tag(self, id, name).await
     }
 
     async fn images(&self) -> Result<Vec<OwnImage>, EngineError> {
@@ -194,7 +197,19 @@ impl ImageEngine for Docker {
     }
 
     async fn remove_steps(&self, app: &AppName) -> Result<(), EngineError> {
-        recipe::remove_steps(self, app).await
+        steps::remove(self, app).await
+    }
+
+    async fn steps_written(&self, app: &AppName) -> Result<ByteSize, EngineError> {
+        steps::written(self, app).await
+    }
+
+    async fn step_added(&self, image: &str) -> Result<ByteSize, EngineError> {
+        recipe::added(self, image).await
+    }
+
+    async fn folder(&self) -> Result<Option<PathBuf>, EngineError> {
+        recipe::folder(self).await
     }
 }
 

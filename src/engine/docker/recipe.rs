@@ -3,7 +3,10 @@
 //! Docker ends a build, and removes the container of its step, when the connection that asked for
 //! it goes; a daemon that dies leaves nothing running.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
 use bollard::{
     BollardRequest,
@@ -20,10 +23,9 @@ use tokio::sync::mpsc;
 use super::{
     Docker, credentials, fault,
     image::{Below, remove_name, watched},
-    label::{self, Role},
+    label,
     network::{self, Network},
-    observe::list,
-    pull, remove_container,
+    pull, steps,
 };
 use crate::{
     engine::{EngineError, ImageBuild, ImageFacts, ImageNews, ImageOrigin},
@@ -113,7 +115,14 @@ async fn read(
     let (context, broke) = watched(context);
     let (known, body) = (credentials::all(docker), bollard::body_try_stream(context));
     let mut said = api.build_image(options(docker, spec), Some(known), Some(body)).boxed();
-    while let Some(next) = said.next().await {
+    let held = steps::hold(docker, spec);
+    tokio::pin!(held);
+    loop {
+        let next = tokio::select! {
+            next = said.next() => next,
+            () = &mut held => None,
+        };
+        let Some(next) = next else { break };
         let info = next.map_err(|error| match broke.get() {
             Some(broke) => {
                 let message = format!("its source broke: {broke}");
@@ -129,11 +138,18 @@ async fn read(
     Ok(())
 }
 
-/// What a step may use, as the API wants it; bollard has no room for more than 2 GiB.
+/// What a step may use, as the API wants it; bollard has no room for more than 2 GiB, nor for limits
+/// of the shell's kind. No file may be larger than all of them together: Docker would write every
+/// hole of a sparse one out when it keeps the step.
 fn limits(spec: &ImageBuild) -> String {
     let quota = u64::from(spec.cpu_millis) * CPU_PERIOD / 1000;
     let memory = spec.memory.0;
-    format!("memory={memory}&memswap={memory}&cpuperiod={CPU_PERIOD}&cpuquota={quota}")
+    let file = spec.largest_file.0;
+    // [{"Name":"fsize","Soft":…,"Hard":…}]
+    let ulimits = format!("%5B%7B%22Name%22:%22fsize%22,%22Soft%22:{file},%22Hard%22:{file}%7D%5D");
+    format!(
+        "memory={memory}&memswap={memory}&cpuperiod={CPU_PERIOD}&cpuquota={quota}&ulimits={ulimits}"
+    )
 }
 
 fn limited(mut request: BollardRequest, limits: &str) -> BollardRequest {
@@ -191,15 +207,17 @@ pub(super) async fn stages(docker: &Docker, app: &AppName) -> Result<Vec<ImageId
     Ok(images.into_iter().filter_map(|image| image.id.parse().ok()).collect())
 }
 
-pub(super) async fn remove_steps(docker: &Docker, app: &AppName) -> Result<(), EngineError> {
-    for container in list(docker, Role::Step).await? {
-        let labels = container.labels.unwrap_or_default();
-        let own = labels.get(label::APP).is_some_and(|label| label == app.as_str());
-        if let (true, Some(id)) = (own, container.id) {
-            remove_container(docker, &id).await?;
-        }
-    }
-    Ok(())
+/// What the last step of an image added to it.
+pub(super) async fn added(docker: &Docker, image: &str) -> Result<ByteSize, EngineError> {
+    let history = docker.ask("image history", image, docker.api().image_history(image)).await?;
+    let last = history.first().and_then(|step| u64::try_from(step.size).ok());
+    Ok(ByteSize(last.unwrap_or_default()))
+}
+
+/// Where Docker keeps images.
+pub(super) async fn folder(docker: &Docker) -> Result<Option<PathBuf>, EngineError> {
+    let info = docker.ask("info", "the engine", docker.api().info()).await?;
+    Ok(info.docker_root_dir.map(PathBuf::from))
 }
 
 /// News between Docker and the log; when full, the build waits.

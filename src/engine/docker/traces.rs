@@ -53,7 +53,7 @@ fn has_no_child(threads: &Path) -> io::Result<bool> {
 }
 
 /// Where overlayfs puts what changes.
-fn upper(inspected: &ContainerInspectResponse) -> Option<PathBuf> {
+pub(super) fn upper(inspected: &ContainerInspectResponse) -> Option<PathBuf> {
     let driver = inspected.graph_driver.as_ref().filter(|driver| driver.name == "overlay2")?;
     driver.data.get("UpperDir").map(PathBuf::from)
 }

@@ -11,42 +11,42 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Command;
 
-pub(crate) use files::{Unsuffixed, apply_dir, sorted_entries};
+pub use files::{Unsuffixed, apply_dir, sorted_entries};
 
 /// Variables by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Environment {
+pub struct Environment {
     vars: BTreeMap<OsString, OsString>,
 }
 
 impl Environment {
     /// The environment that we were started with.
-    pub(crate) fn inherited() -> Self {
+    pub fn inherited() -> Self {
         std::env::vars_os().collect()
     }
 
     /// The value of `name`, empty if unset: the contract does not tell the two apart.
-    pub(crate) fn value(&self, name: impl AsRef<OsStr>) -> &OsStr {
+    pub fn value(&self, name: impl AsRef<OsStr>) -> &OsStr {
         self.vars.get(name.as_ref()).map_or(OsStr::new(""), OsString::as_os_str)
     }
 
     /// Whether a variable is set, be it to nothing.
-    pub(crate) fn holds(&self, name: &str) -> bool {
+    pub fn holds(&self, name: &str) -> bool {
         self.vars.contains_key(OsStr::new(name))
     }
 
     /// Sets or replaces a variable.
-    pub(crate) fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
+    pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
         self.vars.insert(name.into(), value.into());
     }
 
     /// Removes a variable.
-    pub(crate) fn remove(&mut self, name: &str) {
+    pub fn remove(&mut self, name: &str) {
         self.vars.remove(OsStr::new(name));
     }
 
     /// Puts `value` before what the variable holds, with `delimiter` between the two.
-    pub(crate) fn prepend(&mut self, name: &OsStr, value: &OsStr, delimiter: &OsStr) {
+    pub fn prepend(&mut self, name: &OsStr, value: &OsStr, delimiter: &OsStr) {
         let mut joined = value.to_owned();
         let present = self.value(name);
         if !present.is_empty() {
@@ -57,7 +57,7 @@ impl Environment {
     }
 
     /// Puts `value` after what the variable holds, with `delimiter` between the two.
-    pub(crate) fn append(&mut self, name: &OsStr, value: &OsStr, delimiter: &OsStr) {
+    pub fn append(&mut self, name: &OsStr, value: &OsStr, delimiter: &OsStr) {
         let mut joined = self.value(name).to_owned();
         if !joined.is_empty() {
             joined.push(delimiter);
@@ -67,14 +67,14 @@ impl Environment {
     }
 
     /// Adds a folder at the front of a `:`-separated variable, if the folder exists.
-    pub(crate) fn prepend_folder(&mut self, name: &str, folder: &Path) {
+    pub fn prepend_folder(&mut self, name: &str, folder: &Path) {
         if folder.is_dir() {
             self.prepend(OsStr::new(name), folder.as_os_str(), OsStr::new(":"));
         }
     }
 
     /// Gives `command` exactly this environment.
-    pub(crate) fn apply_to(&self, command: &mut Command) {
+    pub fn apply_to(&self, command: &mut Command) {
         command.env_clear().envs(&self.vars);
     }
 }

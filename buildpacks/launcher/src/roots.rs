@@ -52,7 +52,7 @@ impl Roots {
     }
 
     /// The launcher's configuration.
-    pub(crate) fn metadata_toml(&self) -> PathBuf {
+    pub fn metadata_toml(&self) -> PathBuf {
         self.layers.join("config/metadata.toml")
     }
 }

@@ -15,7 +15,7 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// Why a file of the contract could not be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     #[error("cannot read {path}")]
     Io { path: PathBuf, source: std::io::Error },
     #[error("{path} is not a regular file of at most {MAX_BYTES} bytes")]
@@ -27,7 +27,7 @@ pub(crate) enum ReadError {
 }
 
 /// The text of a small regular file.
-pub(crate) fn read_small(path: &Path) -> Result<String, ReadError> {
+pub fn read_small(path: &Path) -> Result<String, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
     // Without O_NONBLOCK, opening a FIFO waits for a writer that never comes.
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
@@ -42,7 +42,7 @@ pub(crate) fn read_small(path: &Path) -> Result<String, ReadError> {
 }
 
 /// Parses a TOML file of the contract.
-pub(crate) fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ReadError> {
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ReadError> {
     let text = read_small(path)?;
     toml::from_str(&text).map_err(|error| ReadError::Syntax {
         path: path.to_owned(),
@@ -51,9 +51,7 @@ pub(crate) fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ReadError
 }
 
 /// As [`read_toml`], with the empty document where there is no file.
-pub(crate) fn read_toml_or_default<T: DeserializeOwned + Default>(
-    path: &Path,
-) -> Result<T, ReadError> {
+pub fn read_toml_or_default<T: DeserializeOwned + Default>(path: &Path) -> Result<T, ReadError> {
     if path.symlink_metadata().is_err() {
         return Ok(T::default());
     }

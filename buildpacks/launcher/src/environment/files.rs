@@ -13,7 +13,7 @@ use super::Environment;
 
 /// What a file without a suffix does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unsuffixed {
+pub enum Unsuffixed {
     /// It replaces the variable: layers.
     Override,
     /// It fills an empty variable: the operator's `build-config`.
@@ -24,11 +24,7 @@ pub(crate) enum Unsuffixed {
 const MAX_VALUE: u64 = 128 * 1024;
 
 /// Applies the files of `dir`, in the order of their names. No folder, no change.
-pub(crate) fn apply_dir(
-    env: &mut Environment,
-    dir: &Path,
-    unsuffixed: Unsuffixed,
-) -> io::Result<()> {
+pub fn apply_dir(env: &mut Environment, dir: &Path, unsuffixed: Unsuffixed) -> io::Result<()> {
     for path in sorted_entries(dir)? {
         let Some(file) = path.file_name() else { continue };
         let (name, suffix) = split(file);
@@ -56,7 +52,7 @@ pub(crate) fn apply_dir(
 }
 
 /// What stands in a folder, sorted by name; nothing where there is no folder.
-pub(crate) fn sorted_entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn sorted_entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

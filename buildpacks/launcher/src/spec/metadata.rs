@@ -4,45 +4,45 @@ use serde::{Deserialize, Serialize};
 
 /// The document.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
-pub(crate) struct Metadata {
+pub struct Metadata {
     #[serde(
         default,
         rename = "buildpack-default-process-type",
         skip_serializing_if = "Option::is_none"
     )]
-    pub(crate) default_process: Option<String>,
+    pub default_process: Option<String>,
     /// In group order: the launcher applies their environments in this order.
     #[serde(default)]
-    pub(crate) buildpacks: Vec<MetadataBuildpack>,
+    pub buildpacks: Vec<MetadataBuildpack>,
     /// Sorted by type, so that equal builds give equal bytes.
     #[serde(default)]
-    pub(crate) processes: Vec<MetadataProcess>,
+    pub processes: Vec<MetadataProcess>,
 }
 
 /// A buildpack of the group.
 #[derive(Debug, Clone, Deserialize, Serialize)]
-pub(crate) struct MetadataBuildpack {
-    pub(crate) id: String,
-    pub(crate) version: String,
-    pub(crate) api: String,
+pub struct MetadataBuildpack {
+    pub id: String,
+    pub version: String,
+    pub api: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) homepage: Option<String>,
+    pub homepage: Option<String>,
 }
 
 /// A process of the image.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct MetadataProcess {
+pub struct MetadataProcess {
     #[serde(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) command: Vec<String>,
+    pub kind: String,
+    pub command: Vec<String>,
     #[serde(default)]
-    pub(crate) args: Vec<String>,
+    pub args: Vec<String>,
     #[serde(default)]
-    pub(crate) direct: bool,
-    pub(crate) buildpack_id: String,
+    pub direct: bool,
+    pub buildpack_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) working_dir: Option<String>,
+    pub working_dir: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) exec_env: Vec<String>,
+    pub exec_env: Vec<String>,
 }

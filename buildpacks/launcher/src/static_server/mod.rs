@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-pub(crate) use rules::Rules;
+pub use rules::{RuleError, Rules};
 use site::{Missing, Site};
 
 /// Why the server ended.
@@ -24,7 +24,7 @@ pub(crate) enum StaticServerError {
     #[error("usage: paas static-server --root DIR [--spa]")]
     NoRoot,
     #[error(transparent)]
-    Rules(#[from] rules::RuleError),
+    Rules(#[from] RuleError),
     #[error("the folder {0} does not exist")]
     Root(PathBuf),
     #[error("PORT is `{0}`, which is not a port")]

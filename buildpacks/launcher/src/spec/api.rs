@@ -9,31 +9,31 @@ use serde::{Deserialize, Deserializer};
 
 /// A Buildpack API version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Api {
+pub struct Api {
     major: u32,
     minor: u32,
 }
 
 impl Api {
     /// 0.8: `CNB_*` variables and `working-dir` of processes.
-    pub(crate) const V0_8: Self = Self { major: 0, minor: 8 };
+    pub const V0_8: Self = Self { major: 0, minor: 8 };
     /// 0.9: `command` is an array and processes are direct.
-    pub(crate) const V0_9: Self = Self { major: 0, minor: 9 };
+    pub const V0_9: Self = Self { major: 0, minor: 9 };
     /// 0.10: `CNB_TARGET_*` variables.
-    pub(crate) const V0_10: Self = Self { major: 0, minor: 10 };
+    pub const V0_10: Self = Self { major: 0, minor: 10 };
     /// 0.12: `CNB_EXEC_ENV`.
-    pub(crate) const V0_12: Self = Self { major: 0, minor: 12 };
+    pub const V0_12: Self = Self { major: 0, minor: 12 };
 
     const OLDEST: Self = Self { major: 0, minor: 7 };
     const NEWEST: Self = Self::V0_12;
 
     /// Whether this lifecycle honours the version.
-    pub(crate) fn is_supported(self) -> bool {
+    pub fn is_supported(self) -> bool {
         (Self::OLDEST..=Self::NEWEST).contains(&self)
     }
 
     /// Whether this lifecycle honours the version of the Platform API, which is another sequence.
-    pub(crate) fn is_supported_platform(self) -> bool {
+    pub fn is_supported_platform(self) -> bool {
         self.major == 0 && (7..=15).contains(&self.minor)
     }
 }
@@ -47,7 +47,7 @@ impl fmt::Display for Api {
 /// The text is not a version pair.
 #[derive(Debug, thiserror::Error)]
 #[error("api `{0}` is not of the form \"0.10\"")]
-pub(crate) struct NotAnApi(String);
+pub struct NotAnApi(String);
 
 impl FromStr for Api {
     type Err = NotAnApi;

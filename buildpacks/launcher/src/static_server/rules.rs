@@ -12,7 +12,7 @@ use crate::spec::read_small;
 
 /// The rules of a site.
 #[derive(Debug, Default)]
-pub(crate) struct Rules {
+pub struct Rules {
     redirects: Vec<Redirect>,
     headers: Vec<Headers>,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Rules {
 /// What is wrong with a rule.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file} line {line}: {what}")]
-pub(crate) struct RuleError {
+pub struct RuleError {
     file: &'static str,
     line: usize,
     what: String,
@@ -63,14 +63,14 @@ const MAX_RULES: usize = 1000;
 
 impl Rules {
     /// Reads both files of the folder, where they are.
-    pub(crate) fn read(root: &Path) -> Result<Self, RuleError> {
+    pub fn read(root: &Path) -> Result<Self, RuleError> {
         let text = |name| read_small(&root.join(name)).unwrap_or_default();
         let redirects = redirects(&text(REDIRECTS))?;
         Ok(Self { redirects, headers: headers(&text(HEADERS))? })
     }
 
     /// How many rules there are, for the build's log.
-    pub(crate) fn counts(&self) -> (usize, usize) {
+    pub fn counts(&self) -> (usize, usize) {
         (self.redirects.len(), self.headers.len())
     }
 

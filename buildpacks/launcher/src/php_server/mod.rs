@@ -41,7 +41,7 @@ pub(crate) enum PhpServerError {
 /// Where a laptop's user would look.
 const DEFAULT_PORT: u16 = 8080;
 /// What an app adds to nginx's configuration, by the name that other hosts know.
-pub(crate) const OWN_CONFIG: &str = "nginx_app.conf";
+pub const OWN_CONFIG: &str = "nginx_app.conf";
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(args: &[OsString]) -> Result<(), PhpServerError> {
@@ -90,7 +90,7 @@ fn parse(args: &[OsString]) -> Result<(PathBuf, Option<String>), PhpServerError>
 }
 
 /// Whether a path stays in the app's folder and means nothing else to nginx.
-pub(crate) fn is_plain(path: &str) -> bool {
+pub fn is_plain(path: &str) -> bool {
     let known = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
     let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
     !path.is_empty() && path.chars().all(known) && Path::new(path).components().all(inside)

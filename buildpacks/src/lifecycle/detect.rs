@@ -11,11 +11,11 @@ use std::process::Command;
 use std::thread;
 
 use super::board::Board;
-use super::catalog::{Author, Catalog, Installed};
+use super::catalog::{Author, Installed};
 use super::expand::expand;
 use super::resolve::{Candidate, Resolved, resolve, stranded};
 use super::variables::{Purpose, variables};
-use super::{Build, Progress, program};
+use super::{Build, Progress, nearby, program};
 use crate::agent::{Code, Failed, Phase, Stream};
 use crate::process::{Strays, end_strays, execute, exit_code};
 use crate::spec::{Api, BuildPlan, Element, Kind, Section, read_toml_or_default, takes_part};
@@ -85,7 +85,7 @@ pub(super) fn detect(build: &Build<'_>, progress: &mut dyn Progress) -> Result<D
         let keys = packs.map(Installed::key).collect::<Vec<_>>().join(", ");
         progress.line(Stream::Stdout, &format!("Building with {keys}"));
     }
-    found.ok_or_else(|| nothing(&build.catalog, &board.into_answers(), &reasons, progress))
+    found.ok_or_else(|| nothing(build, &board.into_answers(), &reasons, progress))
 }
 
 /// The first group that passes and whose plan resolves; `reasons` become why the plans of others
@@ -128,7 +128,7 @@ fn choose(
 
 /// All groups failed: shows what each buildpack said.
 fn nothing(
-    catalog: &Catalog,
+    build: &Build<'_>,
     verdicts: &BTreeMap<String, Verdict>,
     reasons: &[String],
     progress: &mut dyn Progress,
@@ -159,6 +159,7 @@ fn nothing(
     for reason in reasons {
         progress.line(Stream::Stdout, reason);
     }
+    let catalog = &build.catalog;
     let by_user = catalog.author == Author::User;
     if let (true, true, Some(first)) = (errors.is_empty(), by_user, reasons.first()) {
         let reason = format!("the buildpacks that were chosen do not go together: {first}");
@@ -184,9 +185,8 @@ fn nothing(
         let reason = "no buildpack recognises this app: none of package.json, deno.json, requirements.txt, \
                       pyproject.toml, Pipfile, go.mod, Cargo.toml, Gemfile, composer.json, pom.xml, build.gradle, \
                       index.html, Dockerfile or Procfile stands at the top of the folder";
-        return Failed::new(Code::NothingDetected, Phase::Detect, reason).hint(
-            "deploy the folder that holds the app, or say how to start it: echo 'web: ./run' > Procfile",
-        );
+        return Failed::new(Code::NothingDetected, Phase::Detect, reason)
+            .hint(nearby::hint(&build.roots.workspace));
     }
     let reasons: Vec<&str> = errors.iter().map(|fault| fault.reason.as_str()).collect();
     let hint = errors.iter().find_map(|fault| fault.hint.clone());

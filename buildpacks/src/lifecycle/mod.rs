@@ -14,6 +14,7 @@ mod expand;
 mod generate;
 mod launch;
 mod layers;
+mod nearby;
 mod notes;
 mod program;
 mod project;

@@ -139,7 +139,7 @@ impl Teller {
                 let rollout = rollout.ok_or(Broken::Vanished)?;
                 self.tell_rollout(rollout.number, build.queued_at).await
             }
-            (BuildStatus::Failed { reason, hint }, _) => {
+            (BuildStatus::Failed { reason, hint, .. }, _) => {
                 self.failed("build", reason.clone(), hint.clone(), Vec::new()).await
             }
             _ => {

@@ -80,7 +80,7 @@ pub(super) fn detect(build: &Build<'_>, progress: &mut dyn Progress) -> Result<D
     });
     end_strays();
     let found = found?;
-    if let (Some(found), Author::User) = (&found, build.catalog.author) {
+    if let (Some(found), Author::User | Author::Other) = (&found, build.catalog.author) {
         let packs = found.group.iter().filter(|own| own.kind == Kind::Buildpack);
         let keys = packs.map(Installed::key).collect::<Vec<_>>().join(", ");
         progress.line(Stream::Stdout, &format!("Building with {keys}"));
@@ -98,11 +98,13 @@ fn choose(
 ) -> Result<Option<Detected>, Failed> {
     for elements in groups {
         let mut candidates = Vec::new();
-        let mut passes = true;
+        // What goes with any group makes none.
+        let (mut passes, mut takes) = (true, false);
         for element in elements {
             let installed = build.catalog.find(element)?;
             board.look(&installed.key(), |verdict| match &verdict.answer {
                 Answer::Pass(options) => {
+                    takes |= element.kind == Kind::Buildpack && !element.beside;
                     let (buildpack, optional) = (installed.clone(), element.optional);
                     candidates.push(Candidate { buildpack, options: options.clone(), optional });
                 }
@@ -111,7 +113,7 @@ fn choose(
             });
         }
         let builds = |own: &Installed| own.kind == Kind::Buildpack;
-        if !passes || !candidates.iter().any(|candidate| builds(&candidate.buildpack)) {
+        if !passes || !takes {
             continue;
         }
         if let Some((group, plan)) = resolve(&candidates)
@@ -173,6 +175,12 @@ fn nothing(
         return Failed::new(Code::NothingDetected, Phase::Detect, reason)
             .hint("the log says what each of them answered; deploy without --buildpack to let paas choose");
     }
+    if errors.is_empty() && catalog.author == Author::Other {
+        let reason = "no buildpack of the builder recognises this app";
+        return Failed::new(Code::NothingDetected, Phase::Detect, reason).hint(
+            "the log says what each of them answered; deploy without --builder to let paas choose",
+        );
+    }
     if errors.is_empty() {
         let reason = "no buildpack recognises this app: none of package.json, deno.json, requirements.txt, \
                       pyproject.toml, Pipfile, go.mod, Cargo.toml, Gemfile, composer.json, pom.xml, build.gradle, \
@@ -200,7 +208,7 @@ fn run_detect(
     output: &mut Vec<String>,
 ) -> Result<Answer, Fault> {
     let own = &installed.descriptor;
-    if !own.fits(&build.job.target) {
+    if !own.fits(&build.target) {
         let reason = format!("{} is not made for {}", installed.key(), describe(build));
         let hint = "its [[targets]] or [[stacks]] in buildpack.toml say what it is made for; \
                     use a version that names no distribution";
@@ -272,6 +280,6 @@ fn liberal(section: Section) -> Option<Section> {
 }
 
 fn describe(build: &Build<'_>) -> String {
-    let target = &build.job.target;
+    let target = &build.target;
     format!("{}/{} {} {}", target.os, target.arch, target.distro_name, target.distro_version)
 }

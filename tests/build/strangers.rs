@@ -119,7 +119,6 @@ async fn a_builder_of_somebody_elses_builds_by_our_agent_on_its_own_images() {
                   io.buildpacks.base.distro.name=debian";
     image(&run, world.settings.run.id.as_str(), None, of_run);
     let first = world.build("hello", &source).await;
-    println!("{}", first.log.join("\n"));
     assert!(first.log.iter().any(|line| line == "build 1"), "{:?}", first.log);
     let first = first.artifact();
     let page = world.answer("hello", &first).await;
@@ -132,7 +131,6 @@ async fn a_builder_of_somebody_elses_builds_by_our_agent_on_its_own_images() {
     // Warm: the cache comes back, the container rests, and the image is the same.
     assert_eq!(world.docker.builders().await.unwrap().len(), 1, "one rests");
     let again = world.build("hello", &source).await;
-    println!("the same again: {:?}", again.took);
     assert!(again.log.iter().any(|line| line == "build 2"), "{:?}", again.log);
     assert_eq!(again.artifact(), first);
     image(&run, world.settings.run.id.as_str(), Some(&cnb), of_run);

@@ -23,7 +23,7 @@ mod spec;
 pub mod toolchain;
 
 pub use entry::run;
-pub use launcher::Roots;
+pub use launcher::{OURS, Roots};
 use launcher::{environment, php_server, static_server};
 pub use packs::{detect_report, procfile};
 pub use spec::{Label, Slice, Target};

@@ -101,6 +101,30 @@ fn a_warm_build_installs_nothing_and_a_changed_lock_does() {
 }
 
 #[test]
+fn a_build_script_has_its_dependencies_and_pages_do_not() {
+    let script = "require('express'); const fs = require('fs'); fs.mkdirSync('dist'); \
+                  fs.writeFileSync('dist/index.html', 'made')";
+    let upload = |inside: &Inside| {
+        inside.upload(&example("node-express"));
+        let app = &inside.roots.workspace;
+        fs::remove_file(app.join("server.js")).unwrap();
+        fs::write(app.join("make.cjs"), script).unwrap();
+        let text = fs::read_to_string(app.join("package.json")).unwrap();
+        let text = text.replace("\"start\": \"node server.js\"", "\"build\": \"node make.cjs\"");
+        fs::write(app.join("package.json"), text).unwrap();
+    };
+    let mut inside = Inside::start(&example("node-express"));
+    upload(&inside);
+    let built = inside.build(None).built();
+    let launched = built.layers.iter().filter(|it| it.launch).map(|it| it.name.as_str());
+    assert_eq!(launched.collect::<Vec<_>>(), ["server"]);
+    upload(&inside);
+    let warm = inside.build(Some(built.remembered()));
+    assert!(warm.says("used again") && !warm.says("$ npm ci"), "{:?}", warm.log);
+    assert_eq!(warm.built().layers, built.layers);
+}
+
+#[test]
 fn a_lock_file_that_does_not_match_is_explained() {
     let mut inside = Inside::start(&example("node-express"));
     let manifest = inside.roots.workspace.join("package.json");

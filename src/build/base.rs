@@ -36,23 +36,39 @@ pub struct BaseImage {
     pub user: String,
     /// The environment.
     pub environment: BTreeMap<String, String>,
+    /// The labels that images on it have too.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Who made it.
+    pub(crate) maker: Maker,
     /// Its layers, lowest first.
     pub(crate) layers: Vec<Known>,
-    /// The tars of its layers, for an engine that has lost them.
+    /// The tars of its uppermost layers, for an engine that has lost them. Of what others made only
+    /// the engine has the layers.
     pub(crate) tars: Vec<PathBuf>,
     /// The packages that it has beyond the base image that it was made of.
     pub(crate) packages: BTreeSet<Package>,
 }
 
+/// Who made a base image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Maker {
+    /// This program.
+    Ours,
+    /// Somebody else: it came with a builder.
+    Another,
+}
+
 impl BaseImage {
     /// Its layers but the `known` lowest, for an engine that has lost them.
     pub(crate) fn blobs(&self, known: usize) -> Result<Vec<Blob>, ExportError> {
+        let lacking = self.layers.len().saturating_sub(self.tars.len());
         let open = |(layer, tar): (&Known, &PathBuf)| {
             let path = tar.display().to_string();
             let file = File::open(tar).map_err(|source| ExportError::Read { path, source })?;
             Ok(Blob { known: layer.clone(), file: Arc::new(file) })
         };
-        self.layers.iter().zip(&self.tars).skip(known).map(open).collect()
+        let kept = self.layers.iter().skip(lacking).zip(&self.tars);
+        kept.skip(known.saturating_sub(lacking)).map(open).collect()
     }
 }
 
@@ -97,6 +113,8 @@ pub async fn load_base<E: BuildEngine>(
         architecture: TARGET_ARCH.to_owned(),
         user: USER.to_owned(),
         environment,
+        labels: BTreeMap::new(),
+        maker: Maker::Ours,
         layers: vec![known],
         tars: vec![rootfs.tar.clone()],
         packages: BTreeSet::new(),
@@ -137,33 +155,25 @@ pub(super) async fn load_variant<E: BuildEngine>(
     let name = image_name(flavour.name(), installation, key);
     let archive = Archive::new(configuration, layers.clone(), name);
     let tars: Vec<_> = base.tars.iter().cloned().chain([tar]).collect();
-    let id = if let Some(id) = archive.adopt(engine).await? {
-        id
-    } else {
-        let blobs = layers.iter().zip(&tars).map(|(known, tar)| {
-            let path = tar.display().to_string();
-            let file = File::open(tar).map_err(|source| ExportError::Read { path, source })?;
-            Ok(Blob { known: known.clone(), file: Arc::new(file) })
-        });
-        let blobs = blobs.collect::<Result<Vec<_>, ExportError>>()?;
-        load_above(engine, &archive, base, blobs).await?
+    let mut image =
+        BaseImage { reference, layers, tars, packages: packages.clone(), ..base.clone() };
+    image.id = match archive.adopt(engine).await? {
+        Some(id) => id,
+        None => load_above(engine, &archive, (base, &image)).await?,
     };
-    let packages = packages.clone();
-    Ok(BaseImage { id, reference, layers, tars, packages, ..base.clone() })
+    Ok(image)
 }
 
 /// Sends the layers of the base only if Docker should have lost them.
 async fn load_above<E: BuildEngine>(
     engine: &E,
     archive: &Archive,
-    base: &BaseImage,
-    blobs: Vec<Blob>,
+    (base, image): (&BaseImage, &BaseImage),
 ) -> Result<ImageId, ExportError> {
     let known = archive.known_to(engine, &vec![base.id.clone()]).await;
-    let new = blobs.iter().skip(known).cloned().collect();
-    match archive.load(engine, new).await {
+    match archive.load(engine, image.blobs(known)?).await {
         Err(ExportError::Engine(EngineError::Refused { .. })) if known > 0 => {
-            archive.load(engine, blobs).await
+            archive.load(engine, image.blobs(0)?).await
         }
         other => other,
     }

@@ -13,19 +13,22 @@ use tokio::task::spawn_blocking;
 use super::{
     base::BaseImage,
     brought,
-    container::container,
+    container::{Site, container},
     declared::Declared,
     disk::DiskBound,
     error::BuildError,
     export::{self, Assembled, Context, Places, Shared},
     extended::{Finished, Images},
+    folder::Owner,
+    footing::Footing,
     processes::{Roster, processes},
     progress::Stage,
     request::{BuildRequest, Settings},
     resting::Resting,
     session::{self, Session},
-    variants::Variants,
-    workspace::{self, Previous, Workspace},
+    variants::{Lent, Variants},
+    ways::{Gone, Named},
+    workspace::{self, Previous, Suited, Workspace},
 };
 use crate::{
     engine::BuildEngine,
@@ -60,16 +63,26 @@ impl<E: BuildEngine> Builder<E> {
     }
 
     async fn make(&self, request: BuildRequest) -> Result<Artifact, BuildError> {
-        if let Some(artifact) = self.without_buildpacks(&request).await? {
-            return Ok(artifact);
-        }
+        let named = match self.without_buildpacks(&request).await? {
+            Gone::Made(artifact) => return Ok(artifact),
+            Gone::Buildpacks(named) => named,
+        };
         request.tell(Stage::Prepare).await;
-        let (workspace, declared, chosen) = self.prepare(&request).await?;
+        let footing = self.footing(&request, named).await?;
+        let (prepared, lent) = tokio::join!(self.prepare(&request, &footing), self.lent(&footing));
+        let (workspace, declared, chosen) = prepared?;
         let Declared { manifest, procfile } = declared;
         request.go_on()?;
         let places = self.places(&workspace);
         let previous = self.previous(&workspace, &places).await?;
-        let task = Task { workspace: &workspace, manifest: &manifest, chosen, previous: &previous };
+        let task = Task {
+            footing: &footing,
+            lent: lent.as_ref(),
+            workspace: &workspace,
+            manifest: &manifest,
+            chosen,
+            previous: &previous,
+        };
         let finished = self.run(&request, task).await?;
         let Roster { processes, remarks } =
             processes(&finished.built.processes, &procfile, &manifest)
@@ -116,36 +129,77 @@ impl<E: BuildEngine> Builder<E> {
     pub async fn usage(&self, app: &AppName) -> Result<ByteSize, BuildError> {
         let (apps, app) = (self.settings.apps.clone(), app.clone());
         blocking(move || {
-            let workspace = Workspace::open(&apps, &app).map_err(BuildError::prepare)?;
-            let Workspace { source, layers, cache, buildpacks, .. } = &workspace;
+            let Workspace { source, layers, cache, buildpacks, .. } = Workspace::at(&apps, &app);
             let folders = [source, layers, cache, buildpacks];
-            let sizes = folders.into_iter().map(|folder| export::disk_usage(folder));
+            let sizes = folders.iter().map(|folder| export::disk_usage(folder));
             Ok(ByteSize(sizes.sum::<Result<u64, _>>()?))
         })
         .await
+    }
+
+    /// What the build stands on.
+    async fn footing(
+        &self,
+        request: &BuildRequest,
+        named: Option<Named>,
+    ) -> Result<Footing, BuildError> {
+        let builder = match named {
+            None => return Ok(Footing::ours(&self.settings)),
+            Some(Named::Told(builder)) => builder,
+            Some(Named::Project(builder)) => {
+                if self.engine.image(builder.as_str()).await?.is_none() {
+                    let line = format!(
+                        "project.toml names the builder {builder}, which is not in this server's \
+                         Docker: building with the server's own buildpacks\n       `paas deploy \
+                         --builder {builder}` fetches it"
+                    );
+                    for line in line.lines() {
+                        request.say(line.to_owned()).await;
+                    }
+                    return Ok(Footing::ours(&self.settings));
+                }
+                request.say("project.toml names a builder, which is here".to_owned()).await;
+                builder
+            }
+        };
+        Footing::find(&self.engine, request, &builder, request.limits.timeout).await
+    }
+
+    /// What apt in the build container is lent; images of others have sources of their own.
+    async fn lent(&self, footing: &Footing) -> Option<Lent> {
+        if footing.builder.is_some() { None } else { self.variants.lent().await }
     }
 
     /// The app's folders, with the workspace equal to the source; what its files say; its buildpacks.
     async fn prepare(
         &self,
         request: &BuildRequest,
+        footing: &Footing,
     ) -> Result<(Workspace, Declared, Vec<Chosen>), BuildError> {
         let (apps, app) = (self.settings.apps.clone(), request.app.clone());
         let (source, cache) = (request.source.clone(), self.settings.cache.clone());
-        blocking(move || {
+        let (owner, mark) = (footing.owner, footing.mark());
+        let (suited, prepared) = blocking(move || {
             let declared = Declared::read(&source)?;
-            let workspace = Workspace::open(&apps, &app).map_err(BuildError::prepare)?;
+            let workspace = Workspace::open(&apps, &app, owner).map_err(BuildError::prepare)?;
+            let suited = workspace.suit(&mark).map_err(BuildError::prepare)?;
             // The app's own cache is mounted inside of the shared one.
-            workspace::make(&cache).map_err(BuildError::prepare)?;
-            workspace::make(&cache.join("app")).map_err(BuildError::prepare)?;
+            workspace::make(&cache, Owner::APP).map_err(BuildError::prepare)?;
+            workspace::make(&cache.join("app"), Owner::APP).map_err(BuildError::prepare)?;
             faults::point("build.unpacked");
-            workspace::sync(&source, &workspace.source).map_err(BuildError::prepare)?;
+            workspace::sync(&source, &workspace.source, owner).map_err(BuildError::prepare)?;
             faults::point("build.synced");
             let chosen = brought::bring(&source, &declared.manifest.build.buildpacks, &workspace)
                 .map_err(BuildError::Brought)?;
-            Ok((workspace, declared, chosen))
+            Ok((suited, (workspace, declared, chosen)))
         })
-        .await
+        .await?;
+        if suited == Suited::Emptied {
+            let line =
+                "       the last build stood on another base: its layers and caches are gone";
+            request.say(line.to_owned()).await;
+        }
+        Ok(prepared)
     }
 
     /// The last successful build, without the layers that something touched since.
@@ -168,8 +222,8 @@ impl<E: BuildEngine> Builder<E> {
     /// Lets the buildpacks work: in the image of last time, and if they need other packages, once
     /// more in another.
     async fn run(&self, request: &BuildRequest, task: Task<'_>) -> Result<Finished, BuildError> {
-        let Self { engine, settings, variants, .. } = self;
-        let images = Images { engine, variants, settings, request };
+        let Self { engine, variants, .. } = self;
+        let images = Images { engine, variants, footing: task.footing, request };
         let mut image = images.last(task.previous).await?;
         let mut outcome = self.attempt(request, &task, (&image, None)).await?;
         if let Outcome::Wants(wants) = outcome {
@@ -178,10 +232,7 @@ impl<E: BuildEngine> Builder<E> {
             outcome = self.attempt(request, &task, (&image, Some(detection))).await?;
         }
         match outcome {
-            Outcome::Built(built) => {
-                let run = images.run(&built.packages).await?;
-                Ok(Finished { built, run, build: image })
-            }
+            Outcome::Built(built) => images.finish(built, image).await,
             Outcome::Wants(_) => Err(BuildError::Gibberish),
             Outcome::Failed(failed) => Err(BuildError::Failed(failed)),
         }
@@ -194,7 +245,7 @@ impl<E: BuildEngine> Builder<E> {
         task: &Task<'_>,
         (image, detection): (&BaseImage, Option<Detection>),
     ) -> Result<Outcome, BuildError> {
-        let Task { workspace, manifest, chosen, previous } = task;
+        let Task { footing, lent, workspace, manifest, chosen, previous } = task;
         let asked = manifest.build.memory.unwrap_or(request.limits.memory);
         let memory = asked.min(request.limits.most_memory);
         let pids = manifest.build.pids.unwrap_or(request.limits.pids);
@@ -206,16 +257,18 @@ impl<E: BuildEngine> Builder<E> {
         let job = Job {
             app: request.app.to_string(),
             env,
-            target: self.settings.target.clone(),
+            target: footing.target.clone(),
             buildpacks: chosen.clone(),
             packages: image.packages.clone(),
             detection,
             previous: known.then(|| PreviousBuild::clone(&previous.agent)),
         };
-        let settings = Settings { build: image.clone(), ..Settings::clone(&self.settings) };
+        let (settings, lent) = (&*self.settings, *lent);
+        let site = Site { settings, request, workspace, footing, image, lent };
         let session = Session {
-            spec: &container(&settings, request, workspace, memory, pids),
+            spec: &container(site, memory, pids),
             run: &workspace.run,
+            owner: footing.owner,
             job: &job,
             deadline: manifest.build.timeout.unwrap_or(request.limits.timeout),
             cancel: &request.cancel,
@@ -254,6 +307,7 @@ impl<E: BuildEngine> Builder<E> {
             toolchains: self.settings.toolchains.clone(),
             launcher: self.settings.launcher.clone(),
             spool: self.settings.apps.clone(),
+            owner: workspace.owner,
         }
     }
 
@@ -296,12 +350,12 @@ impl<E: BuildEngine> Builder<E> {
             }
         };
         faults::point("build.loaded");
-        let (id, settings) = (image.clone(), Arc::clone(&self.settings));
+        let id = image.clone();
         blocking(move || {
             let built = &finished.built;
             let layers = export::remember(built, &assembled, &places);
             let mut previous = Previous::new(built.remembered(), id, layers);
-            finished.remember(&settings, &mut previous);
+            finished.remember(&mut previous);
             workspace.remember(&previous).map_err(BuildError::Remember)
         })
         .await?;
@@ -312,6 +366,8 @@ impl<E: BuildEngine> Builder<E> {
 
 /// What the buildpacks work on.
 struct Task<'a> {
+    footing: &'a Footing,
+    lent: Option<&'a Lent>,
     workspace: &'a Workspace,
     manifest: &'a Manifest,
     chosen: Vec<Chosen>,

@@ -56,6 +56,9 @@ pub enum BuildError {
     /// The image that was to be put upon another run image.
     #[error(transparent)]
     Rebase(#[from] super::rebase::RebaseError),
+    /// The builder image, or what its apps run on.
+    #[error(transparent)]
+    Footing(#[from] super::footing::FootingError),
     /// A buildpack that the app brings.
     #[error("{0}")]
     Brought(super::brought::BroughtError),
@@ -154,6 +157,7 @@ impl BuildError {
             Self::Dockerfile(error) => return Some(error.hint()),
             Self::Prebuilt(error) => return Some(error.hint()),
             Self::Rebase(error) => return Some(error.hint()),
+            Self::Footing(error) => return Some(error.hint()),
             Self::Processes(error) => return Some(error.hint()),
             Self::Export(error) => return Some(error.hint().to_owned()),
             Self::Variant(error) => return Some(error.hint()),
@@ -190,6 +194,18 @@ impl BuildError {
         Some(hint.to_owned())
     }
 
+    /// What the lifecycle of buildpacks ends with when this happens in one of its stages.
+    pub fn code(&self) -> Option<u8> {
+        match self {
+            Self::Failed(failed) => Some(failed.code.number()),
+            Self::Footing(_) => Some(ANALYZE),
+            Self::Export(_) => Some(EXPORT),
+            Self::Rebase(_) => Some(REBASE),
+            Self::Variant(_) => Some(EXTEND),
+            _ => None,
+        }
+    }
+
     /// A failure to prepare folders.
     pub(super) fn prepare(source: io::Error) -> Self {
         match source.kind() {
@@ -219,6 +235,12 @@ impl From<ExportError> for BuildError {
         Self::Export(error)
     }
 }
+
+/// Exit codes of the specification's platform API.
+const ANALYZE: u8 = 32;
+const EXPORT: u8 = 62;
+const REBASE: u8 = 72;
+const EXTEND: u8 = 102;
 
 fn spoken(duration: Duration) -> String {
     match duration.as_secs() {

@@ -14,7 +14,8 @@ use buildpacks::{
 use super::{
     base::BaseImage,
     error::BuildError,
-    request::{BuildRequest, Settings},
+    footing::Footing,
+    request::BuildRequest,
     stack::Flavour,
     variants::{Key, Variants},
     workspace::Previous,
@@ -29,15 +30,15 @@ pub(super) struct Finished {
     pub(super) run: BaseImage,
     /// What it was built in.
     pub(super) build: BaseImage,
+    /// The keys of both, as far as they have packages.
+    keys: BTreeSet<String>,
 }
 
 impl Finished {
     /// Adds to what is remembered of a build what the next one begins with.
-    pub(super) fn remember(&self, settings: &Settings, previous: &mut Previous) {
+    pub(super) fn remember(&self, previous: &mut Previous) {
         previous.packages.clone_from(&self.build.packages);
-        let stood_on = [(&settings.run, &self.run), (&settings.build, &self.build)];
-        let keys = stood_on.map(|(base, image)| Key::of(base, &image.packages).to_string());
-        previous.variants = keys.into();
+        previous.variants.clone_from(&self.keys);
     }
 }
 
@@ -46,16 +47,17 @@ impl Finished {
 pub(super) struct Images<'a, E> {
     pub(super) engine: &'a E,
     pub(super) variants: &'a Variants,
-    pub(super) settings: &'a Settings,
+    pub(super) footing: &'a Footing,
     pub(super) request: &'a BuildRequest,
 }
 
 impl<E: BuildEngine> Images<'_, E> {
     /// The build image of last time; the base image if that is gone.
     pub(super) async fn last(&self, previous: &Previous) -> Result<BaseImage, BuildError> {
-        let base = (Flavour::Build, &self.settings.build);
-        let last = self.variants.present(self.engine, base, &previous.packages).await?;
-        Ok(last.unwrap_or_else(|| self.settings.build.clone()))
+        let base = &self.footing.build;
+        let (engine, packages) = (self.engine, &previous.packages);
+        let last = self.variants.present(engine, (Flavour::Build, base), packages).await?;
+        Ok(last.unwrap_or_else(|| base.clone()))
     }
 
     /// The build image to go on in. The image to run on is made at the same time.
@@ -65,19 +67,29 @@ impl<E: BuildEngine> Images<'_, E> {
             return Err(BuildError::Gibberish);
         }
         let images = async {
-            let (run, build) = tokio::join!(self.run(run), self.build(build));
+            let base = self.footing.run_image(self.engine, self.request, &wants.run_images).await?;
+            let run = self.ensure((Flavour::Run, &base), run);
+            let (run, build) = tokio::join!(run, self.build(build));
             run.and(build)
         };
         Ok((images.await?, wants.detection))
     }
 
-    /// The image to run on.
-    pub(super) async fn run(&self, packages: &BTreeSet<Package>) -> Result<BaseImage, BuildError> {
-        self.ensure((Flavour::Run, &self.settings.run), packages).await
+    /// What was built in `image`, with the image to run on.
+    pub(super) async fn finish(
+        &self,
+        built: Built,
+        image: BaseImage,
+    ) -> Result<Finished, BuildError> {
+        let base = self.footing.run_image(self.engine, self.request, &built.run_images).await?;
+        let run = self.ensure((Flavour::Run, &base), &built.packages).await?;
+        let bases = [(&base, &run), (&self.footing.build, &image)];
+        let keys = bases.map(|(base, image)| Key::of(base, &image.packages).to_string());
+        Ok(Finished { built, run, build: image, keys: keys.into() })
     }
 
     async fn build(&self, packages: &BTreeSet<Package>) -> Result<BaseImage, BuildError> {
-        self.ensure((Flavour::Build, &self.settings.build), packages).await
+        self.ensure((Flavour::Build, &self.footing.build), packages).await
     }
 
     async fn ensure(

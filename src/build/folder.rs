@@ -6,6 +6,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    fmt,
     fs::File,
     io,
     os::{fd::OwnedFd, unix::ffi::OsStringExt},
@@ -14,27 +15,51 @@ use std::{
 
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid};
 
-/// The user and the group that builds and apps run as, and that own their files.
-pub(crate) const APP_USER: u32 = 1000;
+/// Whose files are: user and group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Owner {
+    /// The user's number.
+    pub(crate) user: u32,
+    /// The group's.
+    pub(crate) group: u32,
+}
 
-/// An open folder.
+impl Owner {
+    /// Who builds and apps run as on our base images.
+    pub(crate) const APP: Self = Self { user: 1000, group: 1000 };
+    /// The platform's own.
+    pub(crate) const ROOT: Self = Self { user: 0, group: 0 };
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.user, self.group)
+    }
+}
+
+/// An open folder, and whose is what is made in it.
 #[derive(Debug)]
-pub(crate) struct Folder(OwnedFd);
+pub(crate) struct Folder(OwnedFd, Owner);
 
 impl Folder {
     /// Opens a folder of our own by its path; its last part must not be a link.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self(fs::open(path, FOLDER, Mode::empty())?))
+        Ok(Self(fs::open(path, FOLDER, Mode::empty())?, Owner::APP))
+    }
+
+    /// The same folder; what is made in it and below it is `owner`'s.
+    pub(crate) fn of(self, owner: Owner) -> Self {
+        Self(self.0, owner)
     }
 
     /// A folder directly in this one.
     pub(crate) fn folder(&self, name: &OsStr) -> io::Result<Self> {
-        Ok(Self(fs::openat(&self.0, name, FOLDER, Mode::empty())?))
+        Ok(Self(fs::openat(&self.0, name, FOLDER, Mode::empty())?, self.1))
     }
 
     /// A folder anywhere below this one, reached without passing a link.
     pub(crate) fn below(&self, path: &Path) -> io::Result<Self> {
-        Ok(Self(fs::openat2(&self.0, path, FOLDER, Mode::empty(), BENEATH)?))
+        Ok(Self(fs::openat2(&self.0, path, FOLDER, Mode::empty(), BENEATH)?, self.1))
     }
 
     /// What is in it, sorted by bytes.
@@ -70,7 +95,7 @@ impl Folder {
         Ok(fs::readlinkat(&self.0, name, Vec::new())?.into_bytes())
     }
 
-    /// Makes a file that was not there, of the app's user.
+    /// Makes a file that was not there, of the owner.
     pub(crate) fn create_file(&self, name: &OsStr, executable: Executable) -> io::Result<File> {
         let fd = fs::openat(&self.0, name, CREATE, Mode::from_raw_mode(0o600))?;
         let mode = match executable {
@@ -78,34 +103,40 @@ impl Folder {
             Executable::No => 0o644,
         };
         fs::fchmod(&fd, Mode::from_raw_mode(mode))?;
-        own(&fd)?;
+        own(&fd, self.1)?;
         Ok(File::from(fd))
     }
 
-    /// Makes a folder that was not there, of the app's user, and opens it.
+    /// Makes a folder that was not there, of the owner, and opens it.
     pub(crate) fn create_folder(&self, name: &OsStr) -> io::Result<Self> {
         fs::mkdirat(&self.0, name, Mode::from_raw_mode(0o755))?;
         let folder = self.folder(name)?;
         fs::fchmod(&folder.0, Mode::from_raw_mode(0o755))?;
-        own(&folder.0)?;
+        folder.own()?;
         Ok(folder)
     }
 
     /// Makes a link that was not there.
     pub(crate) fn create_link(&self, name: &OsStr, target: &[u8]) -> io::Result<()> {
         fs::symlinkat(target, &self.0, name)?;
-        if rustix::process::geteuid().is_root() {
-            let (user, group) = app_user();
-            fs::chownat(&self.0, name, user, group, AtFlags::SYMLINK_NOFOLLOW)?;
-        }
-        Ok(())
+        self.own_entry(name)
     }
 
-    /// Makes a socket of ours the app's user's, and nobody else's.
+    /// Makes a socket of ours the owner's, and nobody else's.
     pub(crate) fn own_socket(&self, name: &OsStr) -> io::Result<()> {
         fs::chmodat(&self.0, name, Mode::from_raw_mode(0o600), AtFlags::empty())?;
+        self.own_entry(name)
+    }
+
+    /// Gives the folder itself to its owner.
+    pub(crate) fn own(&self) -> io::Result<()> {
+        own(&self.0, self.1)
+    }
+
+    fn own_entry(&self, name: &OsStr) -> io::Result<()> {
         if rustix::process::geteuid().is_root() {
-            let (user, group) = app_user();
+            let Owner { user, group } = self.1;
+            let (user, group) = (Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
             fs::chownat(&self.0, name, user, group, AtFlags::SYMLINK_NOFOLLOW)?;
         }
         Ok(())
@@ -183,17 +214,12 @@ impl Executable {
     }
 }
 
-/// Gives something to the app's user, where we are root; elsewhere it stays ours (in tests).
-pub(crate) fn own(fd: impl rustix::fd::AsFd) -> io::Result<()> {
+/// Gives something away, where we are root; elsewhere it stays ours (in tests).
+fn own(fd: impl rustix::fd::AsFd, Owner { user, group }: Owner) -> io::Result<()> {
     if rustix::process::geteuid().is_root() {
-        let (user, group) = app_user();
-        fs::fchown(fd, user, group)?;
+        fs::fchown(fd, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
     }
     Ok(())
-}
-
-fn app_user() -> (Option<Uid>, Option<Gid>) {
-    (Some(Uid::from_raw(APP_USER)), Some(Gid::from_raw(APP_USER)))
 }
 
 const FOLDER: OFlags =

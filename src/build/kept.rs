@@ -116,7 +116,7 @@ impl BuildFolders {
 
     /// Empties what is kept of an app.
     pub fn give_back(&self, app: &AppName) -> io::Result<()> {
-        Workspace::open(self.apps(), app)?.clear()
+        Workspace::at(self.apps(), app).clear()
     }
 
     /// Empties what all apps share.
@@ -149,6 +149,7 @@ pub const TOOLCHAIN_UNUSED: Duration = Duration::from_hours(30 * 24);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::folder::Owner;
 
     fn kept(apps: &[(&str, u64, u64)], shared: u64) -> Kept {
         let apps = apps.iter().map(|(app, size, used)| KeptByApp {
@@ -197,7 +198,7 @@ mod tests {
         let folders = BuildFolders::new(home.path());
         let app: AppName = "shop".parse().unwrap();
         let place = folders.apps().join("shop");
-        Workspace::open(folders.apps(), &app).unwrap();
+        Workspace::open(folders.apps(), &app, Owner::APP).unwrap();
         fs::create_dir_all(place.join("uploads/sha256-1")).unwrap();
         fs::write(place.join("layers/big"), vec![7; 1 << 20]).unwrap();
         fs::create_dir_all(home.path().join("cache/npm")).unwrap();

@@ -10,7 +10,8 @@
 //! `dockerfile`, `prebuilt` and `rebase` (the other stories), `unpack` (upload → tree), `workspace` (the
 //! folders of an app), `declared` (what its files say), `brought` (the buildpacks that it brings),
 //! `container`, `session` and `wire` (one build in one container), `resting` (where that waits for
-//! the next), `export` (folders → image), `base` (the images below), `extended` and `variants`
+//! the next), `export` (folders → image), `base` (the images below), `footing` (which of
+//! them, or a builder of somebody else's), `extended` and `variants`
 //! (those with packages), `processes` (what can be run), `folder` (how untrusted trees are touched),
 //! `disk` and `kept` (how much of it builds take and keep); then what builds are made from: `stack`
 //! (the root filesystems), `toolchains` (the languages), `base_images` (where the stack comes from),
@@ -28,6 +29,7 @@ mod error;
 mod export;
 mod extended;
 mod folder;
+mod footing;
 mod kept;
 mod pages;
 mod prebuilt;
@@ -55,6 +57,7 @@ pub use builder::Builder;
 pub use dockerfile::DockerfileError;
 pub use error::BuildError;
 pub use export::{Excess, ExportError};
+pub use footing::{FootingError, Which};
 pub use kept::{Kept, KeptByApp, KeptLimits, Surplus, TOOLCHAIN_UNUSED};
 pub use prebuilt::PrebuiltError;
 pub use processes::ProcessesError;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     disk::DiskBound,
     error::BuildError,
-    folder::{Folder, own},
+    folder::{Folder, Owner},
     progress::{Progress, Stage},
     resting::{Resting, Worker},
     wire::{Hangup, Wire},
@@ -32,6 +32,8 @@ pub(super) struct Session<'a> {
     pub(super) spec: &'a BuilderSpec,
     /// The folder on this machine in which the agent finds its socket.
     pub(super) run: &'a Path,
+    /// Whom the agent runs as.
+    pub(super) owner: Owner,
     /// What is to be done.
     pub(super) job: &'a Job,
     /// The longest it may take.
@@ -52,7 +54,7 @@ pub(super) async fn run<E: BuildEngine>(
     let (id, mut line) = match resting.take(engine, session.spec).await {
         Some(Worker { id, wire }) => (id, Line::Open(wire)),
         None => {
-            let listener = listen(session.run).map_err(BuildError::Socket)?;
+            let listener = listen(session.run, session.owner).map_err(BuildError::Socket)?;
             (engine.start_builder(session.spec).await?, Line::Awaited(listener))
         }
     };
@@ -133,15 +135,15 @@ pub(super) async fn sweep<E: BuildEngine>(engine: &E) -> Result<usize, BuildErro
     Ok(strays.len())
 }
 
-/// The socket, for the app's user only. It is bound through the open folder, because the address
+/// The socket, for the agent's user only. It is bound through the open folder, because the address
 /// of a socket may have no more than 108 bytes and the data folder may be anywhere.
-fn listen(run: &Path) -> io::Result<UnixListener> {
-    let folder = Folder::open(run)?;
+fn listen(run: &Path, owner: Owner) -> io::Result<UnixListener> {
+    let folder = Folder::open(run)?.of(owner);
     folder.remove(SOCKET.as_ref())?;
     let address = format!("/proc/self/fd/{}/{SOCKET}", folder.descriptor().as_raw_fd());
     let listener = UnixListener::bind(&address)?;
     folder.own_socket(SOCKET.as_ref())?;
-    own(folder.descriptor())?;
+    folder.own()?;
     Ok(listener)
 }
 

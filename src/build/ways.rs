@@ -24,17 +24,37 @@ use crate::{
 /// One way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Way {
-    Buildpacks,
+    /// By the server's buildpacks, or those of a builder image.
+    Buildpacks(Option<Named>),
     Dockerfile(Recipe),
     Image(ImageReference),
 }
 
+/// A builder image, and who named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Named {
+    /// Whoever deploys, or `paas.toml`.
+    Told(ImageReference),
+    /// `project.toml`, which was written for other tools: what it names is often a gigabyte that this
+    /// server has never seen. So it counts where it is there already.
+    Project(ImageReference),
+}
+
+/// How far the way of an app has been gone.
+#[derive(Debug)]
+pub(super) enum Gone {
+    /// To its end.
+    Made(Artifact),
+    /// Buildpacks are to make the image.
+    Buildpacks(Option<Named>),
+}
+
 impl<E: BuildEngine> Builder<E> {
-    /// The image of an app that is not for buildpacks; `None` if it is.
+    /// The image of an app that is not for buildpacks.
     pub(super) async fn without_buildpacks(
         &self,
         request: &BuildRequest,
-    ) -> Result<Option<Artifact>, BuildError> {
+    ) -> Result<Gone, BuildError> {
         let source = request.source.clone();
         let (manifest, way) = blocking(move || {
             let manifest = manifest(&source)?;
@@ -44,12 +64,14 @@ impl<E: BuildEngine> Builder<E> {
         .await?;
         let (engine, settings) = (&self.engine, &self.settings);
         match way {
-            Way::Buildpacks => Ok(None),
+            Way::Buildpacks(builder) => Ok(Gone::Buildpacks(builder)),
             Way::Dockerfile(recipe) => {
-                dockerfile::build(engine, settings, request, &manifest, &recipe).await.map(Some)
+                let made = dockerfile::build(engine, settings, request, &manifest, &recipe);
+                made.await.map(Gone::Made)
             }
             Way::Image(image) => {
-                prebuilt::build(engine, settings, request, &manifest, &image).await.map(Some)
+                let made = prebuilt::build(engine, settings, request, &manifest, &image);
+                made.await.map(Gone::Made)
             }
         }
     }
@@ -57,7 +79,8 @@ impl<E: BuildEngine> Builder<E> {
 
 /// Whether the upload names what it becomes, so that equal files may mean something else tomorrow.
 pub fn names_an_image(source: &Path) -> bool {
-    manifest(source).is_ok_and(|manifest| matches!(manifest.build.way, BuildWay::Image(_)))
+    let way = manifest(source).ok().and_then(|manifest| way(source, &manifest).ok());
+    matches!(way, Some(Way::Image(_) | Way::Buildpacks(Some(_))))
 }
 
 /// The manifest, with what the command line said in its place.
@@ -79,14 +102,13 @@ fn manifest(source: &Path) -> Result<Manifest, BuildError> {
 fn way(source: &Path, manifest: &Manifest) -> io::Result<Way> {
     let root = Folder::open(source)?;
     let recipe = |path: &str, why| Way::Dockerfile(Recipe { path: path.to_owned(), why });
-    if brings_buildpacks(&root) {
-        return Ok(Way::Buildpacks);
-    }
+    let brings = brings_buildpacks(&root) || !manifest.build.buildpacks.is_empty();
     match &manifest.build.way {
-        BuildWay::Buildpacks => return Ok(Way::Buildpacks),
+        BuildWay::Builder(image) => return Ok(Way::Buildpacks(Some(Named::Told(image.clone())))),
+        BuildWay::Buildpacks => return Ok(Way::Buildpacks(None)),
+        _ if brings => return Ok(Way::Buildpacks(project_builder(&root))),
         BuildWay::Image(image) => return Ok(Way::Image(image.clone())),
         BuildWay::Dockerfile(path) => return Ok(recipe(path, AS_TOLD)),
-        BuildWay::Found if !manifest.build.buildpacks.is_empty() => return Ok(Way::Buildpacks),
         BuildWay::Found => {}
     }
     let is_file = |name: &str| {
@@ -95,10 +117,21 @@ fn way(source: &Path, manifest: &Manifest) -> io::Result<Way> {
     };
     // It speaks of buildpacks, so its owner wants some.
     if is_file("project.toml") {
-        return Ok(Way::Buildpacks);
+        return Ok(Way::Buildpacks(project_builder(&root)));
     }
     let found = DOCKERFILES.into_iter().find(|name| is_file(name));
-    Ok(found.map_or(Way::Buildpacks, |name| recipe(name, AS_FOUND)))
+    Ok(found.map_or(Way::Buildpacks(None), |name| recipe(name, AS_FOUND)))
+}
+
+/// The builder that `project.toml` names, in either version of the descriptor. What is wrong with the
+/// file is said by those who need it.
+fn project_builder(root: &Folder) -> Option<Named> {
+    let text = dockerfile::read_text(root, "project.toml").ok()?;
+    let table: toml::Table = toml::from_str(&text).ok()?;
+    let inner = |table: &toml::Table, key: &str| table.get(key)?.as_table().cloned();
+    let second = inner(&table, "io").and_then(|io| inner(&io, "buildpacks"));
+    let named = |table: toml::Table| table.get("builder")?.as_str()?.parse().ok();
+    second.or_else(|| inner(&table, "build")).and_then(named).map(Named::Project)
 }
 
 /// Whether the command line named buildpacks.
@@ -128,7 +161,9 @@ mod tests {
         }
         let manifest = manifest(home.path()).unwrap();
         let shown = match way(home.path(), &manifest).unwrap() {
-            Way::Buildpacks => "buildpacks".to_owned(),
+            Way::Buildpacks(None) => "buildpacks".to_owned(),
+            Way::Buildpacks(Some(Named::Told(image))) => format!("builder {image}"),
+            Way::Buildpacks(Some(Named::Project(image))) => format!("project's builder {image}"),
             Way::Dockerfile(recipe) => format!("{}, {}", recipe.path, recipe.why),
             Way::Image(image) => image.to_string(),
         };
@@ -145,6 +180,15 @@ mod tests {
         check(&[docker, ("paas.toml", "[build]\nbuildpacks = [\"paas/nodejs\"]")], "buildpacks");
         check(&[docker, (".paas/buildpacks/0000.id", "paas/nodejs")], "buildpacks");
         check(&[docker, ("project.toml", "")], "buildpacks");
+        let builder = ("paas.toml", "[build]\nbuilder = \"acme/builder:1\"");
+        check(&[docker, builder], "builder acme/builder:1");
+        check(&[builder, (".paas/buildpacks/0000.id", "acme/x")], "builder acme/builder:1");
+        check(&[builder, (".paas/build.toml", "[build]\nbuilder = \"b\"")], "builder b");
+        let project = ("project.toml", "[io.buildpacks]\nbuilder = \"acme/b\"");
+        check(&[docker, project], "project's builder acme/b");
+        check(&[project, builder], "builder acme/builder:1");
+        check(&[project, (".paas/build.toml", "[build]\nbuilder = \"buildpacks\"")], "buildpacks");
+        check(&[("project.toml", "[build]\nbuilder = \"c\"")], "project's builder c");
         check(&[docker, ("paas.toml", "[build]\nimage = \"nginx\"")], "nginx");
         let other = ("paas.toml", "[build]\ndockerfile = \"./docker/web\"");
         check(&[docker, other], "docker/web, as you said");
@@ -156,6 +200,6 @@ mod tests {
     fn a_link_is_no_dockerfile() {
         let home = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/etc/passwd", home.path().join("Dockerfile")).unwrap();
-        assert_eq!(way(home.path(), &Manifest::default()).unwrap(), Way::Buildpacks);
+        assert_eq!(way(home.path(), &Manifest::default()).unwrap(), Way::Buildpacks(None));
     }
 }

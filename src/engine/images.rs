@@ -90,6 +90,12 @@ pub struct ImageFacts {
     pub size: ByteSize,
     /// What registries know it by, `name@sha256:…`.
     pub digests: Vec<String>,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its layers' uncompressed digests, lowest first.
+    pub layers: Vec<String>,
 }
 
 /// An image to be built of a Dockerfile.

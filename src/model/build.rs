@@ -96,6 +96,9 @@ pub enum BuildStatus {
         reason: String,
         /// What to do next.
         hint: Option<String>,
+        /// What the lifecycle of buildpacks would have ended with, if it was one of its stages.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u8>,
     },
     /// Somebody stopped it, or a newer one took its place.
     Cancelled,

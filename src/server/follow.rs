@@ -139,7 +139,7 @@ impl Teller {
                 let rollout = rollout.ok_or(Broken::Vanished)?;
                 self.tell_rollout(rollout.number, build.queued_at).await
             }
-            (BuildStatus::Failed { reason, hint }, _) => {
+            (BuildStatus::Failed { reason, hint, .. }, _) => {
                 let stage = if build.rebases.is_some() { "rebase" } else { "build" };
                 self.failed(stage, reason.clone(), hint.clone(), Vec::new()).await
             }

@@ -68,7 +68,9 @@ async fn packages_are_installed_once_for_all_apps() {
     assert!(!layers.contains(&extended[1]), "the packages");
 
     let wrong = world.app("wrong", &[("Procfile", "web: x"), ("Aptfile", "figlat\n")]);
-    let failure = world.build("wrong", &wrong).await.failure();
+    let told = world.build("wrong", &wrong).await;
+    assert_eq!(told.result.as_ref().unwrap_err().code(), Some(102));
+    let failure = told.failure();
     let expected = "Debian has no package `figlat`\nhint: did you mean figlet";
     assert!(failure.starts_with(expected), "{failure}");
 
@@ -158,7 +160,9 @@ async fn a_foreign_extension_brings_packages_and_nothing_else() {
     let more = format!("{DOCKERFILE}COPY secrets /\n");
     fs::write(extension.join("generate/run.Dockerfile"), more).unwrap();
     let source = world.source("two", folder.path());
-    let failure = world.build("foreign", &source).await.failure();
+    let told = world.build("foreign", &source).await;
+    assert_eq!(told.result.as_ref().unwrap_err().code(), Some(92));
+    let failure = told.failure();
     let expected = "run.Dockerfile of the extension acme/letters@1, line 8: `COPY secrets /`: only";
     assert!(failure.starts_with(expected), "{failure}");
     world.end().await;

@@ -140,3 +140,40 @@ async fn a_foreign_buildpack_makes_an_image_that_answers() {
     assert!(world.answer("foreign", &told.artifact()).await.ends_with("Hello, foreign\n"));
     world.end().await;
 }
+
+/// Installs a program as buildpacks do that know nothing of us: apt as the user, in folders of its own.
+const APT: &str = r#"#!/usr/bin/env bash
+set -eu
+own=$1/apt
+mkdir -p "$own/cache/archives/partial" "$own/state/lists/partial" "$own/parts" "$own/deb"
+cat /etc/apt/sources.list > "$own/sources.list"
+cp /etc/apt/sources.list.d/* "$own/parts"
+apt="apt-get -q -o debug::nolocking=true -o dir::cache=$own/cache -o dir::state=$own/state"
+apt="$apt -o dir::etc::sourcelist=$own/sources.list -o dir::etc::sourceparts=$own/parts"
+$apt update
+$apt -y -d install --reinstall figlet
+dpkg -x "$own"/cache/archives/figlet_*.deb "$own/deb"
+"$own/deb/usr/bin/figlet-figlet" -d "$own/deb/usr/share/figlet" "by apt"
+cat > "$1/launch.toml" <<'EOF'
+[[processes]]
+type = "web"
+command = ["true"]
+EOF
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_buildpack_may_call_apt_by_itself() {
+    let mut world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join(".paas/buildpacks/0000");
+    program(&own.join("bin/detect"), "#!/bin/sh\n");
+    program(&own.join("bin/build"), APT);
+    fs::write(own.join("buildpack.toml"), DESCRIPTOR).unwrap();
+    let source = world.source("one", folder.path());
+    let told = world.build("foreign", &source).await;
+    println!("{:?}\n{}", told.took, told.log.join("\n"));
+    let letters = told.log.iter().any(|line| line.contains(r"|_.__/ \__, |"));
+    assert!(letters, "{:?}", told.log);
+    told.artifact();
+    world.end().await;
+}

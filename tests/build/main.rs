@@ -21,6 +21,7 @@ mod http;
 mod kept;
 mod rebase;
 mod reproducible;
+mod strangers;
 mod warm;
 mod world;
 
@@ -164,6 +165,11 @@ async fn a_build_that_fails_takes_nothing_from_the_next() {
         world.builder.dismiss(|_| false).await;
         assert!(world.docker.builders().await.unwrap().is_empty(), "{expected}");
     }
+
+    let sparse = [app, ("package.json", &*package("truncate -s 1T product"))];
+    let sparse = world.app("sparse", &sparse);
+    let failure = world.build("shop", &sparse).await.result.unwrap_err();
+    assert_eq!(failure.code(), Some(62), "{failure:?}");
 
     let again = world.build("shop", &good).await.artifact();
     assert_eq!(again, first);

@@ -50,7 +50,15 @@ fn a_foreign_buildpack_is_named_when_deploying_or_in_the_manifest() {
 
     fs::remove_file(app.path().join("marker")).unwrap();
     let told = server.deploy("app", app.path()).ended(1);
-    says(&told, &["acme/own@1", "hint:"]);
+    says(&told, &["acme/own@1", "hint:", "exit code 20 of the buildpacks' lifecycle"]);
+    says(&server.paas(&["builds", "-a", "app", "--json"]).ok(), &["\"code\": 20"]);
+    let told = server.paas(&["deploy", folder, "-a", "app", "--builder", "no.such.invalid/b:1"]);
+    let expected = [
+        "the builder image no.such.invalid/b:1 is not in this server's Docker",
+        "hint: make this work on the server: `docker pull no.such.invalid/b:1`",
+        "exit code 32",
+    ];
+    says(&told.ended(1), &expected);
     let told = server.paas(&["deploy", folder, "-a", "app", "--buildpack", "/etc"]).ended(2);
     says(&told, &["/etc is not a buildpack", "hint:"]);
     assert_eq!(server.page("app", "/"), "configured\n", "what ran goes on");

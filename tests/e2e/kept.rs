@@ -95,9 +95,24 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
             link(&source, &target)?;
         } else if kind.is_symlink() {
             std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
-        } else if fs::hard_link(&source, &target).is_err() {
+        } else if !target.exists() && fs::hard_link(&source, &target).is_err() {
+            // Never onto a link of itself, which a folder that was lent to before has: that empties both.
             fs::copy(&source, &target)?;
         }
     }
     Ok(())
+}
+
+#[test]
+fn what_is_lent_to_a_folder_twice_is_still_there() {
+    let home = tempfile::tempdir().unwrap();
+    let (from, to) = (home.path().join("kept"), home.path().join("lent"));
+    fs::create_dir(&from).unwrap();
+    fs::write(from.join("stack.tar"), "whole").unwrap();
+    for _ in 0..2 {
+        link(&from, &to).unwrap();
+        for folder in [&from, &to] {
+            assert_eq!(fs::read_to_string(folder.join("stack.tar")).unwrap(), "whole");
+        }
+    }
 }

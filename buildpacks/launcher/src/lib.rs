@@ -17,4 +17,4 @@ pub mod spec;
 pub mod static_server;
 
 pub use entry::{complain, report, run};
-pub use roots::Roots;
+pub use roots::{OURS, Roots};

@@ -15,8 +15,11 @@ pub struct Roots {
     pub workspace: PathBuf,
     /// `/platform`: a tmpfs; the agent writes the user's environment there for each job.
     pub platform: PathBuf,
-    /// `/cnb`: buildpacks, order and our own binary, read-only.
+    /// `/cnb`: buildpacks and order, read-only; our own, unless the build image is a builder of
+    /// somebody else's, whose it is then.
     pub cnb: PathBuf,
+    /// Our own tree in a builder of somebody else's.
+    pub ours: Option<PathBuf>,
     /// `/buildpacks`: what this app brings besides, laid out as `/cnb/buildpacks`, read-only.
     pub buildpacks: PathBuf,
     /// `/toolchains`: unpacked runtimes, read-only.
@@ -34,6 +37,7 @@ impl Roots {
             workspace: path("CNB_APP_DIR", "/workspace"),
             platform: path("CNB_PLATFORM_DIR", "/platform"),
             cnb: path("PAAS_CNB_DIR", "/cnb"),
+            ours: std::env::var_os(OURS).map(PathBuf::from),
             buildpacks: path("PAAS_BUILDPACKS_DIR", "/buildpacks"),
             toolchains: path("PAAS_TOOLCHAINS_DIR", "/toolchains"),
         }
@@ -46,6 +50,7 @@ impl Roots {
             workspace: dir.join("workspace"),
             platform: dir.join("platform"),
             cnb: dir.join("cnb"),
+            ours: None,
             buildpacks: dir.join("buildpacks"),
             toolchains: dir.join("toolchains"),
         }
@@ -56,3 +61,6 @@ impl Roots {
         self.layers.join("config/metadata.toml")
     }
 }
+
+/// Says where our own tree is in a build container whose `/cnb` is another's.
+pub const OURS: &str = "PAAS_OURS_DIR";

@@ -32,6 +32,9 @@ pub struct Wants {
     /// What it must have for the build, and no other packages; none means the base image. What
     /// the image to run on must have comes along, so that both can be made at once.
     pub packages: PackageSets,
+    /// See [`Built::run_images`].
+    #[serde(default)]
+    pub run_images: Vec<String>,
     /// What was settled, so that no detection runs twice.
     pub detection: Detection,
 }
@@ -51,6 +54,9 @@ pub struct Built {
     /// The packages that the image to run on must have beyond the base.
     #[serde(default)]
     pub packages: BTreeSet<Package>,
+    /// The images to run on that a builder of somebody else's names, the first choice first.
+    #[serde(default)]
+    pub run_images: Vec<String>,
     /// The processes of the image, sorted by type.
     pub processes: Vec<Process>,
     /// All layers that a buildpack wants for anything, by buildpack in group order, then by name.

@@ -192,6 +192,7 @@ fn finish(build: &Build<'_>, settled: &Settled, state: State) -> Result<Built, F
         group,
         extensions: settled.extensions.clone(),
         packages: settled.packages.run.clone(),
+        run_images: build.catalog.run_images.clone(),
         processes,
         layers: state.layers,
         labels: state.launch.labels(),

@@ -1,19 +1,20 @@
 //! The buildpacks that can take part, and the order in which they are tried.
 //!
-//! They stand below `/cnb/buildpacks` and `/cnb/extensions` (the builder's), below `/buildpacks` (what was brought for
-//! this app) and in the app's own folder (what `project.toml` names). Invariant: a buildpack that
+//! They stand below `/cnb/buildpacks` and `/cnb/extensions` (the builder's, and beside a foreign one's
+//! ours), below `/buildpacks` (what was brought for this app) and in the app's own folder (what `project.toml` names). Invariant: a buildpack that
 //! cannot be used fails the build only if the order comes to it; a builder may hold many that are
 //! too old or broken.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::builder::{Builder, procfile};
 use super::project;
 use crate::agent::{BuildpackRef, Chosen, Code, Failed, Phase};
 use crate::environment::sorted_entries;
 use crate::spec::{
     BuildpackId, Descriptor, Element, ExtensionDescriptor, Group, Kind, Order, Project, ReadError,
-    System, newer, read_toml, read_toml_or_default,
+    newer, read_toml,
 };
 use launcher::Roots;
 
@@ -30,7 +31,11 @@ pub(super) struct Catalog {
     pub(super) pre: Vec<Element>,
     /// What stands after every group that does not have it.
     pub(super) post: Vec<Element>,
+    /// Ours for the Procfile, which goes behind every group that has none for it.
+    pub(super) procfile: Option<Element>,
     pub(super) author: Author,
+    /// The images to run on, if the builder is not ours.
+    pub(super) run_images: Vec<String>,
     /// `/cnb/build-config/env`.
     pub(super) build_config: PathBuf,
 }
@@ -38,9 +43,11 @@ pub(super) struct Catalog {
 /// Who made the order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Author {
-    /// The builder, for all apps.
+    /// Our builder, for all apps.
     #[default]
-    Builder,
+    Ours,
+    /// A builder of somebody else's, for all apps.
+    Other,
     /// Somebody, for this app.
     User,
 }
@@ -87,50 +94,40 @@ impl Catalog {
         chosen: &[Chosen],
         project: &Project,
     ) -> Result<Self, Failed> {
-        let broken = |error: &dyn std::fmt::Display| {
-            Failed::new(Code::Detect, Phase::Detect, format!("the builder is broken: {error}"))
-        };
-        let order = read_toml_or_default(&roots.cnb.join("order.toml"));
-        let system: System =
-            read_toml_or_default(&roots.cnb.join("system.toml")).map_err(|error| broken(&error))?;
-        let mut catalog = Self {
-            order: order.map_err(|error| broken(&error))?,
-            pre: system.system.pre.buildpacks,
-            post: system.system.post.buildpacks,
-            build_config: roots.cnb.join("build-config/env"),
-            ..Self::default()
-        };
-        let places = ["buildpacks", "extensions"].map(|place| roots.cnb.join(place));
-        for place in places.iter().chain([&roots.buildpacks]) {
-            catalog.scan(place).map_err(|error| broken(&error))?;
+        let mut builder = Builder::read(roots)?;
+        let mut catalog =
+            Self { build_config: roots.cnb.join("build-config/env"), ..Self::default() };
+        for place in builder.places.iter().chain([&roots.buildpacks]) {
+            catalog
+                .scan(place)
+                .map_err(|error| failed(format!("the builder is broken: {error}")))?;
         }
         let mut named = |packs| project::elements(roots, &mut catalog, packs);
         let (pre, post) = (named(&project.pre)?, named(&project.post)?);
-        catalog.pre.extend(pre);
-        catalog.post.extend(post);
+        builder.around.pre.buildpacks.extend(pre);
+        builder.around.post.buildpacks.extend(post);
         let group: Vec<Element> = if chosen.is_empty() {
             project::elements(roots, &mut catalog, &project.group)?
         } else {
             chosen.iter().map(|it| catalog.element(roots, it)).collect::<Result<_, _>>()?
         };
-        let (extensions, mut group): (Vec<_>, Vec<_>) =
+        let (extensions, group): (Vec<_>, Vec<_>) =
             group.into_iter().partition(|element| element.kind == Kind::Extension);
-        catalog.add_extensions(&extensions);
-        if !group.is_empty() {
-            group.extend(catalog.procfile(roots, &group));
-            catalog.replace_order(group);
+        builder.add_extensions(&extensions);
+        let by_user = !group.is_empty();
+        if by_user {
+            builder.order.order = vec![Group { group }];
+            catalog.author = Author::User;
+        } else if roots.ours.is_some() {
+            catalog.author = Author::Other;
         }
+        if catalog.author != Author::Ours {
+            catalog.procfile = procfile(roots).filter(|it| catalog.find(it).is_ok());
+        }
+        let Builder { order, around, run_images, .. } = builder;
+        (catalog.order, catalog.run_images) = (order, run_images);
+        (catalog.pre, catalog.post) = (around.pre.buildpacks, around.post.buildpacks);
         Ok(catalog)
-    }
-
-    /// An app's Procfile counts whichever buildpacks were chosen for it, as the hints say that send
-    /// people there.
-    fn procfile(&self, roots: &Roots, group: &[Element]) -> Option<Element> {
-        let id = BuildpackId::parse(PROCFILE).ok()?;
-        let named = group.iter().any(|own| own.id.as_str().ends_with("/procfile"));
-        let stands = roots.workspace.join("Procfile").is_file();
-        let optional = Element { optional: true, ..Element::new(id, None) };
-        (stands && !named && self.find(&optional).is_ok()).then_some(optional)
     }
 
     fn scan(&mut self, place: &Path) -> std::io::Result<()> {
@@ -173,25 +170,11 @@ impl Catalog {
         Ok(element)
     }
 
-    /// Puts extensions that somebody chose behind those of every group of the builder.
-    fn add_extensions(&mut self, chosen: &[Element]) {
-        if chosen.is_empty() {
-            return;
-        }
-        if self.order.extensions.is_empty() {
-            self.order.extensions.push(Group::default());
-        }
-        for group in &mut self.order.extensions {
-            group.group.extend(chosen.iter().cloned());
-        }
-    }
-
     /// The place in a group of a buildpack that somebody chose.
     fn element(&mut self, roots: &Roots, chosen: &Chosen) -> Result<Element, Failed> {
-        let wrong = |reason: String| Failed::new(Code::Detect, Phase::Detect, reason);
         match chosen {
             Chosen::Named { id, version } => {
-                let id = BuildpackId::parse(id).map_err(|error| wrong(error.to_string()))?;
+                let id = BuildpackId::parse(id).map_err(|error| failed(error.to_string()))?;
                 Ok(Element::new(id, version.clone()))
             }
             Chosen::Folder(name) => {
@@ -199,17 +182,12 @@ impl Catalog {
                 self.add(&dir).map_err(|reason| {
                     // The folder is ours; who chose the buildpack knows it by another name.
                     let reason = reason.replace(&format!("{}/", dir.display()), "");
-                    wrong(format!("a buildpack that was chosen is broken: {reason}")).hint(
+                    failed(format!("a buildpack that was chosen is broken: {reason}")).hint(
                         "buildpack.toml begins with `api = \"0.10\"`, then [buildpack] with `id` and `version`",
                     )
                 })
             }
         }
-    }
-
-    fn replace_order(&mut self, group: Vec<Element>) {
-        self.order.order = vec![Group { group }];
-        self.author = Author::User;
     }
 
     /// The buildpack that an element of an order means: the version that it names, or the newest.
@@ -262,9 +240,12 @@ impl Catalog {
     }
 }
 
+/// A failure of the detection itself.
+pub(super) fn failed(reason: String) -> Failed {
+    Failed::new(Code::Detect, Phase::Detect, reason)
+}
+
 /// What tells an extension from a buildpack.
 const EXTENSION: &str = "extension.toml";
-/// Ours that reads the Procfile.
-const PROCFILE: &str = "paas/procfile";
 /// Names in one hint; more help nobody.
 const MOST_NAMED: usize = 20;

@@ -11,11 +11,11 @@ use std::process::Command;
 use std::thread;
 
 use super::board::Board;
-use super::catalog::{Author, Catalog, Installed};
+use super::catalog::{Author, Installed};
 use super::expand::expand;
 use super::resolve::{Candidate, Resolved, resolve, stranded};
 use super::variables::{Purpose, variables};
-use super::{Build, Progress, program};
+use super::{Build, Progress, nearby, program};
 use crate::agent::{Code, Failed, Phase, Stream};
 use crate::process::{Strays, end_strays, execute, exit_code};
 use crate::spec::{Api, BuildPlan, Element, Kind, Section, read_toml_or_default, takes_part};
@@ -80,12 +80,12 @@ pub(super) fn detect(build: &Build<'_>, progress: &mut dyn Progress) -> Result<D
     });
     end_strays();
     let found = found?;
-    if let (Some(found), Author::User) = (&found, build.catalog.author) {
+    if let (Some(found), Author::User | Author::Other) = (&found, build.catalog.author) {
         let packs = found.group.iter().filter(|own| own.kind == Kind::Buildpack);
         let keys = packs.map(Installed::key).collect::<Vec<_>>().join(", ");
         progress.line(Stream::Stdout, &format!("Building with {keys}"));
     }
-    found.ok_or_else(|| nothing(&build.catalog, &board.into_answers(), &reasons, progress))
+    found.ok_or_else(|| nothing(build, &board.into_answers(), &reasons, progress))
 }
 
 /// The first group that passes and whose plan resolves; `reasons` become why the plans of others
@@ -98,11 +98,13 @@ fn choose(
 ) -> Result<Option<Detected>, Failed> {
     for elements in groups {
         let mut candidates = Vec::new();
-        let mut passes = true;
+        // What goes with any group makes none.
+        let (mut passes, mut takes) = (true, false);
         for element in elements {
             let installed = build.catalog.find(element)?;
             board.look(&installed.key(), |verdict| match &verdict.answer {
                 Answer::Pass(options) => {
+                    takes |= element.kind == Kind::Buildpack && !element.beside;
                     let (buildpack, optional) = (installed.clone(), element.optional);
                     candidates.push(Candidate { buildpack, options: options.clone(), optional });
                 }
@@ -111,7 +113,7 @@ fn choose(
             });
         }
         let builds = |own: &Installed| own.kind == Kind::Buildpack;
-        if !passes || !candidates.iter().any(|candidate| builds(&candidate.buildpack)) {
+        if !passes || !takes {
             continue;
         }
         if let Some((group, plan)) = resolve(&candidates)
@@ -126,7 +128,7 @@ fn choose(
 
 /// All groups failed: shows what each buildpack said.
 fn nothing(
-    catalog: &Catalog,
+    build: &Build<'_>,
     verdicts: &BTreeMap<String, Verdict>,
     reasons: &[String],
     progress: &mut dyn Progress,
@@ -157,6 +159,7 @@ fn nothing(
     for reason in reasons {
         progress.line(Stream::Stdout, reason);
     }
+    let catalog = &build.catalog;
     let by_user = catalog.author == Author::User;
     if let (true, true, Some(first)) = (errors.is_empty(), by_user, reasons.first()) {
         let reason = format!("the buildpacks that were chosen do not go together: {first}");
@@ -172,13 +175,18 @@ fn nothing(
         return Failed::new(Code::NothingDetected, Phase::Detect, reason)
             .hint("the log says what each of them answered; deploy without --buildpack to let paas choose");
     }
+    if errors.is_empty() && catalog.author == Author::Other {
+        let reason = "no buildpack of the builder recognises this app";
+        return Failed::new(Code::NothingDetected, Phase::Detect, reason).hint(
+            "the log says what each of them answered; deploy without --builder to let paas choose",
+        );
+    }
     if errors.is_empty() {
         let reason = "no buildpack recognises this app: none of package.json, deno.json, requirements.txt, \
                       pyproject.toml, Pipfile, go.mod, Cargo.toml, Gemfile, composer.json, pom.xml, build.gradle, \
                       index.html, Dockerfile or Procfile stands at the top of the folder";
-        return Failed::new(Code::NothingDetected, Phase::Detect, reason).hint(
-            "deploy the folder that holds the app, or say how to start it: echo 'web: ./run' > Procfile",
-        );
+        return Failed::new(Code::NothingDetected, Phase::Detect, reason)
+            .hint(nearby::hint(&build.roots.workspace));
     }
     let reasons: Vec<&str> = errors.iter().map(|fault| fault.reason.as_str()).collect();
     let hint = errors.iter().find_map(|fault| fault.hint.clone());
@@ -200,7 +208,7 @@ fn run_detect(
     output: &mut Vec<String>,
 ) -> Result<Answer, Fault> {
     let own = &installed.descriptor;
-    if !own.fits(&build.job.target) {
+    if !own.fits(&build.target) {
         let reason = format!("{} is not made for {}", installed.key(), describe(build));
         let hint = "its [[targets]] or [[stacks]] in buildpack.toml say what it is made for; \
                     use a version that names no distribution";
@@ -272,6 +280,6 @@ fn liberal(section: Section) -> Option<Section> {
 }
 
 fn describe(build: &Build<'_>) -> String {
-    let target = &build.job.target;
+    let target = &build.target;
     format!("{}/{} {} {}", target.os, target.arch, target.distro_name, target.distro_version)
 }

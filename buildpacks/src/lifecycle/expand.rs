@@ -4,6 +4,7 @@
 //! fails the build only if detection comes to its group. Invariant: ends for any input; a composite
 //! that contains itself stops at [`MAX_DEPTH`], a product of groups at [`MAX_GROUPS`].
 
+use super::builder::reads_procfile;
 use super::catalog::Catalog;
 use crate::agent::{Code, Failed, Phase};
 use crate::spec::{Element, Group, takes_part};
@@ -48,6 +49,8 @@ fn surround(catalog: &Catalog, mut group: Vec<Element>) -> Vec<Element> {
     all.append(&mut group);
     let post = missing(&catalog.post, &all);
     all.extend(post);
+    let procfile = catalog.procfile.iter().filter(|_| !all.iter().any(reads_procfile));
+    all.extend(procfile.cloned().collect::<Vec<_>>());
     all
 }
 

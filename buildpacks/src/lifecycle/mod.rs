@@ -7,15 +7,18 @@
 mod aside;
 mod board;
 mod build;
+mod builder;
 mod catalog;
 mod detect;
 mod expand;
 mod generate;
 mod launch;
 mod layers;
+mod nearby;
 mod notes;
 mod program;
 mod project;
+mod release;
 mod resolve;
 mod restore;
 mod sbom;
@@ -23,9 +26,11 @@ mod settled;
 mod variables;
 
 use std::fs;
+use std::path::Path;
 
 use crate::agent::{Code, Failed, Job, Outcome, Phase, Stream, Wants};
 use crate::environment::Environment;
+use crate::spec::Target;
 use catalog::Catalog;
 use launcher::Roots;
 pub(crate) use layers::remove;
@@ -45,6 +50,7 @@ pub(crate) struct Build<'a> {
     /// The environment of the build image.
     base: &'a Environment,
     job: &'a Job,
+    target: Target,
     catalog: Catalog,
 }
 
@@ -61,14 +67,15 @@ pub(crate) fn run(
     let project = project::read(&roots.workspace)?;
     let catalog = Catalog::open(roots, &job.buildpacks, &project)?;
     project::apply(&project, roots)?;
-    let build = Build { roots, base, job, catalog };
+    let target = release::completed(&job.target, Path::new("/"));
+    let build = Build { roots, base, job, target, catalog };
     let settled = match &job.detection {
         Some(carried) => Settled::open(carried, &build.catalog)?,
         None => generate::generate(&build, detect::detect(&build, progress)?, progress)?,
     };
     if settled.packages.build != job.packages {
-        let packages = settled.packages.clone();
-        return Ok(Outcome::Wants(Wants { packages, detection: settled.carry()? }));
+        let (packages, run_images) = (settled.packages.clone(), build.catalog.run_images.clone());
+        return Ok(Outcome::Wants(Wants { packages, run_images, detection: settled.carry()? }));
     }
     progress.phase(Phase::Restore);
     restore::restore(&build, &settled.group).map_err(|error| {

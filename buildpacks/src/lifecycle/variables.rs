@@ -104,7 +104,7 @@ pub(super) fn variables(
         }
     }
     if own.api >= Api::V0_10 {
-        let target = &build.job.target;
+        let target = &build.target;
         let facts = [
             ("CNB_TARGET_OS", &target.os),
             ("CNB_TARGET_ARCH", &target.arch),

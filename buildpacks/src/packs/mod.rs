@@ -31,7 +31,7 @@ pub use entry::detect_report;
 pub(crate) use entry::{run_build, run_detect};
 pub use procfile::lines as procfile;
 
-use app::App;
+pub(crate) use app::App;
 use context::BuildContext;
 use error::PackError;
 use packages::Packages;

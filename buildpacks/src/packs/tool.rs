@@ -108,14 +108,17 @@ fn explain(shown: &str, status: &str, tail: &[String], known: &[Known]) -> PackE
 }
 
 /// The line that tells most: the last that speaks of an error, which the tool itself need not end
-/// with; else the last.
+/// with; else the first of npm's that says more than a code; else the last.
 fn telling(tail: &[String]) -> Option<&String> {
-    let lines = || tail.iter().rev().filter(|line| !line.trim().is_empty());
-    let speaks = |line: &&String| {
-        let line = line.trim().to_ascii_lowercase();
-        line.contains("error") && !line.starts_with("npm error")
+    const CODES: [&str; 6] = ["code ", "errno ", "syscall ", "path ", "command ", "A complete log"];
+    let lines = || tail.iter().filter(|line| !line.trim().is_empty());
+    let of_npm = |line: &str| line.trim().strip_prefix("npm error ").map(str::to_owned);
+    let speaks =
+        |line: &&String| of_npm(line).is_none() && line.to_ascii_lowercase().contains("error");
+    let says = |line: &&String| {
+        of_npm(line).is_some_and(|text| !CODES.iter().any(|code| text.starts_with(code)))
     };
-    lines().find(speaks).or_else(|| lines().next())
+    lines().rev().find(speaks).or_else(|| lines().find(says)).or_else(|| lines().next_back())
 }
 
 #[cfg(test)]
@@ -137,6 +140,8 @@ mod tests {
             &[],
             "`npm run build` failed (exit status: 1)\nnpm error code 1",
         );
+        let npm = ["npm error code X", "npm error no such thing", "npm error A complete log of it"];
+        check(&npm, &[], &format!("`npm run build` failed (exit status: 1)\n{}", npm[1]));
         let known: [Known; 2] = [("TS9", "never", ""), ("", "the script failed", "try it")];
         check(&types, &known, &format!("`npm run build` failed: the script failed\n{}", types[0]));
         check(&[], &known, "`npm run build` failed (exit status: 1)");

@@ -23,7 +23,8 @@ pub(crate) struct Descriptor {
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Identity {
     pub(crate) id: BuildpackId,
-    /// Opaque: in the wild versions are not always semantic.
+    /// Opaque: in the wild versions are not always semantic, and sometimes forgotten.
+    #[serde(default)]
     pub(crate) version: String,
     #[serde(default)]
     pub(crate) homepage: Option<String>,

@@ -14,6 +14,7 @@ mod layer;
 mod order;
 mod plan;
 mod project;
+mod run;
 
 pub(crate) use descriptor::Descriptor;
 pub use descriptor::Target;
@@ -28,6 +29,7 @@ pub(crate) use launcher::spec::{
     read_toml_or_default,
 };
 pub(crate) use layer::{LayerToml, Types};
-pub(crate) use order::{Element, Group, Kind, Order, System, newer};
+pub(crate) use order::{Around, Element, Group, Kind, Order, System, newer};
 pub(crate) use plan::{BuildPlan, BuildToml, Entry, PackPlan, Require, Section};
 pub(crate) use project::{Inline, Pattern, Project, ProjectPack, ProjectToml};
+pub(crate) use run::{RunToml, StackToml};

@@ -49,12 +49,22 @@ pub(crate) struct Element {
     /// Which of the two lists it stood in.
     #[serde(skip)]
     pub(crate) kind: Kind,
+    /// It goes with any group, so that a group does not pass by it alone.
+    #[serde(skip)]
+    pub(crate) beside: bool,
 }
 
 impl Element {
     /// A required place for a buildpack.
     pub(crate) fn new(id: BuildpackId, version: Option<String>) -> Self {
-        Self { id, version, optional: false, exec_env: Vec::new(), kind: Kind::Buildpack }
+        Self {
+            id,
+            version,
+            optional: false,
+            exec_env: Vec::new(),
+            kind: Kind::Buildpack,
+            beside: false,
+        }
     }
 
     /// The same place for an extension, which is always optional.

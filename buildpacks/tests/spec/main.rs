@@ -8,6 +8,8 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may")]
 
 mod build;
+mod builder;
+mod corners;
 mod detect;
 mod environment;
 mod extension;

@@ -181,6 +181,7 @@ impl Site {
             .env("CNB_PLATFORM_DIR", &self.roots.platform)
             .env("PAAS_CNB_DIR", &self.roots.cnb)
             .env("PAAS_BUILDPACKS_DIR", &self.roots.buildpacks)
+            .envs(self.roots.ours.iter().map(|ours| (buildpacks::OURS, ours)))
             .spawn()
             .unwrap();
         let (stream, _) = daemon.accept().unwrap();

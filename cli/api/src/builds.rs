@@ -20,6 +20,9 @@ pub struct Build {
     pub reason: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// If it failed in a stage of the buildpacks' lifecycle: what that ends with, for example 51.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u8>,
     /// The release that came of it.
     pub release: Option<String>,
     /// Digest of the source tree.

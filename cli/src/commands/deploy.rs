@@ -18,7 +18,7 @@ use crate::{
     client::route,
     failure::Failure,
     session::Session,
-    source::{self, Source, Way},
+    source::{self, Names, Source, Way},
     target::{self, AppName, Chosen, Origin},
     ui::{self, Story},
 };
@@ -38,8 +38,8 @@ pub(crate) struct Deploy {
     #[command(flatten)]
     wait: Wait,
     /// Build with this buildpack: its folder, its .cnb file, its image in the local Docker, or the
-    /// id of one of ours; may be repeated, in order
-    #[arg(long = "buildpack", value_name = "DIR|FILE|IMAGE", conflicts_with = "Way")]
+    /// id of one of ours or the builder's; may be repeated, in order
+    #[arg(long = "buildpack", value_name = "DIR|FILE|IMAGE|ID", conflicts_with_all = ["image", "dockerfile"])]
     buildpacks: Vec<String>,
     #[command(flatten)]
     way: Way,
@@ -115,10 +115,12 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
         Some(_) => source::settings(folder)?,
         None => source::list(folder)?,
     };
+    let names = if delivery.way.brings_builder() { Names::OfBuilder } else { Names::OfImages };
     let _way = source::tell(&mut source, delivery.way)?;
     remark(session, &source, delivery.verbose)?;
-    let _saved =
-        source::bring(&mut source, delivery.buildpacks, |path| session.environment.at(path))?;
+    let _saved = source::bring(&mut source, delivery.buildpacks, names, |path| {
+        session.environment.at(path)
+    })?;
     let source = Arc::new(source);
     ui.heading(&format!("Uploading {app}"));
     let change = upload(session, &delivery, source).await?;

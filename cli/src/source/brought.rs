@@ -24,17 +24,27 @@ pub(crate) struct Brought {
     _saved: TempDir,
 }
 
+/// What a name means that is no file here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// An image in the Docker of this machine.
+    OfImages,
+    /// That, or the id of a buildpack of the builder, which only the server can tell.
+    OfBuilder,
+}
+
 /// Adds to `source` what `wanted` names; paths are found through `at`.
 pub(crate) fn bring(
     source: &mut Source,
     wanted: &[String],
+    names: Names,
     at: impl Fn(&Path) -> PathBuf,
 ) -> Result<Option<Brought>, Failure> {
     if wanted.is_empty() {
         return Ok(None);
     }
     let saved = tempfile::tempdir().map_err(local)?;
-    let mut load = Load { source, saved: &saved, beside: BTreeSet::new() };
+    let mut load = Load { source, saved: &saved, names, beside: BTreeSet::new() };
     for (number, text) in wanted.iter().enumerate() {
         let place = format!("{number:04}");
         load.add(text, &at(Path::new(text)), &place)?;
@@ -46,6 +56,7 @@ pub(crate) fn bring(
 struct Load<'a> {
     source: &'a mut Source,
     saved: &'a TempDir,
+    names: Names,
     /// What some buildpack depends on; each goes along once.
     beside: BTreeSet<PathBuf>,
 }
@@ -70,12 +81,20 @@ impl Load<'_> {
             return add(self.source, path, called(place, text)).map_err(unreadable);
         }
         let file = self.saved.path().join(place);
-        if text.starts_with(OURS) {
-            fs::write(&file, text).map_err(local)?;
-            return add(self.source, &file, target.with_extension("id")).map_err(local);
-        }
-        save(text, &file)?;
-        add(self.source, &file, called(place, text)).map_err(local)
+        let of_builder = BUILDER.iter().find_map(|prefix| text.strip_prefix(prefix));
+        let id = of_builder.or_else(|| text.starts_with(OURS).then_some(text));
+        let id = match id {
+            Some(id) => id,
+            None => match (save(text, &file), self.names) {
+                (Ok(()), _) => {
+                    return add(self.source, &file, called(place, text)).map_err(local);
+                }
+                (Err(failure), Names::OfImages) => return Err(failure),
+                (Err(_), Names::OfBuilder) => text,
+            },
+        };
+        fs::write(&file, id).map_err(local)?;
+        add(self.source, &file, target.with_extension("id")).map_err(local)
     }
 
     /// Adds what the buildpack in `folder` is put together from, by its `package.toml`.
@@ -196,6 +215,8 @@ const DESCRIPTOR: &str = "buildpack.toml";
 const PACKAGE: &str = "package.toml";
 /// Between the number of a buildpack and that of one it depends on.
 const BESIDE: char = '+';
+/// What is in front of an id of one of the builder's, as other tools have it.
+const BUILDER: [&str; 2] = ["urn:cnb:builder:", "from=builder:"];
 /// Ids of the server's own buildpacks begin so.
 const OURS: &str = "paas/";
 
@@ -204,6 +225,10 @@ mod tests {
     use super::*;
 
     fn check(wanted: &[&str], expected: &str) {
+        check_among(Names::OfImages, wanted, expected);
+    }
+
+    fn check_among(names: Names, wanted: &[&str], expected: &str) {
         let folder = tempfile::tempdir().unwrap();
         let own = folder.path().join("own");
         fs::create_dir_all(own.join("bin")).unwrap();
@@ -223,7 +248,7 @@ mod tests {
         fs::write(all.join("package.toml"), package).unwrap();
         let wanted: Vec<_> = wanted.iter().map(|text| (*text).to_owned()).collect();
         let mut source = Source::default();
-        let shown = match bring(&mut source, &wanted, |path| folder.path().join(path)) {
+        let shown = match bring(&mut source, &wanted, names, |path| folder.path().join(path)) {
             Ok(_) => {
                 let paths = source.entries.iter().map(|entry| entry.path.display().to_string());
                 paths.collect::<Vec<_>>().join(" ").replace(".paas/buildpacks/", "")
@@ -247,5 +272,7 @@ mod tests {
         check(&["php.id"], "0000=php.id.cnb");
         check(&["empty"], "empty is not a buildpack");
         check(&["no.such.host.invalid/x:1"], "there is no buildpack no.such.host.invalid/x:1");
+        check(&["urn:cnb:builder:acme/php@1.2", "from=builder:acme/x"], "0000.id 0001.id");
+        check_among(Names::OfBuilder, &["no-such-family/php"], "0000.id");
     }
 }

@@ -9,7 +9,7 @@ mod pack;
 mod pipe;
 mod way;
 
-pub(crate) use brought::bring;
+pub(crate) use brought::{Names, bring};
 pub(crate) use list::{Source, list, settings};
 pub(crate) use pipe::{Packing, start};
 pub(crate) use way::{Way, tell};

@@ -19,8 +19,9 @@ pub(crate) struct Way {
     /// Build with this Dockerfile, a path in the folder
     #[arg(long, value_name = "PATH")]
     dockerfile: Option<String>,
-    /// `buildpacks` leaves a Dockerfile in the folder aside
-    #[arg(long, value_name = "BUILDER")]
+    /// Build with the buildpacks of this builder image, from the server's Docker or a registry;
+    /// `buildpacks` are the server's own, whatever else is in the folder
+    #[arg(long, value_name = "IMAGE|buildpacks")]
     builder: Option<String>,
 }
 
@@ -28,6 +29,11 @@ impl Way {
     /// Whether anything is said.
     pub(crate) fn is_given(&self) -> bool {
         self.text().is_some()
+    }
+
+    /// Whether a builder is said that brings buildpacks of its own.
+    pub(crate) fn brings_builder(&self) -> bool {
+        self.builder.as_deref().is_some_and(|builder| builder != "buildpacks")
     }
 
     fn text(&self) -> Option<String> {

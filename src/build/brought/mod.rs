@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 pub use buildpackage::BuildpackageError;
 
 use super::{
-    folder::Folder,
+    folder::{Folder, Owner},
     unpack::discard,
     workspace::{self, Workspace},
 };
@@ -96,10 +96,10 @@ pub(super) fn bring(
     for (number, item) in items.iter().enumerate() {
         let Item::Folder(path) = item else { continue };
         let place = shelf.join(FOLDERS).join(number.to_string());
-        workspace::make(&place).map_err(BroughtError::Shelf)?;
+        workspace::make(&place, Owner::APP).map_err(BroughtError::Shelf)?;
         let read = |error| BroughtError::Read { what: path.clone(), source: error };
         root.below(path.as_ref()).map_err(read)?;
-        workspace::sync(&source.join(path), &place).map_err(read)?;
+        workspace::sync(&source.join(path), &place, Owner::APP).map_err(read)?;
     }
     Ok(chosen)
 }
@@ -202,7 +202,7 @@ fn fill(
 ) -> Result<Vec<Chosen>, BroughtError> {
     let shelf = &workspace.buildpacks;
     discard(shelf);
-    workspace::make(shelf).map_err(BroughtError::Shelf)?;
+    workspace::make(shelf, Owner::APP).map_err(BroughtError::Shelf)?;
     let mut chosen = Vec::new();
     for (number, item) in items.iter().enumerate() {
         let one = match item {

@@ -90,7 +90,8 @@ struct House {
 
 fn house() -> House {
     let home = tempfile::tempdir().unwrap();
-    let workspace = Workspace::open(&home.path().join("apps"), &"shop".parse().unwrap()).unwrap();
+    let workspace =
+        Workspace::open(&home.path().join("apps"), &"shop".parse().unwrap(), Owner::APP).unwrap();
     fs::create_dir(home.path().join("source")).unwrap();
     House { home, workspace }
 }
@@ -183,7 +184,8 @@ fn what_is_uploaded_counts_instead_of_what_is_configured() {
     assert_eq!(house.bring(&[]).unwrap(), expected);
     let text = fs::read_to_string(house.workspace.buildpacks.join("=/0/bin/build")).unwrap();
     assert_eq!(text, "two", "a folder follows its source");
-    workspace::sync(&house.home.path().join("source"), &house.workspace.source).unwrap();
+    workspace::sync(&house.home.path().join("source"), &house.workspace.source, Owner::APP)
+        .unwrap();
     assert!(!house.workspace.source.join(".paas").exists(), "it is no part of the app");
 }
 

@@ -20,7 +20,7 @@ use crate::build::{
         tarball::{Attributes, Tarball},
         walk::{Entry, Kind, walk},
     },
-    folder::Folder,
+    folder::{Folder, Owner},
 };
 
 /// Where our copy of the Dockerfile is in the context.
@@ -94,19 +94,19 @@ fn add(
         Kind::Folder => tar.folder(entry.path, Attributes::ROOT).map_err(ExportError::write),
         Kind::Link => {
             let target = entry.folder.link(entry.name).map_err(failed)?;
-            tar.link(entry.path, &target, 0).map_err(ExportError::write)
+            tar.link(entry.path, &target, Owner::ROOT).map_err(ExportError::write)
         }
         Kind::File => {
             let (file, stat) = entry.folder.file(entry.name).map_err(failed)?;
             let size = u64::try_from(stat.st_size).unwrap_or_default();
             let mode = if stat.st_mode & 0o111 == 0 { 0o644 } else { 0o755 };
-            let attributes = Attributes { owner: 0, mode };
+            let attributes = Attributes { owner: Owner::ROOT, mode };
             tar.file(entry.path, attributes, size, file).map_err(ExportError::write)
         }
     }
 }
 
-const FILE: Attributes = Attributes { owner: 0, mode: 0o644 };
+const FILE: Attributes = Attributes { owner: Owner::ROOT, mode: 0o644 };
 const IGNORE: &str = ".dockerignore";
 /// What an upload holds for the platform.
 const PLATFORM: &[u8] = b".paas";

@@ -20,7 +20,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::tarball::{Attributes, Tarball};
-use crate::{build::workspace::Known, model::ImageId};
+use crate::{
+    build::{folder::Owner, workspace::Known},
+    model::ImageId,
+};
 
 /// An image: its configuration and layers, lowest first.
 #[derive(Debug)]
@@ -133,7 +136,7 @@ pub(in crate::build) fn piped(
 }
 
 fn write(head: &[(String, Vec<u8>)], blobs: &[Blob], out: Sending) -> io::Result<()> {
-    let plain = Attributes { owner: 0, mode: 0o644 };
+    let plain = Attributes { owner: Owner::ROOT, mode: 0o644 };
     let mut tarball = Tarball::new(out);
     for folder in ["blobs", "blobs/sha256"] {
         tarball.folder(folder.as_bytes(), Attributes::ROOT)?;

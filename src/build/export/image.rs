@@ -15,7 +15,6 @@ use crate::{
     build::{
         base::BaseImage,
         processes::{LAUNCHER, PROCESSES},
-        stack::STACK_ID,
     },
     model::AppName,
 };
@@ -75,7 +74,8 @@ fn environment(run: &BaseImage) -> Vec<String> {
 }
 
 fn labels(app: &AppName, run: &BaseImage, built: &Built, layers: &[Layer]) -> Value {
-    let mut labels = Map::new();
+    let base = run.labels.iter().map(|(key, value)| (key.clone(), value.clone().into()));
+    let mut labels: Map<String, Value> = base.collect();
     // What a build says must not be taken for what the platform says.
     let foreign = |key: &str| !key.starts_with("paas.") && !key.starts_with("io.buildpacks.");
     for label in built.labels.iter().filter(|label| foreign(&label.key)) {
@@ -87,20 +87,18 @@ fn labels(app: &AppName, run: &BaseImage, built: &Built, layers: &[Layer]) -> Va
         ("io.buildpacks.project.metadata", "{}".to_owned()),
         // On another base image the packages would be missing.
         ("io.buildpacks.rebasable", run.packages.is_empty().to_string()),
-        ("io.buildpacks.stack.id", stack(run)),
         ("paas.app", app.to_string()),
     ];
     labels.extend(own.map(|(key, value)| (key.to_owned(), value.into())));
+    // What older tools choose a new run image by.
+    if let Some(stack) = run.environment.get("CNB_STACK_ID") {
+        labels.insert("io.buildpacks.stack.id".to_owned(), stack.clone().into());
+    }
     if !run.packages.is_empty() {
         let names: Vec<_> = run.packages.iter().map(Package::as_str).collect();
         labels.insert("paas.packages".to_owned(), names.join(" ").into());
     }
     labels.into()
-}
-
-/// What older tools choose a new run image by.
-fn stack(run: &BaseImage) -> String {
-    run.environment.get("CNB_STACK_ID").cloned().unwrap_or_else(|| STACK_ID.to_owned())
 }
 
 /// What the next build and `pack rebase` read.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     build::{
-        folder::{APP_USER, Folder},
+        folder::{Folder, Owner},
         workspace::Known,
     },
     model::ByteSize,
@@ -34,6 +34,8 @@ pub(super) enum LayerSource {
         root: PathBuf,
         /// Where its contents are in the image, without a leading slash.
         at: String,
+        /// Whose they are there.
+        owner: Owner,
         /// The paths that belong to this layer, where the folder is cut into several.
         only: Option<Arc<BTreeSet<Vec<u8>>>>,
     },
@@ -67,8 +69,8 @@ impl LayerSource {
     /// The digest of the stat data of its files, if it has any of its own on this machine.
     pub(super) fn manifest(&self) -> Result<Option<String>, ExportError> {
         match self {
-            Self::Tree { root, at, only } => {
-                walk::manifest(&open(root)?, at, only.as_deref()).map(Some)
+            Self::Tree { root, at, owner, only } => {
+                walk::manifest(&open(root)?, (at, *owner), only.as_deref()).map(Some)
             }
             Self::Launcher { binary } => {
                 let stat = rustix::fs::stat(binary)
@@ -87,7 +89,9 @@ impl LayerSource {
         let out = BufWriter::with_capacity(BUFFER, Hashing { file, hash: Sha256::new(), size: 0 });
         let mut tarball = Tarball::new(out);
         match self {
-            Self::Tree { root, at, only } => tree(&mut tarball, &open(root)?, at, only.as_deref())?,
+            Self::Tree { root, at, owner, only } => {
+                tree(&mut tarball, &open(root)?, (at, *owner), only.as_deref())?;
+            }
             Self::Launcher { binary } => launcher(&mut tarball, binary)?,
             Self::Ready(bytes) => {
                 let mut out = Hashing {
@@ -105,19 +109,19 @@ impl LayerSource {
     }
 }
 
-/// The folders above `at`, which belong to root, then its contents, which belong to the app.
+/// The folders above `at`, which belong to root, then its contents, which belong to the owner.
 fn tree<W: Write>(
     tarball: &mut Tarball<W>,
     root: &Folder,
-    at: &str,
+    (at, owner): (&str, Owner),
     only: Option<&BTreeSet<Vec<u8>>>,
 ) -> Result<(), ExportError> {
     let mut above = String::new();
     for part in at.split('/') {
         above.push_str(part);
         let last = above.len() == at.len();
-        let owner = if last { APP_USER } else { 0 };
-        let attributes = Attributes { owner, mode: 0o755 };
+        let whose = if last { owner } else { Owner::ROOT };
+        let attributes = Attributes { owner: whose, mode: 0o755 };
         tarball.folder(above.as_bytes(), attributes).map_err(ExportError::write)?;
         above.push('/');
     }
@@ -127,13 +131,13 @@ fn tree<W: Write>(
             return Ok(());
         }
         let path = [at.as_bytes(), b"/", entry.path].concat();
-        let attributes = Attributes { owner: APP_USER, mode: entry.stat.st_mode & 0o777 };
+        let attributes = Attributes { owner, mode: entry.stat.st_mode & 0o777 };
         match entry.kind {
             Kind::Folder => tarball.folder(&path, attributes).map_err(ExportError::write),
             Kind::Link => {
                 let target = entry.folder.link(entry.name);
                 let target = target.map_err(|e| ExportError::read(entry.path, e))?;
-                tarball.link(&path, &target, APP_USER).map_err(ExportError::write)
+                tarball.link(&path, &target, owner).map_err(ExportError::write)
             }
             Kind::File => {
                 let (file, size) = open_file(entry, &mut written)?;

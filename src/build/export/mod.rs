@@ -159,7 +159,8 @@ pub(crate) fn disk_usage(folder: &Path) -> Result<u64, ExportError> {
 fn manifest_of(places: &Places, key: &str) -> Option<String> {
     let path = key.strip_prefix("/layers/")?;
     let folder = Folder::open(&places.layers).and_then(|all| all.below(path.as_ref())).ok()?;
-    walk::manifest(&folder, key.trim_start_matches('/'), None).ok()
+    let at = (key.trim_start_matches('/'), places.owner);
+    walk::manifest(&folder, at, None).ok()
 }
 
 impl Shared {

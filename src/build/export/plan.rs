@@ -5,11 +5,7 @@
 //! layer only. Invariant: what the agent says is a claim by code that shares a container with the
 //! app's; every name of it is checked before it becomes a path.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use buildpacks::agent::{Built, Contents, Layer};
 
@@ -20,7 +16,7 @@ use super::{
     tarball::{Attributes, Tarball},
 };
 use crate::build::{
-    folder::{APP_USER, Folder},
+    folder::{Folder, Owner},
     processes::{LAUNCHER, PROCESSES},
     unpack::path::WHITEOUT,
 };
@@ -38,6 +34,8 @@ pub(crate) struct Places {
     pub(crate) launcher: PathBuf,
     /// Where tars may be written for a moment.
     pub(crate) spool: PathBuf,
+    /// Whose files are in the image.
+    pub(crate) owner: Owner,
 }
 
 /// A layer of the image to be, and by what it is remembered.
@@ -57,10 +55,10 @@ pub(super) fn plan(built: &Built, places: &Places) -> Result<Vec<Planned>, Expor
     for layer in built.layers.iter().filter(|layer| layer.launch) {
         planned.push(Planned { key: key(layer), source: source(layer, places)? });
     }
-    planned.push(config(built)?);
+    planned.push(config(built, places.owner)?);
     planned.push(process_types(built)?);
     planned.extend(bills(places));
-    planned.extend(app(built, &places.workspace)?);
+    planned.extend(app(built, places)?);
     Ok(planned)
 }
 
@@ -71,13 +69,13 @@ pub(crate) fn key(layer: &Layer) -> String {
 
 /// The folder of this machine behind a layer, reached without passing a link.
 fn source(layer: &Layer, places: &Places) -> Result<LayerSource, ExportError> {
-    let at = key(layer).trim_start_matches('/').to_owned();
+    let (at, owner) = (key(layer).trim_start_matches('/').to_owned(), places.owner);
     match &layer.contents {
         Contents::Folder => {
             let path = layer.path();
             let missing = |error| ExportError::read(at.as_bytes(), error);
             Folder::open(&places.layers).and_then(|all| all.below(&path)).map_err(missing)?;
-            Ok(LayerSource::Tree { root: places.layers.join(path), at, only: None })
+            Ok(LayerSource::Tree { root: places.layers.join(path), at, owner, only: None })
         }
         Contents::Toolchain(name) => {
             if !is_plain(name) {
@@ -87,21 +85,21 @@ fn source(layer: &Layer, places: &Places) -> Result<LayerSource, ExportError> {
             Folder::open(&places.toolchains)
                 .and_then(|all| all.folder(name.as_ref()))
                 .map_err(missing)?;
-            Ok(LayerSource::Tree { root: places.toolchains.join(name), at, only: None })
+            Ok(LayerSource::Tree { root: places.toolchains.join(name), at, owner, only: None })
         }
         Contents::Reused => Ok(LayerSource::Gone),
     }
 }
 
 /// `/layers/config/metadata.toml`, which the launcher reads.
-fn config(built: &Built) -> Result<Planned, ExportError> {
-    let owner = Attributes { owner: APP_USER, mode: 0o755 };
-    let file = Attributes { owner: APP_USER, mode: 0o644 };
+fn config(built: &Built, owner: Owner) -> Result<Planned, ExportError> {
+    let folder = Attributes { owner, mode: 0o755 };
+    let file = Attributes { owner, mode: 0o644 };
     let text = built.metadata_toml.as_bytes();
     let mut tarball = Tarball::new(Vec::new());
     let tar = tarball
         .folder(b"layers", Attributes::ROOT)
-        .and_then(|()| tarball.folder(b"layers/config", owner))
+        .and_then(|()| tarball.folder(b"layers/config", folder))
         .and_then(|()| tarball.file(b"layers/config/metadata.toml", file, text.len() as u64, text))
         .and_then(|()| tarball.finish())
         .map_err(ExportError::write)?;
@@ -112,8 +110,8 @@ fn config(built: &Built) -> Result<Planned, ExportError> {
 fn bills(places: &Places) -> Option<Planned> {
     let path = BILLS.trim_start_matches("/layers/");
     Folder::open(&places.layers).and_then(|all| all.below(path.as_ref())).ok()?;
-    let at = BILLS.trim_start_matches('/').to_owned();
-    let source = LayerSource::Tree { root: places.layers.join(path), at, only: None };
+    let (at, owner) = (BILLS.trim_start_matches('/').to_owned(), places.owner);
+    let source = LayerSource::Tree { root: places.layers.join(path), at, owner, only: None };
     Some(Planned { key: BILLS.to_owned(), source })
 }
 
@@ -126,7 +124,7 @@ fn process_types(built: &Built) -> Result<Planned, ExportError> {
         tarball.folder(root.as_bytes(), Attributes::ROOT)?;
         for process in &built.processes {
             let path = format!("{root}/{}", process.kind);
-            tarball.link(path.as_bytes(), LAUNCHER.as_bytes(), 0)?;
+            tarball.link(path.as_bytes(), LAUNCHER.as_bytes(), Owner::ROOT)?;
         }
         Ok(())
     };
@@ -137,9 +135,12 @@ fn process_types(built: &Built) -> Result<Planned, ExportError> {
 }
 
 /// The app's folder, whole or in slices.
-fn app(built: &Built, workspace: &Path) -> Result<Vec<Planned>, ExportError> {
-    let tree =
-        |only| LayerSource::Tree { root: workspace.to_owned(), at: "workspace".to_owned(), only };
+fn app(built: &Built, places: &Places) -> Result<Vec<Planned>, ExportError> {
+    let Places { workspace, owner, .. } = places;
+    let tree = |only| {
+        let (root, at) = (workspace.clone(), "workspace".to_owned());
+        LayerSource::Tree { root, at, owner: *owner, only }
+    };
     let root = Folder::open(workspace).map_err(|e| ExportError::read(b"workspace", e))?;
     let layers = if built.slices.is_empty() {
         slices::by_weight(&root)?

@@ -8,6 +8,8 @@ use std::io::{self, Read, Write};
 
 use tar::{EntryType, Header};
 
+use crate::build::folder::Owner;
+
 /// An archive that is being written.
 pub(in crate::build) struct Tarball<W: Write> {
     out: W,
@@ -16,15 +18,15 @@ pub(in crate::build) struct Tarball<W: Write> {
 /// Owner and permissions of an entry.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::build) struct Attributes {
-    /// User and group.
-    pub(in crate::build) owner: u32,
+    /// Whose it is.
+    pub(in crate::build) owner: Owner,
     /// Permission bits.
     pub(in crate::build) mode: u32,
 }
 
 impl Attributes {
     /// The platform's own folders and programs.
-    pub(in crate::build) const ROOT: Self = Self { owner: 0, mode: 0o755 };
+    pub(in crate::build) const ROOT: Self = Self { owner: Owner::ROOT, mode: 0o755 };
 }
 
 impl<W: Write> Tarball<W> {
@@ -47,7 +49,7 @@ impl<W: Write> Tarball<W> {
         &mut self,
         path: &[u8],
         target: &[u8],
-        owner: u32,
+        owner: Owner,
     ) -> io::Result<()> {
         self.entry(EntryType::Symlink, path, target, Attributes { owner, mode: 0o777 }, 0)
     }
@@ -100,7 +102,7 @@ impl<W: Write> Tarball<W> {
                 records.splice(0..0, binary);
             }
             let length = records.len() as u64;
-            let plain = Attributes { owner: 0, mode: 0o644 };
+            let plain = Attributes { owner: Owner::ROOT, mode: 0o644 };
             self.header(EntryType::XHeader, b"PaxHeaders/entry", b"", plain, length)?;
             self.out.write_all(&records)?;
             self.pad(length)?;
@@ -123,8 +125,8 @@ impl<W: Write> Tarball<W> {
         copy(&mut fields.linkname, target);
         header.set_entry_type(kind);
         header.set_mode(attributes.mode);
-        header.set_uid(attributes.owner.into());
-        header.set_gid(attributes.owner.into());
+        header.set_uid(attributes.owner.user.into());
+        header.set_gid(attributes.owner.group.into());
         header.set_mtime(EPOCH);
         header.set_size(size.min(MAX_USTAR_SIZE));
         header.set_cksum();
@@ -188,9 +190,9 @@ mod tests {
         let names: [&[u8]; 4] = [b"plain", "höß".as_bytes(), b"\xff\xfe raw", &long];
         let mut tarball = Tarball::new(Vec::new());
         for name in names {
-            let attributes = Attributes { owner: 1000, mode: 0o644 };
+            let attributes = Attributes { owner: Owner::APP, mode: 0o644 };
             tarball.file(name, attributes, 3, &b"abc"[..]).unwrap();
-            tarball.link(&[name, b"-link"].concat(), name, 1000).unwrap();
+            tarball.link(&[name, b"-link"].concat(), name, Owner::APP).unwrap();
         }
         let bytes = tarball.finish().unwrap();
         let mut archive = tar::Archive::new(bytes.as_slice());

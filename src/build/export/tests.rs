@@ -14,6 +14,7 @@ use buildpacks::{
 use serde_json::json;
 
 use super::*;
+use crate::build::folder::Owner;
 
 struct House {
     _home: tempfile::TempDir,
@@ -33,6 +34,7 @@ fn house() -> House {
         toolchains: at("toolchains"),
         launcher: at("launcher"),
         spool: at("spool"),
+        owner: Owner::APP,
     };
     fs::write(places.workspace.join("app.js"), "hello").unwrap();
     House { _home: home, places }
@@ -71,9 +73,26 @@ fn base() -> BaseImage {
         architecture: "amd64".to_owned(),
         user: "1000:1000".to_owned(),
         environment: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]),
+        labels: BTreeMap::new(),
+        maker: crate::build::base::Maker::Ours,
         layers: vec![Known { diff_id: format!("sha256:{}", "2".repeat(64)), size: 1 }],
         tars: vec!["/nowhere".into()],
         packages: BTreeSet::new(),
+    }
+}
+
+#[test]
+fn of_a_base_that_others_made_only_what_was_put_on_it_can_be_sent() {
+    let house = house();
+    let tar = house.places.spool.join("packages.tar");
+    fs::write(&tar, "tar").unwrap();
+    let mut layers = base().layers;
+    layers.extend([layers[0].clone(), Known { diff_id: "sha256:packages".into(), size: 3 }]);
+    let extended = BaseImage { layers, tars: vec![tar], ..base() };
+    for (known, sent) in [(0, 1), (1, 1), (2, 1), (3, 0)] {
+        let blobs = extended.blobs(known).unwrap();
+        assert_eq!(blobs.len(), sent, "{known}");
+        assert!(blobs.iter().all(|blob| blob.known.diff_id == "sha256:packages"));
     }
 }
 

@@ -9,7 +9,10 @@ use rustix::fs::{FileType, Stat};
 use sha2::{Digest, Sha256};
 
 use super::error::{Excess, ExportError};
-use crate::build::{folder::Folder, unpack::path::WHITEOUT};
+use crate::build::{
+    folder::{Folder, Owner},
+    unpack::path::WHITEOUT,
+};
 
 /// One entry of the tree.
 pub(in crate::build) struct Entry<'a> {
@@ -96,13 +99,16 @@ impl Walk<'_, '_> {
 /// only the mode counts: what is in them is told by its own entries.
 pub(in crate::build) fn manifest(
     root: &Folder,
-    at: &str,
+    (at, owner): (&str, Owner),
     only: Option<&BTreeSet<Vec<u8>>>,
 ) -> Result<String, ExportError> {
     let mut hash = Sha256::new();
     hash.update(RULES);
     hash.update((at.len() as u64).to_be_bytes());
     hash.update(at);
+    if owner != Owner::APP {
+        hash.update(format!(" {owner}"));
+    }
     let mut line = String::new();
     walk(root, &mut |entry| {
         if only.is_some_and(|only| !only.contains(entry.path)) {

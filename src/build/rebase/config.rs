@@ -6,7 +6,10 @@
 use serde_json::{Value, json};
 
 use super::RebaseError;
-use crate::build::{base::BaseImage, stack::TARGET_OS};
+use crate::build::{
+    base::{BaseImage, Maker},
+    stack::TARGET_OS,
+};
 
 /// A configuration, and what of its layers stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +53,8 @@ pub(super) fn rebase(config: &[u8], run: &BaseImage) -> Result<Rebased, RebaseEr
     if layers.iter().take(replaced).map(String::as_str).eq(below.iter().copied()) {
         return Err(RebaseError::Already);
     }
-    if replaced != below.len() {
+    // Ours have one layer each; those of others may have more today than they had.
+    if run.maker == Maker::Ours && replaced != below.len() {
         return Err(RebaseError::Packages);
     }
     let kept: Vec<String> = layers.into_iter().skip(replaced).collect();
@@ -67,6 +71,14 @@ pub(super) fn rebase(config: &[u8], run: &BaseImage) -> Result<Rebased, RebaseEr
     let history = history(&config, replaced, run);
     set(&mut config, "/history", history);
     Ok(Rebased { text: config.to_string().into_bytes(), replaced, kept })
+}
+
+/// The name of the run image that the image of this configuration was made for.
+pub(super) fn made_for(config: &[u8]) -> Option<String> {
+    let config: Value = serde_json::from_slice(config).ok()?;
+    let label = config.pointer("/config/Labels")?.get(LIFECYCLE)?.as_str()?;
+    let lifecycle: Value = serde_json::from_str(label).ok()?;
+    lifecycle.pointer("/runImage/image")?.as_str().map(str::to_owned)
 }
 
 fn digests(config: &Value) -> Vec<String> {
@@ -105,6 +117,8 @@ mod tests {
             architecture: "amd64".to_owned(),
             user: "1000:1000".to_owned(),
             environment: BTreeMap::from([("CNB_STACK_ID".to_owned(), "here".to_owned())]),
+            labels: BTreeMap::new(),
+            maker: Maker::Ours,
             layers: vec![Known { diff_id: "sha256:new".to_owned(), size: 1 }],
             tars: vec!["/x".into()],
             packages: BTreeSet::new(),

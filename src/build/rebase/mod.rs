@@ -10,8 +10,10 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use super::{
     BuildError, Builder, UnpackError,
+    base::BaseImage,
     builder::blocking,
     export::{Archive, Blob, ExportError},
+    footing::run_image_called,
     progress::Stage,
     request::BuildRequest,
     unpack::discard,
@@ -45,6 +47,12 @@ pub enum RebaseError {
     /// There is nothing to do.
     #[error("what serves is upon the present run image already")]
     Already,
+    /// The run image of a builder of somebody else's is gone.
+    #[error("the run image {name} of what serves is not in this server's Docker")]
+    Absent {
+        /// What it is called.
+        name: String,
+    },
     /// Docker's copy of it is too much or broken.
     #[error("the image that serves cannot be unpacked")]
     Unpack(#[source] UnpackError),
@@ -58,6 +66,7 @@ impl RebaseError {
     pub fn hint(&self) -> String {
         match self {
             Self::Already => "nothing is to be done; `paas deploy` brings new code".to_owned(),
+            Self::Absent { name } => format!("make this work on the server: `docker pull {name}`"),
             Self::Foreign | Self::Refused | Self::Packages | Self::Different { .. } => {
                 "build it anew: `paas deploy`".to_owned()
             }
@@ -78,8 +87,6 @@ impl<E: BuildEngine> Builder<E> {
         image: &ImageId,
     ) -> Result<(ImageId, ByteSize), BuildError> {
         request.tell(Stage::Prepare).await;
-        let run = self.settings.run.clone();
-        request.say(format!("-----> Rebasing onto {}", run.reference)).await;
         let home = self.settings.apps.join(request.app.as_str());
         let rough = Rough(home.join("rebase"));
         rough.clear();
@@ -89,8 +96,11 @@ impl<E: BuildEngine> Builder<E> {
             () = request.cancel.cancelled() => return Err(BuildError::Cancelled),
             saved = saved::take_apart(self.engine.save(image), &rough.0) => saved?,
         };
+        let run = self.present_run_image(&saved.config).await?;
+        request.say(format!("-----> Rebasing onto {}", run.reference)).await;
+        let upon = run.clone();
         let (rebased, blobs) = blocking(move || {
-            let rebased = config::rebase(&saved.config, &run)?;
+            let rebased = config::rebase(&saved.config, &upon)?;
             let layers = saved.layers.into_iter().skip(rebased.replaced).zip(&rebased.kept);
             let blob = |((file, size), diff_id): (_, &String)| Blob {
                 known: Known { diff_id: diff_id.clone(), size },
@@ -101,7 +111,6 @@ impl<E: BuildEngine> Builder<E> {
         })
         .await?;
         request.tell(Stage::Load).await;
-        let run = &self.settings.run;
         let own: Vec<Known> = blobs.iter().map(|blob| blob.known.clone()).collect();
         let size = ByteSize(own.iter().map(|layer| layer.size).sum());
         let layers = run.layers.iter().cloned().chain(own).collect();
@@ -118,7 +127,18 @@ impl<E: BuildEngine> Builder<E> {
         request.say("       the app's own layers are as they were".to_owned()).await;
         Ok((id, size))
     }
+
+    /// Ours, or what the name of a builder's run image means today.
+    async fn present_run_image(&self, config: &[u8]) -> Result<BaseImage, BuildError> {
+        let name = config::made_for(config).filter(|name| !name.starts_with(OURS));
+        let Some(name) = name else { return Ok(self.settings.run.clone()) };
+        let found = run_image_called(&self.engine, &name).await?;
+        Ok(found.ok_or(RebaseError::Absent { name })?)
+    }
 }
+
+/// What our own run images are called.
+const OURS: &str = "paas/run:";
 
 /// A folder that is gone when this is.
 struct Rough(PathBuf);

@@ -42,6 +42,9 @@ impl Refused {
              system.properties"
         } else if *toolchain == Toolchain::Ruby {
             "take Debian's, which needs no download: ruby \"~> 3.3\" in Gemfile, or echo 3.3 > .ruby-version"
+        } else if *toolchain == Toolchain::Python {
+            "take Debian's, which needs no download: echo 3.13 > .python-version, and fitting \
+             requires-python in pyproject.toml if there is one"
         } else if self.known.is_empty() {
             "check the server's network: curl -I https://nodejs.org, and its proxy settings"
         } else {

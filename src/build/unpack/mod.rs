@@ -28,7 +28,7 @@ pub use receive::receive;
 pub use tree::Source;
 use tree::Tree;
 
-use super::folder::{Folder, own};
+use super::folder::Folder;
 
 /// Unpacks a tar archive, plain or gzip, into the new folder `into`.
 pub fn unpack(body: impl Read, into: &Path, limits: &UnpackLimits) -> Result<Source, UnpackError> {
@@ -45,7 +45,9 @@ pub fn unpack_onto(
 ) -> Result<Source, UnpackError> {
     let root = |source| UnpackError::write(b".", source);
     fs::create_dir(into).map_err(root)?;
-    let unpacked = own(Folder::open(into).map_err(root)?.descriptor())
+    let unpacked = Folder::open(into)
+        .map_err(root)?
+        .own()
         .map_err(root)
         .and_then(|()| unpack_all(body, into, uploads, limits));
     if unpacked.is_err() {
@@ -88,7 +90,7 @@ pub(crate) fn unpack_layers<R: Read>(
 ) -> Result<Source, UnpackError> {
     let root = |source| UnpackError::write(b".", source);
     fs::create_dir(into).map_err(root)?;
-    own(Folder::open(into).map_err(root)?.descriptor()).map_err(root)?;
+    Folder::open(into).map_err(root)?.own().map_err(root)?;
     let mut tree = Tree::new(into, limits).map_err(root)?;
     for layer in layers {
         let inflow = Inflow::open(layer, limits).map_err(|error| UnpackError::read(error, 0))?;

@@ -11,10 +11,11 @@ use std::{
 
 use buildpacks::packages::Package;
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{
     error::VariantError,
+    lent::Lent,
     recipe::{self, ERRORS, NAMES, NO_SOURCES, Sources},
     record::{Key, LAYER, Record},
 };
@@ -34,14 +35,16 @@ use crate::{
 
 /// The variants of one machine.
 #[derive(Debug, Clone)]
-pub(crate) struct Variants(Arc<Inner>);
+pub(crate) struct Variants(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     installation: String,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// apt's configuration folder, which names this machine's mirror.
-    apt: PathBuf,
+    pub(super) apt: PathBuf,
+    /// What build containers are lent, once it was asked for.
+    pub(super) lent: OnceCell<Lent>,
     /// One making at a time of each flavour; whoever comes second finds it made.
     run: Mutex<()>,
     build: Mutex<()>,
@@ -54,6 +57,7 @@ impl Variants {
             installation: installation.to_owned(),
             folder: folder.to_owned(),
             apt: apt.to_owned(),
+            lent: OnceCell::new(),
             run: Mutex::new(()),
             build: Mutex::new(()),
         }))

@@ -6,15 +6,17 @@
 //! whole; the packages are Debian's, signed; nothing but installed files comes out of the container.
 //!
 //! In reading order: `ensure` (the story), `recipe` (what runs in the container), `record` (what is
-//! remembered), `unneeded` (what may go), `error`.
+//! remembered), `unneeded` (what may go), `lent` (what apt in builds is lent of this machine), `error`.
 
 mod ensure;
 mod error;
+mod lent;
 mod recipe;
 mod record;
 mod unneeded;
 
 pub(crate) use ensure::Variants;
 pub use error::VariantError;
+pub(crate) use lent::Lent;
 pub(crate) use record::Key;
 pub use unneeded::{InUse, sweep};

@@ -102,6 +102,8 @@ mod tests {
             architecture: "amd64".to_owned(),
             user: "1000:1000".to_owned(),
             environment: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            maker: crate::build::base::Maker::Ours,
             layers: vec![Known { diff_id: diff_id.to_owned(), size: 1 }],
             tars: Vec::new(),
             packages: BTreeSet::new(),

@@ -16,7 +16,7 @@ use std::{
 pub(crate) use previous::{Known, Previous, Remembered};
 pub(crate) use sync::sync;
 
-use super::folder::{Folder, own};
+use super::folder::{Folder, Owner};
 use crate::model::AppName;
 
 /// The folders of one app.
@@ -32,24 +32,47 @@ pub(crate) struct Workspace {
     pub(crate) buildpacks: PathBuf,
     /// Mounted where the agent finds its socket.
     pub(crate) run: PathBuf,
+    /// Whose all that is.
+    pub(crate) owner: Owner,
     /// What the last successful build was.
     previous: PathBuf,
+    /// What the last build of all stood on.
+    base: PathBuf,
 }
 
 impl Workspace {
-    /// Makes what is missing of an app's folders.
-    pub(crate) fn open(apps: &Path, app: &AppName) -> io::Result<Self> {
+    /// Where an app's folders are; nothing is made.
+    pub(crate) fn at(apps: &Path, app: &AppName) -> Self {
         let home = apps.join(app.as_str());
-        fs::create_dir_all(&home)?;
         let [source, layers, cache, buildpacks] = Self::folders(&home);
-        let run = home.join("run");
-        let workspace =
-            Self { source, layers, cache, buildpacks, run, previous: Self::record(&home) };
+        let (run, previous, base) = (home.join("run"), Self::record(&home), home.join(BASE));
+        Self { source, layers, cache, buildpacks, run, owner: Owner::APP, previous, base }
+    }
+
+    /// Makes what is missing of an app's folders.
+    pub(crate) fn open(apps: &Path, app: &AppName, owner: Owner) -> io::Result<Self> {
+        let workspace = Self { owner, ..Self::at(apps, app) };
         let Self { source, layers, cache, buildpacks, run, .. } = &workspace;
         for folder in [source, layers, cache, buildpacks, run] {
-            make(folder)?;
+            make(folder, owner)?;
         }
         Ok(workspace)
+    }
+
+    /// Empties what builds filled that stood on something else than `base`: neither layers nor caches
+    /// of another distribution or another user are of use. Says whether there was anything.
+    pub(crate) fn suit(&self, base: &str) -> io::Result<Suited> {
+        let last = match fs::read_to_string(&self.base) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            read => read?,
+        };
+        if last == base {
+            return Ok(Suited::Already);
+        }
+        let built = self.previous.exists();
+        self.clear()?;
+        fs::write(&self.base, base)?;
+        Ok(if built { Suited::Emptied } else { Suited::Already })
     }
 
     /// Those with something in them, in an app's home.
@@ -76,7 +99,10 @@ impl Workspace {
             _ => {}
         }
         for folder in self.grows() {
-            let folder = Folder::open(folder)?;
+            let folder = match Folder::open(folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
             for name in folder.names()? {
                 folder.remove(&name)?;
             }
@@ -96,11 +122,23 @@ impl Workspace {
     }
 }
 
-/// A folder of the app's user, unless it is there.
-pub(crate) fn make(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    own(Folder::open(folder)?.descriptor())
+/// Whether an app's folders had to be emptied for a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Suited {
+    /// They are of use, or were empty.
+    Already,
+    /// Layers and caches are gone.
+    Emptied,
 }
+
+/// A folder of that owner, unless it is there.
+pub(crate) fn make(folder: &Path, owner: Owner) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    Folder::open(folder)?.of(owner).own()
+}
+
+/// The file that says what the last build stood on; without it, our own base image.
+const BASE: &str = "base";
 
 #[cfg(test)]
 mod tests;

@@ -14,15 +14,15 @@ use std::{
 
 use rustix::fs::{FileType, Stat};
 
-use crate::build::folder::{Executable, Folder};
+use crate::build::folder::{Executable, Folder, Owner};
 
 /// Makes `target` equal to `source`, both of them folders of ours, but for what is in `source` for
-/// the platform.
-pub(crate) fn sync(source: &Path, target: &Path) -> io::Result<()> {
+/// the platform. What is new in `target` is `owner`'s.
+pub(crate) fn sync(source: &Path, target: &Path, owner: Owner) -> io::Result<()> {
     let source = Folder::open(source)?;
     let mut names = source.names()?;
     names.retain(|name| name != PLATFORM);
-    sync_names(&source, &Folder::open(target)?, &names)
+    sync_names(&source, &Folder::open(target)?.of(owner), &names)
 }
 
 /// The recursion is as deep as the source, which was bounded when it was unpacked.

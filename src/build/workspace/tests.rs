@@ -47,7 +47,7 @@ fn unchanged_files_stay_and_products_go() {
     let source = tree(home.path(), "source", &[("a", "1"), ("d/b", "2"), ("d/e/c", "3")]);
     symlink("a", source.join("l")).unwrap();
     let work = tree(home.path(), "work", &[]);
-    sync(&source, &work).unwrap();
+    sync(&source, &work, Owner::APP).unwrap();
     assert_eq!(listing(&work), listing(&source));
     let before = fs::metadata(work.join("d/b")).unwrap();
 
@@ -56,7 +56,7 @@ fn unchanged_files_stay_and_products_go() {
     fs::write(work.join("a"), "9").unwrap();
     fs::remove_file(work.join("l")).unwrap();
     symlink("/etc", work.join("l")).unwrap();
-    sync(&source, &work).unwrap();
+    sync(&source, &work, Owner::APP).unwrap();
     assert_eq!(listing(&work), listing(&source));
     assert_eq!(fs::read_to_string(work.join("a")).unwrap(), "1");
     assert_eq!(fs::read_link(work.join("l")).unwrap(), Path::new("a"));
@@ -79,7 +79,7 @@ fn what_a_hostile_build_left_is_neither_followed_nor_in_the_way() {
     for _ in 0..3000 {
         deep = deep.create_folder("deep".as_ref()).unwrap();
     }
-    sync(&source, &work).unwrap();
+    sync(&source, &work, Owner::APP).unwrap();
     assert_eq!(listing(&work), listing(&source));
     assert_eq!(listing(&outside), ["canary"]);
     assert_eq!(fs::read_to_string(outside.join("canary")).unwrap(), "alive");
@@ -90,7 +90,7 @@ fn the_record_of_a_build_is_whole_or_absent() {
     let home = tempfile::tempdir().unwrap();
     let app = "shop".parse().unwrap();
     let folders = BuildFolders::new(home.path());
-    let workspace = Workspace::open(folders.apps(), &app).unwrap();
+    let workspace = Workspace::open(folders.apps(), &app, Owner::APP).unwrap();
     assert_eq!(workspace.previous(), Previous::default());
     let layer = PreviousLayer { launch: true, ..Default::default() };
     let agent = PreviousBuild {

@@ -131,7 +131,8 @@ fn broken(
             format!("{slot} was not ready {:?} after its start: {what}", process.health.grace);
         let hint = format!(
             "it must listen on 0.0.0.0:$PORT (here {port}); a slower start needs a larger `grace` \
-             under [process.{}.health] in paas.toml",
+             under [process.{}.health] in paas.toml; a program that serves no pages is no `web`: \
+             echo 'worker: COMMAND' > Procfile",
             process.name
         );
         return Some(fail(blame, reason, Some(hint)));
@@ -195,12 +196,20 @@ fn listens_elsewhere(slot: &Slot, port: u16, elsewhere: &[SocketAddr]) -> (Strin
     let reason =
         format!("{slot} listens on {} and not on 0.0.0.0:$PORT (here {port})", places.join(", "));
     let right_port = elsewhere.iter().any(|address| address.port() == port);
-    let hint = if right_port {
-        "listen on all addresses: bind 0.0.0.0 (or `::`) instead of 127.0.0.1".to_owned()
-    } else {
-        "read the port from the environment variable PORT, or name yours as `port` under \
-         [process.web] in paas.toml"
-            .to_owned()
+    let loopback = elsewhere.iter().all(|address| address.ip().is_loopback());
+    let hint = match elsewhere.first() {
+        Some(first) if !right_port => {
+            let own = first.port();
+            let process = &slot.process;
+            let and = if loopback { ", and listen on 0.0.0.0 instead of 127.0.0.1" } else { "" };
+            format!(
+                "read the port from the environment variable PORT{and}; or keep yours: \
+                 `port = {own}` under [process.{process}] in paas.toml{and}"
+            )
+        }
+        Some(_) | None => {
+            "listen on all addresses: bind 0.0.0.0 (or `::`) instead of 127.0.0.1".to_owned()
+        }
     };
     (reason, hint)
 }
@@ -219,3 +228,21 @@ fn story(rollout: &Rollout, to: &Phase) -> Option<String> {
 
 /// How long an app may listen somewhere else before that is taken for its last word.
 const ELSEWHERE_PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_names_the_port_that_is_listened_on() {
+        let slot = Slot { process: "web".parse().unwrap(), index: 1 };
+        let hint = |address: &str| listens_elsewhere(&slot, 8080, &[address.parse().unwrap()]).1;
+        assert_eq!(
+            hint("[::]:3000"),
+            "read the port from the environment variable PORT; or keep yours: `port = 3000` under \
+             [process.web] in paas.toml"
+        );
+        assert!(hint("127.0.0.1:5000").contains("0.0.0.0 instead of 127.0.0.1; or keep yours"));
+        assert!(hint("127.0.0.1:8080").starts_with("listen on all addresses"));
+    }
+}

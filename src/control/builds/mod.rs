@@ -23,7 +23,7 @@ use tokio::{
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
-pub use unrecorded::{Outcome, Unrecorded};
+pub use unrecorded::{Failure, Outcome, Unrecorded};
 
 use crate::{
     build::{
@@ -207,7 +207,7 @@ impl<E: BuildEngine> Builds<E> {
         } else {
             let (free, reserve) = (ByteSize(self.folders.free()), self.keep.reserve);
             let error = BuildError::DiskLow { free, reserve };
-            Err((chain(&error), error.hint()))
+            Err(error.into())
         };
         if self.stop.is_cancelled() && result.is_err() {
             // The next daemon begins it again.
@@ -255,10 +255,13 @@ impl<E: BuildEngine> Builds<E> {
                     log.append(&format!("       {line}"));
                 }
             }
-            Err((reason, hint)) => {
+            Err(Failure { reason, hint, code }) => {
                 log.append(&format!(" !     {reason}"));
                 if let Some(hint) = hint {
                     log.append(&format!(" !     hint: {hint}"));
+                }
+                if let Some(code) = code {
+                    log.append(&format!(" !     exit code {code} of the buildpacks' lifecycle"));
                 }
             }
         }
@@ -306,7 +309,7 @@ impl<E: BuildEngine> Builds<E> {
         if result.is_ok() {
             log.append(&format!("-----> {account}"));
         }
-        result.map_err(|error| (chain(&error), error.hint()))
+        result.map_err(Failure::from)
     }
 
     /// By the source, or of what an earlier release has.

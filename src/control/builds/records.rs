@@ -1,6 +1,7 @@
 //! What a build's records become: begun again after a crash, ended with a release or a reason, and
 //! what of the manifest does not count. No engine, no waiting.
 
+use super::{Failure, Outcome};
 use crate::{
     model::{Actor, App, AppName, Artifact, Build, BuildNumber, BuildStatus, EventKind, Timestamp},
     store::{
@@ -38,6 +39,7 @@ pub(super) fn resume(tx: &mut Transaction<'_>, now: Timestamp) -> Result<(), Sto
                     build.interruptions
                 ),
                 hint: Some("see the server's own log, then deploy again".to_owned()),
+                code: None,
             }
         } else {
             BuildStatus::Queued
@@ -51,7 +53,7 @@ pub(super) fn resume(tx: &mut Transaction<'_>, now: Timestamp) -> Result<(), Sto
 pub(in crate::control) fn finish(
     tx: &mut Transaction<'_>,
     build: &Build,
-    result: Result<Artifact, (String, Option<String>)>,
+    result: Outcome,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let key = build.app.as_str().to_owned();
@@ -64,9 +66,9 @@ pub(in crate::control) fn finish(
     build.finished_at = Some(now);
     let platform = Actor::platform();
     match result {
-        Err((reason, hint)) => {
+        Err(Failure { reason, hint, code }) => {
             let text = format!("build {} failed: {reason}", build.number);
-            build.status = BuildStatus::Failed { reason, hint };
+            build.status = BuildStatus::Failed { reason, hint, code };
             diary::write(tx, &app.name, EventKind::Build, text, &platform, now)?;
         }
         Ok(artifact) => {

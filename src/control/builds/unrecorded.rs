@@ -8,10 +8,31 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::model::{Artifact, Build};
+use crate::{
+    build::BuildError,
+    model::{Artifact, Build},
+    telemetry::chain,
+};
 
-/// What a build came to: an image, or a reason and a hint.
-pub type Outcome = Result<Artifact, (String, Option<String>)>;
+/// What a build came to.
+pub type Outcome = Result<Artifact, Failure>;
+
+/// Why there is no image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What went wrong, for people.
+    pub reason: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// What the lifecycle of buildpacks would have ended with.
+    pub code: Option<u8>,
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        Self { reason: chain(&error), hint: error.hint(), code: error.code() }
+    }
+}
 
 /// Builds and their outcomes, in the order of their ends. At most one of each app, as there is no
 /// next one before its end is on record.

@@ -51,6 +51,11 @@ pub(super) async fn facts(
     });
     let mut ports: Vec<u16> = tcp.collect();
     ports.sort_unstable();
+    let variables = config.env.unwrap_or_default();
+    let environment = variables.iter().filter_map(|variable| {
+        let (name, value) = variable.split_once('=')?;
+        Some((name.to_owned(), value.to_owned()))
+    });
     Ok(Some(ImageFacts {
         id: image.id.unwrap_or_default(),
         architecture: image.architecture.unwrap_or_default(),
@@ -62,6 +67,9 @@ pub(super) async fn facts(
         triggers: config.on_build.unwrap_or_default().len(),
         size: ByteSize(image.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default()),
         digests: image.repo_digests.unwrap_or_default(),
+        environment: environment.collect(),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+        layers: image.root_fs.and_then(|root| root.layers).unwrap_or_default(),
     }))
 }
 

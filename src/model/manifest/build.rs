@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{ManifestError, check_size, read::Section};
-use crate::model::{BuildpackChoice, ByteSize, ImageReference, release::Config};
+use crate::model::{BuildpackChoice, ByteSize, ImageReference, InvalidReference, release::Config};
 
 /// `[build]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum BuildWay {
     Found,
     /// By buildpacks, whatever else is there.
     Buildpacks,
+    /// By the buildpacks of this builder image.
+    Builder(ImageReference),
     /// By this Dockerfile, a path in the app's folder.
     Dockerfile(String),
     /// It is there already.
@@ -65,7 +67,7 @@ pub(super) fn build(mut section: Section<'_>) -> Result<ManifestBuild, ManifestE
         check_size(&build.args, &args)?;
     }
     let other = match build.way {
-        BuildWay::Found | BuildWay::Buildpacks => None,
+        BuildWay::Found | BuildWay::Buildpacks | BuildWay::Builder(_) => None,
         BuildWay::Dockerfile(_) => Some("dockerfile"),
         BuildWay::Image(_) => Some("image"),
     };
@@ -91,12 +93,16 @@ fn way(section: &mut Section<'_>) -> Result<BuildWay, ManifestError> {
         found.push(("dockerfile", BuildWay::Dockerfile(path)));
     }
     if let Some(builder) = section.text("builder")? {
-        if builder != BUILDPACKS {
-            let fault = format!("`{builder}` is not a builder that is known here");
-            let hint = "builder = \"buildpacks\" leaves a Dockerfile aside".to_owned();
-            return Err(section.wrong_at("builder", &fault).hint(hint));
-        }
-        found.push(("builder", BuildWay::Buildpacks));
+        let way = if builder == BUILDPACKS {
+            BuildWay::Buildpacks
+        } else {
+            BuildWay::Builder(builder.parse().map_err(|error: InvalidReference| {
+                let hint = "builder = \"heroku/builder:24\" is an image; \"buildpacks\" are \
+                            the server's own, whatever else is there";
+                section.wrong_at("builder", &error.to_string()).hint(hint.to_owned())
+            })?)
+        };
+        found.push(("builder", way));
     }
     let mut found = found.into_iter();
     match (found.next(), found.next()) {

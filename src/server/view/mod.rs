@@ -223,10 +223,14 @@ pub(super) fn build(build: &Build, all: &[Build]) -> api::Build {
         BuildStatus::Queued => ("queued", None, None, None),
         BuildStatus::Running => ("running", None, None, None),
         BuildStatus::Succeeded(artifact) => ("succeeded", None, None, Some(artifact)),
-        BuildStatus::Failed { reason, hint } => {
+        BuildStatus::Failed { reason, hint, .. } => {
             ("failed", Some(reason.clone()), hint.clone(), None)
         }
         BuildStatus::Cancelled => ("cancelled", None, None, None),
+    };
+    let code = match &build.status {
+        BuildStatus::Failed { code, .. } => *code,
+        _ => None,
     };
     let (ahead, behind) = queue(build, all);
     api::Build {
@@ -236,6 +240,7 @@ pub(super) fn build(build: &Build, all: &[Build]) -> api::Build {
         behind,
         reason,
         hint,
+        code,
         release: build.release.map(|release| release.to_string()),
         source: build.source.to_string(),
         source_bytes: build.source_bytes.0,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 /// The most that a file of the contract may hold, in bytes.
-const MAX_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 4 << 20;
 
 /// Why a file of the contract could not be used.
 #[derive(Debug, thiserror::Error)]

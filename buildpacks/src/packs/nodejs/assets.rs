@@ -69,7 +69,7 @@ pub(super) fn build(context: &BuildContext, owner: Owner) -> Result<(), PackErro
         Owner::Ruby => scripted(context, &installation),
         Owner::Php => {
             scripted(context, &installation)?;
-            installation.remove_modules()
+            installation.leave_out()
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) const PRISMA: Known = (
 );
 
 /// What failures of build scripts mean.
-pub(super) const BUILD_KNOWN: [Known; 11] = [
+pub(super) const BUILD_KNOWN: [Known; 12] = [
     (
         "JavaScript heap out of memory",
         "Node ran out of memory",
@@ -104,6 +104,11 @@ pub(super) const BUILD_KNOWN: [Known; 11] = [
         "sed -i 's/\\r$//' FILE && git add --renormalize . && git commit",
     ),
     (
+        ".sh: not found",
+        "a script is not there, or has the line ends of Windows",
+        "sed -i 's/\\r$//' FILE && git add --renormalize . && git commit",
+    ),
+    (
         "Permission denied",
         "a file may not be run",
         "git update-index --chmod=+x FILE && git commit, or run it by name: sh FILE",
@@ -122,7 +127,7 @@ pub(super) const BUILD_KNOWN: [Known; 11] = [
 ];
 
 /// What failures of the managers mean.
-pub(super) const KNOWN: [Known; 18] = [
+pub(super) const KNOWN: [Known; 22] = [
     (
         "can only install packages when your package.json and package-lock.json",
         "package-lock.json does not match package.json",
@@ -175,8 +180,28 @@ pub(super) const KNOWN: [Known; 18] = [
         "two packages ask for versions that cannot go together",
         "find the pair: npm install; then change one of the versions in package.json",
     ),
+    (
+        "is not in this registry",
+        "the registry has no such package, or shows it only to those who log in",
+        "check the names in package.json; a registry of your own is named in .npmrc",
+    ),
     ("code E404", "the registry has no such package", "check the names in package.json"),
     ("ERR_PNPM_FETCH_404", "the registry has no such package", "check the names in package.json"),
+    (
+        "No matching version found for",
+        "the registry has no such version",
+        "check the versions in package.json",
+    ),
+    (
+        "EALLOWGIT",
+        "npm fetches packages from git only where that is allowed",
+        "echo allow-git=root >> .npmrc && git add .npmrc",
+    ),
+    (
+        "network request to",
+        "a registry does not answer",
+        "check the address in .npmrc, and on the server: curl -I ADDRESS",
+    ),
     ("code ETARGET", "the registry has no such version", "check the versions in package.json"),
     (
         "ERR_PNPM_NO_MATCHING_VERSION",

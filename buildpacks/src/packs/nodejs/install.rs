@@ -35,6 +35,9 @@ pub(super) struct Installation<'a> {
     pub(super) launched: Extent,
 }
 
+/// The layer of what the running app needs.
+const LAUNCHED: &str = "modules";
+
 const YARN_CACHE: &str = "yarn_cache";
 const BUN_CACHE: &str = "bun_cache";
 
@@ -42,9 +45,13 @@ const BUN_CACHE: &str = "bun_cache";
 const SETTINGS: [&str; 5] =
     [".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", "bunfig.toml"];
 
-/// Notes of the managers in `node_modules`. They name the registry's address, which has no place in
-/// an image, and nothing at run time reads them.
-const NOTES: [&str; 5] = [
+/// Notes of the managers in `node_modules`, which name the registry's address, and caches of tools
+/// that build. Neither has a place in an image, and nothing at run time reads them.
+const NOTES: [&str; 9] = [
+    ".cache",
+    ".vite",
+    ".vite-temp",
+    ".astro",
     ".package-lock.json",
     ".yarn-integrity",
     ".modules.yaml",
@@ -63,8 +70,11 @@ impl Installation<'_> {
                 self.clear_uploaded()?;
                 self.install(self.context.app.dir(), extent)
             }
-            None if scripted && self.launched == Extent::Everything => self.for_launch(scripted),
-            None if scripted && self.has_dev() => self.layer("build_modules", Extent::Everything),
+            None if scripted && self.has_dev() && self.launched == Extent::Production => {
+                self.layer("build_modules", Extent::Everything)
+            }
+            // What the app runs with is all that it is built with.
+            None if scripted => self.for_launch(scripted),
             None => Ok(()),
         }
     }
@@ -82,7 +92,8 @@ impl Installation<'_> {
     /// Installs what the running app needs.
     pub(super) fn for_launch(&self, scripted: bool) -> Result<(), PackError> {
         if self.in_place().is_none() {
-            return self.layer("modules", self.launched);
+            self.layer(LAUNCHED, self.launched)?;
+            return drop_notes(&self.context.layer(LAUNCHED).join("node_modules"));
         }
         if scripted && self.has_dev() && self.launched == Extent::Production {
             self.prune()?;
@@ -106,8 +117,18 @@ impl Installation<'_> {
         }
     }
 
-    /// Removes everything that was installed in place: the app needs none of it any more.
-    pub(super) fn remove_modules(&self) -> Result<(), PackError> {
+    /// Keeps the dependencies out of the image: what the build left needs none of them any more.
+    pub(super) fn leave_out(&self) -> Result<(), PackError> {
+        let link = fs::read_link(self.context.app.path("node_modules"));
+        let launched = link.is_ok_and(|it| it.starts_with(self.context.layer(LAUNCHED)));
+        if let Some(noted) = self.context.remembered(LAUNCHED).filter(|_| launched) {
+            self.context.declare(LAUNCHED, CACHE, &noted)?;
+        }
+        self.remove_modules()
+    }
+
+    /// Removes everything that was installed in place, or the link to where it was.
+    fn remove_modules(&self) -> Result<(), PackError> {
         let members = self.members.iter().map(|it| it.dir.as_str());
         for dir in members.chain(["."]) {
             let path = self.context.app.path(dir).join("node_modules");

@@ -106,7 +106,7 @@ impl Buildpack for Nodejs {
             && !app.has("Procfile")
         {
             if depends {
-                installation.remove_modules()?;
+                installation.leave_out()?;
             }
             runtimes.keep(context, &start)?;
             start.show();
@@ -115,7 +115,7 @@ impl Buildpack for Nodejs {
         let is_whole = matches!(start, Start::Command { is_whole: true, .. });
         if depends && is_whole && !app.has("Procfile") {
             output::line("the dependencies stay out of the image: the server has its own");
-            installation.remove_modules()?;
+            installation.leave_out()?;
         } else if depends {
             installation.for_launch(script.is_some())?;
         }

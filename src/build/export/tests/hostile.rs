@@ -2,6 +2,8 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
+use crate::build::folder::Owner;
+
 use super::{
     super::tarball::{Attributes, Tarball},
     *,
@@ -164,7 +166,7 @@ fn two_hundred_thousand_files_are_exported() {
 
 #[test]
 fn a_file_that_changes_while_it_is_read_spoils_nothing() {
-    let attributes = Attributes { owner: 1000, mode: 0o644 };
+    let attributes = Attributes { owner: Owner::APP, mode: 0o644 };
     let mut tarball = Tarball::new(Vec::new());
     tarball.file(b"grew", attributes, 3, &b"abcdef"[..]).unwrap();
     tarball.file(b"next", attributes, 1, &b"x"[..]).unwrap();

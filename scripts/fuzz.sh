@@ -12,7 +12,7 @@ cd "$ROOT"
 
 SECONDS_EACH=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- request response chunked frames host names preface sticky encoding manifest upload contract glob
+[ $# -gt 0 ] || set -- request response chunked frames host names preface sticky encoding manifest upload contract glob ignore
 HOST=$(rustc -vV | sed -n 's/^host: //p')
 FOUND=$TARGET_DIR/fuzz/found
 

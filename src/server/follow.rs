@@ -140,7 +140,8 @@ impl Teller {
                 self.tell_rollout(rollout.number, build.queued_at).await
             }
             (BuildStatus::Failed { reason, hint, .. }, _) => {
-                self.failed("build", reason.clone(), hint.clone(), Vec::new()).await
+                let stage = if build.rebases.is_some() { "rebase" } else { "build" };
+                self.failed(stage, reason.clone(), hint.clone(), Vec::new()).await
             }
             _ => {
                 let hint = Some("deploy again: `paas deploy`".to_owned());
@@ -225,10 +226,16 @@ impl Teller {
 
     async fn done(&self, rollout: &Rollout, began: Timestamp) -> Result<(), Broken> {
         let took = clock::now().since(began).as_millis();
-        let urls = apps::urls(&self.api, &self.api.store.snapshot(), &self.app)?;
+        let snapshot = self.api.store.snapshot();
+        let mut urls = apps::urls(&self.api, &snapshot, &self.app)?;
+        let remark = view::idle(&snapshot, &self.app, rollout.to.release)?;
+        if remark.is_some() {
+            urls.clear();
+        }
         self.say(Frame::Done {
             release: rollout.to.release.to_string(),
             urls,
+            remark,
             took_ms: u64::try_from(took).unwrap_or(u64::MAX),
         })
         .await

@@ -30,16 +30,20 @@ const LETTERS: &str = r"\__,_| .__/ \__|_| |_|_|\___|";
 #[tokio::test(flavor = "multi_thread")]
 async fn packages_are_installed_once_for_all_apps() {
     let mut world = World::new().await;
+    fs::remove_dir_all(&world.settings.variants).unwrap();
     let engine = Forgetful::new(world.docker.clone());
     let builder = Builder::new(engine.clone(), world.settings.clone());
     let source = world.source("one", &example());
 
     // Two apps at once.
-    let (one, _news) = world.request("hello", &source);
-    let (two, _other) = world.request("shop", &source);
+    let (one, mut news) = world.request("hello", &source);
+    let (two, mut other) = world.request("shop", &source);
     let (one, two) = tokio::join!(builder.build(one), builder.build(two));
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!(*engine.changes.lock().unwrap(), 2, "the run image and the build image");
+    let news = std::iter::from_fn(|| news.try_recv().or_else(|_| other.try_recv()).ok());
+    let told = format!("{:?}", news.collect::<Vec<_>>());
+    assert!(told.contains("Installing Debian packages into the run image"), "{told}");
     for (app, artifact) in [("hello", &one), ("shop", &two)] {
         let page = world.answer(app, artifact).await;
         assert!(page.contains(LETTERS) && page.ends_with("Hello from aptfile!\n"), "{page}");
@@ -169,6 +173,7 @@ async fn a_foreign_extension_brings_packages_and_nothing_else() {
 async fn a_daemon_that_died_while_it_installed_begins_again() {
     let world = World::new().await;
     world.source("source", &example());
+    lose_one(&world.settings.variants);
     for point in faults::VARIANTS {
         dies_at(&world, point);
         world.builder.sweep().await.unwrap();
@@ -184,6 +189,18 @@ async fn a_daemon_that_died_while_it_installed_begins_again() {
     let artifact = world.build("shop", &source).await.artifact();
     assert!(world.answer("shop", &artifact).await.contains(LETTERS));
     world.end().await;
+}
+
+/// Takes the variants of the run image away, so that they are made anew.
+#[cfg(debug_assertions)]
+fn lose_one(variants: &Path) {
+    for entry in fs::read_dir(variants).unwrap() {
+        let folder = entry.unwrap().path();
+        let record = fs::read_to_string(folder.join("variant.json")).unwrap();
+        if record.contains("\"paas/run:") {
+            fs::remove_dir_all(folder).unwrap();
+        }
+    }
 }
 
 /// Whether there is a container in which packages are installed.

@@ -1,4 +1,5 @@
-//! What outlives a test: the base images and the toolchains, which take minutes and megabytes.
+//! What outlives a test: the base images, those with packages, and the toolchains, which take minutes
+//! and megabytes.
 //!
 //! They lie in cargo's folder for such things. A server gets hard links of them and never the
 //! folder itself, because a shelf belongs to one daemon; what a server fetched is linked back.
@@ -14,6 +15,7 @@ use paas::build::stack::{Origin, Stack};
 
 const SHELF: &str = "toolchains";
 const STACK: &str = "stack";
+const VARIANTS: &str = "variants";
 /// Marks a toolchain as whole on the disk; see the shelf.
 const SETTLED: &str = ".settled-";
 
@@ -28,8 +30,8 @@ pub(crate) fn turn() -> File {
     file
 }
 
-/// Gives a data folder the stack, which is made now if nobody made it before, and all toolchains
-/// that are known.
+/// Gives a data folder the stack, which is made now if nobody made it before, and all variants of it
+/// and toolchains that are known.
 pub(crate) fn lend(data: &Path) {
     let _turn = turn();
     let stack = kept().join(STACK);
@@ -38,12 +40,32 @@ pub(crate) fn lend(data: &Path) {
     runtime.block_on(Stack::at(&stack).ensure(origin, &|_| ())).unwrap();
     link(&stack, &data.join(STACK)).unwrap();
     move_toolchains(&kept().join(SHELF), &data.join(SHELF));
+    // A test that takes one away wants it made anew, by the next daemon too.
+    if !data.join(VARIANTS).exists() {
+        move_variants(&kept().join(VARIANTS), &data.join(VARIANTS));
+    }
 }
 
-/// Keeps the toolchains that a server fetched.
+/// Keeps the toolchains that a server fetched, and the variants that it made.
 pub(crate) fn keep(data: &Path) {
     let _turn = turn();
     move_toolchains(&data.join(SHELF), &kept().join(SHELF));
+    move_variants(&data.join(VARIANTS), &kept().join(VARIANTS));
+}
+
+/// Those that are whole: what is not has a name that begins with a dot.
+fn move_variants(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with('.') || to.join(&name).exists() {
+            continue;
+        }
+        let unfinished = to.join(format!(".unfinished-lent-{name}"));
+        fs::remove_dir_all(&unfinished).ok();
+        link(&entry.path(), &unfinished).unwrap();
+        fs::rename(unfinished, to.join(name)).unwrap();
+    }
 }
 
 fn move_toolchains(from: &Path, to: &Path) {

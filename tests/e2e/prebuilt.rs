@@ -83,8 +83,15 @@ fn an_image_becomes_an_app_that_is_rolled_back_after_its_name_is_gone() {
     assert_eq!(server.page("shop", "/"), "two\n");
 
     let told = server.paas(&["rebase", "-a", "shop"]).ended(1);
-    says(&told, &["no buildpacks made the image that serves", "hint: build it anew"]);
+    let because = "no buildpacks made the image that serves";
+    says(&told, &["shop stays on its base image", because, "hint: build it anew"]);
     assert_eq!(server.page("shop", "/"), "two\n");
+
+    let asleep = format!("[build]\nimage = \"{}\"\n[process.web]\nscale = 0\n", image.0);
+    fs::write(folder.path().join("paas.toml"), asleep).unwrap();
+    let told = server.deploy("shop", folder.path());
+    assert_eq!(told.stdout, "", "there is no address to go to");
+    says(&told.ok(), &["is released", "`web` has the scale 0", "hint: `paas scale web=1 -a shop`"]);
 
     server.paas(&["destroy", "shop", "--confirm", "shop"]).ok();
     until("what was made is gone", || {

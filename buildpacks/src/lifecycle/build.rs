@@ -17,6 +17,8 @@ use crate::spec::{
     PackPlan, read_toml_or_default,
 };
 
+/// How the ids of our own buildpacks begin.
+const OURS: &str = "paas/";
 /// Output lines kept to explain a failure.
 const TAIL: usize = 40;
 
@@ -115,7 +117,11 @@ pub(super) fn explain(installed: &Installed, code: i32, tail: &[String]) -> Fail
     let failed = Failed::new(failure, phase, reason);
     match hints.last().and_then(|hint| hint.strip_prefix("hint: ")) {
         Some(hint) => failed.hint(hint),
-        None => failed,
+        None if installed.id().as_str().starts_with(OURS) => failed,
+        None => failed.hint(
+            "its own words are above, and `paas builds log` shows them again; another version of it \
+             may do, or none: without `--buildpack` paas chooses",
+        ),
     }
 }
 

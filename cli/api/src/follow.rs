@@ -51,12 +51,15 @@ pub enum Frame {
         release: String,
         /// Where it answers.
         urls: Vec<String>,
+        /// Why it answers nowhere, and what to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remark: Option<Remark>,
         /// Milliseconds from the request to this.
         took_ms: u64,
     },
     /// It does not, and what served before serves on.
     Failed {
-        /// `build` or `rollout`.
+        /// `build`, `rebase` or `rollout`.
         stage: String,
         /// What failed and why.
         reason: String,
@@ -70,6 +73,16 @@ pub enum Frame {
     /// A frame of a newer server.
     #[serde(other)]
     Unknown,
+}
+
+/// Something that a user should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Remark {
+    /// What is so.
+    pub text: String,
+    /// What to do next.
+    pub hint: String,
 }
 
 /// One new instance on its way.

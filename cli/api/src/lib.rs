@@ -64,7 +64,7 @@ pub use certificates::{Certificate, SupplyCertificate};
 pub use dns::{AddRecord, Record, Zone};
 pub use domains::{AddDomain, DnsSetting, Domain, Pointing, SetMaintenance};
 pub use fault::{Fault, FaultCode};
-pub use follow::{Frame, InstanceProgress};
+pub use follow::{Frame, InstanceProgress, Remark};
 pub use logs::{LogLine, LogQuery};
 pub use releases::{Config, ConfigPatch, Release, Rollback};
 pub use server::{Kept, Server};

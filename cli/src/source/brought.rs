@@ -78,7 +78,7 @@ impl Load<'_> {
             return self.dependencies(path, place);
         }
         if path.is_file() {
-            return add(self.source, path, target.with_extension("cnb")).map_err(unreadable);
+            return add(self.source, path, called(place, text)).map_err(unreadable);
         }
         let file = self.saved.path().join(place);
         let of_builder = BUILDER.iter().find_map(|prefix| text.strip_prefix(prefix));
@@ -87,7 +87,7 @@ impl Load<'_> {
             Some(id) => id,
             None => match (save(text, &file), self.names) {
                 (Ok(()), _) => {
-                    return add(self.source, &file, target.with_extension("cnb")).map_err(local);
+                    return add(self.source, &file, called(place, text)).map_err(local);
                 }
                 (Err(failure), Names::OfImages) => return Err(failure),
                 (Err(_), Names::OfBuilder) => text,
@@ -120,6 +120,17 @@ impl Load<'_> {
         }
         Ok(())
     }
+}
+
+/// Where a package goes, under a name by which its user knows it again.
+fn called(place: &str, text: &str) -> PathBuf {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._:@-".contains(c);
+    let shown = text.rsplit_once('/').map_or(text, |(_, name)| name);
+    let shown: String =
+        shown.chars().map(|c| if plain(c) { c } else { '_' }).take(MOST_OF_NAME).collect();
+    let is_id = Path::new(&shown).extension().is_some_and(|end| end == "id");
+    let end = if is_id { ".cnb" } else { "" };
+    PathBuf::from(format!("{PLACE}/{place}{CALLED}{shown}{end}"))
 }
 
 /// `package.toml`, as far as it matters here.
@@ -197,6 +208,9 @@ fn save(image: &str, file: &Path) -> Result<(), Failure> {
 
 /// Where the server looks for buildpacks in an upload.
 const PLACE: &str = ".paas/buildpacks";
+/// Between a package's place and its name.
+const CALLED: char = '=';
+const MOST_OF_NAME: usize = 100;
 const DESCRIPTOR: &str = "buildpack.toml";
 const PACKAGE: &str = "package.toml";
 /// Between the number of a buildpack and that of one it depends on.
@@ -223,7 +237,9 @@ mod tests {
         for name in [".gitignore", ".git/HEAD", "buildpack.toml", "bin/build"] {
             fs::write(own.join(name), "bin").unwrap();
         }
-        fs::write(folder.path().join("php.cnb"), "12345").unwrap();
+        for name in ["php.cnb", "php.id"] {
+            fs::write(folder.path().join(name), "12345").unwrap();
+        }
         let all = folder.path().join("all");
         fs::create_dir_all(&all).unwrap();
         fs::write(all.join("buildpack.toml"), "").unwrap();
@@ -247,12 +263,13 @@ mod tests {
         check(&[], "");
         check(
             &["php.cnb", "paas/nodejs", "./own"],
-            "0000.cnb 0001.id 0002/.gitignore 0002/bin/build 0002/buildpack.toml",
+            "0000=php.cnb 0001.id 0002/.gitignore 0002/bin/build 0002/buildpack.toml",
         );
         check(
             &["all"],
-            "0000/buildpack.toml 0000/package.toml 0000+1.cnb 0000+2/.gitignore 0000+2/bin/build 0000+2/buildpack.toml",
+            "0000/buildpack.toml 0000/package.toml 0000+1=php.cnb 0000+2/.gitignore 0000+2/bin/build 0000+2/buildpack.toml",
         );
+        check(&["php.id"], "0000=php.id.cnb");
         check(&["empty"], "empty is not a buildpack");
         check(&["no.such.host.invalid/x:1"], "there is no buildpack no.such.host.invalid/x:1");
         check(&["urn:cnb:builder:acme/php@1.2", "from=builder:acme/x"], "0000.id 0001.id");

@@ -31,7 +31,7 @@ fn rollout() -> Change {
 }
 
 fn done() -> Frame {
-    Frame::Done { release: "v10".to_owned(), urls: Vec::new(), took_ms: 900 }
+    Frame::Done { release: "v10".to_owned(), urls: Vec::new(), remark: None, took_ms: 900 }
 }
 
 const FOLLOW: &str = "GET /v1/apps/hello/follow?rollout=4";

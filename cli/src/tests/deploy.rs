@@ -64,6 +64,7 @@ fn story() -> Vec<Frame> {
         Frame::Done {
             release: "v3".to_owned(),
             urls: vec!["http://my-app.localhost:8080".to_owned()],
+            remark: None,
             took_ms: 4_200,
         },
     ]

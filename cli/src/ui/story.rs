@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{Frame, InstanceProgress};
+use api::{Frame, InstanceProgress, Remark};
 
 use super::{Ui, bytes, in_queue, seconds, since};
 use crate::commands::follow::{Ending, Tell};
@@ -97,13 +97,15 @@ impl<'a> Story<'a> {
         }
     }
 
-    fn done(&self, release: &str, urls: &[String], took: Duration) {
-        self.ui.heading(&format!("{} {release} serves", self.app));
+    fn done(&self, release: &str, remark: Option<&Remark>, took: Duration) {
+        let does = if remark.is_none() { "serves" } else { "is released" };
+        self.ui.heading(&format!("{} {release} {does}", self.app));
         let mut times = self.times();
         times.push(format!("in all {}", seconds(took)));
         self.ui.detail(&times.join(", "));
-        if urls.is_empty() {
-            self.ui.detail("it has no address: no process is called `web`");
+        if let Some(Remark { text, hint }) = remark {
+            self.ui.detail(text);
+            self.ui.hint(hint);
         }
     }
 
@@ -138,13 +140,14 @@ impl Tell for Story<'_> {
             }
             Frame::Release { release } => self.ui.heading(&format!("Release {release}")),
             Frame::Instances { instances } => self.instances(instances),
-            Frame::Done { release, urls, took_ms } => {
-                self.done(&release, &urls, Duration::from_millis(took_ms));
+            Frame::Done { release, urls, remark, took_ms } => {
+                self.done(&release, remark.as_ref(), Duration::from_millis(took_ms));
                 return Some(Ending::Serves { release, urls });
             }
             Frame::Failed { stage, reason, hint, last_lines, still_serving } => {
                 let what = match stage.as_str() {
                     "build" => format!("the build of {} failed", self.app),
+                    "rebase" => format!("{} stays on its base image", self.app),
                     _ => format!("the new release of {} does not serve", self.app),
                 };
                 self.ui.failed(&what, &reason, &last_lines, still_serving.as_deref());

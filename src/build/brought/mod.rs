@@ -69,9 +69,9 @@ impl Item {
     fn is_chosen(&self) -> bool {
         match self {
             Self::Named(_) => true,
-            Self::Folder(path) | Self::Archive(path) => {
-                !path.strip_prefix(UPLOADED).is_some_and(|name| name.contains(BESIDE))
-            }
+            Self::Folder(path) | Self::Archive(path) => !path
+                .strip_prefix(UPLOADED)
+                .is_some_and(|name| name.split(CALLED).next().unwrap_or(name).contains(BESIDE)),
         }
     }
 }
@@ -217,10 +217,8 @@ fn fill(
                 if rough.exists() {
                     discard(&rough);
                 }
-                outcome.map_err(|source| BroughtError::Package {
-                    what: path.trim_start_matches(UPLOADED).trim_start_matches('/').to_owned(),
-                    source,
-                })?
+                let what = || shown(path).to_owned();
+                outcome.map_err(|source| BroughtError::Package { what: what(), source })?
             }
         };
         if item.is_chosen() {
@@ -232,6 +230,12 @@ fn fill(
     Ok(chosen)
 }
 
+/// What a user calls the package at a path.
+fn shown(path: &str) -> &str {
+    let Some(name) = path.strip_prefix(UPLOADED) else { return path };
+    name.split_once(CALLED).map_or(name.trim_start_matches('/'), |(_, name)| name)
+}
+
 /// Where a package is taken apart.
 fn rough(workspace: &Workspace) -> PathBuf {
     workspace.buildpacks.with_extension("unpacking")
@@ -241,6 +245,8 @@ fn rough(workspace: &Workspace) -> PathBuf {
 const UPLOADED: &str = ".paas/buildpacks";
 /// In the names there, between a buildpack's number and that of one it depends on.
 const BESIDE: char = '+';
+/// In the names there, between a package's number and what it was called.
+const CALLED: char = '=';
 /// A file there that holds a buildpack's id.
 const NAMED: &str = ".id";
 /// The part of the shelf for folders; no id of a buildpack has this character.

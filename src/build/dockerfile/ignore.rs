@@ -8,7 +8,7 @@ use crate::build::export::glob;
 
 /// The patterns of a file.
 #[derive(Debug, Default)]
-pub(super) struct Ignore(Vec<Pattern>);
+pub(crate) struct Ignore(Vec<Pattern>);
 
 #[derive(Debug)]
 struct Pattern {
@@ -30,14 +30,14 @@ enum Part {
 
 impl Ignore {
     /// Reads the text of a `.dockerignore`.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let lines = text.trim_start_matches('\u{feff}').lines();
         let wanted = lines.filter(|line| !line.starts_with('#')).map(str::trim);
         Self(wanted.filter_map(Pattern::parse).collect())
     }
 
     /// Whether the entry at `path`, without a leading slash, is left out.
-    pub(super) fn leaves_out(&self, path: &[u8]) -> bool {
+    pub(crate) fn leaves_out(&self, path: &[u8]) -> bool {
         let mut out = false;
         for pattern in &self.0 {
             // What is known already needs no look.

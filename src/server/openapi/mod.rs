@@ -49,6 +49,7 @@ pub(super) async fn document() -> Json<Document> {
         api::Pointing,
         api::Record,
         api::Release,
+        api::Remark,
         api::Rollback,
         api::Scale,
         api::Server,

@@ -2,8 +2,11 @@
 
 pub(super) mod dns;
 pub(super) mod domain;
+mod idle;
 
 use std::collections::BTreeMap;
+
+pub(super) use idle::idle;
 
 use crate::model::{
     App, Build, BuildStatus, Event, Health, InstanceState, Observed, Phase, Release, Rollout,

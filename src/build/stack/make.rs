@@ -6,7 +6,7 @@
 use super::ensure::Progress;
 use super::error::StackError;
 use super::recipe::{Flavour, arguments};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, geteuid, kill_process_group};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::process::Stdio;
@@ -40,7 +40,7 @@ impl Kitchen<'_> {
         tar: &Path,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<(), StackError> {
-        let mut command = Command::new("mmdebstrap");
+        let mut command = mmdebstrap();
         command
             .args(arguments(flavour, self.apt, self.source.as_ref().map(|s| s.list), tar))
             .envs(self.source.as_ref().map(|s| ("SOURCE_DATE_EPOCH", s.epoch.to_string())))
@@ -60,6 +60,17 @@ impl Kitchen<'_> {
         }
         Err(StackError::Make { flavour, last: last.into_iter().collect::<Vec<_>>().join("\n") })
     }
+}
+
+/// As root it mounts what packages' scripts expect, `/dev/shm` of this machine among it. In a mount
+/// namespace of its own nothing of that outlives it, whatever ends it.
+fn mmdebstrap() -> Command {
+    if !geteuid().is_root() {
+        return Command::new("mmdebstrap");
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "mmdebstrap"]);
+    command
 }
 
 /// Follows a run to its end; keeps its last lines for the error.

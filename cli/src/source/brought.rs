@@ -46,6 +46,7 @@ pub(crate) fn bring(
     let saved = tempfile::tempdir().map_err(local)?;
     let mut load = Load { source, saved: &saved, names, beside: BTreeSet::new() };
     for (number, text) in wanted.iter().enumerate() {
+        let text = plain(text)?;
         let place = format!("{number:04}");
         load.add(text, &at(Path::new(text)), &place)?;
     }
@@ -109,8 +110,8 @@ impl Load<'_> {
         })?;
         for dependency in read.dependencies {
             let Some(uri) = dependency.uri.or(dependency.image) else { continue };
-            let name = uri.strip_prefix("docker://").unwrap_or(&uri);
-            let path = folder.join(name.strip_prefix("file://").unwrap_or(name));
+            let name = plain(&uri)?;
+            let path = folder.join(name);
             let known = path.canonicalize().unwrap_or_else(|_| PathBuf::from(name));
             if self.beside.insert(known) {
                 let number = self.beside.len();
@@ -145,6 +146,21 @@ struct Dependency {
     uri: Option<String>,
     /// As it was written before there was `uri`.
     image: Option<String>,
+}
+
+/// A path or the name of an image, as other tools' files write them too.
+fn plain(uri: &str) -> Result<&str, Failure> {
+    let name = ["docker://", "file://"].iter().find_map(|scheme| uri.strip_prefix(scheme));
+    if let Some(name) = name {
+        return Ok(name);
+    }
+    if let Some((_, path)) = uri.split_once("://") {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        return Err(Failure::usage(format!("the buildpack {uri} is not fetched"))
+            .because("what builds an app comes from you, or from the server's Docker")
+            .hint(format!("curl -fLO {uri}; then name the file: {file}")));
+    }
+    Ok(uri)
 }
 
 fn local(error: io::Error) -> Failure {
@@ -272,6 +288,13 @@ mod tests {
         check(&["php.id"], "0000=php.id.cnb");
         check(&["empty"], "empty is not a buildpack");
         check(&["no.such.host.invalid/x:1"], "there is no buildpack no.such.host.invalid/x:1");
+        check(
+            &["docker://no.such.host.invalid/x:1"],
+            "there is no buildpack no.such.host.invalid/x:1",
+        );
+        check(&["file://php.cnb"], "0000=php.cnb");
+        let address = "https://example.com/acme/php.tgz";
+        check(&[address], "the buildpack https://example.com/acme/php.tgz is not fetched");
         check(&["urn:cnb:builder:acme/php@1.2", "from=builder:acme/x"], "0000.id 0001.id");
         check_among(Names::OfBuilder, &["no-such-family/php"], "0000.id");
     }

@@ -1,7 +1,7 @@
 # The front door of the repository. Every target is one script; read those to see what happens.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop clean-demo demo-https clean-demo-https test fuzz lint release \
+.PHONY: help setup demo demo-stop clean-demo demo-https clean-demo-https test test-load fuzz lint release \
 	bench-deploy bench-proxy bench-dns
 
 help: ## say what there is
@@ -27,6 +27,10 @@ clean-demo-https: ## destroy its app, stop its servers, delete its data
 
 test: ## every test, against the real Docker
 	@scripts/test.sh
+
+test-load: ## twenty deploys of each strategy and twenty changes of config under load
+	@scripts/setup.sh tests
+	@PAAS_LOAD_CHANGES=20 cargo test --locked -p paas --test load -- --nocapture --test-threads 1
 
 fuzz: ## what the edge and builds parse, a minute per parser
 	@scripts/fuzz.sh

@@ -162,7 +162,7 @@ stop() {
 
 clean() {
   if running server >/dev/null; then
-    "$PAAS" destroy "$APP" --confirm "$APP" || say "the app was not there to destroy"
+    "$PAAS" destroy "$APP" --now --confirm "$APP" || say "the app was not there to destroy"
   fi
   stop server
   stop pebble

@@ -119,7 +119,7 @@ NEXT
 
 clean() {
   if running >/dev/null; then
-    "$PAAS" destroy "$APP" --confirm "$APP" || say "the app was not there to destroy"
+    "$PAAS" destroy "$APP" --now --confirm "$APP" || say "the app was not there to destroy"
   fi
   stop
   say "deleting $HOME_DIR"

@@ -12,7 +12,8 @@ say "clippy"
 cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 
 say "scripts"
-for script in scripts/*.sh .ci/run; do bash -n "$script"; done
+command -v shellcheck >/dev/null || fail "there is no shellcheck" "scripts/setup.sh tests"
+shellcheck -x -P scripts scripts/*.sh .ci/run
 
 say "dependencies"
 if ! cargo deny --version >/dev/null 2>&1; then

@@ -25,7 +25,7 @@ NEEDED_COMMANDS="
   cc:gcc                    the C parts of the TLS library
   cmake:cmake               the same
   make:make                 the Makefile
-  git:git                   the tidy test lists files by it
+  git:git                   what was pushed; the tidy test lists files by it
   curl:curl                 asks Docker and the demo's app
   wrk:wrk                   the load of the zero-downtime test
   mkfs.ext4:e2fsprogs       the store's power-cut test
@@ -40,6 +40,7 @@ NEEDED_FILES="
 
 # Only the tests need these: real package managers on the host, and programs for tiny images.
 NEEDED_BY_TESTS="
+  ssh:openssh-client        pushes over SSH
   node:nodejs               runs builds without a container
   npm:npm                   the same
   losetup:mount             the store's power-cut test
@@ -50,6 +51,7 @@ NEEDED_BY_TESTS="
   pebble:pebble             a certificate authority that tells no one
   dig:bind9-dnsutils        questions to the DNS server
   c++:g++                   the fuzzer's own code
+  shellcheck:shellcheck     reads these scripts
 "
 NEEDED_FILES_BY_TESTS="
   /usr/share/doc/busybox-static/copyright:busybox-static

@@ -30,8 +30,32 @@ pub const POINTS: &[&str] = &[
 /// accepts nobody yet.
 pub const UPGRADE: &[&str] = &["upgrade.opened", "upgrade.bound"];
 
+/// Points of a rotation of the sealing key.
+pub const SEALING: &[&str] = &["sealing.replaced", "sealing.resealed"];
+
 /// Points of a deploy that needs packages which no app needed before.
 pub const VARIANTS: &[&str] = &["variant.installed", "variant.kept"];
+
+/// Points of work on volumes: one's bytes are out of the way, its record is there; its app stands still;
+/// what was in it is a snapshot, and nothing is in it; a restore is over and not on record; a step is on record.
+pub const VOLUMES: &[&str] = &[
+    "volumes.discarded",
+    "volumes.frozen",
+    "volumes.put_by",
+    "volumes.swapped",
+    "volumes.recorded",
+];
+
+/// Points of a detached run: two before and one after its container is started, one before what is left
+/// of it is removed.
+pub const RUNS: &[&str] = &["runs.start", "runs.started", "runs.record", "runs.remove"];
+
+/// Points of a tick of a job by the clock: before and after it is recorded together with its run.
+pub const CRON: &[&str] = &["cron.tick", "cron.ticked"];
+
+/// Points of a `git push`: its pack is here and checked; what it brings serves; its objects are the
+/// repository's own, and no ref leads to them.
+pub const PUSH: &[&str] = &["git.taken", "git.deployed", "git.admitted"];
 
 /// Dies here if that is what was asked for.
 #[cfg(debug_assertions)]
@@ -46,7 +70,7 @@ pub fn point(name: &'static str) {
     });
 
     debug_assert!(
-        POINTS.iter().chain(UPGRADE).chain(VARIANTS).any(|known| *known == name),
+        [POINTS, UPGRADE, SEALING, VARIANTS, VOLUMES, RUNS, CRON, PUSH].concat().contains(&name),
         "{name} is not in the list of points"
     );
     let Some((asked, left)) = ASKED.as_ref() else { return };

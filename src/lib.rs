@@ -4,7 +4,7 @@
 //! as records ([`store`]) of nouns ([`model`]). From then on nobody waits for anybody: [`control`]
 //! looks at what is wanted and at what is, plans the difference purely, and carries it out on an
 //! [`engine`], with [`build`] making images of source trees and the crate `proxy` bringing the
-//! requests. Certificates come from authorities through [`acme`] and are read and made in [`pki`].
+//! requests. What comes by `git push` is kept in [`git`], and [`ssh`] is one of its ways in. Certificates come from authorities through [`acme`] and are read and made in [`pki`].
 //! What instances write is kept by [`logs`], what is counted is told by [`metrics`]; [`node`] is
 //! what a daemon sees of its own machine. [`daemon`] puts the parts together and is the only one
 //! that knows them all. Whatever dies at whatever moment, the next pass sees the same two things
@@ -28,6 +28,10 @@ pub mod pki;
 
 pub mod build;
 
+pub mod git;
+
+pub mod ssh;
+
 pub mod logs;
 
 pub mod metrics;
@@ -35,6 +39,8 @@ pub mod metrics;
 pub mod dns;
 
 pub mod node;
+
+pub mod volumes;
 
 pub mod daemon;
 

@@ -104,6 +104,7 @@ fn given(arguments: ServerArgs) -> Given {
         ("http", arguments.http),
         ("https", arguments.https),
         ("dns", arguments.dns),
+        ("ssh", arguments.ssh),
         ("api", arguments.api),
         ("domain", arguments.domain),
         ("node", arguments.node),

@@ -11,12 +11,47 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::{
     colon,
     commands::{
-        apps::Apps, builds::Builds, certs::Certs, completion::Completion, config::Config,
-        deploy::Deploy, describe::Describe, destroy::Destroy, dns::Dns, domains::Domains,
-        events::Events, init::InitArgs, launch::Launch, login::Login, logs::Logs,
-        maintenance::Maintenance, open::Open, ps::Ps, rebase::Rebase, releases::Releases,
-        restart::Restart, rollback::Rollback, scale::Scale, server::ServerArgs, status::Status,
+        apps::Apps,
+        builds::Builds,
+        certs::Certs,
+        completion::Completion,
+        config::Config,
+        copy::Copy,
+        cron::Cron,
+        deploy::Deploy,
+        deploys::Deploys,
+        describe::Describe,
+        destroy::Destroy,
+        dns::Dns,
+        domains::Domains,
+        events::Events,
+        exec::Exec,
+        git::Git,
+        init::InitArgs,
+        keys::Keys,
+        launch::Launch,
+        login::Login,
+        logs::Logs,
+        maintenance::Maintenance,
+        open::Open,
+        plan::{Apply, Plan},
+        ps::Ps,
+        rebase::Rebase,
+        releases::Releases,
+        restart::Restart,
+        rollback::Rollback,
+        run::Run,
+        runs::Runs,
+        scale::Scale,
+        secrets::Secrets,
+        server::ServerArgs,
+        status::Status,
+        tunnel::Tunnel,
+        undelete::Undelete,
+        volumes::Volumes,
+        why::Why,
     },
+    failure::{FAULT, FAULT_BESIDE},
     target::AppName,
 };
 
@@ -52,26 +87,49 @@ pub(crate) enum Command {
     Login(Login),
     Launch(Launch),
     Deploy(Deploy),
+    Plan(Plan),
+    Apply(Apply),
     Apps(Apps),
     Status(Status),
     Ps(Ps),
     Describe(Describe),
+    Why(Why),
     Scale(Scale),
     Logs(Logs),
     Releases(Releases),
     Rollback(Rollback),
+    Deploys(Deploys),
     Rebase(Rebase),
     Config(Config),
+    Secrets(Secrets),
     Domains(Domains),
     Certs(Certs),
     Dns(Dns),
+    Volumes(Volumes),
     Maintenance(Maintenance),
     Restart(Restart),
+    Run(Run),
+    Runs(Runs),
+    Cron(Cron),
+    Exec(Exec),
+    Tunnel(Tunnel),
+    #[command(name = "cp")]
+    Copy(Copy),
     Open(Open),
     Events(Events),
     Builds(Builds),
+    Git(Git),
+    Keys(Keys),
     Destroy(Destroy),
+    Undelete(Undelete),
     Completion(Completion),
+}
+
+impl Command {
+    /// The exit code where the command fails by itself.
+    pub(crate) fn fault(&self) -> u8 {
+        if matches!(self, Self::Exec(_) | Self::Run(_)) { FAULT_BESIDE } else { FAULT }
+    }
 }
 
 /// Which app; without it the folder tells.
@@ -80,6 +138,9 @@ pub(crate) struct AppOption {
     /// The app [env: `PAAS_APP`; otherwise `app` in paas.toml, or the git remote `paas`]
     #[arg(short, long, value_name = "APP")]
     pub(crate) app: Option<AppName>,
+    /// The app of an environment, which `paas.ENV.toml` describes [env: `PAAS_ENV`]
+    #[arg(short, long, value_name = "ENV", conflicts_with = "app")]
+    pub(crate) env: Option<String>,
 }
 
 /// How a command that reads answers.

@@ -17,6 +17,8 @@ pub(crate) const DATA: &str = "/var/lib/paas";
 pub(crate) struct Environment {
     /// The folder.
     pub(crate) folder: PathBuf,
+    /// The user's folder.
+    pub(crate) home: Option<PathBuf>,
     /// The user's folder for configuration.
     pub(crate) config: Option<PathBuf>,
     /// The user's folder for what can be made anew.
@@ -25,6 +27,8 @@ pub(crate) struct Environment {
     pub(crate) data: PathBuf,
     /// `PAAS_APP`.
     pub(crate) app: Option<String>,
+    /// `PAAS_ENV`.
+    pub(crate) env: Option<String>,
     /// `PAAS_CONTEXT`.
     pub(crate) context: Option<String>,
     /// `PAAS_URL`.
@@ -33,6 +37,10 @@ pub(crate) struct Environment {
     pub(crate) token: Option<String>,
     /// `PAAS_FINGERPRINT`.
     pub(crate) fingerprint: Option<String>,
+    /// What kind of terminal this is (`TERM`).
+    pub(crate) terminal: Option<String>,
+    /// `GIT_SSL_CAINFO`, which git believes before any configuration.
+    pub(crate) git_authority: Option<String>,
     /// Whether there is a screen that a browser could open on.
     pub(crate) display: bool,
     /// `RUST_BACKTRACE`, whatever it is set to.
@@ -52,6 +60,7 @@ impl Environment {
             .or_else(|| given("HOME").map(|home| PathBuf::from(home).join(".cache")));
         Self {
             folder: env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            home: given("HOME").map(PathBuf::from),
             config,
             cache,
             // A relative path is relative to here; a folder that is gone leaves it as it is.
@@ -60,10 +69,13 @@ impl Environment {
                 |data| std::path::absolute(&data).unwrap_or_else(|_| PathBuf::from(data)),
             ),
             app: text("PAAS_APP"),
+            env: text("PAAS_ENV"),
             context: text("PAAS_CONTEXT"),
             url: text("PAAS_URL"),
             token: text("PAAS_TOKEN"),
             fingerprint: text("PAAS_FINGERPRINT"),
+            terminal: text("TERM"),
+            git_authority: text("GIT_SSL_CAINFO"),
             display: given("DISPLAY").or_else(|| given("WAYLAND_DISPLAY")).is_some(),
             backtrace: given("RUST_BACKTRACE").is_some(),
             no_color: given("NO_COLOR").is_some(),

@@ -9,6 +9,10 @@ use api::Fault;
 
 /// The exit code for a wrong command line.
 pub(crate) const USAGE: u8 = 2;
+/// The exit code for whatever else goes wrong.
+pub(crate) const FAULT: u8 = 1;
+/// The same for a command whose exit code is another program's.
+pub(crate) const FAULT_BESIDE: u8 = 125;
 /// The exit code for a bug of ours.
 pub(crate) const BUG: u8 = 70;
 
@@ -30,6 +34,9 @@ pub(crate) enum Failure {
     /// Whoever read our output has gone; that is their right and not worth a word.
     #[error("the reader of the output has gone")]
     Unread,
+    /// The program that was run ended with this code, and has said whatever there is to say.
+    #[error("the program ended with code {0}")]
+    Ended(u8),
     /// All that is to be said stands on the screen already.
     #[error("told already")]
     Told,
@@ -86,18 +93,19 @@ impl Failure {
                 reason.hint = Some(advice.into());
             }
             Self::Refused(fault) => fault.hint = fault.hint.take().or_else(|| Some(advice.into())),
-            Self::Unread | Self::Told => {}
+            Self::Unread | Self::Ended(_) | Self::Told => {}
         }
         self
     }
 
-    /// What the process ends with.
-    pub(crate) fn code(&self) -> ExitCode {
+    /// What the process ends with; `fault` for what is neither its user's nor another program's.
+    pub(crate) fn code(&self, fault: u8) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(USAGE),
             Self::Local(_) | Self::Unreachable(_) | Self::Refused(_) | Self::Told => {
-                ExitCode::FAILURE
+                ExitCode::from(fault)
             }
+            Self::Ended(code) => ExitCode::from(*code),
             Self::Unread => ExitCode::SUCCESS,
         }
     }

@@ -4,16 +4,21 @@
 //! it can do, a script can do with `curl`. Only `ui` prints; stdout is data, stderr is talk.
 //!
 //! Reading order: [`args`] what may be asked for · [`commands`] one file each · [`target`] which
-//! server and which app · [`client`] the line to it · [`source`] what is uploaded · [`dotenv`]
-//! config as text · [`ui`] all that is printed · [`failure`] why not, and the exit code.
+//! server and which app · [`client`] the line to it · [`console`] talking to a program on the server
+//! · [`source`] what is uploaded · [`files`] what is copied · [`dotenv`]
+//! config as text · [`remote`] git's way to the server · [`ui`] all that is printed · [`failure`] why
+//! not, and the exit code.
 
 mod args;
 mod client;
 mod colon;
 mod commands;
+mod console;
 mod dotenv;
 mod environment;
 mod failure;
+mod files;
+mod remote;
 mod session;
 mod source;
 mod target;
@@ -25,6 +30,7 @@ mod tests;
 use std::{ffi::OsString, panic::UnwindSafe, process::ExitCode};
 
 pub use commands::{init::InitArgs, server::ServerArgs};
+pub use ui::Narration;
 
 use crate::{
     args::{Command, Shared},
@@ -76,7 +82,7 @@ pub fn run(request: Request) -> ExitCode {
             Err(error) => {
                 let failure = Failure::local("this command cannot start").because(error);
                 ui.failure(&failure);
-                failure.code()
+                failure.code(request.command.fault())
             }
         }
     })
@@ -90,13 +96,14 @@ fn guarded(work: impl FnOnce() -> ExitCode + UnwindSafe) -> ExitCode {
 /// Carries out a command where everything it sees and prints is given.
 async fn perform(request: Request, environment: Environment, ui: Ui) -> ExitCode {
     let session = Session::new(request.shared, environment, ui);
+    let fault = request.command.fault();
     let outcome = Box::pin(commands::run(request.command, &session)).await;
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let failure = session.suggest(failure).await;
             session.ui.failure(&failure);
-            failure.code()
+            failure.code(fault)
         }
     }
 }

@@ -42,6 +42,7 @@ impl<C: Client> Turn<'_, C> {
         let limits = &self.worker.shared.limits;
         let Chosen { peer, in_flight: _in_flight, added } = chosen;
         self.record.upstream = Some(peer.id.clone());
+        let asked = self.started.elapsed();
         let protocol = way.target.service.protocol;
         let idle = match protocol {
             _ if self.record.retries > 0 => None,
@@ -62,7 +63,7 @@ impl<C: Client> Turn<'_, C> {
             },
         };
         self.record.connected = Some(self.started.elapsed());
-        let ended = self.exchange(way, &peer, &mut link, &added).await;
+        let ended = self.exchange(way, (&peer, asked), &mut link, &added).await;
         match ended {
             Ended::Answered { client, upstream } => {
                 if upstream == Persistence::KeepAlive {
@@ -107,7 +108,7 @@ impl<C: Client> Turn<'_, C> {
     async fn exchange(
         &mut self,
         way: &Way,
-        peer: &Peer,
+        (peer, asked): (&Peer, Duration),
         link: &mut Link,
         added: &[Extra],
     ) -> Ended {
@@ -137,7 +138,12 @@ impl<C: Client> Turn<'_, C> {
             }
         };
         peer.meter.health.succeeded();
-        self.record.first_byte = Some(self.started.elapsed());
+        let first_byte = self.started.elapsed();
+        self.record.first_byte = Some(first_byte);
+        if let Some(answers) = peer.meter.answers(self.worker.index) {
+            let status = if let Kind::Final(response) = &kind { response.status } else { 101 };
+            answers.answered(status, first_byte.saturating_sub(asked));
+        }
         match kind {
             Kind::Final(mut response) => {
                 self.record.status = Some(response.status);

@@ -135,6 +135,9 @@ impl<C: Client> Turn<'_, C> {
 
     /// Counts a failure against an upstream.
     pub(crate) fn blame(&self, peer: &Peer) {
+        if let Some(answers) = peer.meter.answers(self.worker.index) {
+            answers.failed(self.record.status);
+        }
         if peer.meter.failed(&self.worker.shared.limits) == Consequence::LeftOut {
             self.figures().inspect(|figures| figures.left_out());
         }

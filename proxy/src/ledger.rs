@@ -52,7 +52,7 @@ impl Ledger {
     /// The meter of this upstream, the same one for as long as anybody uses it.
     pub(crate) fn upstream(&self, id: &UpstreamId, newcomer: Newcomer) -> Arc<UpstreamMeter> {
         let mut upstreams = lock(&self.upstreams);
-        let fresh = || Arc::new(UpstreamMeter::new(newcomer, self.tick.clone()));
+        let fresh = || Arc::new(UpstreamMeter::new(newcomer, self.workers, self.tick.clone()));
         Arc::clone(upstreams.entry(id.clone()).or_insert_with(fresh))
     }
 

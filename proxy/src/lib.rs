@@ -108,6 +108,7 @@ mod refusal;
 
 // What is seen of it.
 mod access_log;
+mod answers;
 mod figures;
 mod histogram;
 mod ledger;

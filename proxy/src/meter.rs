@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use crate::answers::Answers;
 use crate::figures::Figures;
 use crate::health::Health;
 use crate::limits::Limits;
@@ -28,6 +29,7 @@ pub(crate) struct UpstreamMeter {
     pub(crate) health: Health,
     /// When it joined others that served already.
     pub(crate) joined: Option<Instant>,
+    by_worker: Box<[Answers]>,
     tick: watch::Sender<()>,
 }
 
@@ -48,7 +50,8 @@ pub(crate) enum Consequence {
 }
 
 impl UpstreamMeter {
-    pub(crate) fn new(newcomer: Newcomer, tick: watch::Sender<()>) -> Self {
+    /// Nothing yet, for this many workers.
+    pub(crate) fn new(newcomer: Newcomer, workers: usize, tick: watch::Sender<()>) -> Self {
         Self {
             in_flight: AtomicUsize::new(0),
             tunnels: AtomicUsize::new(0),
@@ -57,6 +60,7 @@ impl UpstreamMeter {
             retired: AtomicBool::new(false),
             health: Health::default(),
             joined: (newcomer == Newcomer::Later).then(Instant::now),
+            by_worker: (0..workers.max(1)).map(|_| Answers::default()).collect(),
             tick,
         }
     }
@@ -75,6 +79,15 @@ impl UpstreamMeter {
         self.requests.fetch_add(1, Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
         InFlight { meter: Arc::clone(self), errand }
+    }
+
+    /// What it answered, as far as this worker, and no other, may write it.
+    pub(crate) fn answers(&self, worker: usize) -> Option<&Answers> {
+        self.by_worker.get(worker)
+    }
+
+    pub(crate) fn by_worker(&self) -> impl Iterator<Item = &Answers> {
+        self.by_worker.iter()
     }
 
     /// Counts a failure that says something about the upstream.

@@ -64,6 +64,12 @@ pub struct UpstreamTraffic {
     pub requests: u64,
     /// Connect failures, broken connections and timeouts.
     pub faults: u64,
+    /// Requests that it answered or failed; an open tunnel has been answered.
+    pub answers: u64,
+    /// Those of them that it failed, or answered with a 5xx.
+    pub errors: u64,
+    /// From the moment it was chosen to the head of its answer.
+    pub first_byte: Histogram,
     /// Left out for now, after failures in a row.
     pub ejected: bool,
 }
@@ -96,13 +102,18 @@ pub struct ServiceTraffic {
 
 impl From<&UpstreamMeter> for UpstreamTraffic {
     fn from(meter: &UpstreamMeter) -> Self {
-        Self {
+        let mut traffic = Self {
             in_flight: meter.in_flight.load(Relaxed),
             tunnels: meter.tunnels.load(Relaxed),
             requests: meter.requests.load(Relaxed),
             faults: meter.faults.load(Relaxed),
             ejected: meter.health.standing(Instant::now()) != Standing::Fit,
+            ..Self::default()
+        };
+        for answers in meter.by_worker() {
+            answers.add_to(&mut traffic);
         }
+        traffic
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use proxy::{Canary, Limits, Policy, Service, Table, Upstream};
 
 use crate::stage::{Client, Origin, Plan, Stage, Then, app, id};
+use crate::upgrade::echo;
 
 fn upstreams(addresses: &[SocketAddr]) -> Vec<Upstream> {
     addresses.iter().map(|address| Upstream { id: id(*address), address: *address }).collect()
@@ -81,6 +82,59 @@ fn a_canary_that_is_down_costs_no_request_and_no_lot() {
     let traffic = stage.edge.traffic();
     assert_eq!(traffic.upstreams[&id(nowhere)].requests, 100, "each lot once, though sent twice");
     assert_eq!(traffic.services[&app()].retries, 100);
+}
+
+#[test]
+fn what_each_answers_is_counted_apart() {
+    let main = Origin::ok();
+    let canary = Origin::start(|seen, stream| {
+        if seen.head.starts_with("GET /gone") {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").unwrap();
+            return Then::Close;
+        }
+        thread::sleep(Duration::from_millis(30)); // this is the behaviour under test
+        stream.write_all(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n").unwrap();
+        Then::KeepOpen
+    });
+    let stage = Stage::planned(&Plan::default(), &[&main]);
+    publish(&stage, &[main.address], &[canary.address], 100);
+    let mut client = stage.client();
+    let statuses: Vec<u16> = (0..100).map(|_| client.get("/").unwrap().status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 500).count(), 10);
+    let figures = |of: &Origin| stage.edge.traffic().upstreams[&id(of.address)];
+    let (tried, others) = (figures(&canary), figures(&main));
+    assert_eq!((tried.answers, tried.errors), (10, 10));
+    assert_eq!((others.answers, others.errors), (90, 0));
+    assert_eq!(tried.first_byte.counts[..5].iter().sum::<u64>(), 0, "{:?}", tried.first_byte);
+    assert_eq!(others.first_byte.count(), 90);
+    // An answer that is broken off is one answer and one error.
+    for _ in 0..10 {
+        drop(stage.client().get("/gone"));
+    }
+    stage.await_traffic("the broken answer", |traffic| {
+        let tried = traffic.upstreams[&id(canary.address)];
+        (tried.answers, tried.errors) == (11, 11)
+    });
+}
+
+#[test]
+fn a_tunnel_draws_one_lot_and_is_one_answer() {
+    let (main, canary) = (echo(), echo());
+    let stage = Stage::at(&Plan::default(), &[main]);
+    publish(&stage, &[main], &[canary], 100);
+    let tunnels: Vec<Client> = (0..20)
+        .map(|_| {
+            let mut client = stage.client();
+            client.send(crate::upgrade::ASK);
+            assert!(client.head().unwrap().starts_with("HTTP/1.1 101 "));
+            client
+        })
+        .collect();
+    let traffic = stage.edge.traffic();
+    let of = |address| traffic.upstreams[&id(address)];
+    assert_eq!((of(canary).tunnels, of(canary).answers, of(canary).errors), (2, 2, 0));
+    assert_eq!((of(main).tunnels, of(main).answers), (18, 18));
+    drop(tunnels);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use proxy::Limits;
 
 use crate::stage::{Origin, Plan, Stage, id, read_head};
 
-const ASK: &str = "GET /ws HTTP/1.1\r\nHost: app.test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n";
+pub(crate) const ASK: &str = "GET /ws HTTP/1.1\r\nHost: app.test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 /// An origin that switches and sends back whatever it gets.
 pub(crate) fn echo() -> SocketAddr {

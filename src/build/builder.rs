@@ -14,7 +14,7 @@ use super::{
     base::BaseImage,
     brought,
     container::{Site, container},
-    declared::Declared,
+    declared,
     disk::DiskBound,
     error::BuildError,
     export::{self, Assembled, Context, Places, Shared},
@@ -25,6 +25,7 @@ use super::{
     progress::Stage,
     request::{BuildRequest, Settings},
     resting::Resting,
+    secrets,
     session::{self, Session},
     variants::{Lent, Variants},
     ways::{Gone, Named},
@@ -33,7 +34,7 @@ use super::{
 use crate::{
     engine::BuildEngine,
     faults,
-    model::{AppName, Artifact, ByteSize, ImageId, Manifest},
+    model::{AppName, Artifact, ByteSize, ImageId, Manifest, manifest::Declaration},
     telemetry::chain,
 };
 
@@ -71,7 +72,7 @@ impl<E: BuildEngine> Builder<E> {
         let footing = self.footing(&request, named).await?;
         let (prepared, lent) = tokio::join!(self.prepare(&request, &footing), self.lent(&footing));
         let (workspace, declared, chosen) = prepared?;
-        let Declared { manifest, procfile } = declared;
+        let Declaration { manifest, procfile, .. } = declared;
         request.go_on()?;
         let places = self.places(&workspace);
         let previous = self.previous(&workspace, &places).await?;
@@ -175,12 +176,12 @@ impl<E: BuildEngine> Builder<E> {
         &self,
         request: &BuildRequest,
         footing: &Footing,
-    ) -> Result<(Workspace, Declared, Vec<Chosen>), BuildError> {
+    ) -> Result<(Workspace, Declaration, Vec<Chosen>), BuildError> {
         let (apps, app) = (self.settings.apps.clone(), request.app.clone());
         let (source, cache) = (request.source.clone(), self.settings.cache.clone());
         let (owner, mark) = (footing.owner, footing.mark());
         let (suited, prepared) = blocking(move || {
-            let declared = Declared::read(&source)?;
+            let declared = declared::read(&source, &app)?;
             let workspace = Workspace::open(&apps, &app, owner).map_err(BuildError::prepare)?;
             let suited = workspace.suit(&mark).map_err(BuildError::prepare)?;
             // The app's own cache is mounted inside of the shared one.
@@ -251,6 +252,7 @@ impl<E: BuildEngine> Builder<E> {
         let pids = manifest.build.pids.unwrap_or(request.limits.pids);
         let mut env = self.settings.environment.clone();
         env.extend(request.environment.clone());
+        env.extend(secrets::for_build(manifest, &request.secrets));
         let own = manifest.build.env.iter();
         env.extend(own.map(|(key, value)| (key.as_str().to_owned(), value.clone())));
         let known = previous.image.is_some();

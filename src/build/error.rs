@@ -7,7 +7,7 @@ use buildpacks::agent;
 use super::{export::ExportError, processes::ProcessesError, variants::VariantError};
 use crate::{
     engine::EngineError,
-    model::{ByteSize, Exit, manifest::ManifestError},
+    model::{ByteSize, Exit, manifest::DeclarationError},
 };
 
 /// Why there is no image.
@@ -32,18 +32,36 @@ pub enum BuildError {
         /// The setting; of a small disk it is less.
         reserve: ByteSize,
     },
+    /// The app lacks secrets that its manifest asks for.
+    #[error("paas.toml asks for secrets that the app does not have: {names}")]
+    SecretsMissing {
+        /// Which.
+        names: String,
+    },
+    /// The build would keep what it is given.
+    #[error("[build] secrets is not for {way}, whose build would keep them in the image")]
+    SecretsNotFor {
+        /// What makes the image.
+        way: &'static str,
+    },
     /// It wrote too much.
     #[error("the build took more than its {limit} of the server's disk")]
     Disk {
         /// What it was allowed.
         limit: ByteSize,
     },
-    /// `paas.toml` cannot be read, for instance because it is a link.
-    #[error("cannot read paas.toml")]
-    ManifestFile(#[source] io::Error),
-    /// `paas.toml` is wrong.
-    #[error("{0}")]
-    Manifest(ManifestError),
+    /// A manifest cannot be read, for instance because it is a link.
+    #[error("cannot read {file}")]
+    ManifestFile {
+        /// Its name.
+        file: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// What the files say cannot be followed.
+    #[error(transparent)]
+    Declaration(#[from] DeclarationError),
     /// What the command line said does not fit.
     #[error("{0}")]
     Told(String),
@@ -153,7 +171,7 @@ impl BuildError {
         let hint = match self {
             Self::Cancelled => return None,
             Self::Failed(failed) => return failed.hint.clone(),
-            Self::Manifest(error) => return error.hint.clone(),
+            Self::Declaration(error) => return error.hint().map(str::to_owned),
             Self::Dockerfile(error) => return Some(error.hint()),
             Self::Prebuilt(error) => return Some(error.hint()),
             Self::Rebase(error) => return Some(error.hint()),
@@ -173,8 +191,14 @@ impl BuildError {
                 let twice = after.as_secs().saturating_mul(2).div_ceil(60);
                 return Some(format!("allow more in paas.toml: [build] timeout = \"{twice}m\""));
             }
+            Self::SecretsMissing { names } => {
+                return Some(format!("set them: `paas secrets set {names}`"));
+            }
+            Self::SecretsNotFor { .. } => {
+                "have the image made where the secrets are and deploy that, or build with buildpacks"
+            }
             Self::Told(_) => "`paas deploy --help` lists what can be said",
-            Self::ManifestFile(_) => "paas.toml must be a plain text file of at most 256 KiB",
+            Self::ManifestFile { .. } => "it must be a plain text file of at most 256 KiB",
             Self::Brought(_) => {
                 "a buildpack is a folder with buildpack.toml and bin/, a .cnb file, or the image of one"
             }

@@ -7,7 +7,7 @@
 //! or dies leaves what the last successful one left usable.
 //!
 //! In reading order: `ways` (which of them an app takes), `builder` (the story of buildpacks),
-//! `dockerfile`, `prebuilt` and `rebase` (the other stories), `unpack` (upload → tree), `workspace` (the
+//! `dockerfile`, `prebuilt` and `rebase` (the other stories), `unpack` (upload → tree), `fetched` (a source that the server gets by itself), `workspace` (the
 //! folders of an app), `declared` (what its files say), `brought` (the buildpacks that it brings),
 //! `container`, `session` and `wire` (one build in one container), `resting` (where that waits for
 //! the next), `export` (folders → image), `base` (the images below), `footing` (which of
@@ -28,6 +28,7 @@ mod dockerfile;
 mod error;
 mod export;
 mod extended;
+pub mod fetched;
 mod folder;
 mod footing;
 mod kept;
@@ -38,6 +39,7 @@ mod progress;
 mod rebase;
 mod request;
 mod resting;
+mod secrets;
 mod session;
 pub mod stack;
 mod stopwatch;

@@ -12,9 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use buildpacks::agent;
 
 use crate::model::{
-    HealthCheck, Privileges, Process, ProcessName,
+    Process, ProcessName,
     manifest::{Manifest, ManifestProcess},
-    process::{DEFAULT_PORT, DEFAULT_STOP_TIMEOUT, Limits},
 };
 
 /// Why there is nothing to run.
@@ -65,7 +64,11 @@ pub(crate) fn processes(
     let Roster { mut processes, mut remarks } = named(found, procfile);
     described(&mut processes, manifest, &|command| vec![LAUNCHER.to_owned(), command.to_owned()])?;
     for process in processes.values().filter(|process| process.scale == 0) {
-        if !manifest.processes.contains_key(&process.name) {
+        if process.name.runs_once() {
+            let first = process.name.precedes_release();
+            let when = if first { "before it takes over" } else { "when it serves" };
+            remarks.push(format!("{} runs once for each release, {when}", process.name));
+        } else if !manifest.processes.contains_key(&process.name) {
             let name = &process.name;
             remarks.push(format!("{name} is there, but does not run: `paas scale {name}=1`"));
         }
@@ -79,20 +82,42 @@ pub(super) fn described(
     manifest: &Manifest,
     shell: &dyn Fn(&str) -> Vec<String>,
 ) -> Result<(), ProcessesError> {
-    for (name, described) in &manifest.processes {
-        if let Some(command) = &described.command {
-            let process = plain(name.clone(), shell(command), command.clone());
-            processes.insert(name.clone(), process);
-        }
+    for (name, suggested) in &manifest.suggested {
+        command(processes, name, suggested, shell);
         if let Some(process) = processes.get_mut(name) {
-            describe(process, described);
+            suggested.describe(process);
+        }
+    }
+    for (name, command) in manifest.deploy.commands() {
+        let process = Process::plain(name.clone(), shell(command), command.to_owned());
+        processes.insert(name, process);
+    }
+    for (name, described) in &manifest.processes {
+        command(processes, name, described, shell);
+        if let Some(process) = processes.get_mut(name) {
+            described.describe(process);
         } else {
             let known = processes.keys().map(|it| format!("`{it}`")).collect::<Vec<_>>();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(ProcessesError::Unknown { name: name.clone(), known });
         }
     }
-    if processes.is_empty() { Err(ProcessesError::None) } else { Ok(()) }
+    // What only prepares an app is none.
+    let any = processes.keys().any(|name| !name.runs_once());
+    if any { Ok(()) } else { Err(ProcessesError::None) }
+}
+
+/// Makes the process what it is told to run.
+fn command(
+    processes: &mut BTreeMap<ProcessName, Process>,
+    name: &ProcessName,
+    described: &ManifestProcess,
+    shell: &dyn Fn(&str) -> Vec<String>,
+) {
+    if let Some(command) = &described.command {
+        let process = Process::plain(name.clone(), shell(command), command.clone());
+        processes.insert(name.clone(), process);
+    }
 }
 
 /// What the buildpacks found, by names that a process can have here.
@@ -125,39 +150,11 @@ fn named(found: &[agent::Process], procfile: &str) -> Roster {
             roster.remarks.push(format!("web is the default process, {kind}"));
         }
         let entrypoint = vec![format!("{PROCESSES}/{kind}")];
-        let plain = plain(name.clone(), entrypoint, shown(process));
-        let scale = u16::from(runs(process));
+        let plain = Process::plain(name.clone(), entrypoint, shown(process));
+        let scale = u16::from(runs(process) && !name.runs_once());
         roster.processes.insert(name, Process { scale, ..plain });
     }
     roster
-}
-
-/// One of which nobody says anything else.
-pub(super) fn plain(name: ProcessName, entrypoint: Vec<String>, command: String) -> Process {
-    Process {
-        port: name.is_web().then_some(DEFAULT_PORT),
-        name,
-        entrypoint,
-        command,
-        scale: 1,
-        health: HealthCheck::default(),
-        stop_timeout: DEFAULT_STOP_TIMEOUT,
-        limits: Limits::default(),
-        privileges: Privileges::Plain,
-    }
-}
-
-fn describe(process: &mut Process, described: &ManifestProcess) {
-    let Process { port, scale, health, stop_timeout, limits, .. } = process;
-    *port = described.port.or(*port);
-    *scale = described.scale.unwrap_or(*scale);
-    *stop_timeout = described.stop_timeout.unwrap_or(*stop_timeout);
-    limits.memory = described.memory.unwrap_or(limits.memory);
-    limits.cpu_millis = described.cpu_millis.or(limits.cpu_millis);
-    health.path = described.health.path.clone().or(health.path.take());
-    health.interval = described.health.interval.unwrap_or(health.interval);
-    health.timeout = described.health.timeout.unwrap_or(health.timeout);
-    health.grace = described.health.grace.unwrap_or(health.grace);
 }
 
 /// The command as people would write it: what a shell would run, without the shell.
@@ -227,6 +224,39 @@ mod tests {
             "[process.web]\ncommand = \"node c.js\"\nport = 3000\n[process.clock]\ncommand = \"x\"",
             "clock: [\"/cnb/lifecycle/launcher\", \"x\"] None x1\n\
              web: [\"/cnb/lifecycle/launcher\", \"node c.js\"] Some(3000) x1",
+        );
+    }
+
+    #[test]
+    fn a_release_command_is_no_process_that_runs() {
+        let release = ("release", &["./migrate"][..]);
+        let web = ("web", &["node", "a.js"][..]);
+        check(
+            &[release, web],
+            "",
+            "release: [\"/cnb/process/release\"] None x0\nweb: [\"/cnb/process/web\"] Some(8080) x1",
+        );
+        check(
+            &[release, web],
+            "[deploy]\nrelease = \"bin/up\"",
+            "release: [\"/cnb/lifecycle/launcher\", \"bin/up\"] None x0\n\
+             web: [\"/cnb/process/web\"] Some(8080) x1",
+        );
+        check(
+            &[release],
+            "",
+            "nothing says how to run the app; add a file called Procfile with a line such as \
+             `web: node server.js`",
+        );
+    }
+
+    #[test]
+    fn a_command_for_afterwards_is_none_either() {
+        check(
+            &[("web", &["node", "a.js"])],
+            "[deploy]\npost_deploy = \"bin/warm\"",
+            "post_deploy: [\"/cnb/lifecycle/launcher\", \"bin/warm\"] None x0\n\
+             web: [\"/cnb/process/web\"] Some(8080) x1",
         );
     }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     engine::image_name,
-    model::{AppName, BuildNumber, ByteSize},
+    model::{AppName, BuildNumber, ByteSize, OpenSecrets},
 };
 
 /// What all builds of a daemon have in common.
@@ -74,6 +74,8 @@ pub struct BuildRequest {
     pub limits: BuildLimits,
     /// The app's own configuration, as far as builds may see it.
     pub environment: BTreeMap<String, String>,
+    /// The app's secrets; the build sees those that its manifest names.
+    pub secrets: OpenSecrets,
     /// Ends it early.
     pub cancel: CancellationToken,
     /// Where its news go; when full, the build waits.

@@ -10,15 +10,18 @@ use rustix::fs::FileType;
 use super::{
     BuildError, Builder,
     builder::blocking,
-    declared::Declared,
     dockerfile::{self, Recipe},
     folder::Folder,
     prebuilt,
     request::BuildRequest,
+    secrets,
 };
 use crate::{
     engine::BuildEngine,
-    model::{Artifact, ImageReference, Manifest, manifest::BuildWay},
+    model::{
+        AppName, Artifact, ImageReference, Manifest,
+        manifest::{BuildWay, Declaration},
+    },
 };
 
 /// One way.
@@ -55,21 +58,27 @@ impl<E: BuildEngine> Builder<E> {
         &self,
         request: &BuildRequest,
     ) -> Result<Gone, BuildError> {
-        let source = request.source.clone();
-        let (manifest, way) = blocking(move || {
-            let manifest = manifest(&source)?;
-            let way = way(&source, &manifest).map_err(BuildError::prepare)?;
-            Ok((manifest, way))
+        let (source, app) = (request.source.clone(), request.app.clone());
+        let (Declaration { manifest, remarks, .. }, way) = blocking(move || {
+            let declared = declared(&source, &app)?;
+            let way = way(&source, &declared.manifest).map_err(BuildError::prepare)?;
+            Ok((declared, way))
         })
         .await?;
+        for remark in remarks {
+            request.say(remark).await;
+        }
+        secrets::check(&manifest, &request.secrets)?;
         let (engine, settings) = (&self.engine, &self.settings);
         match way {
             Way::Buildpacks(builder) => Ok(Gone::Buildpacks(builder)),
             Way::Dockerfile(recipe) => {
+                secrets::none_for(&manifest, "a Dockerfile")?;
                 let made = dockerfile::build(engine, settings, request, &manifest, &recipe);
                 made.await.map(Gone::Made)
             }
             Way::Image(image) => {
+                secrets::none_for(&manifest, "an image of others")?;
                 let made = prebuilt::build(engine, settings, request, &manifest, &image);
                 made.await.map(Gone::Made)
             }
@@ -78,25 +87,27 @@ impl<E: BuildEngine> Builder<E> {
 }
 
 /// Whether the upload names what it becomes, so that equal files may mean something else tomorrow.
-pub fn names_an_image(source: &Path) -> bool {
-    let way = manifest(source).ok().and_then(|manifest| way(source, &manifest).ok());
+pub fn names_an_image(source: &Path, app: &AppName) -> bool {
+    let declared = declared(source, app).ok();
+    let way = declared.and_then(|declared| way(source, &declared.manifest).ok());
     matches!(way, Some(Way::Image(_) | Way::Buildpacks(Some(_))))
 }
 
-/// The manifest, with what the command line said in its place.
-fn manifest(source: &Path) -> Result<Manifest, BuildError> {
-    let mut manifest = Declared::read(source)?.manifest;
+/// What the folder declares, with what the command line said in its place.
+fn declared(source: &Path, app: &AppName) -> Result<Declaration, BuildError> {
+    let mut declared = super::declared::read(source, app)?;
+    let manifest = &mut declared.manifest;
     let told = match Folder::open(source).and_then(|root| dockerfile::read_text(&root, TOLD)) {
         Ok(text) => Manifest::parse(&text).map_err(|error| BuildError::Told(error.fault))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(manifest),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(declared),
         Err(error) => return Err(BuildError::prepare(error)),
     };
     if told.build.way != BuildWay::Found {
         manifest.build.way = told.build.way;
     }
     manifest.build.args.extend(told.build.args);
-    manifest.build.target = told.build.target.or(manifest.build.target);
-    Ok(manifest)
+    manifest.build.target = told.build.target.or(manifest.build.target.take());
+    Ok(declared)
 }
 
 fn way(source: &Path, manifest: &Manifest) -> io::Result<Way> {
@@ -159,7 +170,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let manifest = manifest(home.path()).unwrap();
+        let manifest = declared(home.path(), &"hello".parse().unwrap()).unwrap().manifest;
         let shown = match way(home.path(), &manifest).unwrap() {
             Way::Buildpacks(None) => "buildpacks".to_owned(),
             Way::Buildpacks(Some(Named::Told(image))) => format!("builder {image}"),

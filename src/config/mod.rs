@@ -9,4 +9,6 @@ mod settings;
 
 pub use builds::BuildSettings;
 pub use parse::{ConfigFault, resolve};
-pub use settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given};
+pub use settings::{
+    AccessLogFormat, AcmeSettings, ApiAddress, ChosenBy, Config, Given, SshSettings,
+};

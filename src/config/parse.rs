@@ -1,14 +1,18 @@
 //! From texts to a [`Config`]: every setting is looked for in the flags, the environment and the
 //! file, in this order, and every fault is kept until all have been seen.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
+};
 
 use crate::{
     config::{
         builds,
-        settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given},
+        settings::{
+            AccessLogFormat, AcmeSettings, ApiAddress, ChosenBy, Config, Given, SshSettings,
+        },
     },
-    model::InvalidName,
+    model::{InvalidName, fetching::PrivatePlace},
 };
 
 /// One thing that is wrong with what was given.
@@ -27,14 +31,16 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 29] = [
+const SETTINGS: [&str; 32] = [
     "domain",
     "http",
     "https",
     "dns",
+    "ssh",
     "addresses",
     "trusted",
     "proxy_protocol",
+    "fetch_private",
     "resolver",
     "acme",
     "acme_email",
@@ -46,6 +52,7 @@ const SETTINGS: [&str; 29] = [
     "node",
     "base_image",
     "releases_kept",
+    "undelete_for",
     "build_memory",
     "build_disk",
     "disk_reserve",
@@ -64,9 +71,9 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
     let mut reader = Reader::new(given);
     let domain = reader.one("domain", LAPTOP, domain);
     // A name of one's own is meant for the world; without one this is somebody's laptop.
-    let (http, https, api, acme) = match domain.as_str() {
-        LAPTOP => ("127.0.0.1:8080", "", "127.0.0.1:8443", "off"),
-        _ => ("0.0.0.0:80", "0.0.0.0:443", "0.0.0.0:8443", LETS_ENCRYPT),
+    let (http, https, api, acme, ssh) = match domain.as_str() {
+        LAPTOP => ("127.0.0.1:8080", "", "127.0.0.1:8443", "off", "off"),
+        _ => ("0.0.0.0:80", "0.0.0.0:443", "0.0.0.0:8443", LETS_ENCRYPT, "0.0.0.0:2222"),
     };
     let config = Config {
         data: given.data.clone(),
@@ -74,6 +81,13 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         http: reader.many("http", http, socket_address),
         https: reader.many("https", https, socket_address),
         dns: reader.many("dns", "", socket_address),
+        ssh: SshSettings {
+            at: reader.one("ssh", ssh, |text| match text {
+                "off" => Ok(None),
+                _ => socket_address(text).map(Some),
+            }),
+            by: reader.chosen_by("ssh"),
+        },
         addresses: reader.many("addresses", "", |text| {
             text.parse().map_err(|_| format!("`{text}` is not an IP address"))
         }),
@@ -81,6 +95,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
             text.parse().map_err(|error: InvalidName| error.to_string())
         }),
         proxy_protocol: reader.one("proxy_protocol", "no", yes_or_no),
+        fetch_private: reader.many("fetch_private", "", PrivatePlace::from_str),
         resolver: reader.one("resolver", "", |text| match text {
             "" => Ok(None),
             _ => socket_address(text).map(Some),
@@ -99,6 +114,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
             Ok(count @ 1..=1000) => Ok(count),
             Ok(_) | Err(_) => Err(format!("`{text}` is not a number of releases from 1 to 1000")),
         }),
+        undelete_for: reader.one("undelete_for", "7d", days),
         builds: builds::read(&mut reader),
         edge_threads: reader.one("edge_threads", "0", |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of threads"))
@@ -111,6 +127,26 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
 
 /// The domain of a machine that has none: its names lead to the machine itself (RFC 6761 §6.3).
 const LAPTOP: &str = "localhost";
+
+/// `7d` or `12h`; `off` is not at all.
+fn days(text: &str) -> Result<Option<Duration>, String> {
+    let wrong = || format!("`{text}` is no such time; write it like `7d`, `12h`, `10m` or `off`");
+    if text == "off" {
+        return Ok(None);
+    }
+    let (count, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "d" => 86_400,
+        "h" => 3600,
+        "m" => 60,
+        "s" => 1,
+        _ => return Err(wrong()),
+    };
+    let count: u32 = count.parse().map_err(|_| wrong())?;
+    let time = Duration::from_secs(u64::from(count) * seconds);
+    let allowed = !time.is_zero() && time <= Duration::from_hours(24 * 365);
+    allowed.then_some(Some(time)).ok_or_else(wrong)
+}
 
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
@@ -204,6 +240,11 @@ impl<'a> Reader<'a> {
         } else {
             (name.to_owned(), default.to_owned())
         }
+    }
+
+    fn chosen_by(&self, name: &str) -> ChosenBy {
+        let (place, _) = self.find(name, "");
+        if place == name { ChosenBy::Default } else { ChosenBy::User }
     }
 
     fn fault(&mut self, place: impl fmt::Display, problem: String) {
@@ -356,6 +397,13 @@ mod tests {
         let server = resolve(&given("domain = 'apps.example.com'", &[], &[])).unwrap();
         let public = |config: &Config| config.http.iter().any(|at| at.ip().is_unspecified());
         assert!(!public(&laptop) && public(&server));
+        let ssh = |config: &Config| (config.ssh.at.map(|at| at.port()), config.ssh.by);
+        assert_eq!(ssh(&laptop), (None, ChosenBy::Default));
+        assert_eq!(ssh(&server), (Some(2222), ChosenBy::Default));
+        let off = resolve(&given("domain = 'a.test'\nssh = 'off'", &[], &[])).unwrap();
+        assert_eq!(ssh(&off), (None, ChosenBy::User));
+        let flag = resolve(&given("", &[], &[("ssh", "127.0.0.1:22")])).unwrap();
+        assert_eq!(ssh(&flag), (Some(22), ChosenBy::User));
     }
 
     #[test]

@@ -6,10 +6,11 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     str::FromStr,
+    time::Duration,
 };
 
 use super::BuildSettings;
-use crate::model::Cidr;
+use crate::model::{Cidr, fetching::PrivatePlace};
 
 /// A complete and valid configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +25,16 @@ pub struct Config {
     pub https: Vec<SocketAddr>,
     /// Where the DNS server listens, on UDP and TCP; nowhere turns it off.
     pub dns: Vec<SocketAddr>,
+    /// Where `git push` over SSH is taken.
+    pub ssh: SshSettings,
     /// The addresses under which the world reaches the edge; the machine's own public ones if empty.
     pub addresses: Vec<IpAddr>,
     /// Networks of proxies in front of the edge whose word about a client is believed.
     pub trusted: Vec<Cidr>,
     /// Whether those proxies begin a connection with the PROXY protocol.
     pub proxy_protocol: bool,
+    /// Places that are not public, from which sources may be fetched all the same.
+    pub fetch_private: Vec<PrivatePlace>,
     /// Whom to ask where names lead; the machine's own resolvers if nobody.
     pub resolver: Option<SocketAddr>,
     /// A credential of systemd's with the key that secrets are sealed with.
@@ -48,6 +53,8 @@ pub struct Config {
     pub base_image: String,
     /// Releases of an app that are kept, with their images.
     pub releases_kept: usize,
+    /// How long destroyed apps are kept; `None` is not at all.
+    pub undelete_for: Option<Duration>,
     /// What builds may use.
     pub builds: BuildSettings,
     /// Threads of the edge; 0 means one a core.
@@ -56,6 +63,25 @@ pub struct Config {
     pub access_log: AccessLogFormat,
     /// Of a million requests that went well, how many are; of failed ones all.
     pub access_log_sample: u32,
+}
+
+/// Where the SSH server listens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SshSettings {
+    /// The address; nowhere turns it off.
+    pub at: Option<SocketAddr>,
+    /// Who says so.
+    pub by: ChosenBy,
+}
+
+/// Who says that a setting is as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ChosenBy {
+    /// Nobody: what cannot be so is left out, with a warning.
+    #[default]
+    Default,
+    /// A file, a variable or a flag: what cannot be so is a fault.
+    User,
 }
 
 /// How a request is written down.

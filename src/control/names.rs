@@ -15,8 +15,10 @@ use tokio::{sync::watch, time::sleep};
 use crate::{
     control::{task::Task, zones::NamingError},
     dns::{AppNames, Names},
-    model::{App, AppName, Health, InstanceState, Observation, Observed},
-    store::{Store, View},
+    model::{
+        App, AppName, Health, InstanceState, Observation, Observed, Rollout, rollout::servers,
+    },
+    store::{Store, View, releasing::under_way},
 };
 
 /// Keeps the private names as they should be.
@@ -49,7 +51,13 @@ impl Task for PrivateNames {
     async fn pass(&mut self) -> Result<(), NamingError> {
         self.commits.mark_unchanged();
         let seen = self.observation.borrow_and_update().clone();
-        let made = names(&self.store.snapshot().scan::<App>(&())?, &seen.apps);
+        let snapshot = self.store.snapshot();
+        let mut apps = Vec::new();
+        for app in snapshot.scan::<App>(&())? {
+            let rollout = under_way(&snapshot, &app)?;
+            apps.push((app, rollout));
+        }
+        let made = names(&apps, &seen.apps);
         if made != self.published {
             self.names.send_replace(Arc::new(Names::new(&made)?));
             self.published = made;
@@ -59,25 +67,37 @@ impl Task for PrivateNames {
 }
 
 /// The names of all these apps. Pure.
-pub fn names(apps: &[App], seen: &BTreeMap<AppName, Vec<Observed>>) -> Vec<AppNames> {
-    apps.iter().map(|app| of(app, seen.get(&app.name).map_or(&[], Vec::as_slice))).collect()
+pub fn names(
+    apps: &[(App, Option<Rollout>)],
+    seen: &BTreeMap<AppName, Vec<Observed>>,
+) -> Vec<AppNames> {
+    let seen = |app: &App| seen.get(&app.name).map_or(&[][..], Vec::as_slice);
+    apps.iter().map(|(app, rollout)| of(app, rollout.as_ref(), seen(app))).collect()
 }
 
-fn of(app: &App, seen: &[Observed]) -> AppNames {
+fn of(app: &App, rollout: Option<&Rollout>, seen: &[Observed]) -> AppNames {
     let mut networks = BTreeSet::new();
     let mut ready = BTreeMap::<_, BTreeSet<_>>::new();
     for observed in seen {
         let instance = &observed.instance;
         let Some(address) = instance.address.and_then(v4) else { continue };
         networks.insert(address);
-        let serves = app.current == Some(instance.incarnation) && app.destroyed_at.is_none();
-        let running = matches!(instance.state, InstanceState::Running { .. });
-        let staying = observed.stopping_since.is_none();
-        if serves && running && staying && observed.health == Health::Ready {
+        let may_serve = servers(app, rollout, &instance.slot);
+        let best = may_serve.iter().find(|one| {
+            let mut here = seen.iter().filter(|other| other.instance.slot == instance.slot);
+            here.any(|other| other.instance.incarnation == **one && is_well(other))
+        });
+        let serves = best == Some(&instance.incarnation) && app.destroyed_at.is_none();
+        if serves && is_well(observed) {
             ready.entry(instance.slot.process.clone()).or_default().insert(address);
         }
     }
     AppNames { app: app.name.clone(), networks, ready }
+}
+
+fn is_well(observed: &Observed) -> bool {
+    let running = matches!(observed.instance.state, InstanceState::Running { .. });
+    running && observed.stopping_since.is_none() && observed.health == Health::Ready
 }
 
 fn v4(address: IpAddr) -> Option<Ipv4Addr> {

@@ -1,7 +1,7 @@
 //! Cleaning up: what nobody refers to any more is removed, by name, and only what is ours.
 //!
 //! Images: of each app the newest releases' stay, for rollback, and whatever instances run. Records
-//! of older releases, builds and rollouts go with them. Uploads stay while a build waits for them.
+//! of older releases, builds and rollouts go with them, and secrets that no release names. Uploads stay while a build waits for them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ use crate::{
     control::task::Task,
     engine::{BuildEngine, Engine, EngineError, ImageRole, OwnImage},
     model::{App, AppName, Build, ImageId, Release, ReleaseVersion, Rollout, SourceDigest},
-    store::{Store, StoreError, Transaction, View, export::ExportError},
+    store::{Store, StoreError, Transaction, View, cron, export::ExportError, secrets},
     telemetry::chain,
 };
 
@@ -180,6 +180,8 @@ fn forget_old(tx: &mut Transaction<'_>, kept: usize) -> Result<(), StoreError> {
                 tx.delete::<Release>(&(key.clone(), release.version.0.into()))?;
             }
         }
+        secrets::forget_unnamed(tx, &app)?;
+        cron::forget_unknown(tx, &app.name)?;
         for build in tx.latest::<Build>(app.name.as_str(), usize::MAX)?.iter().skip(KEPT_RECORDS) {
             if build.status.is_final() {
                 tx.delete::<Build>(&(key.clone(), build.number.0.into()))?;
@@ -205,6 +207,7 @@ fn served(tx: &Transaction<'_>, app: &App) -> Result<BTreeSet<ReleaseVersion>, S
     if let Some(rollout) = app.rollout.and_then(|number| by_number.get(&number)) {
         needed.insert(rollout.to.release);
         needed.extend(rollout.from.map(|from| from.release));
+        needed.extend(rollout.stand_ins.iter().map(|one| one.incarnation.release));
     }
     if let Some(current) = app.current {
         needed.insert(current.release);

@@ -52,7 +52,7 @@ pub(super) async fn bind(
             ApiAddress::Https(socket) => (*socket, true),
         };
         let failed = |source| RunError::Listen { at: address.to_string(), source };
-        let listener = match take(inherited, |own| listens_at(own, socket)) {
+        let listener = match inherited_at(inherited, socket) {
             Some(own) => TcpListener::from_std(own.into()),
             None => TcpListener::bind(socket).await,
         };
@@ -79,6 +79,11 @@ fn take(inherited: &mut Vec<OwnedFd>, is_it: impl Fn(&Socket) -> bool) -> Option
         .iter()
         .position(|own| own.try_clone().is_ok_and(|own| is_it(&Socket::from(own))))?;
     Some(inherited.remove(index))
+}
+
+/// The inherited socket that listens at this address, if there is one.
+pub(super) fn inherited_at(inherited: &mut Vec<OwnedFd>, at: SocketAddr) -> Option<OwnedFd> {
+    take(inherited, |own| listens_at(own, at))
 }
 
 /// For port 0, any port of that host.

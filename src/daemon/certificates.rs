@@ -14,16 +14,21 @@ use crate::{
     control::certificates::{Certificates, Limits, Outlets, Platform, Settings, World, ZoneOf},
     daemon::{edge, folders::Folders},
     dns::{Lookup, LookupError},
+    ops::rotate,
     server::Reach,
     store::{SealingKey, SealingKeyError, Store},
 };
 
-/// The key that secrets are sealed with; made if it is not there.
-pub(super) fn sealing_key(
+/// The key that secrets are sealed with; made if it is not there, and settled if it is being replaced.
+pub(super) async fn sealing_key(
     config: &Config,
     folders: &Folders,
+    store: &Store,
 ) -> Result<SealingKey, SealingKeyError> {
-    SealingKey::open(&folders.keys().join("sealing.key"), config.sealing_key.as_deref())
+    let file = folders.keys().join("sealing.key");
+    let sealing = SealingKey::open(&file, config.sealing_key.as_deref())?;
+    rotate::settle(store, &sealing).await;
+    Ok(sealing)
 }
 
 /// The world's DNS, as the settings say it is asked.

@@ -16,6 +16,7 @@ use crate::{
     daemon::{dns, error::RunError, folders::Folders, init::write_secret},
     dns::Server,
     server::{Listening, Reach},
+    store::SealingKey,
 };
 
 /// Binds every address of the settings, plain ones first, but for those that are inherited. It
@@ -69,13 +70,14 @@ pub(super) fn addresses<'a>(
 pub(super) fn ground(
     config: &Config,
     folders: &Folders,
-    certificates: &Arc<Certificates>,
+    (certificates, sealing): (&Arc<Certificates>, &SealingKey),
 ) -> io::Result<Ground> {
     Ok(Ground {
         domain: config.domain.clone(),
         https: None,
         certificates: certificates.clone(),
         key: key(folders)?,
+        sealing: sealing.clone(),
     })
 }
 

@@ -1,10 +1,11 @@
 //! Why the daemon did not start, with what to do next.
 
-use std::{io, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{
     daemon::{authority::AuthorityError, plane, taken::Taken, upgrade::UpgradeError},
     logs::LogError,
+    ssh::InvalidHostKey,
     store::{LockError, OpenError, SealingKeyError, StoreError},
     telemetry::chain,
 };
@@ -45,6 +46,18 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// The SSH server's address.
+    #[error("git push over SSH cannot be taken on {at}")]
+    Ssh {
+        /// Where.
+        at: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The SSH server's key.
+    #[error(transparent)]
+    SshKey(#[from] InvalidHostKey),
     /// The edge's addresses.
     #[error("the edge cannot be started")]
     Edge {
@@ -89,6 +102,7 @@ impl RunError {
                 Some("see /etc/resolv.conf, or name one with the setting `resolver`".to_owned())
             }
             Self::Listen { .. } => Some(listens("api")),
+            Self::Ssh { .. } => Some(listens("ssh")),
             Self::Edge { setting, .. } => Some(listens(setting)),
             Self::Folder { path, .. } => {
                 Some(format!("paas server needs root: sudo paas server --data {}", path.display()))
@@ -98,6 +112,7 @@ impl RunError {
             | Self::Authority(_)
             | Self::Plane(_)
             | Self::Sealing(_)
+            | Self::SshKey(_)
             | Self::Signals(_) => None,
             Self::Upgrade(_) => {
                 Some("`--take-over` is for upgrades: systemctl reload paas".to_owned())

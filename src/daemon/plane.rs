@@ -16,7 +16,7 @@ use crate::{
         BuildFolders, BuildLimits, Kept, KeptLimits,
         base_images::BaseImages,
         toolchains::{OpenError, Sources, Toolchains},
-        workshop::Workshop,
+        workshop::{LAUNCHER, Workshop},
     },
     config::{BuildSettings, Config},
     control::{
@@ -24,20 +24,26 @@ use crate::{
             execute::Executor,
             health::Prober,
             reconcile::{Apps, Memory, Ticks},
+            vault::Vault,
         },
         builds::{Builds, Unrecorded},
+        cron::{self, reconcile::Cron},
         routes::Ground,
+        runs::{self, reconcile::Runs},
         sweep::Sweep,
         task,
+        volumes::{self, Volumes},
     },
     daemon::{folders::Folders, init::write_secret, private::Private},
     dns::system_resolvers,
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
-    model::Observation,
+    model::{Observation, volume::Usages},
+    node::{Consoles, Handout},
     server::EngineStatus,
-    store::Store,
+    store::{SealingKey, Store},
     telemetry::chain,
+    volumes::VolumeFolders,
 };
 
 /// What the control plane is made of, before there is an engine.
@@ -52,9 +58,37 @@ pub(super) struct Plane {
     certificates: watch::Receiver<Arc<Certificates>>,
     store: Store,
     logs: Logs,
+    vault: Vault,
     edge: Arc<Edge>,
     table: watch::Sender<Arc<Table>>,
+    published: Published,
+    volumes: VolumeFolders,
+}
+
+/// What the control plane lets others see: what runs, how large volumes are, how the engine is.
+#[derive(Debug)]
+pub(super) struct Published {
     observation: watch::Sender<Arc<Observation>>,
+    usages: watch::Sender<Arc<Usages>>,
+    status: watch::Sender<EngineStatus>,
+}
+
+/// The same, as others see it.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) observation: watch::Receiver<Arc<Observation>>,
+    pub(super) usages: watch::Receiver<Arc<Usages>>,
+    pub(super) status: watch::Receiver<EngineStatus>,
+}
+
+impl Published {
+    pub(super) fn new() -> (Self, Seen) {
+        let (observation, observed) = watch::channel(Arc::default());
+        let (usages, measured) = watch::channel(Arc::default());
+        let (status, known) = watch::channel(EngineStatus::default());
+        let seen = Seen { observation: observed, usages: measured, status: known };
+        (Self { observation, usages, status }, seen)
+    }
 }
 
 /// The edge, as the control plane has it.
@@ -94,12 +128,13 @@ impl Plane {
     pub(super) fn new(
         config: &Config,
         folders: &Folders,
-        store: &Store,
+        (store, sealing): (&Store, &SealingKey),
         logs: &Logs,
         edge: PlaneEdge,
-        observation: watch::Sender<Arc<Observation>>,
+        published: Published,
     ) -> Result<Self, PlaneError> {
         let installation = identity(folders)?;
+        let vault = Vault::new(store.clone(), sealing.clone(), handout(folders)?, logs.clone());
         let sources = Sources::official();
         let ca_bundle = sources.ca_bundle.clone();
         let toolchains = Toolchains::open(&folders.toolchains(), sources)?;
@@ -132,22 +167,36 @@ impl Plane {
             certificates: edge.certificates,
             store: store.clone(),
             logs: logs.clone(),
+            vault,
             edge: edge.edge,
             table: edge.table,
-            observation,
+            published,
+            volumes: VolumeFolders::new(folders.root()),
         })
     }
 
-    /// Waits for Docker, then reconciles, builds and sweeps until it is told to stop.
-    pub(super) async fn run(self, status: watch::Sender<EngineStatus>, stop: CancellationToken) {
+    /// Waits for Docker and tells `engine`, then reconciles, builds and sweeps until it is told to
+    /// stop.
+    pub(super) async fn run(
+        self,
+        (engine, consoles): (watch::Sender<Option<Docker>>, Consoles),
+        stop: CancellationToken,
+    ) {
+        let status = self.published.status.clone();
         let Some(docker) = self.connect(&status, &stop).await else { return };
+        engine.send_replace(Some(docker.clone()));
         let collector = Arc::new(Collector::new(docker.clone(), self.logs.clone()));
         let (stack, stack_seen) = watch::channel("waiting for Docker".to_owned());
         let (kept, kept_seen) = watch::channel(None);
         let mut parts = JoinSet::new();
         parts.spawn(task::run(self.sweep(&docker), stop.clone()));
         parts.spawn(task::run(self.builds(&docker, stack, kept, &stop), stop.clone()));
+        parts.spawn(task::run(self.runs(&docker, consoles), stop.clone()));
+        parts.spawn(task::run(self.volumes(&docker), stop.clone()));
+        parts.spawn(task::run(self.cron(), stop.clone()));
         parts.spawn(self.private(&docker).run(stop.clone()));
+        let lost = docker.clone();
+        parts.spawn(async move { lost.end_lost_programs().await });
         parts.spawn(task::run(self.apps(docker, collector.clone()), stop.clone()));
         parts.spawn(pass_on(stack_seen, kept_seen, status, stop));
         while parts.join_next().await.is_some() {}
@@ -176,9 +225,9 @@ impl Plane {
                 tracing::error!(%fault, hint = NO_DOCKER, "apps cannot run yet; trying again");
                 let shown = Observation {
                     engine_fault: Some(format!("{fault}; {NO_DOCKER}")),
-                    ..Observation::clone(&self.observation.borrow())
+                    ..Observation::clone(&self.published.observation.borrow())
                 };
-                self.observation.send_replace(Arc::new(shown));
+                self.published.observation.send_replace(Arc::new(shown));
                 said = Some(fault);
             }
             tokio::select! {
@@ -190,6 +239,7 @@ impl Plane {
     }
 
     fn apps(self, docker: Docker, collector: Arc<Collector<Docker>>) -> Apps<Docker> {
+        let prober = Prober::new(docker.clone(), self.vault.clone());
         Apps {
             commits: self.store.changes(),
             executor: Executor {
@@ -197,14 +247,16 @@ impl Plane {
                 engine: docker,
                 collector,
                 logs: self.logs,
+                vault: self.vault,
                 folders: self.folders,
+                volumes: self.volumes,
                 stopping: std::collections::BTreeMap::new(),
             },
-            prober: Prober::default(),
+            prober,
             edge_changes: self.edge.changes(),
             edge: self.edge,
             table: self.table,
-            observation: self.observation,
+            observation: self.published.observation,
             ground: self.ground,
             certificates: self.certificates,
             memory: Memory::default(),
@@ -226,6 +278,7 @@ impl Plane {
             builder: None,
             status,
             logs: self.logs.clone(),
+            vault: self.vault.clone(),
             folders: self.folders.clone(),
             limits: BuildLimits {
                 memory: self.builds.memory,
@@ -248,12 +301,44 @@ impl Plane {
         }
     }
 
+    fn runs(&self, docker: &Docker, consoles: Consoles) -> Runs<Docker> {
+        Runs {
+            store: self.store.clone(),
+            engine: docker.clone(),
+            collector: Collector::new(docker.clone(), self.logs.clone()),
+            consoles,
+            vault: self.vault.clone(),
+            commits: self.store.changes(),
+            memory: runs::reconcile::Memory::default(),
+        }
+    }
+
+    fn cron(&self) -> Cron {
+        Cron {
+            store: self.store.clone(),
+            commits: self.store.changes(),
+            memory: cron::reconcile::Memory::default(),
+        }
+    }
+
     fn private(&self, docker: &Docker) -> Private {
         Private {
             docker: docker.clone(),
             store: self.store.clone(),
-            observation: self.observation.subscribe(),
+            observation: self.published.observation.subscribe(),
             clients: self.docker.subnet_pool.parts(),
+        }
+    }
+
+    fn volumes(&self, docker: &Docker) -> Volumes<Docker> {
+        Volumes {
+            store: self.store.clone(),
+            engine: docker.clone(),
+            folders: self.volumes.clone(),
+            reserve: self.builds.reserve,
+            usages: self.published.usages.clone(),
+            commits: self.store.changes(),
+            memory: volumes::Memory::default(),
         }
     }
 
@@ -267,6 +352,11 @@ impl Plane {
             ended: std::collections::BTreeMap::new(),
         }
     }
+}
+
+/// Where instances and runs find their secrets.
+pub(super) fn handout(folders: &Folders) -> Result<Handout, PlaneError> {
+    Ok(Handout::new(identity(folders)?.as_str(), folders.root(), LAUNCHER))
 }
 
 /// The running binary. One that was replaced since, for an upgrade that did not come about, is only

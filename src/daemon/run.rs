@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    build::fetched::Fetcher,
     clock,
     config::Config,
     control::{
@@ -16,22 +17,27 @@ use crate::{
         routes::{Ground, Routes, is_settled},
     },
     daemon::{
-        access, api, certificates, dns, edge,
+        access, certificates, dns,
+        doors::Doors,
+        edge,
         error::RunError,
         folders::Folders,
         init::token_key,
         names::Names,
         notify::{self, Turn},
-        plane::{Plane, PlaneEdge},
+        plane::{Plane, PlaneEdge, Published, handout},
         signals::{Asked, Signals},
         tasks::Tasks,
         upgrade::{self, Beside, From, Predecessor, Start, Successor},
     },
     dns::Server,
+    engine::docker::Docker,
+    git::Repositories,
     logs::{LogSettings, Logs},
     metrics::Figures,
-    model::{Observation, zone::Proofs},
-    server::{Api, Attempts, EngineStatus},
+    model::zone::Proofs,
+    node::{Consoles, Handout},
+    server::{Api, Attempts, Sessions},
     store::{self, DataDirLock, Store, StoreOptions},
     telemetry::chain,
 };
@@ -75,29 +81,31 @@ async fn life(
     let (inherited, mut beside, tickets) = upgrade::parts(inheritance);
     let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
-    let sealing = certificates::sealing_key(config, &folders)?;
+    let sealing = certificates::sealing_key(config, &folders, &store).await?;
     let known = on_record(&store.snapshot(), &sealing, clock::now())?;
     let (presented, shown) = watch::channel(Arc::new(known));
-    let ground = edge::ground(config, &folders, &shown.borrow()).map_err(keys)?;
+    let ground = edge::ground(config, &folders, (&shown.borrow(), &sealing)).map_err(keys)?;
     let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
     let (table, table_reader) = watch::channel(Arc::new(known));
-    let (access_log, records) = proxy::access_log();
-    let access_log = access_log.sampled(config.access_log_sample);
+    let (access_log, records) = access::begin(config);
     let feeds = Feeds { table: table_reader, certificates: shown.clone() };
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
-    let incoming = api::bind(config, &folders, &mut beside).await?;
+    let doors = Doors::bind(config, &folders, (&store, &sealing), &mut beside).await?;
     let (names, naming) = dns::begin(config, &store, proofs, beside)?.unzip();
     upgrade::opened(predecessor.as_ref());
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, inherited, tickets)?);
     let reach = edge::reach(config, &edge, names.as_ref());
-    announce(config, &folders, &edge, names.as_ref(), &incoming);
+    announce(config, &folders, &edge, names.as_ref(), &doors);
 
-    let (observation, observed) = watch::channel(Arc::new(Observation::default()));
-    let (engine_status, engine_seen) = watch::channel(EngineStatus::default());
+    let (published, seen) = Published::new();
     let (lookups, requests) = mpsc::channel(LOOKUPS);
+    // The followers end when the edge has, since their records come from there.
+    let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
+    let (consoles, docker, sessions) = sessions(&mut tasks, handout(&folders)?);
     let served = Api {
         store: store.clone(),
-        observation: observed,
+        observation: seen.observation,
+        volumes: seen.usages,
         logs: logs.clone(),
         figures: Figures::of(&edge),
         token_key: token_key(&folders).map_err(keys)?,
@@ -105,32 +113,32 @@ async fn life(
         data: config.data.clone(),
         reach: reach.clone(),
         node: config.node.clone(),
-        engine: engine_seen,
+        engine: seen.status,
         unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
+        fetcher: Fetcher::new(&config.data, config.fetch_private.clone()),
+        git: Repositories::open(&config.data),
+        ssh: doors.ssh(),
         sealing: sealing.clone(),
+        ending: tasks.stop(),
+        undelete_for: config.undelete_for,
+        sessions,
         lookups,
     };
-    let mut tasks = Tasks::new();
-    // It ends when the edge has, since its records come from there.
-    let mut followers = Tasks::new();
-    let access = access::write_all(records, config.access_log, folders.access_log());
-    followers.spawn("access log", access);
+    followers.spawn("access log", access::write_all(records, config.access_log, &folders));
     let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
+    let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
+    let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
     Names { config, store: &store, edge: &edge, reach, sealing, outlets, requests, naming }
         .tend(&mut tasks)?;
-    let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
-    let plane = Plane::new(config, &folders, &store, &logs, control, observation);
-    tasks.spawn("control", plane?.run(engine_status, tasks.stop()));
-    let beside = Beside::of(&incoming, names)?;
+    tasks.spawn("control", plane.run((docker, consoles), tasks.stop()));
+    let beside = Beside::of(&doors, names)?;
     upgrade::bound(predecessor.as_ref());
 
     // From here on nothing fails: whoever is accepted now is not lost.
     edge.open();
-    api::serve(&mut tasks, incoming, served);
-    if let Some(former) = predecessor.and_then(Predecessor::relieve) {
-        formers.spawn("former edge", upgrade::drain(former));
-    }
+    doors.open(&mut tasks, served);
+    relieve(predecessor, formers);
     notify::tell(start.notify.as_deref(), Turn::Serves);
 
     let successor = successor(signals, start, feeds.table).await;
@@ -140,10 +148,34 @@ async fn life(
         wind_down(tasks, edge, followers, store).await;
         return Ok(Ending::Over);
     };
+    let_go(tasks, store, lock).await;
+    Ok(hand_over(successor, (edge, beside), followers, signals, formers).await)
+}
+
+/// The predecessor is not needed any more; what is left of it is drained.
+fn relieve(predecessor: Option<Predecessor>, formers: &mut Tasks) {
+    if let Some(former) = predecessor.and_then(Predecessor::relieve) {
+        formers.spawn("former edge", upgrade::drain(former));
+    }
+}
+
+/// Programs that users talk to, once whoever is told of Docker has found it.
+fn sessions(
+    tasks: &mut Tasks,
+    handout: Handout,
+) -> (Consoles, watch::Sender<Option<Docker>>, Sessions) {
+    let (found, engine) = watch::channel(None);
+    let consoles = Consoles::new(engine, handout);
+    let sessions = Sessions::new(consoles.clone());
+    tasks.spawn("sessions", sessions.clone().tend(tasks.stop()));
+    (consoles, found, sessions)
+}
+
+/// Leaves what is remembered to a successor.
+async fn let_go(tasks: Tasks, store: Store, lock: DataDirLock) {
     end_tasks(tasks, TASKS_YIELD).await;
     store.close().await;
     drop(lock);
-    Ok(hand_over(successor, (edge, beside), followers, signals, formers).await)
 }
 
 /// What is remembered, and the lock that makes it ours.
@@ -257,7 +289,7 @@ fn announce(
     folders: &Folders,
     edge: &Edge,
     names: Option<&Server>,
-    incoming: &[api::Bound],
+    doors: &Doors,
 ) {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %folders.root().display(), "paas server");
     let (plain, tls) = edge::addresses(config, edge);
@@ -269,9 +301,7 @@ fn announce(
     for at in names.map_or(&[][..], Server::addresses) {
         tracing::info!(%at, "dns");
     }
-    for bound in incoming {
-        tracing::info!(at = %bound.at, "api");
-    }
+    doors.announce();
 }
 
 /// Uploads unpacked at the same time; more wait for their turn.

@@ -26,6 +26,7 @@ impl Taken {
             RunError::Edge { setting, source: proxy::BindError::Listen { address, source } } => {
                 (*address, source, *setting, Transports::Tcp)
             }
+            RunError::Ssh { at, source } => (*at, source, "ssh", Transports::Tcp),
             RunError::Listen { at, source } => {
                 (at.split_once("://")?.1.parse().ok()?, source, "api", Transports::Tcp)
             }
@@ -53,6 +54,7 @@ impl Taken {
             ("dns", port) => {
                 format!("choose an address of this machine that is free: --dns ADDRESS:{port}")
             }
+            ("ssh", _) => other(2222),
             (_, 80) => other(8080),
             (_, 443) => other(8443),
             _ => format!("choose another address with --{setting}"),

@@ -29,7 +29,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::api::Bound;
+use super::doors::Doors;
 use crate::{dns::Server, faults, telemetry::chain};
 
 /// How this process was started, as far as its successor is to be started alike.
@@ -159,9 +159,9 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    pub(super) fn of(incoming: &[Bound], names: Option<Server>) -> Result<Self, UpgradeError> {
+    pub(super) fn of(doors: &Doors, names: Option<Server>) -> Result<Self, UpgradeError> {
         let dns = names.as_ref().map_or(&[][..], Server::sockets).iter().map(OwnedFd::try_clone);
-        let sockets = incoming.iter().map(Bound::socket).chain(dns).collect::<Result<_, _>>()?;
+        let sockets = doors.sockets().chain(dns).collect::<Result<_, _>>()?;
         Ok(Self { sockets, names })
     }
 

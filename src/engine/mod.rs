@@ -5,6 +5,7 @@
 //! success. Nothing here decides; an engine does what it is told and reports what it sees.
 //! Every call has a deadline, after which it fails with [`EngineError::Timeout`].
 
+mod console;
 pub mod docker;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -18,10 +19,11 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use crate::model::{
-    AppName, BuildNumber, ByteSize, Config, ContainerId, ImageId, Incarnation, Instance, Process,
-    Slot, Timestamp,
+    AppName, BuildNumber, ByteSize, Config, ContainerId, EnvKey, ImageId, Incarnation, Instance,
+    MountPath, OpenSecrets, Process, SecretValue, Secrets, Slot, Timestamp, VolumeName,
 };
 
+pub use console::{Checked, Ends, ExecSpec, Piece, RunSpec};
 pub use image_name::image_name;
 pub use images::{ImageBuild, ImageEngine, ImageFacts, ImageNews, ImageOrigin};
 pub use roots::{Root, RootError};
@@ -37,6 +39,24 @@ pub trait Engine: Clone + Send + Sync + 'static {
         spec: &InstanceSpec,
     ) -> impl Future<Output = Result<ContainerId, EngineError>> + Send;
 
+    /// Runs a program inside an instance to its end, or kills it after `patience`.
+    fn check(
+        &self,
+        id: &ContainerId,
+        spec: &ExecSpec,
+        patience: Duration,
+    ) -> impl Future<Output = Result<Checked, EngineError>> + Send;
+
+    /// Every container of a run of this installation, running or not.
+    fn runs(&self) -> impl Future<Output = Result<Vec<Instance>, EngineError>> + Send;
+
+    /// Makes and starts the container of a run that nobody talks to. One that was started before is
+    /// never started again.
+    fn start_run(
+        &self,
+        spec: &RunSpec,
+    ) -> impl Future<Output = Result<ContainerId, EngineError>> + Send;
+
     /// Sends a signal to an instance; one that has ended, or is gone, is fine.
     fn signal(
         &self,
@@ -47,8 +67,37 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// Removes an instance's container, running or not; one that is gone is fine.
     fn remove(&self, id: &ContainerId) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// Removes what an app leaves besides its containers: its network and its images.
+    /// Removes what an app leaves besides its containers: its network, its images, and what the engine
+    /// knows of its volumes. No byte of a volume is the engine's to remove.
     fn forget(&self, app: &AppName) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Forgets a volume; it is refused while a container has it, running or not.
+    fn forget_volume(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Makes every instance that writes to a volume stand still, and says how many these are.
+    fn freeze(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+    ) -> impl Future<Output = Result<usize, EngineError>> + Send;
+
+    /// Has whoever stands still go on.
+    fn thaw(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Whether no container has a volume that runs or could still be started.
+    fn is_free(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+    ) -> impl Future<Output = Result<bool, EngineError>> + Send;
 
     /// The output of an instance from `since` on; it ends when the instance ends.
     fn output(
@@ -83,13 +132,72 @@ pub struct InstanceSpec {
     pub image: ImageId,
     /// How it is run: entry point, port, stop, limits.
     pub process: Process,
-    /// Its environment, without what the platform adds (`PORT`, `PAAS_*`).
+    /// Its environment, without what the platform adds (`PORT`, `PAAS_*`) and without secrets.
     pub environment: Config,
+    /// Its secrets, by version: another version is another instance.
+    pub secrets: Secrets,
+    /// What it finds as files, and which variable or secret each is made of.
+    pub files: BTreeMap<MountPath, EnvKey>,
+    /// How secrets and files reach it, which is said only just before it is started.
+    pub handed: Option<Handed>,
+    /// Where its volumes lie, which is said then too.
+    pub disks: Vec<Disk>,
+}
+
+/// A volume, as an instance is to have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// Which of the app's.
+    pub volume: VolumeName,
+    /// The folder of this machine that has its bytes.
+    pub folder: PathBuf,
+    /// Where it appears.
+    pub path: MountPath,
+}
+
+/// What an instance is handed at its start, so that no description of its container has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handed {
+    /// A folder of this machine, in memory, with the file [`Handed::FILE`].
+    pub folder: PathBuf,
+    /// The program that reads the file and becomes what the instance runs.
+    pub program: PathBuf,
+    /// More files of this machine, in memory, and where the instance finds each.
+    pub files: Vec<(PathBuf, MountPath)>,
+}
+
+impl Handed {
+    /// `NAME=value` and a zero byte for each variable.
+    pub const FILE: &str = "environment";
+}
+
+impl InstanceSpec {
+    /// What tells this instance from all others of the installation: `shop.web.1.v12.0.3`.
+    pub fn place(&self) -> String {
+        place(&self.app, &self.slot, self.incarnation, self.attempt)
+    }
+
+    /// What is in its files, if these are its secrets. One whose variable is not set is left out.
+    pub fn contents<'a>(&'a self, secrets: &'a OpenSecrets) -> Vec<(&'a MountPath, &'a str)> {
+        let value = |name| {
+            let open = self.environment.get(name).map(String::as_str);
+            secrets.get(name).map(SecretValue::expose).or(open)
+        };
+        self.files.iter().filter_map(|(path, name)| Some((path, value(name)?))).collect()
+    }
+}
+
+/// See [`InstanceSpec::place`].
+pub fn place(app: &AppName, slot: &Slot, incarnation: Incarnation, attempt: u32) -> String {
+    let (release, restart) = (incarnation.release, incarnation.restart);
+    format!("{app}.{}.{}.{release}.{restart}.{attempt}", slot.process, slot.index)
 }
 
 /// What an instance can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
+    /// SIGHUP: whoever talked to it is gone.
+    Hangup,
     /// SIGTERM: finish and end.
     Terminate,
     /// SIGKILL: end.
@@ -109,7 +217,7 @@ pub struct OutputLine {
 }
 
 /// Where a line was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OutputStream {
     /// Standard output.
     Out,

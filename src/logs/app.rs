@@ -6,6 +6,7 @@
 //! [`FLUSH_EVERY`]: super::writer::FLUSH_EVERY
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -17,8 +18,12 @@ use futures_util::{
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{
-    Followed, LogError, LogSettings, Query, Record, blocking, cursor::Resume, history::newest,
-    lock, writer::Writer,
+    Followed, LogError, LogSettings, Query, Record, blocking,
+    cursor::Resume,
+    history::newest,
+    lock,
+    mask::{Mask, Masked},
+    writer::Writer,
 };
 use crate::model::ContainerId;
 
@@ -27,19 +32,33 @@ use crate::model::ContainerId;
 pub struct AppLog {
     folder: Arc<Path>,
     writer: Arc<Mutex<Writer>>,
+    masked: Masked,
 }
 
 impl AppLog {
     /// Opens what is there and finds out how far each container's output is kept.
-    pub(super) fn open(folder: PathBuf, settings: LogSettings) -> Result<Self, LogError> {
+    pub(super) fn open(
+        folder: PathBuf,
+        settings: LogSettings,
+        masked: Masked,
+    ) -> Result<Self, LogError> {
         let folder: Arc<Path> = folder.into();
         let writer = Writer::open(folder.clone(), settings)?;
-        Ok(Self { folder, writer: Arc::new(Mutex::new(writer)) })
+        Ok(Self { folder, writer: Arc::new(Mutex::new(writer)), masked })
     }
 
-    /// Appends a line. It cannot fail: a line that the disk does not take is counted.
-    pub fn append(&self, record: Record) {
+    /// Appends a line, without the values of secrets. It cannot fail: a line that the disk does not take
+    /// is counted.
+    pub fn append(&self, mut record: Record) {
+        if let Cow::Owned(hidden) = self.mask().hide(&record.text) {
+            record.text = hidden;
+        }
         lock(&self.writer).append(record);
+    }
+
+    /// What hides the values of the app's secrets at present.
+    pub(super) fn mask(&self) -> Arc<Mask> {
+        self.masked.now()
     }
 
     /// Hands what waits in memory to the disk.

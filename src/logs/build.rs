@@ -15,13 +15,14 @@ use futures_util::{
 };
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::{LogError, LogSettings, blocking, lock, segment};
+use super::{LogError, LogSettings, blocking, lock, mask::Masked, segment};
 use crate::model::BuildNumber;
 
 /// The writing end of one build's log. The build has ended when this is dropped.
 #[derive(Debug)]
 pub struct BuildLog {
     live: Arc<Live>,
+    masked: Masked,
 }
 
 /// What the writing end shares with those who follow.
@@ -53,6 +54,7 @@ impl BuildLog {
         folder: &Path,
         number: BuildNumber,
         settings: LogSettings,
+        masked: Masked,
     ) -> Result<Self, LogError> {
         let path = path(folder, number);
         let open = || {
@@ -69,13 +71,15 @@ impl BuildLog {
             fate: Fate::Kept,
             followers: Some(broadcast::Sender::new(LIVE_LINES)),
         };
-        Ok(Self { live: Arc::new(Live { state: Mutex::new(state) }) })
+        Ok(Self { live: Arc::new(Live { state: Mutex::new(state) }), masked })
     }
 
-    /// Appends a line, or the lines, of `text`. It cannot fail: a build does not stop for its log.
+    /// Appends a line, or the lines, of `text`, without the values of secrets. It cannot fail: a build does
+    /// not stop for its log.
     pub fn append(&self, text: &str) {
         let mut state = lock(&self.live.state);
-        text.lines().for_each(|line| state.append(line));
+        let mask = self.masked.now();
+        text.lines().for_each(|line| state.append(&mask.hide(line)));
     }
 
     /// The build has ended; so do those who follow.

@@ -16,10 +16,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
+use zeroize::Zeroizing;
 
 use super::{AppLog, LogError, Logs, Query, Record, lock, writer::FLUSH_EVERY};
 use crate::{
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, MAX_LINE, OutputLine, OutputStream},
     model::{AppName, ContainerId, Instance, InstanceState},
 };
 
@@ -206,6 +207,7 @@ impl<E: Engine> Work<E> {
         let mut resume = log.resume(&self.instance.id);
         let mut lines = self.engine.output(&self.instance.id, resume.since());
         let mut unflushed = false;
+        let mut joints = Joints::default();
         loop {
             let ended = *self.ended.borrow();
             let line = tokio::select! {
@@ -223,8 +225,9 @@ impl<E: Engine> Work<E> {
                     Err(_) => return Ok(()),
                 },
             };
-            let Some(line) = line.transpose()? else { return Ok(()) };
+            let Some(mut line) = line.transpose()? else { return Ok(()) };
             if resume.is_new(&line) {
+                joints.join(&mut line, log);
                 log.append(Record {
                     at: line.at,
                     slot: self.instance.slot.clone(),
@@ -241,6 +244,27 @@ impl<E: Engine> Work<E> {
     fn report(&self, error: &EngineError, message: &'static str) {
         let Instance { app, slot, .. } = &self.instance;
         tracing::warn!(app = app.as_str(), %slot, %error, message);
+    }
+}
+
+/// What waits, by stream, for the next piece of a line that was cut: it may be half of a secret.
+#[derive(Debug, Default)]
+struct Joints(HashMap<OutputStream, Zeroizing<String>>);
+
+impl Joints {
+    /// Puts what waited before the line, and keeps back what may be cut in the middle.
+    fn join(&mut self, line: &mut OutputLine, log: &AppLog) {
+        // A piece ends at a whole character, so it may be a few bytes short of the limit.
+        let is_cut = line.text.len() + 4 > MAX_LINE;
+        if let Some(waiting) = self.0.remove(&line.stream) {
+            line.text.insert_str(0, &waiting);
+        }
+        if is_cut {
+            let rest = line.text.split_off(log.mask().open_end(&line.text));
+            if !rest.is_empty() {
+                self.0.insert(line.stream, Zeroizing::new(rest));
+            }
+        }
     }
 }
 

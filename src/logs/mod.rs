@@ -4,6 +4,7 @@
 //! an app or the daemon: what is lost is counted and said. The log is its own cursor: a line carries
 //! the container it came from, so that after a restart the log itself tells where to resume.
 
+mod mask;
 pub mod query;
 pub mod record;
 
@@ -28,10 +29,12 @@ use futures_util::stream::BoxStream;
 use tokio::sync::OnceCell;
 
 use crate::model::{AppName, BuildNumber};
+use mask::Masked;
 
 pub use app::AppLog;
 pub use build::BuildLog;
 pub use collect::Collector;
+pub use mask::{Mask, SHORTEST as SHORTEST_MASKED};
 pub use query::{Followed, Query};
 pub use record::{Record, Source};
 
@@ -84,6 +87,8 @@ struct Inner {
     settings: LogSettings,
     /// One cell per app: while one app's log is opened, which takes time, the others go on.
     apps: Mutex<HashMap<AppName, Arc<OnceCell<AppLog>>>>,
+    /// What hides the values of each app's secrets.
+    masks: Mutex<HashMap<AppName, Masked>>,
     /// The builds that are being written. Weak: a build that was dropped unfinished has ended.
     builds: Mutex<HashMap<(AppName, BuildNumber), Weak<build::Live>>>,
 }
@@ -101,6 +106,7 @@ impl Logs {
                 folder: folder.to_owned(),
                 settings,
                 apps: Mutex::default(),
+                masks: Mutex::default(),
                 builds: Mutex::default(),
             }),
         })
@@ -111,8 +117,23 @@ impl Logs {
     pub async fn app(&self, app: &AppName) -> Result<AppLog, LogError> {
         let cell = lock(&self.inner.apps).entry(app.clone()).or_default().clone();
         let (folder, settings) = (self.folder_of(app), self.inner.settings);
-        let open = || blocking(move || AppLog::open(folder, settings));
+        let masked = self.masked(app);
+        let open = || blocking(move || AppLog::open(folder, settings, masked));
         cell.get_or_try_init(open).await.cloned()
+    }
+
+    /// Hides these values from now on, in all that an app's instances and builds write.
+    pub fn mask(&self, app: &AppName, mask: Mask) {
+        self.masked(app).put_on(mask);
+    }
+
+    /// A text about an app without the values of its secrets.
+    pub fn hide(&self, app: &AppName, text: &str) -> String {
+        self.masked(app).now().hide(text).into_owned()
+    }
+
+    fn masked(&self, app: &AppName) -> Masked {
+        lock(&self.inner.masks).entry(app.clone()).or_default().clone()
     }
 
     /// The log of an app, if it has been opened.
@@ -155,7 +176,8 @@ impl Logs {
 
     /// Begins the log of a build; one that a crash left under this number is begun anew.
     pub fn start_build(&self, app: &AppName, number: BuildNumber) -> Result<BuildLog, LogError> {
-        let log = BuildLog::start(&self.builds_of(app), number, self.inner.settings)?;
+        let (folder, masked) = (self.builds_of(app), self.masked(app));
+        let log = BuildLog::start(&folder, number, self.inner.settings, masked)?;
         let mut builds = lock(&self.inner.builds);
         builds.retain(|_, live| live.strong_count() > 0);
         builds.insert((app.clone(), number), log.live());

@@ -11,6 +11,19 @@ use proxy::Edge;
 
 use super::{Process, render};
 
+/// What became of requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// All that are over.
+    pub all: u64,
+    /// Those that were answered with 5xx.
+    pub faults: u64,
+    /// Those that got no answer.
+    pub unanswered: u64,
+    /// Those that wait now for an instance to appear.
+    pub held: u64,
+}
+
 /// The figures of an edge and of this process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Figures(Weak<Edge>);
@@ -19,6 +32,16 @@ impl Figures {
     /// Those of this edge.
     pub fn of(edge: &Arc<Edge>) -> Self {
         Self(Arc::downgrade(edge))
+    }
+
+    /// What became of the requests to one app so far.
+    pub fn requests(&self, app: &str) -> Requests {
+        let traffic = self.0.upgrade().map(|edge| edge.traffic()).unwrap_or_default();
+        let found = traffic.services.iter().find(|(name, _)| name.as_str() == app);
+        let Some((_, figures)) = found else { return Requests::default() };
+        let [unanswered, .., faults] = figures.classes;
+        let held = u64::try_from(figures.held).unwrap_or(u64::MAX);
+        Requests { all: figures.classes.iter().sum(), faults, unanswered, held }
     }
 
     /// All figures of this moment, as [`render`] writes them. An error means that the kernel does

@@ -11,7 +11,7 @@ mod process;
 mod strict;
 mod text;
 
-pub use figures::Figures;
+pub use figures::{Figures, Requests};
 pub use process::Process;
 
 use proxy::Traffic;

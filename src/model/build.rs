@@ -1,12 +1,16 @@
 //! A build: source → image. It is a record of its own because it outlives the request that asked
 //! for it and ends as an artifact or as a reason that somebody reads later.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, AppName, ByteSize, ImageId, Process, ProcessName, ReleaseVersion, SourceDigest,
+    Actor, AppName, ByteSize, Commit, ImageId, Process, ProcessName, ReleaseVersion, SourceDigest,
     Timestamp,
 };
 
@@ -59,6 +63,9 @@ pub struct Build {
     /// The release whose image is only put upon the present run image; `None` where there is a source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebases: Option<ReleaseVersion>,
+    /// The commit that the source is of, where git brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
 }
 
 impl Build {
@@ -134,11 +141,23 @@ pub struct DeploySettings {
     pub timeout: Duration,
     /// The longest wait for the requests of an old instance to end.
     pub drain: Duration,
+    /// How it takes over.
+    #[serde(default)]
+    pub takeover: Box<super::Takeover>,
     /// Environment that the manifest sets; the app's own config wins over it.
     pub env: super::Config,
     /// What is asked of the edge.
     #[serde(default)]
     pub http: Box<super::HttpSettings>,
+    /// What runs by the clock.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cron: Box<BTreeMap<super::CronName, super::CronJob>>,
+    /// Secrets that are made with the release, of random bytes, where the app has none of the name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub generate: Box<BTreeSet<super::EnvKey>>,
+    /// Variables and secrets that instances find as files, too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<super::MountPath, super::EnvKey>,
 }
 
 impl Default for DeploySettings {
@@ -146,8 +165,12 @@ impl Default for DeploySettings {
         Self {
             timeout: Duration::from_mins(2),
             drain: Duration::from_secs(30),
+            takeover: Box::default(),
             env: super::Config::default(),
+            cron: Box::default(),
             http: Box::default(),
+            generate: Box::default(),
+            files: BTreeMap::new(),
         }
     }
 }

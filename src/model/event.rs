@@ -33,6 +33,8 @@ pub enum EventKind {
     Release,
     /// A rollout moved on.
     Rollout,
+    /// Config or secrets were kept for a later release, or dropped again.
+    Config,
     /// Somebody changed how many instances there are.
     Scale,
     /// An instance ended by itself, or was replaced.
@@ -43,6 +45,18 @@ pub enum EventKind {
     Domain,
     /// A certificate was issued, failed or is about to end.
     Certificate,
+    /// Somebody ran a program beside the app's own.
+    Session,
+    /// A job by the clock rests or goes on, was run at once, or goes well again.
+    Cron,
+    /// Something went wrong that a person should look at.
+    Alert,
+    /// Another branch is deployed when it is pushed.
+    Git,
+    /// A volume was made, or is full or gone.
+    Volume,
+    /// An app may not be destroyed any more, or may again.
+    Protection,
     /// An app is being destroyed.
     Destroyed,
 }
@@ -55,15 +69,33 @@ impl EventKind {
             Self::Build => "build",
             Self::Release => "release",
             Self::Rollout => "rollout",
+            Self::Config => "config",
             Self::Scale => "scale",
             Self::Instance => "instance",
             Self::Maintenance => "maintenance",
             Self::Domain => "domain",
             Self::Certificate => "certificate",
+            Self::Session => "session",
+            Self::Cron => "cron",
+            Self::Alert => "alert",
+            Self::Git => "git",
+            Self::Volume => "volume",
+            Self::Protection => "protection",
             Self::Destroyed => "destroyed",
         }
     }
 }
 
-/// How many events are kept per app; the oldest go first.
+impl EventKind {
+    /// Whether it tells of something that may happen all day long, and must not push out what explains
+    /// how the app came to be as it is.
+    pub fn is_routine(self) -> bool {
+        matches!(self, Self::Session | Self::Cron | Self::Instance)
+    }
+}
+
+/// How many events are kept per app, not counting what is routine; the oldest go first.
 pub const EVENTS_KEPT: usize = 200;
+
+/// How many that are routine are kept beside them.
+pub const ROUTINE_KEPT: usize = 100;

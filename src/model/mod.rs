@@ -6,22 +6,36 @@
 //! - **App**: the only mutable intent. Everything else is a consequence of it.
 //! - **Process**: one line of what an app runs (web, worker): command, port, health, limits.
 //! - **Build**: source → image. It ends as an artifact or as a reason.
+//! - **Commit**: what git calls the source of a build, where git brought it.
 //! - **Release**: immutable: image, config, processes and why it was made. A rollback is a new one.
+//! - **Secret**: one version of a variable whose value is sealed; releases name versions.
 //! - **Rollout**: the way from the release that serves to the one that shall.
+//! - **Wave**: the slots that change at once on that way; a strategy is a list of waves.
+//! - **Trial**: the time in which a new instance gets a share of the requests and is compared.
 //! - **Incarnation**: a release together with the count of restarts asked for; what instances are of.
 //! - **Slot**: process and index; at most one instance owns a slot of an incarnation.
+//! - **Run**: a program of its own, once, beside the formation; its place is called `run.3`.
+//! - **Cron job**: a command of a release by the clock; a **tick** is a time at which it is to run.
 //! - **Instance**: a container as it was observed. It is never stored.
 //! - **Domain**: a name of the user's own, or one path of it, and the app that answers there.
 //! - **Certificate**: what the edge proves a domain with: wanted, ordered, issued, renewed.
+//! - **SSH key**: what a user pushes with; **SSH host**: what the server proves itself with there.
+//! - **Volume**: a disk of an app that outlives its instances and releases.
 //! - **Zone**: a domain whose DNS this server answers for; **DNS record**: what a user adds to it.
+//! - **Snapshot**: what was in a volume at one moment, kept beside it.
 //! - **Event**: what happened and why, for people. Control never reads it.
 
 pub mod app;
 pub mod build;
 mod buildpack;
 pub mod certificate;
+pub mod commit;
+pub mod console;
+pub mod cron;
 pub mod domain;
 pub mod event;
+pub mod fetching;
+pub mod health;
 pub mod http;
 pub mod instance;
 pub mod manifest;
@@ -32,9 +46,18 @@ mod reference;
 pub mod registrar;
 pub mod release;
 pub mod rollout;
+pub mod run;
+pub mod schedule;
+pub mod secret;
 pub mod size;
+pub mod snapshot;
+pub mod ssh;
+pub mod takeover;
 pub mod time;
+pub mod timezone;
 pub mod token;
+pub mod trial;
+pub mod volume;
 pub mod zone;
 
 pub use app::App;
@@ -44,19 +67,35 @@ pub use certificate::{
     AcmeAccount, Certificate, CertificateHistory, CertificateSource, CertificateState, Issued,
     IssuerWord, Sealed, Vouched,
 };
+pub use commit::{Branch, Commit, CommitId, RefName};
+pub use console::{ProgramSignal, Terminal, TerminalSize};
+pub use cron::{CronCommand, CronEntry, CronJob, CronOutcome, CronState, CronTick, Overlap};
 pub use domain::{Domain, DomainCheck, DomainName, PathPrefix, Pointing};
 pub use event::{Event, EventKind};
+pub use health::{HealthCheck, Liveness, Statuses};
 pub use http::{Cidr, HttpProtocol, HttpSettings, Maintenance, PasswordGate, RateLimit};
 pub use instance::{ContainerId, Exit, Instance, InstanceState, Slot};
 pub use manifest::Manifest;
-pub use name::{Actor, AppName, EnvKey, ImageId, InvalidName, ProcessName, SourceDigest};
+pub use name::{
+    Actor, AppName, CronName, EnvKey, ImageId, InvalidName, MountPath, Name, ProcessName,
+    SourceDigest,
+};
 pub use observation::{Health, Observation, Observed};
-pub use process::{HealthCheck, Privileges, Process};
+pub use process::{Privileges, Process};
 pub use reference::{ImageReference, InvalidReference};
 pub use registrar::{Advice, Reachable, Setting};
 pub use release::{Cause, Config, Release, ReleaseVersion};
-pub use rollout::{Incarnation, Phase, Rollout, RolloutNumber};
+pub use rollout::{Incarnation, Phase, PostDeploy, Rollout, RolloutNumber, Side};
+pub use run::{Run, RunConsole, RunNumber, RunStatus};
+pub use schedule::Schedule;
+pub use secret::{OpenSecrets, Secret, SecretValue, SecretVersion, Secrets};
 pub use size::ByteSize;
+pub use snapshot::{Snapshot, SnapshotNumber};
+pub use ssh::{KeyFingerprint, KeyName, SshHost, SshKey};
+pub use takeover::{Strategy, Takeover, Wave};
 pub use time::Timestamp;
+pub use timezone::TimeZone;
 pub use token::{Role, Token, TokenId};
+pub use trial::{Sample, Share, Tally, Trial};
+pub use volume::{Volume, VolumeName};
 pub use zone::{DnsData, DnsRecord, InvalidRecord, RecordName, Zone};

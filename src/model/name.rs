@@ -39,12 +39,18 @@ pub type AppName = Name<AppGrammar>;
 /// A process's name, as in a Procfile: 1 to 30 characters, `^[a-z][a-z0-9_-]*$`.
 pub type ProcessName = Name<ProcessGrammar>;
 
+/// The name of a job by the clock: as a process's.
+pub type CronName = Name<CronGrammar>;
+
 /// The name of an environment variable: 1 to 128 characters, `^[A-Za-z_][A-Za-z0-9_]*$`, and not
 /// one that the platform sets itself.
 pub type EnvKey = Name<EnvGrammar>;
 
 /// Who did something: the name of a token, or `paas` where the platform acted by itself.
 pub type Actor = Name<ActorGrammar>;
+
+/// Where something is mounted into an instance: `/etc/app/tls.key`.
+pub type MountPath = Name<MountGrammar>;
 
 /// `sha256:` and 64 hexadecimal digits: the identity of an image's configuration, as Docker has it.
 pub type ImageId = Name<ImageGrammar>;
@@ -63,6 +69,27 @@ impl<G> Name<G> {
 impl ProcessName {
     /// The process that takes HTTP traffic.
     pub const WEB: &'static str = "web";
+
+    /// The process that runs once for each release, before it takes over.
+    pub const RELEASE: &'static str = "release";
+
+    /// The process that runs once for each release, when it serves.
+    pub const POST_DEPLOY: &'static str = "post_deploy";
+
+    /// Whether this process runs to its end, once for each release, instead of being kept running.
+    pub fn runs_once(&self) -> bool {
+        self.precedes_release() || self.follows_release()
+    }
+
+    /// Whether this process runs before a release takes over.
+    pub fn precedes_release(&self) -> bool {
+        self.0 == Self::RELEASE
+    }
+
+    /// Whether this process runs when a release serves.
+    pub fn follows_release(&self) -> bool {
+        self.0 == Self::POST_DEPLOY
+    }
 
     /// Whether this process takes HTTP traffic.
     pub fn is_web(&self) -> bool {
@@ -169,6 +196,18 @@ impl Grammar for ProcessGrammar {
     }
 }
 
+/// See [`CronName`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CronGrammar {}
+
+impl Grammar for CronGrammar {
+    const KIND: &'static str = "name of a job";
+
+    fn check(text: &str) -> Result<(), &'static str> {
+        ProcessGrammar::check(text)
+    }
+}
+
 /// See [`EnvKey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EnvGrammar {}
@@ -187,6 +226,28 @@ impl Grammar for EnvGrammar {
         (!reserved)
             .then_some(())
             .ok_or("`PORT` and names starting with `PAAS_` or `CNB_` are set by the platform")
+    }
+}
+
+/// See [`MountPath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MountGrammar {}
+
+impl Grammar for MountGrammar {
+    const KIND: &'static str = "path in an instance";
+
+    fn check(text: &str) -> Result<(), &'static str> {
+        let plain = |step: &str| !matches!(step, "" | "." | "..");
+        let steps = text.strip_prefix('/').filter(|_| text.len() <= 255);
+        let valid = steps.is_some_and(|steps| steps.split('/').all(plain))
+            && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !valid {
+            return Err("an absolute path of at most 255 visible characters, without `..`");
+        }
+        let first = text.split('/').nth(1).unwrap_or_default();
+        (!matches!(first, "proc" | "sys" | "dev" | "cnb" | ".paas"))
+            .then_some(())
+            .ok_or("`/proc`, `/sys`, `/dev`, `/cnb` and `/.paas` are the platform's")
     }
 }
 
@@ -264,6 +325,16 @@ mod tests {
         }
         for bad in ["", "1A", "A-B", "A=B", "A B", "PORT", "PAAS_APP", "CNB_LAYERS_DIR"] {
             assert!(bad.parse::<EnvKey>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn paths_in_an_instance() {
+        for good in ["/a", "/etc/app/tls.key", "/workspace/.env"] {
+            assert!(good.parse::<MountPath>().is_ok(), "{good}");
+        }
+        for bad in ["", "/", "etc", "/a/", "/a//b", "/a/../b", "/a b", "/proc/x", "/.paas/enter"] {
+            assert!(bad.parse::<MountPath>().is_err(), "{bad}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::{AppName, ContainerId, Instance, Timestamp};
+use super::{AppName, ContainerId, Instance, Sample, Timestamp};
 
 /// Everything observed in one pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Observation {
     pub apps: BTreeMap<AppName, Vec<Observed>>,
     /// Instances that ended, are still wanted, and wait: when each is started again.
     pub waiting: BTreeMap<ContainerId, Timestamp>,
+    /// Running instances whose last answers were bad, though not yet often enough to count: what was seen.
+    pub doubts: BTreeMap<ContainerId, String>,
     /// Why the engine could not be asked, if it could not; then the rest is from the last time.
     pub engine_fault: Option<String>,
 }
@@ -32,6 +34,8 @@ pub struct Observed {
     pub stopping_since: Option<Timestamp>,
     /// Whether all that it wrote has been kept; a container is not removed before that.
     pub output_kept: bool,
+    /// What it answered since the trial under way began, if it is one of the two that are compared.
+    pub tried: Option<Sample>,
     /// How much memory it uses, in bytes, and the share of a core in thousandths; `None` before
     /// the first measurement.
     pub usage: Option<Usage>,
@@ -61,6 +65,11 @@ pub enum Health {
     /// It was ready once; the last checks were bad.
     Failing {
         /// What was seen instead, for people.
+        seen: String,
+    },
+    /// It is taken to hang, and another is to take its place.
+    Hung {
+        /// What was seen, for people.
         seen: String,
     },
 }

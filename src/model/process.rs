@@ -1,10 +1,10 @@
 //! A process: what one kind of an app's instances runs, on which port, and how its health shows.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ByteSize, ProcessName};
+use super::{ByteSize, HealthCheck, Liveness, ProcessName, VolumeName, volume::Mounting};
 
 /// One process of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Process {
     pub scale: u16,
     /// When an instance counts as ready.
     pub health: HealthCheck,
+    /// When it is taken to hang.
+    #[serde(default, skip_serializing_if = "Liveness::is_usual")]
+    pub liveness: Liveness,
     /// From SIGTERM to SIGKILL.
     pub stop_timeout: Duration,
     /// What an instance may use at most.
@@ -28,6 +31,28 @@ pub struct Process {
     /// What its first user may do.
     #[serde(default, skip_serializing_if = "Privileges::are_plain")]
     pub privileges: Privileges,
+    /// The disks that it writes to, alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<VolumeName, Mounting>,
+}
+
+impl Process {
+    /// One of which nobody says anything but what it runs.
+    pub fn plain(name: ProcessName, entrypoint: Vec<String>, command: String) -> Self {
+        Self {
+            port: name.is_web().then_some(DEFAULT_PORT),
+            scale: u16::from(!name.runs_once()),
+            name,
+            entrypoint,
+            command,
+            health: HealthCheck::default(),
+            liveness: Liveness::default(),
+            stop_timeout: DEFAULT_STOP_TIMEOUT,
+            limits: Limits::default(),
+            privileges: Privileges::Plain,
+            volumes: BTreeMap::new(),
+        }
+    }
 }
 
 /// What the first user of an instance may do. Nobody ever gains more on the way.
@@ -46,36 +71,6 @@ impl Privileges {
     /// Whether there are none.
     pub fn are_plain(&self) -> bool {
         *self == Self::Plain
-    }
-}
-
-/// How readiness is found out, by the daemon; nothing is needed in the image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealthCheck {
-    /// An HTTP path that answers 2xx or 3xx; without one an accepted TCP connection is enough,
-    /// and a process without a port is ready when it has run for [`HealthCheck::SETTLED`].
-    pub path: Option<String>,
-    /// Between two checks of a ready instance.
-    pub interval: Duration,
-    /// The longest wait for one answer.
-    pub timeout: Duration,
-    /// The longest wait from the start to the first good answer.
-    pub grace: Duration,
-}
-
-impl HealthCheck {
-    /// How long a process without a port must run to count as ready.
-    pub const SETTLED: Duration = Duration::from_secs(2);
-}
-
-impl Default for HealthCheck {
-    fn default() -> Self {
-        Self {
-            path: None,
-            interval: Duration::from_secs(2),
-            timeout: Duration::from_secs(5),
-            grace: Duration::from_mins(1),
-        }
     }
 }
 

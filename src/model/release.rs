@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, AppName, BuildNumber, EnvKey, ImageId, Process, ProcessName, SourceDigest, Timestamp,
-    build::DeploySettings,
+    Actor, AppName, BuildNumber, EnvKey, ImageId, MountPath, Process, ProcessName, Secrets,
+    SourceDigest, Timestamp, build::DeploySettings,
 };
 
 /// Environment variables, byte for byte as they were given.
@@ -69,6 +69,9 @@ pub struct Release {
     pub build: BuildNumber,
     /// The app's config when the release was made.
     pub config: Config,
+    /// The app's secrets when the release was made.
+    #[serde(default, skip_serializing_if = "Secrets::is_empty")]
+    pub secrets: Secrets,
     /// What can be run.
     pub processes: BTreeMap<ProcessName, Process>,
     /// How it is switched to.
@@ -82,11 +85,23 @@ pub struct Release {
 }
 
 impl Release {
-    /// The environment of its instances: the manifest's, overridden by the app's config.
+    /// The open part of its instances' environment: the manifest's, overridden by the app's config, and
+    /// without what is a secret, which is delivered apart.
     pub fn environment(&self) -> Config {
         let mut environment = self.deploy.env.clone();
         environment.extend(self.config.clone());
+        environment.retain(|name, _| !self.secrets.contains_key(name));
         environment
+    }
+}
+
+impl Release {
+    /// A file of its instances that is made of a variable which it does not have.
+    pub fn unmade_file(&self) -> Option<(&MountPath, &EnvKey)> {
+        let environment = self.environment();
+        let unset =
+            |name: &EnvKey| !environment.contains_key(name) && !self.secrets.contains_key(name);
+        self.deploy.files.iter().find(|(_, name)| unset(name))
     }
 }
 
@@ -99,7 +114,7 @@ pub enum Cause {
         /// What built it.
         build: BuildNumber,
     },
-    /// New config.
+    /// New config or secrets.
     Config {
         /// The names that were set.
         set: Vec<EnvKey>,

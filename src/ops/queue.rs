@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        Actor, App, Build, BuildNumber, BuildStatus, ByteSize, EventKind, ReleaseVersion,
+        Actor, App, Build, BuildNumber, BuildStatus, ByteSize, Commit, EventKind, ReleaseVersion,
         SourceDigest, Timestamp,
     },
     ops::Refusal,
@@ -15,6 +15,8 @@ pub(super) struct Work {
     pub(super) bytes: ByteSize,
     /// The release whose image is put onto another base, if that is all.
     pub(super) rebases: Option<ReleaseVersion>,
+    /// What git calls the source.
+    pub(super) commit: Option<Commit>,
 }
 
 /// Queues it.
@@ -25,12 +27,13 @@ pub(super) fn queue(
     by: &Actor,
     now: Timestamp,
 ) -> Result<BuildNumber, Refusal> {
-    let Work { source, bytes, rebases } = work;
+    let Work { source, bytes, rebases, commit } = work;
     app.last_build = app.last_build.next();
     let number = app.last_build;
-    let what = match rebases {
-        Some(release) => format!("rebase of {release}"),
-        None => bytes.to_string(),
+    let what = match (rebases, &commit) {
+        (Some(release), _) => format!("rebase of {release}"),
+        (None, Some(commit)) => format!("{bytes}, commit {}", commit.called()),
+        (None, None) => bytes.to_string(),
     };
     let build = Build {
         app: app.name.clone(),
@@ -45,6 +48,7 @@ pub(super) fn queue(
         interruptions: 0,
         release: None,
         rebases,
+        commit,
     };
     tx.put(&build)?;
     tx.put(&app)?;

@@ -2,13 +2,13 @@
 //! becomes a release like one.
 
 use crate::{
-    model::{Actor, AppName, Build, BuildNumber, ByteSize, Release, Timestamp},
+    model::{Actor, App, AppName, Build, BuildNumber, ByteSize, Commit, Release, Timestamp},
     ops::{
         Refusal,
         create::existing,
         queue::{Work, queue},
     },
-    store::{Transaction, View},
+    store::{StoreError, Transaction, View},
 };
 
 /// Queues it.
@@ -28,6 +28,18 @@ pub fn rebase(
         return Err(Refusal::conflict(what(), "a build is under way, and will be upon it anyway")
             .hint(format!("`paas builds -a {name}` shows how far it is")));
     }
-    let work = Work { source: release.source, bytes: ByteSize(0), rebases: Some(current) };
+    let (source, rebases) = (release.source, Some(current));
+    let commit = commit_of(tx, &app, release.build)?;
+    let work = Work { source, bytes: ByteSize(0), rebases, commit };
     queue(tx, app, work, by, now)
+}
+
+/// The commit that the code of a release is of: its own build's, which may be forgotten by now.
+fn commit_of(
+    tx: &Transaction<'_>,
+    app: &App,
+    build: BuildNumber,
+) -> Result<Option<Commit>, StoreError> {
+    let build = tx.get::<Build>(&(app.name.as_str().to_owned(), u64::from(build.0)))?;
+    Ok(build.and_then(|build| build.commit))
 }

@@ -53,6 +53,11 @@ impl Refusal {
         Self::of(RefusalKind::Conflict, what, why)
     }
 
+    /// Something that this machine does not let us do at present.
+    pub fn unavailable(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::of(RefusalKind::Unavailable, what, why)
+    }
+
     /// An app that does not exist.
     pub fn no_app(name: &AppName) -> Self {
         Self::not_found(format!("app {name}"), "there is no such app")

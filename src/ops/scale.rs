@@ -44,6 +44,11 @@ pub fn scale(
     let release = newest_release(tx, &app)?;
     let mut changes = Vec::new();
     for (process, wish) in wishes {
+        if process.runs_once() {
+            let why = "it runs once for each release";
+            return Err(Refusal::conflict(format!("scale of {process}"), why)
+                .hint("another name in the Procfile is a process that is kept running"));
+        }
         let known = release.as_ref().is_none_or(|release| release.processes.contains_key(process));
         if !known {
             return Err(unknown_process(name, process, release.as_ref()));
@@ -63,6 +68,13 @@ pub fn scale(
                 format!("it must be between 0 and {MAX_SCALE}"),
             )
         })?;
+        let of = release.as_ref().and_then(|release| release.processes.get(process));
+        if let Some(volume) = of.and_then(|of| of.volumes.keys().next()).filter(|_| after > 1) {
+            let why = format!("it has the volume {volume}, and two instances would write to it");
+            return Err(Refusal::conflict(format!("scale of {process} to {after}"), why).hint(
+                "keep what is shared in a database, or give the volume to a process of its own",
+            ));
+        }
         app.formation.insert(process.clone(), after);
         if before != after {
             changes.push(format!("{process} from {before} to {after}"));

@@ -2,8 +2,8 @@
 
 use crate::{
     model::{
-        Actor, AppName, Build, BuildNumber, ByteSize, Phase, Release, ReleaseVersion, SourceDigest,
-        Timestamp,
+        Actor, AppName, Build, BuildNumber, ByteSize, Commit, Phase, Release, ReleaseVersion,
+        SourceDigest, Timestamp,
     },
     ops::{
         Refusal,
@@ -31,6 +31,8 @@ pub struct Upload {
     pub bytes: ByteSize,
     /// What equal files mean.
     pub meaning: Meaning,
+    /// What git calls it, where git brought it.
+    pub commit: Option<Commit>,
 }
 
 /// What it means that an upload equals the one that serves.
@@ -52,8 +54,11 @@ pub fn upload(
 ) -> Result<Uploaded, Refusal> {
     let app = existing(tx, name)?;
     let settled = releasing::under_way(tx, &app)?
-        // While the old instances finish, the new release serves already.
-        .is_none_or(|rollout| rollout.phase == Phase::Draining);
+        // While the old instances stand by or finish, the new release serves already.
+        .is_none_or(|rollout| {
+            let serves = matches!(rollout.phase, Phase::Watching | Phase::Draining);
+            serves && app.current == Some(rollout.to)
+        });
     let idle =
         settled && tx.scan::<Build>(name.as_str())?.iter().all(|build| build.status.is_final());
     let fixed = upload.meaning == Meaning::Fixed;
@@ -64,6 +69,7 @@ pub fn upload(
             return Ok(Uploaded::Unchanged(current.release));
         }
     }
-    let work = Work { source: upload.digest.clone(), bytes: upload.bytes, rebases: None };
+    let (source, commit) = (upload.digest.clone(), upload.commit.clone());
+    let work = Work { source, bytes: upload.bytes, rebases: None, commit };
     queue(tx, app, work, by, now).map(Uploaded::Queued)
 }

@@ -11,22 +11,32 @@ use serde::Deserialize;
 use crate::{
     clock,
     model::{App, AppName, Domain, Event, Observed, ProcessName, Release, Rollout},
-    ops::{self, Refusal, create::existing, scale::Wish},
+    ops::{self, Refusal, create::existing, destroy::Remains, scale::Wish},
     server::{
         caller::Caller,
         fault::Failure,
+        runs,
         state::Api,
         view::{self, AppView},
     },
     store::{Snapshot, StoreError, View},
 };
 
+#[derive(Debug, Deserialize)]
+pub(super) struct Which {
+    #[serde(default)]
+    destroyed: bool,
+}
+
+/// Those that are, or else those that were destroyed and can be brought back.
 pub(super) async fn list(
     _: Caller,
     State(api): State<Api>,
+    Query(Which { destroyed }): Query<Which>,
 ) -> Result<Json<Vec<api::App>>, Failure> {
     let snapshot = api.store.snapshot();
-    let apps = snapshot.scan::<App>(&())?;
+    let mut apps = snapshot.scan::<App>(&())?;
+    apps.retain(|app| app.kept_until.is_some() == destroyed);
     let shown: Result<Vec<api::App>, Failure> =
         apps.iter().map(|app| describe(&api, &snapshot, app)).collect();
     Ok(Json(shown?))
@@ -59,6 +69,8 @@ pub(super) async fn show(
 pub(super) struct Confirmation {
     #[serde(default)]
     confirm: String,
+    #[serde(default)]
+    now: bool,
 }
 
 pub(super) async fn destroy(
@@ -69,12 +81,28 @@ pub(super) async fn destroy(
 ) -> Result<Json<api::Change>, Failure> {
     let app: AppName = name.parse()?;
     let shown = app.to_string();
+    let keep = api.undelete_for.filter(|_| !confirmation.now);
+    let remains = keep.map_or(Remains::Nothing, Remains::KeptFor);
     api.store
         .transact(move |tx| {
-            ops::destroy::destroy(tx, &app, &confirmation.confirm, &caller.actor, clock::now())
+            let how = (confirmation.confirm.as_str(), remains);
+            ops::destroy::destroy(tx, &app, how, &caller.actor, clock::now())
         })
         .await?;
     Ok(Json(api::Change { app: shown, ..Default::default() }))
+}
+
+pub(super) async fn undelete(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<api::App>, Failure> {
+    let name: AppName = name.parse()?;
+    let app = api
+        .store
+        .transact(move |tx| ops::destroy::undelete(tx, &name, &caller.actor, clock::now()))
+        .await?;
+    Ok(Json(describe(&api, &api.store.snapshot(), &app)?))
 }
 
 pub(super) async fn scale(
@@ -144,6 +172,27 @@ pub(super) async fn maintenance(
     Ok(Json(describe(&api, &api.store.snapshot(), &app)?))
 }
 
+pub(super) async fn protect(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Json(body): Json<api::SetProtection>,
+) -> Result<Json<api::App>, Failure> {
+    let name: AppName = name.parse()?;
+    let app = api
+        .store
+        .transact(move |tx| {
+            let (by, now) = (&caller.actor, clock::now());
+            if body.on {
+                ops::protect::protect(tx, &name, by, now)
+            } else {
+                ops::protect::unprotect(tx, &name, by, now)
+            }
+        })
+        .await?;
+    Ok(Json(describe(&api, &api.store.snapshot(), &app)?))
+}
+
 pub(super) async fn instances(
     _: Caller,
     State(api): State<Api>,
@@ -152,11 +201,31 @@ pub(super) async fn instances(
     let snapshot = api.store.snapshot();
     let app = on_record(&snapshot, &name.parse()?)?;
     let observation = api.observation.borrow().clone();
+    let rollout = match app.rollout {
+        Some(number) => {
+            snapshot.get::<Rollout>(&(app.name.as_str().to_owned(), number.0.into()))?
+        }
+        None => None,
+    };
     let mut shown = Vec::new();
     for observed in observation.apps.get(&app.name).map_or(&[][..], Vec::as_slice) {
         let release = release_of(&snapshot, &app, observed)?;
-        let waiting = observation.waiting.get(&observed.instance.id).copied();
-        shown.push(view::instance(observed, release.as_ref(), &api.node, waiting));
+        let id = &observed.instance.id;
+        let company = view::Company {
+            release: release.as_ref(),
+            rollout: rollout.as_ref(),
+            node: &api.node,
+            waiting: observation.waiting.get(id).copied(),
+            doubt: observation.doubts.get(id),
+        };
+        shown.push(view::instance(observed, company));
+    }
+    for run in ops::run::by_age(&snapshot, &app.name)?.iter().filter(|run| !run.is_over()) {
+        let key = (app.name.as_str().to_owned(), u64::from(run.release.0));
+        let release = snapshot.get::<Release>(&key)?;
+        let process = release.as_ref().and_then(|release| release.processes.get(&run.process));
+        let limit = process.map_or(0, |process| process.limits.memory.0);
+        shown.push(runs::as_instance(run, limit, &api.node));
     }
     Ok(Json(shown))
 }

@@ -38,6 +38,15 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        Self::by_token(parts, api, token)
+    }
+}
+
+impl Caller {
+    /// Whoever has this token; over the socket nobody needs one.
+    pub(super) fn by_token(parts: &Parts, api: &Api, token: &str) -> Result<Self, Failure> {
         let address = match parts.extensions.get::<Transport>() {
             Some(Transport::Socket) => return Ok(Self { actor: local()? }),
             Some(Transport::Network(address)) => *address,
@@ -50,8 +59,6 @@ impl FromRequestParts<Api> for Caller {
             )
             .hint("wait a minute and check the token: `paas login`"));
         }
-        let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
         match grant::recognise(&api.store.snapshot(), &api.token_key, token)? {
             Some((actor, Role::Admin)) => Ok(Self { actor }),
             None => {

@@ -8,9 +8,11 @@ use axum::{
 };
 
 use crate::{
+    git::GitError,
     model::InvalidName,
     ops::{Refusal, RefusalKind},
     store::StoreError,
+    telemetry::chain,
 };
 
 /// A fault on its way out. It gets its request id when it is sent.
@@ -26,9 +28,51 @@ impl Failure {
         Self { code, message: message.into(), hint: None }
     }
 
+    /// The same with another way out.
+    pub(super) fn instead(mut self, hint: String) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl Failure {
+    /// The same for a program that shows people plain text: git.
+    pub(super) fn into_text(self) -> Response {
+        let status = status(self.code);
+        tracing::info!(code = ?self.code, message = %self.message, "git was refused");
+        let mut text = format!("{}\n", self.message);
+        if let Some(hint) = self.hint {
+            text.extend(["hint: ", &hint, "\n"]);
+        }
+        (status, [("content-type", "text/plain; charset=utf-8")], text).into_response()
+    }
+
+    /// What it says, and what to do.
+    pub(super) fn into_words(self) -> (String, Option<String>) {
+        (self.message, self.hint)
+    }
+}
+
+impl From<GitError> for Failure {
+    fn from(error: GitError) -> Self {
+        let code = match error {
+            GitError::Missing => FaultCode::Unavailable,
+            GitError::Io { .. }
+            | GitError::Failed { .. }
+            | GitError::Slow { .. }
+            | GitError::TooMuch { .. }
+            | GitError::Strange { .. } => FaultCode::Internal,
+        };
+        let failure = Self::new(code, chain(&error));
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 
@@ -58,8 +102,9 @@ impl From<InvalidName> for Failure {
     }
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
+impl Failure {
+    /// As it goes over the line; it is logged under the request id that it gets here.
+    pub(super) fn into_fault(self) -> Fault {
         let request_id = format!("{:016x}", rand::random::<u64>());
         let status = status(self.code);
         if status.is_server_error() {
@@ -67,8 +112,14 @@ impl IntoResponse for Failure {
         } else {
             tracing::info!(%request_id, code = ?self.code, message = %self.message, "request refused");
         }
-        let fault = Fault { code: self.code, message: self.message, hint: self.hint, request_id };
-        (status, Json(fault)).into_response()
+        Fault { code: self.code, message: self.message, hint: self.hint, request_id }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let fault = self.into_fault();
+        (status(fault.code), Json(fault)).into_response()
     }
 }
 

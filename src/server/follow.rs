@@ -3,7 +3,7 @@
 //! The story is told from the records, the build's log and the published observation; closing the
 //! connection changes nothing of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use api::Frame;
 use axum::{
@@ -13,13 +13,13 @@ use axum::{
 };
 use futures_util::StreamExt;
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
-    clock,
+    clock, logs,
     model::{
-        App, AppName, Build, BuildNumber, BuildStatus, Observation, Phase, Release, Rollout,
-        RolloutNumber, Timestamp,
+        App, AppName, Build, BuildNumber, BuildStatus, Observation, Phase, PostDeploy, ProcessName,
+        Release, Rollout, RolloutNumber, Timestamp,
     },
     server::{
         apps,
@@ -71,6 +71,14 @@ pub(super) async fn follow(
     Ok(body)
 }
 
+/// The story of a build and the rollout after it, for who tells it in another way.
+pub(super) fn story(api: &Api, app: &AppName, build: BuildNumber) -> mpsc::Receiver<Frame> {
+    let (frames, story) = mpsc::channel(PENDING);
+    let teller = Teller { api: api.clone(), app: app.clone(), frames };
+    tokio::spawn(teller.tell(Followed::Build(build)));
+    story
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Followed {
     Build(BuildNumber),
@@ -107,6 +115,10 @@ impl Teller {
                 }
             }
         };
+        // A server that ends breaks off: who follows asks its successor.
+        if let Err(Broken::Store(StoreError::Closed)) = told {
+            return;
+        }
         if let Err(Broken::Store(_) | Broken::Vanished) = told {
             let gone = Frame::Failed {
                 stage: "rollout".to_owned(),
@@ -186,15 +198,20 @@ impl Teller {
         let mut commits = self.api.store.changes();
         let mut observations = self.api.observation.clone();
         let (mut said, mut shown) = (None, Vec::new());
+        // Whoever joins later has not heard of it either.
+        let mut releasing = self.rollout(number)?.1.command.is_some();
         loop {
             commits.mark_unchanged();
             let observation: Arc<Observation> = observations.borrow_and_update().clone();
             let (app, rollout) = self.rollout(number)?;
-            if said != Some(rollout.phase.word()) {
-                said = Some(rollout.phase.word());
-                if let Some(name) = phase_name(&rollout.phase) {
-                    self.phase(name, rollout.phase_at).await?;
-                }
+            if releasing && rollout.phase != Phase::Releasing {
+                self.tell_command(ProcessName::RELEASE, &rollout).await?;
+            }
+            releasing = rollout.phase == Phase::Releasing;
+            let phase = phase_name(&rollout);
+            if phase.is_some() && said != phase {
+                self.phase(phase.as_deref().unwrap_or_default(), rollout.phase_at).await?;
+                said = phase;
             }
             let progress = self.progress(&rollout, &observation)?;
             if !rollout.phase.is_final() && progress != shown {
@@ -202,9 +219,17 @@ impl Teller {
                 self.say(Frame::Instances { instances: progress }).await?;
             }
             match &rollout.phase {
-                Phase::Starting | Phase::Shifting => {}
+                Phase::Watching if rollout.is_last_wave() => {
+                    return self.done(&rollout, began).await;
+                }
+                Phase::Releasing
+                | Phase::Starting
+                | Phase::Trying
+                | Phase::Shifting
+                | Phase::Watching => {}
                 Phase::Draining | Phase::Done => return self.done(&rollout, began).await,
-                Phase::Failed { reason, hint, last_lines } => {
+                Phase::Reverting { reason, hint, last_lines }
+                | Phase::Failed { reason, hint, last_lines } => {
                     let (reason, hint) = (reason.clone(), hint.clone());
                     return self.failed("rollout", reason, hint, last_lines.clone()).await;
                 }
@@ -224,7 +249,73 @@ impl Teller {
         }
     }
 
+    /// What the command wrote that runs when the release serves, if that is quick.
+    async fn tell_post_deploy(&self, number: RolloutNumber) -> Result<(), Broken> {
+        let (app, rollout) = self.rollout(number)?;
+        let key = (app.name.as_str().to_owned(), u64::from(rollout.to.release.0));
+        let release = self.api.store.snapshot().get::<Release>(&key)?;
+        let runs = release.is_some_and(|it| it.processes.keys().any(ProcessName::follows_release));
+        let over = async {
+            let mut commits = self.api.store.changes();
+            let mut said = false;
+            loop {
+                commits.mark_unchanged();
+                let (_, rollout) = self.rollout(number)?;
+                if let Some(PostDeploy { begun, ended }) = rollout.post_deploy {
+                    if !said {
+                        self.phase(ProcessName::POST_DEPLOY, begun).await?;
+                        said = true;
+                    }
+                    if ended.is_some() {
+                        return self.tell_command(ProcessName::POST_DEPLOY, &rollout).await;
+                    }
+                }
+                // What has served before has had it, and nobody will begin it.
+                let never = rollout.post_deploy.is_none() && rollout.phase == Phase::Done;
+                if never || rollout.phase.is_final() {
+                    return Ok(());
+                }
+                commits.changed().await.map_err(|_| StoreError::Closed)?;
+            }
+        };
+        if !runs {
+            return Ok(());
+        }
+        match timeout(POST_DEPLOY_PATIENCE, over).await {
+            Ok(told) => told,
+            Err(_) => {
+                let text = "it goes on: `paas logs -p post_deploy -f`".to_owned();
+                self.say(Frame::Log { text }).await
+            }
+        }
+    }
+
+    /// What a command of the release wrote, once all of it is kept.
+    async fn tell_command(&self, name: &str, rollout: &Rollout) -> Result<(), Broken> {
+        let Ok(release) = name.parse::<ProcessName>() else { return Ok(()) };
+        let mut observations = self.api.observation.clone();
+        let kept = observations.wait_for(|seen| {
+            let here = seen.apps.get(&self.app).map_or(&[][..], Vec::as_slice);
+            let mut own = here.iter().filter(|o| {
+                o.instance.slot.process == release && o.instance.incarnation == rollout.to
+            });
+            own.all(|o| o.output_kept)
+        });
+        timeout(COMMAND_PATIENCE, kept).await.ok();
+        let query = logs::Query {
+            process: Some(release.clone()),
+            release: Some(rollout.to.release),
+            ..logs::Query::last(COMMAND_LINES)
+        };
+        let lines = self.api.logs.query(&self.app, query).await.unwrap_or_default();
+        for line in lines {
+            self.say(Frame::Log { text: line.text }).await?;
+        }
+        Ok(())
+    }
+
     async fn done(&self, rollout: &Rollout, began: Timestamp) -> Result<(), Broken> {
+        self.tell_post_deploy(rollout.number).await?;
         let took = clock::now().since(began).as_millis();
         let snapshot = self.api.store.snapshot();
         let mut urls = apps::urls(&self.api, &snapshot, &self.app)?;
@@ -236,9 +327,25 @@ impl Teller {
             release: rollout.to.release.to_string(),
             urls,
             remark,
+            watched: self.watched(rollout)?,
             took_ms: u64::try_from(took).unwrap_or(u64::MAX),
         })
         .await
+    }
+
+    /// What is done if the new release dies soon.
+    fn watched(&self, rollout: &Rollout) -> Result<Option<api::Watched>, Broken> {
+        let from = rollout.from.filter(|_| rollout.phase == Phase::Watching);
+        let key = (self.app.as_str().to_owned(), u64::from(rollout.to.release.0));
+        let release = self.api.store.snapshot().get::<Release>(&key)?;
+        Ok(from.zip(release).map(|(from, release)| {
+            let over = rollout.phase_at.plus(release.deploy.takeover.watch);
+            let left = over.since(clock::now()).as_millis();
+            api::Watched {
+                fallback: from.release.to_string(),
+                left_ms: u64::try_from(left).unwrap_or(u64::MAX),
+            }
+        }))
     }
 
     async fn failed(
@@ -288,11 +395,32 @@ impl Teller {
     }
 }
 
-fn phase_name(phase: &Phase) -> Option<&'static str> {
-    match phase {
-        Phase::Starting => Some("start"),
-        Phase::Shifting => Some("shift"),
-        Phase::Draining => Some("drain"),
-        Phase::Done | Phase::Failed { .. } | Phase::Superseded => None,
+/// Lines of the release command that are told; all of them are in the app's log.
+const COMMAND_LINES: usize = 500;
+
+/// How long the end of the command is waited for that runs when the release serves.
+const POST_DEPLOY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the rest of what it wrote is waited for.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(1);
+
+fn phase_name(rollout: &Rollout) -> Option<String> {
+    let (wave, waves) = (rollout.present_wave() + 1, rollout.waves.len() + 1);
+    match rollout.phase {
+        Phase::Releasing => Some("release".to_owned()),
+        Phase::Starting | Phase::Shifting if wave > 1 => Some(format!("wave {wave} of {waves}")),
+        Phase::Starting => Some("start".to_owned()),
+        Phase::Trying => rollout.trial.as_ref().map(|trial| format!("canary {}", trial.share)),
+        Phase::Shifting => Some("shift".to_owned()),
+        Phase::Watching if !rollout.is_last_wave() && wave == 1 => Some("watch".to_owned()),
+        Phase::Draining => Some("drain".to_owned()),
+        Phase::Watching
+        | Phase::Done
+        | Phase::Reverting { .. }
+        | Phase::Failed { .. }
+        | Phase::Superseded => None,
     }
 }
+
+/// Frames that wait for whoever tells them.
+const PENDING: usize = 64;

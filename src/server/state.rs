@@ -8,13 +8,16 @@ use std::{
 };
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    build::fetched::Fetcher,
+    git::Repositories,
     logs::Logs,
     metrics::Figures,
-    model::{Certificate, DomainName, Observation},
+    model::{Certificate, DomainName, KeyFingerprint, Observation, volume::Usages},
     ops::grant::TokenKey,
-    server::caller::Attempts,
+    server::{caller::Attempts, sessions::Sessions},
     store::{SealingKey, Store},
 };
 
@@ -25,6 +28,8 @@ pub struct Api {
     pub store: Store,
     /// What runs.
     pub observation: watch::Receiver<Arc<Observation>>,
+    /// What volumes take of the disk.
+    pub volumes: watch::Receiver<Arc<Usages>>,
     /// What was written.
     pub logs: Logs,
     /// Under which tokens are hashed.
@@ -41,12 +46,35 @@ pub struct Api {
     pub engine: watch::Receiver<EngineStatus>,
     /// Uploads unpacked at the same time; more wait.
     pub unpacking: Arc<Semaphore>,
+    /// What gets sources from elsewhere.
+    pub fetcher: Fetcher,
+    /// What was pushed.
+    pub git: Repositories,
+    /// The SSH server, where there is one.
+    pub ssh: Option<Ssh>,
     /// What secrets are sealed with.
     pub sealing: SealingKey,
     /// What is counted.
     pub figures: Figures,
+    /// Said when the daemon ends, or leaves what it has to a successor.
+    pub ending: CancellationToken,
+    /// Programs that somebody talks to.
+    pub sessions: Sessions,
+    /// How long destroyed apps are kept; `None` is not at all.
+    pub undelete_for: Option<Duration>,
     /// Names to look up now; each is answered when it is on record where it leads.
     pub lookups: mpsc::Sender<(DomainName, oneshot::Sender<()>)>,
+}
+
+/// What clients of the SSH server have to know of it.
+#[derive(Debug, Clone)]
+pub struct Ssh {
+    /// Where it listens.
+    pub port: u16,
+    /// Its public key, as a line of `known_hosts` has it behind the names.
+    pub key: String,
+    /// What `ssh` shows of it to people.
+    pub fingerprint: KeyFingerprint,
 }
 
 /// Where the world finds apps.

@@ -3,23 +3,24 @@
 //! The tree is unpacked under limits before anything is recorded; a refused or broken upload
 //! leaves nothing behind.
 
-use std::io;
+use std::{fs::File, io, path::PathBuf};
 
 use api::FaultCode;
 use axum::{
     Json,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Path, State},
 };
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
+use tokio::task::spawn_blocking;
 
 use crate::{
     build::{
         BuildFolders, names_an_image,
-        unpack::{UnpackError, UnpackLimits, receive},
+        unpack::{Source, UnpackError, UnpackLimits, receive, unpack_release},
     },
     clock,
-    model::AppName,
+    model::{Actor, AppName, Commit},
     ops::{
         create::existing,
         upload::{self, Meaning, Upload, Uploaded},
@@ -34,7 +35,7 @@ pub(super) async fn upload(
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<api::Change>, Failure> {
-    take(caller, api, name, (body, Form::Whole)).await
+    take(caller, api, name, (body, None)).await
 }
 
 /// A tree that refers to files of the upload before it. If one of those is not there any more, the
@@ -45,55 +46,96 @@ pub(super) async fn amend(
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<api::Change>, Failure> {
-    take(caller, api, name, (body, Form::Amended)).await
-}
-
-/// What an upload may be.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Whole,
-    Amended,
+    let earlier = BuildFolders::new(&api.data).uploads(&name.parse()?);
+    take(caller, api, name, (body, Some(earlier))).await
 }
 
 async fn take(
     caller: Caller,
     api: Api,
     name: String,
-    (body, form): (Body, Form),
+    (body, earlier): (Body, Option<PathBuf>),
 ) -> Result<Json<api::Change>, Failure> {
     let app: AppName = name.parse()?;
     existing(&api.store.snapshot(), &app)?;
+    let tree = body.into_data_stream().map_err(io::Error::other);
+    let arrival = Arrival { app: &app, by: &caller.actor, earlier, commit: None };
+    Ok(Json(change(&app, &accept(&api, arrival, tree).await?)))
+}
+
+/// A tree on its way.
+pub(super) struct Arrival<'a> {
+    pub(super) app: &'a AppName,
+    pub(super) by: &'a Actor,
+    /// Where the upload is that it may refer to.
+    pub(super) earlier: Option<PathBuf>,
+    /// What git calls it.
+    pub(super) commit: Option<Commit>,
+}
+
+/// Unpacks a tree and has it built, unless what runs is already made of it.
+pub(super) async fn accept(
+    api: &Api,
+    arrival: Arrival<'_>,
+    tree: impl Stream<Item = io::Result<Bytes>> + Send,
+) -> Result<Uploaded, Failure> {
+    let earlier = arrival.earlier.clone();
+    let unpack = async |into| receive(tree, into, earlier, UnpackLimits::default()).await;
+    settle(api, arrival, unpack).await
+}
+
+/// The same of an archive that is here already, and may have its tree in a folder.
+pub(super) async fn accept_file(
+    api: &Api,
+    arrival: Arrival<'_>,
+    file: File,
+) -> Result<Uploaded, Failure> {
+    let unpack = async |into: PathBuf| {
+        let limits = UnpackLimits::default();
+        let unpacking = spawn_blocking(move || unpack_release(&file, &into, &limits));
+        unpacking.await.map_err(|error| UnpackError::Body(io::Error::other(error)))?
+    };
+    settle(api, arrival, unpack).await
+}
+
+async fn settle(
+    api: &Api,
+    arrival: Arrival<'_>,
+    unpack: impl AsyncFnOnce(PathBuf) -> Result<Source, UnpackError>,
+) -> Result<Uploaded, Failure> {
+    let Arrival { app, by, commit, .. } = arrival;
     let folders = BuildFolders::new(&api.data);
     let unavailable = |error: io::Error| {
         Failure::new(FaultCode::Internal, format!("the upload could not be kept: {error}"))
     };
     let _turn = api.unpacking.acquire().await.map_err(|_| shutting_down())?;
-    let incoming = folders.incoming(&app).map_err(unavailable)?;
-    let body = body.into_data_stream().map_err(io::Error::other);
-    let earlier = (form == Form::Amended).then(|| folders.uploads(&app));
-    let source = receive(body, incoming.path().to_owned(), earlier, UnpackLimits::default())
-        .await
-        .map_err(|error| refused(&error))?;
-    let meaning = if names_an_image(incoming.path()) { Meaning::Open } else { Meaning::Fixed };
+    let incoming = folders.incoming(app).map_err(unavailable)?;
+    let source = unpack(incoming.path().to_owned()).await.map_err(|error| refused(&error))?;
+    let meaning = if names_an_image(incoming.path(), app) { Meaning::Open } else { Meaning::Fixed };
     // The tree is in its place before there is a record of it: a crash in between leaves a folder
     // that nobody refers to, which is swept, and never a build without a source.
     incoming.keep(&source).map_err(unavailable)?;
-    let received = Upload { digest: source.digest, bytes: source.bytes, meaning };
+    let received = Upload { digest: source.digest, bytes: source.bytes, meaning, commit };
     crate::faults::point("upload.kept");
-    let (actor, queued) = (caller.actor, app.clone());
+    let (actor, queued) = (by.clone(), app.clone());
     let uploaded = api
         .store
         .transact(move |tx| upload::upload(tx, &queued, &received, &actor, clock::now()))
         .await?;
+    Ok(uploaded)
+}
+
+/// What came of it, as the API tells it.
+pub(super) fn change(app: &AppName, uploaded: &Uploaded) -> api::Change {
     let change = api::Change { app: app.to_string(), ..Default::default() };
-    Ok(Json(match uploaded {
+    match uploaded {
         Uploaded::Queued(build) => api::Change { build: Some(build.0), ..change },
         Uploaded::Unchanged(release) => api::Change {
             release: Some(release.to_string()),
             unchanged: Some(format!("{release} is made of the same files already")),
             ..change
         },
-    }))
+    }
 }
 
 fn refused(error: &UnpackError) -> Failure {

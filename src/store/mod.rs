@@ -1,7 +1,7 @@
 //! What is remembered: the only door to the database. It stores records; which nouns of
-//! `model` are records stands in [`records`], and the two changes of records that users and control
-//! share in [`diary`] and [`releasing`]. Logs, metrics and images are files of their own and
-//! never come here.
+//! `model` are records stands in [`records`], and the changes of records that users and control
+//! share in [`diary`], [`releasing`], [`running`], [`cron`] and [`volumes`]. Logs, metrics and images
+//! are files of their own and never come here.
 //!
 //! The whole state is small, so it is held twice: as an image in memory, which
 //! every read sees, and as sled's log on disk, which only the writer thread touches. The invariant:
@@ -14,6 +14,7 @@
 //! [`restore()`] reads.
 
 mod chunk;
+pub mod cron;
 pub mod diary;
 mod error;
 pub mod export;
@@ -30,12 +31,16 @@ mod record;
 pub mod records;
 mod recovery;
 pub mod releasing;
+pub mod reseal;
 mod reserve;
 mod restore;
+pub mod running;
 mod schema;
 pub mod sealing;
+pub mod secrets;
 mod transaction;
 mod view;
+pub mod volumes;
 mod writer;
 
 pub use error::{OpenError, StoreError};

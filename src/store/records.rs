@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     model::{
-        AcmeAccount, App, Build, Certificate, CertificateHistory, DnsRecord, Domain, DomainCheck,
-        Event, IssuerWord, Release, Rollout, Token, Zone,
+        AcmeAccount, App, Build, Certificate, CertificateHistory, CronEntry, CronState, DnsRecord,
+        Domain, DomainCheck, Event, IssuerWord, Release, Rollout, Run, Secret, Snapshot, SshHost,
+        SshKey, Token, Volume, Zone,
     },
     store::{Record, Schema},
 };
@@ -20,6 +21,10 @@ pub fn schema() -> Schema {
         .with::<Build>()
         .with::<Release>()
         .with::<Rollout>()
+        .with::<Run>()
+        .with::<CronState>()
+        .with::<CronEntry>()
+        .with::<Secret>()
         .with::<Event>()
         .with::<Token>()
         .with::<Domain>()
@@ -30,6 +35,10 @@ pub fn schema() -> Schema {
         .with::<IssuerWord>()
         .with::<Zone>()
         .with::<DnsRecord>()
+        .with::<SshKey>()
+        .with::<SshHost>()
+        .with::<Volume>()
+        .with::<Snapshot>()
 }
 
 impl Record for App {
@@ -69,6 +78,46 @@ impl Record for Rollout {
 
     fn key(&self) -> (String, u64) {
         (self.app.as_str().to_owned(), self.number.0.into())
+    }
+}
+
+impl Record for Run {
+    const TABLE: &'static str = "runs";
+    const VERSION: u32 = 1;
+    type Key = (String, u64);
+
+    fn key(&self) -> (String, u64) {
+        (self.app.as_str().to_owned(), self.number.0.into())
+    }
+}
+
+impl Record for CronState {
+    const TABLE: &'static str = "cron_jobs";
+    const VERSION: u32 = 1;
+    type Key = (String, String);
+
+    fn key(&self) -> (String, String) {
+        (self.app.as_str().to_owned(), self.job.as_str().to_owned())
+    }
+}
+
+impl Record for CronEntry {
+    const TABLE: &'static str = "cron_history";
+    const VERSION: u32 = 1;
+    type Key = (String, String, u64);
+
+    fn key(&self) -> (String, String, u64) {
+        (self.app.as_str().to_owned(), self.job.as_str().to_owned(), self.number)
+    }
+}
+
+impl Record for Secret {
+    const TABLE: &'static str = "secrets";
+    const VERSION: u32 = 1;
+    type Key = (String, String, u64);
+
+    fn key(&self) -> (String, String, u64) {
+        (self.app.as_str().to_owned(), self.name.as_str().to_owned(), self.version.0.into())
     }
 }
 
@@ -162,6 +211,26 @@ impl Record for Zone {
     }
 }
 
+impl Record for Volume {
+    const TABLE: &'static str = "volumes";
+    const VERSION: u32 = 1;
+    type Key = (String, String);
+
+    fn key(&self) -> (String, String) {
+        super::volumes::key(&self.app, &self.name)
+    }
+}
+
+impl Record for Snapshot {
+    const TABLE: &'static str = "snapshots";
+    const VERSION: u32 = 1;
+    type Key = (String, String, u64);
+
+    fn key(&self) -> (String, String, u64) {
+        super::volumes::snapshot_key(&self.app, &self.volume, self.number)
+    }
+}
+
 /// A record is found by all that it says, so that adding it twice is adding it once; by a digest of
 /// that, because a text may be longer than a key.
 impl Record for DnsRecord {
@@ -173,4 +242,23 @@ impl Record for DnsRecord {
         let digest = hex::encode(Sha256::digest(self.data.to_string()));
         (self.name.as_str().to_owned(), self.data.kind().to_owned(), digest)
     }
+}
+
+impl Record for SshKey {
+    const TABLE: &'static str = "ssh_keys";
+    const VERSION: u32 = 1;
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.fingerprint.as_str().to_owned()
+    }
+}
+
+/// There is one.
+impl Record for SshHost {
+    const TABLE: &'static str = "ssh_host";
+    const VERSION: u32 = 1;
+    type Key = ();
+
+    fn key(&self) {}
 }

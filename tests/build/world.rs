@@ -139,6 +139,7 @@ impl World {
         self.number += 1;
         let (progress, news) = mpsc::channel(1000);
         let request = BuildRequest {
+            secrets: BTreeMap::new(),
             app: app.parse().unwrap(),
             number: BuildNumber(self.number),
             source: source.to_owned(),
@@ -169,6 +170,10 @@ impl World {
             image: artifact.image.clone(),
             process,
             environment: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            files: BTreeMap::new(),
+            handed: None,
+            disks: Vec::new(),
         };
         let id = self.docker.start(&spec).await.unwrap();
         let started = Instant::now();

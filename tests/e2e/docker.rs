@@ -120,4 +120,25 @@ pub(crate) fn sweep(installation: &str) {
     for image in images(installation) {
         ask("DELETE", &format!("/v1.41/images/{image}?force=true"));
     }
+    remove_volumes(installation);
+}
+
+/// The names that it gave to volumes.
+pub(crate) fn volumes(installation: &str) -> Vec<String> {
+    let filters = format!("%7B%22label%22%3A%5B%22paas.installation%3D{installation}%22%5D%7D");
+    let listed = ask("GET", &format!("/v1.41/volumes?filters={filters}")).json();
+    let all = listed["Volumes"].as_array().cloned().unwrap_or_default();
+    all.iter().map(|value| text(value, "Name")).collect()
+}
+
+/// Takes those that no container has away, as `docker volume prune` does.
+pub(crate) fn remove_volumes(installation: &str) {
+    for volume in volumes(installation) {
+        ask("DELETE", &format!("/v1.41/volumes/{volume}"));
+    }
+}
+
+/// Removes a container, as `docker rm -f` does.
+pub(crate) fn remove(container: &str) {
+    ask("DELETE", &format!("/v1.41/containers/{container}?force=true"));
 }

@@ -185,7 +185,7 @@ fn a_conversation_goes_through_the_edge_and_ends_politely_at_a_deploy() {
             assert_eq!(one.next().await.unwrap().unwrap(), Message::text("good day"));
         }
         // A conversation counts as a request under way: it may last until the drain is over.
-        let wish = "[deploy]\ndrain = \"1s\"\n";
+        let wish = "[deploy]\ndrain = \"1s\"\nwatch = \"200ms\"\n";
         let folder = sources::example("websocket-chat");
         sources::write(folder.path(), "paas.toml", wish);
         server.deploy("websocket-chat", folder.path()).ok();

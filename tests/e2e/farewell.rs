@@ -63,3 +63,38 @@ fn a_destroyed_app_leaves_no_trace_and_frees_its_name() {
     let logs = server.paas(&["logs", "-a", "app", "-n", "1000"]).ok();
     assert!(!logs.contains("doomed"), "{logs}");
 }
+
+#[test]
+fn a_destroyed_app_is_kept_for_a_while_and_comes_back() {
+    let mut server = Server::start();
+    server.terminate();
+    server.ended();
+    server.start_again(&[("PAAS_UNDELETE_FOR", "1h")]);
+    server.until_ready();
+    server.deploy("app", sources::example("static-site").path()).ok();
+    server.paas(&["config", "set", "NAME=kept", "-a", "app"]).ok();
+    let page = server.page("app", "/");
+    let destroy = |more: &[&str]| server.paas(&[&["destroy", "--confirm", "app"], more].concat());
+    says(&destroy(&[]).ok(), &["done, kept until", "paas undelete app"]);
+    assert!(server.containers().is_empty());
+    assert_ne!(server.get("app", "/").status, 200);
+    assert_eq!(server.paas(&["apps", "--json"]).json(), serde_json::json!([]));
+    says(&server.paas(&["apps", "--destroyed"]).ok(), &["app", "destroyed", "kept until"]);
+    let refused = server.deploy("app", sources::example("static-site").path()).ended(1);
+    says(&refused, &["it was destroyed", "paas undelete app", "paas destroy --now --confirm app"]);
+    // It is so over a death of the daemon.
+    server.kill9();
+    server.start_again(&[("PAAS_UNDELETE_FOR", "1h")]);
+    server.until_ready();
+    server.paas(&["undelete", "app"]).ok();
+    until("it serves again", || (server.get("app", "/").status == 200).then_some(()));
+    assert_eq!(server.page("app", "/"), page);
+    says(&server.paas(&["config", "-a", "app"]).ok(), &["NAME", "kept"]);
+    says(&server.paas(&["undelete", "app"]).ended(1), &["it was not destroyed"]);
+    // What was destroyed can be let go.
+    let destroy = |more: &[&str]| server.paas(&[&["destroy", "--confirm", "app"], more].concat());
+    destroy(&[]).ok();
+    says(&destroy(&["--now"]).ok(), &["Destroying app... done"]);
+    says(&server.paas(&["undelete", "app"]).ended(1), &["nothing of it is left"]);
+    until("nothing is left", || docker::images(&server.installation()).is_empty().then_some(()));
+}

@@ -79,7 +79,7 @@ fn an_image_becomes_an_app_that_is_rolled_back_after_its_name_is_gone() {
     says(&told, &["is not in this server's Docker, and cannot be pulled", "hint:", "docker pull"]);
     run(Command::new("docker").args(["tag", users.trim(), &image.0]));
     let told = server.deploy("shop", folder.path()).ok();
-    says(&told, &["port 9000 (paas.toml)"]);
+    says(&told, &["port 9000 (paas.toml or fly.toml)"]);
     assert_eq!(server.page("shop", "/"), "two\n");
 
     let told = server.paas(&["rebase", "-a", "shop"]).ended(1);

@@ -140,6 +140,8 @@ impl Server {
         command.arg("--data").arg(&self.data);
         command.args(["--http", &format!("127.0.0.1:{}", self.edge)]);
         command.args(["--api", "https://127.0.0.1:0,http://127.0.0.1:0"]);
+        // Most tests want an app gone that they destroy.
+        command.env("PAAS_UNDELETE_FOR", "off");
         command.envs(self.setup.settings.iter().map(|(name, value)| (name, value)));
         if let Some(docker) = &self.setup.docker {
             command.env("PAAS_DOCKER", docker);

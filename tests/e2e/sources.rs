@@ -42,13 +42,17 @@ pub(crate) fn write(folder: &Path, path: &str, contents: &str) {
     fs::write(path, contents).unwrap();
 }
 
-/// A Node app without dependencies. `script` is its whole text, in which `PORT` is the port.
+/// A Node app without dependencies. `script` is its whole text, in which `PORT` is the port. It is not
+/// watched for long after a deploy, so that a test sees the old instances leave.
 pub(crate) fn node(script: &str) -> tempfile::TempDir {
     let package =
         r#"{"name":"app","version":"1.0.0","private":true,"scripts":{"start":"exec node app.js"}}"#;
     let script = format!("const PORT = Number(process.env.PORT);\n{script}\n");
-    folder(&[("package.json", package), ("app.js", &script)])
+    folder(&[("package.json", package), ("app.js", &script), ("paas.toml", WATCHED_BRIEFLY)])
 }
+
+/// A `paas.toml` with which old instances stand by for a moment only.
+pub(crate) const WATCHED_BRIEFLY: &str = "[deploy]\nwatch = \"200ms\"\n";
 
 /// A Node server that does many things, by path:
 ///

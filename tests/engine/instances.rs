@@ -4,7 +4,7 @@ use bollard::query_parameters as ask;
 use futures_util::StreamExt;
 use paas::{
     engine::{Engine, Signal, docker::DockerSettings},
-    model::{ByteSize, ContainerId, HttpProtocol, InstanceState},
+    model::{ByteSize, ContainerId, HealthCheck, HttpProtocol, InstanceState},
     node,
 };
 
@@ -128,16 +128,14 @@ async fn an_instance_is_reached_at_its_address() {
     let seen = world.only().await;
     let mut target = node::ProbeTarget {
         protocol: HttpProtocol::Http1,
-        address: seen.address.unwrap(),
-        port: 8080,
-        path: Some("/".to_owned()),
+        at: std::net::SocketAddr::new(seen.address.unwrap(), 8080),
         host: "shop".to_owned(),
-        timeout: std::time::Duration::from_secs(5),
+        check: HealthCheck { path: Some("/".to_owned()), ..HealthCheck::default() },
     };
     eventually("it answers", || async { node::probe(&target).await.ok() }).await;
     let listening = node::listening(seen.pid.unwrap()).unwrap();
     assert!(listening.iter().any(|socket| socket.port() == 8080), "{listening:?}");
-    target.path = Some("/missing".to_owned());
+    target.check.path = Some("/missing".to_owned());
     let failure = node::probe(&target).await.unwrap_err().to_string();
     assert_eq!(failure, "answered 404 to GET /missing");
     let usage = world.docker.usage(&seen.id).await.unwrap();

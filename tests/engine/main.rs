@@ -12,6 +12,7 @@
 mod builds;
 mod collect;
 mod faults;
+mod handed;
 mod images;
 mod instances;
 mod names;

@@ -50,9 +50,11 @@ impl World {
             port: Some(8080),
             scale: 1,
             health: HealthCheck::default(),
+            liveness: paas::model::Liveness::default(),
             stop_timeout: Duration::from_secs(30),
             limits: Limits::default(),
             privileges: paas::model::Privileges::Plain,
+            volumes: [].into(),
         };
         InstanceSpec {
             app: "shop".parse().unwrap(),
@@ -62,6 +64,10 @@ impl World {
             image: self.image.clone(),
             process,
             environment: [].into(),
+            secrets: [].into(),
+            files: [].into(),
+            handed: None,
+            disks: Vec::new(),
         }
     }
 

@@ -1,15 +1,16 @@
 //! The list of points is the list of points: what stands in the code is in it, and the other way
-//! round. That each of them is passed, in a deploy or an upgrade, is shown by dying there.
+//! round. That each of them is passed, in a deploy, an upgrade, a rotation or a push, is shown by dying
+//! there.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use paas::faults::{POINTS, UPGRADE, VARIANTS};
+use paas::faults::{CRON, POINTS, PUSH, RUNS, SEALING, UPGRADE, VARIANTS, VOLUMES};
 
 #[test]
 fn every_point_in_the_code_is_on_the_list() {
     let mut found = BTreeSet::new();
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    let points = [POINTS, UPGRADE, VARIANTS].concat();
+    let points = [POINTS, UPGRADE, SEALING, VARIANTS, VOLUMES, RUNS, CRON, PUSH].concat();
     let listed: BTreeSet<String> = points.iter().map(ToString::to_string).collect();
     assert_eq!(found, listed);
     assert_eq!(listed.len(), points.len(), "a point is listed twice");

@@ -3,7 +3,11 @@
 //! The answers are checked to the byte: mark, host, path and the length of what was sent. Requests
 //! are paced a little, so that on a small machine the load leaves the deploys some of it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::{
@@ -80,10 +84,14 @@ async fn ask_on(aim: Aim, index: usize) {
             let body = number.is_multiple_of(4).then(|| "x".repeat(300));
             let question = Question { path, body };
             let before = aim.ledger.right();
+            let asked = Instant::now();
             let answer = line.ask(&question).await;
             let after = aim.ledger.right();
             match answer {
                 Ok(text) => match judge(&aim, &question, &text) {
+                    Some(mark) if aim.ledger.is_past(mark, asked) => {
+                        aim.ledger.fault(format!("mark {mark} after all instances had changed"));
+                    }
                     Some(mark) if before.contains(&mark) || after.contains(&mark) => {
                         aim.ledger.count();
                     }

@@ -2,7 +2,8 @@
 //!
 //! Every change gives the app another mark. While a change is under way the old and the new mark
 //! are right; once the change has been reported done, only the new one is. A request that was
-//! under way meanwhile may have either.
+//! under way meanwhile may have either. Where all instances change at once, the first answer with the
+//! new mark ends that: whoever asks after it must not see the old.
 
 use std::{
     collections::BTreeSet,
@@ -22,10 +23,19 @@ pub(crate) struct Change {
     began: Instant,
 }
 
+/// A change of all instances at once.
+#[derive(Debug, Clone, Copy)]
+struct Flip {
+    to: u32,
+    /// When an answer of the new instances was first read to its end.
+    seen: Option<Instant>,
+}
+
 /// The book that the load and the test keep together.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     right: Mutex<BTreeSet<u32>>,
+    flip: Mutex<Option<Flip>>,
     changes: Mutex<Vec<Change>>,
     faults: Mutex<Vec<String>>,
     requests: AtomicU64,
@@ -48,8 +58,27 @@ impl Ledger {
         right.insert(mark);
     }
 
+    /// A change of all instances at once begins.
+    pub(crate) fn begin_flip(&self, mark: u32) {
+        *self.flip.lock().unwrap() = Some(Flip { to: mark, seen: None });
+        self.begin(mark);
+    }
+
+    /// Whether an answer with `mark`, asked for then and read by now, is too old: a request that was
+    /// asked before it had the new one.
+    pub(crate) fn is_past(&self, mark: u32, asked: Instant) -> bool {
+        let mut flip = self.flip.lock().unwrap();
+        let Some(flip) = flip.as_mut() else { return false };
+        if mark == flip.to {
+            flip.seen.get_or_insert_with(Instant::now);
+            return false;
+        }
+        flip.seen.is_some_and(|seen| asked > seen)
+    }
+
     /// The change to `mark` has been reported done.
     pub(crate) fn done(&self, mark: u32) {
+        *self.flip.lock().unwrap() = None;
         *self.right.lock().unwrap() = BTreeSet::from([mark]);
     }
 

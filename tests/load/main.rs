@@ -31,7 +31,7 @@ mod server;
 mod sources;
 
 use std::{
-    fs,
+    env, fs,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -43,8 +43,7 @@ use server::{Server, until};
 use tokio::runtime::Runtime;
 
 const APP: &str = "shop";
-const DEPLOYS: u32 = 20;
-/// Good answers per change, on average: twenty deploys see more than fifty thousand.
+/// Good answers per change, on average: twenty changes see more than fifty thousand.
 const EACH: u64 = 2_600;
 /// Good answers from when a change is done to the next one.
 const BETWEEN: u64 = 300;
@@ -65,6 +64,7 @@ impl Stage {
     fn set() -> Self {
         let server = Server::start();
         let folder = sources::example("node-express");
+        sources::write(folder.path(), "paas.toml", sources::WATCHED_BRIEFLY);
         let ledger = Arc::new(Ledger::default());
         write_app(folder.path(), 1);
         ledger.begin(1);
@@ -90,6 +90,11 @@ impl Stage {
     #[track_caller]
     fn change(&self, mark: u32, what: &[&str]) -> Duration {
         self.ledger.begin(mark);
+        self.carry_out(mark, what)
+    }
+
+    #[track_caller]
+    fn carry_out(&self, mark: u32, what: &[&str]) -> Duration {
         let began = Instant::now();
         self.server.paas(what).ok();
         let took = began.elapsed();
@@ -110,9 +115,15 @@ impl Stage {
     }
 
     #[track_caller]
-    fn deploy(&self, mark: u32) -> Duration {
+    fn deploy(&self, mark: u32, strategy: &str) -> Duration {
         write_app(self.folder.path(), mark);
-        self.change(mark, &["deploy", self.folder.path().to_str().unwrap(), "-a", APP])
+        if strategy == "blue-green" {
+            self.ledger.begin_flip(mark);
+        } else {
+            self.ledger.begin(mark);
+        }
+        let folder = self.folder.path().to_str().unwrap();
+        self.carry_out(mark, &["deploy", folder, "-a", APP, "--strategy", strategy])
     }
 
     /// Ends the load and looks at the book for the last time.
@@ -130,15 +141,27 @@ impl Stage {
 }
 
 #[test]
-fn twenty_deploys_and_a_rollback_under_load_lose_nothing() {
+fn deploys_and_a_rollback_under_load_lose_nothing() {
     let stage = Stage::set();
-    let mut took: Vec<Duration> = (2..2 + DEPLOYS).map(|mark| stage.deploy(mark)).collect();
-    took.sort();
-    println!("deploys under load: fastest {:?}, median {:?}", took[0], took[took.len() / 2]);
-    let before = stage.ledger.requests();
-    assert!(before >= 50_000, "only {before} requests");
+    let mut mark = 1;
+    for strategy in ["rolling", "blue-green"] {
+        let mut took: Vec<Duration> = (0..changes(5))
+            .map(|_| {
+                mark += 1;
+                stage.deploy(mark, strategy)
+            })
+            .collect();
+        took.sort();
+        let (median, slowest) = (took[took.len() / 2], took[took.len() - 1]);
+        println!(
+            "{} {strategy} deploys under load: median {median:?}, slowest {slowest:?}",
+            took.len()
+        );
+    }
+    let (seen, wanted) = (stage.ledger.requests(), u64::from(mark - 1) * EACH);
+    assert!(seen >= wanted, "only {seen} requests");
 
-    let back = stage.change(DEPLOYS, &["rollback", "-a", APP]);
+    let back = stage.change(mark - 1, &["rollback", "-a", APP]);
     println!("rollback under load: {back:?}");
     println!("in all: {}", stage.strike());
 }
@@ -146,15 +169,21 @@ fn twenty_deploys_and_a_rollback_under_load_lose_nothing() {
 #[test]
 fn config_changes_and_scaling_under_load_lose_nothing() {
     let stage = Stage::set();
-    for mark in 2..=6 {
+    for mark in 2..2 + changes(5) {
         stage.change(mark, &["config", "set", &format!("MARK={mark}"), "-a", APP]);
     }
+    let mark = 1 + changes(5);
     // Scaling changes no text: the old one stays the only right one.
     for count in ["web=1", "web=3", "web=1"] {
-        stage.change(6, &["scale", count, "-a", APP]);
+        stage.change(mark, &["scale", count, "-a", APP]);
     }
-    stage.change(6, &["restart", "-a", APP]);
+    stage.change(mark, &["restart", "-a", APP]);
     println!("in all: {}", stage.strike());
+}
+
+/// How many changes of a kind are made: so many, or what `PAAS_LOAD_CHANGES` says (`make test-load`).
+fn changes(usually: u32) -> u32 {
+    env::var("PAAS_LOAD_CHANGES").map_or(usually, |count| count.parse().unwrap())
 }
 
 fn write_app(folder: &Path, mark: u32) {

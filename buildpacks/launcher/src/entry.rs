@@ -6,13 +6,15 @@ use std::path::{Component, Path};
 use std::process::ExitCode;
 
 use crate::roots::Roots;
-use crate::{launch, php_server, static_server};
+use crate::{enter, launch, php_server, static_server};
 
 /// The programs of this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Program {
     /// The launcher, called `launcher` or by a process type.
     Launcher,
+    /// What reads an app's secrets before the app's own program begins.
+    Enter,
     /// The static file server.
     StaticServer,
     /// nginx and php-fpm, as one.
@@ -33,6 +35,7 @@ pub fn run(argv0: &OsStr, mut args: Vec<OsString>) -> Option<ExitCode> {
     };
     Some(match program {
         Program::Launcher => launch::launch(argv0, args, &roots),
+        Program::Enter => enter::enter(args),
         Program::StaticServer => report(static_server::run(&args)),
         Program::PhpServer => report(php_server::run(&args)),
     })
@@ -44,6 +47,8 @@ fn by_name(argv0: &Path) -> Option<Program> {
     let folder = parts.next().and_then(OsStr::to_str);
     match (name, folder) {
         ("launcher", _) | (_, Some("process")) => Some(Program::Launcher),
+        // A bare `enter` is somebody else's word: `paas` itself asks here first.
+        ("enter", Some(".paas")) => Some(Program::Enter),
         _ => by_word(name),
     }
 }
@@ -86,6 +91,8 @@ mod tests {
         check("/cnb/lifecycle/launcher", Some(Program::Launcher));
         check("/layers/paas_static/server/bin/static-server", Some(Program::StaticServer));
         check("/layers/paas_php/server/bin/php-server", Some(Program::PhpServer));
+        check("/.paas/enter", Some(Program::Enter));
+        check("/usr/bin/enter", None);
         check("/usr/local/bin/paas", None);
         check("/cnb/buildpacks/paas_go/0.1.0/bin/build", None);
     }

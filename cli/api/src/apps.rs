@@ -15,13 +15,17 @@ pub struct App {
     /// Where it answers.
     pub urls: Vec<String>,
     /// One word: `new` (nothing released yet), `deploying`, `running`, `degraded` (some instances
-    /// are not ready), `down` (none is), `stopped` (scaled to zero), `destroying`.
+    /// are not ready), `down` (none is), `stopped` (scaled to zero), `destroying`,
+    /// `destroyed` (nothing runs, and it can be brought back).
     pub state: String,
     /// Why it is so, in a sentence, where that needs saying.
     pub reason: Option<String>,
     /// What visitors are told instead of being served, while it is being worked on.
     #[serde(default)]
     pub maintenance: Option<String>,
+    /// Who does not want it destroyed.
+    #[serde(default)]
+    pub protected_by: Option<String>,
     /// What serves, for example `v12`.
     pub release: Option<String>,
     /// Instances wanted, per process.
@@ -38,6 +42,14 @@ pub struct CreateApp {
     pub name: String,
 }
 
+/// Asks that nobody destroys an app, or allows it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct SetProtection {
+    /// Whether it is to be protected.
+    pub on: bool,
+}
+
 /// What a change set in motion. Whatever is not `null` can be followed or looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -50,6 +62,9 @@ pub struct Change {
     pub build: Option<u32>,
     /// A rollout to follow.
     pub rollout: Option<u32>,
+    /// Whether it is kept for the next release.
+    #[serde(default, skip_serializing_if = "crate::releases::is_now")]
+    pub staged: bool,
     /// Set if there was nothing to do, with the reason in a sentence.
     pub unchanged: Option<String>,
 }
@@ -72,10 +87,12 @@ pub struct Instance {
     pub node: String,
     /// What it is an instance of, for example `v12`.
     pub release: String,
-    /// One word: `created`, `running`, `draining`, `stopping`, `exited`, `crashed`, `waiting` (a
-    /// crash loop backs off; `detail` says until when).
+    /// `created`, `running`, `standing by` (a newer release took its place and is being watched),
+    /// `draining`, `stopping`, `exited`, `crashed`, `waiting` (a crash loop backs off; `detail` says until
+    /// when).
     pub state: String,
-    /// One word: `starting`, `ready`, `failing`, `-` for what does not run.
+    /// One word: `starting`, `ready`, `failing`, `hung` (another is to take its place), `-` for what does not
+    /// run or cannot be asked.
     pub health: String,
     /// What is to be said of state and health, for example why it ended.
     pub detail: Option<String>,
@@ -103,8 +120,9 @@ pub struct Instance {
 pub struct Event {
     /// When.
     pub at: String,
-    /// One word: `created`, `build`, `release`, `rollout`, `scale`, `instance`,
-    /// `maintenance`, `domain`, `certificate`, `destroyed`.
+    /// One word: `created`, `build`, `release`, `rollout`, `config`, `scale`, `instance`,
+    /// `maintenance`, `domain`, `certificate`, `session`, `cron`, `alert`, `git`,
+    /// `protection`, `destroyed`.
     pub kind: String,
     /// The story in a sentence.
     pub text: String,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Commit;
+
 /// One build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -29,6 +31,9 @@ pub struct Build {
     pub source: String,
     /// Size of the source, in bytes.
     pub source_bytes: u64,
+    /// The commit that it is of, where git brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
     /// The image, and its size beyond the base image in bytes.
     pub image: Option<String>,
     /// See `image`.
@@ -41,4 +46,15 @@ pub struct Build {
     pub started_at: Option<String>,
     /// See `queued_at`.
     pub finished_at: Option<String>,
+}
+
+/// Asks for a deploy of a source that the server fetches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct DeployUrl {
+    /// Where a tar is, plain or gzip: `https://…` or `http://…`. If all of it is in one folder, that
+    /// folder is the source.
+    pub url: String,
+    /// What it must be: the SHA-256 of it, in hexadecimal digits.
+    pub sha256: Option<String>,
 }

@@ -16,7 +16,7 @@ pub enum Frame {
         #[serde(default)]
         behind: Option<String>,
     },
-    /// A phase began: `build`, `export`, `start`, `shift`, `drain`.
+    /// A phase began: `build`, `export`, `release`, `start`, `shift`, `watch`, `wave 2 of 3`, `drain`.
     Phase {
         /// Its name.
         name: String,
@@ -54,6 +54,9 @@ pub enum Frame {
         /// Why it answers nowhere, and what to do about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remark: Option<Remark>,
+        /// For a while it is watched, and undone if it dies.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        watched: Option<Watched>,
         /// Milliseconds from the request to this.
         took_ms: u64,
     },
@@ -73,6 +76,16 @@ pub enum Frame {
     /// A frame of a newer server.
     #[serde(other)]
     Unknown,
+}
+
+/// What happens if a release that has taken over dies soon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Watched {
+    /// What takes over again, for example `v11`.
+    pub fallback: String,
+    /// Milliseconds until it is not watched any more.
+    pub left_ms: u64,
 }
 
 /// Something that a user should know.

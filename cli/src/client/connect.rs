@@ -14,7 +14,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
     patient::Patient,
-    pin::{Fingerprint, Pinned},
+    pin::{self, Fingerprint, Pinned},
 };
 use crate::{
     failure::Failure,
@@ -56,6 +56,30 @@ pub(crate) async fn presented(address: &Address) -> Result<Option<Fingerprint>, 
             Err(unreachable(address, &error))
         }
     }
+}
+
+/// What another client needs to believe a server as we do.
+#[derive(Debug)]
+pub(crate) struct Authority {
+    /// The certificate of the pinned authority.
+    pub(crate) certificate: Vec<u8>,
+    /// Whether the server's own certificate is for the name that it is reached by.
+    pub(crate) proves_name: bool,
+}
+
+/// The authority that is pinned for a server, as the server presents it.
+pub(crate) async fn authority(
+    address: &Address,
+    at: &HostPort,
+    pin: Option<Fingerprint>,
+) -> Result<Authority, Failure> {
+    let pin = pin.ok_or_else(|| unpinned(address))?;
+    let stream = tls(address, at, pin).await?;
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let proof = pin::proof(chain, pin, &at.host);
+    let (certificate, proves_name) = proof
+        .ok_or_else(|| Failure::unreachable(format!("{address} did not present its authority")))?;
+    Ok(Authority { certificate, proves_name })
 }
 
 /// What the `Host` header says.

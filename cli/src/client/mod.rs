@@ -6,8 +6,11 @@
 //! server that is gone.
 
 mod answer;
+mod body;
 mod connect;
+mod line;
 mod lines;
+pub(crate) mod look;
 mod patient;
 mod pin;
 pub(crate) mod route;
@@ -23,16 +26,18 @@ use std::{
 };
 
 pub(crate) use answer::Answer;
+pub(crate) use body::Pieces;
 use bytes::Bytes;
-pub(crate) use connect::presented;
+pub(crate) use connect::{authority, presented};
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response,
     body::Incoming,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
 };
+pub(crate) use line::{Ear, Line, Mouth};
 pub(crate) use lines::Lines;
-pub(crate) use pin::Fingerprint;
+pub(crate) use pin::{Fingerprint, INTERNAL};
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
@@ -66,6 +71,11 @@ impl Client {
         self.server.address.to_string()
     }
 
+    /// The server.
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// Asks for what is at `path`.
     pub(crate) async fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.short(Method::GET, path, nothing()).await
@@ -83,10 +93,26 @@ impl Client {
         path: &str,
         description: &T,
     ) -> Result<Answer, Failure> {
-        let json = serde_json::to_vec(description)
-            .map_err(|fault| Failure::local("the request cannot be written").because(fault))?;
-        let body = Full::new(Bytes::from(json)).map_err(never).boxed_unsync();
+        let body = json(description)?;
         self.short(method, path, body).await
+    }
+
+    /// Asks for something that takes the server as long as the rest of the internet does.
+    pub(crate) async fn send_for_long<T: Serialize>(
+        &self,
+        path: &str,
+        description: &T,
+    ) -> Result<Answer, Failure> {
+        let body = json(description)?;
+        self.within(LONG, self.exchange(Method::POST, path, body)).await
+    }
+
+    /// What is at `path`, piece by piece.
+    pub(crate) async fn body(&self, path: &str) -> Result<Pieces, Failure> {
+        let exchange = self.exchange(Method::GET, path, nothing());
+        let response = timeout(ANSWER, exchange).await.map_err(|_| self.silent(ANSWER))??;
+        let response = Answer::check(response, self).await?;
+        Ok(Pieces::new(response, self.server.address.to_string()))
     }
 
     /// Follows what is at `path`, line by line.
@@ -116,11 +142,16 @@ impl Client {
     }
 
     async fn short(&self, method: Method, path: &str, body: Body) -> Result<Answer, Failure> {
-        let whole = async {
-            let response = self.exchange(method, path, body).await?;
-            Answer::read_all(response, self).await
-        };
-        timeout(ANSWER, whole).await.map_err(|_| self.silent(ANSWER))?
+        self.within(ANSWER, self.exchange(method, path, body)).await
+    }
+
+    async fn within(
+        &self,
+        limit: Duration,
+        exchange: impl Future<Output = Result<Reply, Failure>>,
+    ) -> Result<Answer, Failure> {
+        let whole = async { Answer::read_all(exchange.await?, self).await };
+        timeout(limit, whole).await.map_err(|_| self.silent(limit))?
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Body) -> Result<Reply, Failure> {
@@ -198,6 +229,12 @@ impl Drop for Driver {
     }
 }
 
+fn json<T: Serialize>(description: &T) -> Result<Body, Failure> {
+    let json = serde_json::to_vec(description)
+        .map_err(|fault| Failure::local("the request cannot be written").because(fault))?;
+    Ok(Full::new(Bytes::from(json)).map_err(never).boxed_unsync())
+}
+
 fn nothing() -> Body {
     Empty::new().map_err(never).boxed_unsync()
 }
@@ -208,5 +245,7 @@ fn never(never: Infallible) -> io::Error {
 
 /// An answer that needs no upload: the slowest waits for the container engine.
 const ANSWER: Duration = Duration::from_secs(30);
+/// An answer for which the server asks others: its own patience with them, and some more.
+const LONG: Duration = Duration::from_mins(20);
 /// An upload in which nothing moves, or a server that unpacks it.
 const STALL: Duration = Duration::from_mins(1);

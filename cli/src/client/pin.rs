@@ -38,6 +38,27 @@ impl Fingerprint {
     }
 }
 
+/// The pinned authority among what a server presented, and whether the server's own certificate is for
+/// `host`: we also take the name that all servers have, others do not.
+pub(super) fn proof(
+    chain: &[CertificateDer<'_>],
+    pin: Fingerprint,
+    host: &str,
+) -> Option<(Vec<u8>, bool)> {
+    let authority = chain.iter().find(|one| Fingerprint::of(one) == pin)?;
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.clone().into_owned()).ok()?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().ok()?;
+    let name = ServerName::try_from(host).ok()?;
+    let proved = verifier.verify_server_cert(chain.first()?, chain, &name, &[], UnixTime::now());
+    Some((authority.to_vec(), proved.is_ok()))
+}
+
+/// The name that every server's certificate carries.
+pub(crate) const INTERNAL: &str = "paas.internal";
+
 impl FromStr for Fingerprint {
     type Err = NotAFingerprint;
 
@@ -139,6 +160,3 @@ impl ServerCertVerifier for Pinned {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
-
-/// The name that every server's certificate carries.
-const INTERNAL: &str = "paas.internal";

@@ -8,6 +8,8 @@ use crate::target::{AppName, DomainName};
 
 /// The server itself.
 pub(crate) const SERVER: &str = "/v1/server";
+/// The JSON Schema of `paas.toml`.
+pub(crate) const SCHEMA: &str = "/v1/manifest.schema.json";
 /// All apps.
 pub(crate) const APPS: &str = "/v1/apps";
 
@@ -15,6 +17,12 @@ pub(crate) const APPS: &str = "/v1/apps";
 pub(crate) const DOMAINS: &str = "/v1/domains";
 /// All certificates.
 pub(crate) const CERTIFICATES: &str = "/v1/certificates";
+/// A new sealing key.
+pub(crate) const ROTATE: &str = "/v1/sealing-key/rotate";
+/// Keys of SSH.
+pub(crate) const KEYS: &str = "/v1/keys";
+/// Why a request gets an answer or none.
+pub(crate) const WHY: &str = "/v1/why";
 /// All zones.
 pub(crate) const ZONES: &str = "/v1/zones";
 /// All records.

@@ -100,20 +100,27 @@ async fn newest_unless(
     })
 }
 
-async fn cancel(session: &Session, number: Option<u32>, app: &AppOption) -> Result<(), Failure> {
+/// The newest build that waits or runs.
+pub(super) async fn open(session: &Session, app: &AppOption) -> Result<Option<u32>, Failure> {
+    let path = route::of(&session.app(app)?, "builds");
+    let builds = session.client()?.get(&path).await?.read::<Vec<Build>>()?;
+    let open = builds.iter().filter(|build| build.status == "queued" || build.status == "running");
+    Ok(open.map(|build| build.number).max())
+}
+
+/// Stops a build, the newest open one if no number is given.
+pub(super) async fn cancel(
+    session: &Session,
+    number: Option<u32>,
+    app: &AppOption,
+) -> Result<(), Failure> {
+    let newest = if number.is_none() { open(session, app).await? } else { number };
     let app = session.app(app)?;
+    let number = newest.ok_or_else(|| {
+        Failure::local(format!("no build of {app} waits or runs"))
+            .hint(format!("`paas builds -a {app}` lists what there was"))
+    })?;
     let client = session.client()?;
-    let number = if let Some(number) = number {
-        number
-    } else {
-        let builds = client.get(&route::of(&app, "builds")).await?.read::<Vec<Build>>()?;
-        let open =
-            builds.iter().filter(|build| build.status == "queued" || build.status == "running");
-        open.map(|build| build.number).max().ok_or_else(|| {
-            Failure::local(format!("no build of {app} waits or runs"))
-                .hint(format!("`paas builds -a {app}` lists what there was"))
-        })?
-    };
     client.act(Method::POST, &route::of(&app, &format!("builds/{number}/cancel"))).await?;
     session.ui.talk(&format!("build {number} of {app} is cancelled; what served before serves on"));
     Ok(())
@@ -125,8 +132,9 @@ async fn list(session: &Session, app: &AppOption, format: &Format) -> Result<(),
     if format.json {
         return session.ui.json(&answer.text());
     }
-    let mut table =
-        Table::new(["BUILD", "STATUS", "RELEASE", "SOURCE", "IMAGE", "TOOK", "BY", "AGE"]);
+    let mut table = Table::new([
+        "BUILD", "STATUS", "RELEASE", "SOURCE", "COMMIT", "IMAGE", "TOOK", "BY", "AGE",
+    ]);
     for build in answer.read::<Vec<Build>>()? {
         let took = match (&build.started_at, &build.finished_at) {
             (Some(from), Some(to)) => ui::since(from, to).map(ui::seconds),
@@ -137,6 +145,7 @@ async fn list(session: &Session, app: &AppOption, format: &Format) -> Result<(),
             build.status,
             build.release.unwrap_or_default(),
             ui::bytes(build.source_bytes),
+            build.commit.map(|commit| ui::commit(&commit.id)).unwrap_or_default(),
             build.image_bytes.map(ui::bytes).unwrap_or_default(),
             took.unwrap_or_default(),
             build.by,

@@ -5,8 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use api::FaultCode;
+use api::{Change, DeployRef, DeployUrl, FaultCode};
 use clap::Args;
+use hyper::Method;
 
 use super::{
     follow::{Ending, Followed, follow},
@@ -32,9 +33,9 @@ use crate::{
 pub(crate) struct Deploy {
     /// The app's folder
     #[arg(value_name = "DIR", default_value = ".")]
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     #[command(flatten)]
-    app: AppOption,
+    pub(super) app: AppOption,
     #[command(flatten)]
     wait: Wait,
     /// Build with this buildpack: its folder, its .cnb file, its image in the local Docker, or the
@@ -43,6 +44,18 @@ pub(crate) struct Deploy {
     buildpacks: Vec<String>,
     #[command(flatten)]
     way: Way,
+    /// How this release takes over, whatever paas.toml says
+    #[arg(long, value_name = "STRATEGY", value_parser = ["rolling", "blue-green", "canary", "recreate"])]
+    strategy: Option<String>,
+    /// Deploy what was pushed with git before, in place of a folder
+    #[arg(long = "ref", value_name = "SHA|TAG|BRANCH", conflicts_with_all = ["folder", "buildpacks", "image", "dockerfile", "builder"])]
+    reference: Option<String>,
+    /// Deploy a tar that the server fetches, plain or gzip, in place of a folder
+    #[arg(long, value_name = "URL", conflicts_with_all = ["folder", "buildpacks", "image", "dockerfile", "builder", "reference"])]
+    url: Option<String>,
+    /// What the tar must be, in hexadecimal digits
+    #[arg(long, value_name = "SHA256", requires = "url")]
+    sha256: Option<String>,
     /// Say what is left out of the upload
     #[arg(short, long)]
     verbose: bool,
@@ -59,6 +72,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) buildpacks: &'a [String],
     /// How the image is to come about.
     pub(crate) way: &'a Way,
+    /// How its release is to take over, if that is said.
+    pub(crate) strategy: Option<&'a str>,
     /// Whether to wait for the end.
     pub(crate) wait: &'a Wait,
     /// Whether to say what is left out.
@@ -67,11 +82,20 @@ pub(crate) struct Delivery<'a> {
 
 impl Deploy {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
+        if let Some(reference) = &self.reference {
+            return again(session, &session.app(&self.app)?, reference, &self.wait).await;
+        }
+        if let Some(url) = self.url {
+            let body = DeployUrl { url, sha256: self.sha256 };
+            return fetch(session, &session.app(&self.app)?, &body, &self.wait).await;
+        }
         let folder = session.environment.at(&self.folder);
         let app = self.app(session, &folder).await?;
         let Self { wait, verbose, buildpacks, way, .. } = &self;
         let (folder, app, verbose) = (folder.as_path(), &app, *verbose);
-        deliver(session, Delivery { folder, app, buildpacks, way, wait, verbose }).await
+        let strategy = self.strategy.as_deref();
+        let delivery = Delivery { folder, app, buildpacks, way, strategy, wait, verbose };
+        deliver(session, delivery).await
     }
 
     /// The app, made where there is none yet: one command is the promise. A name that was typed
@@ -108,7 +132,7 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
     let image = match &delivery.way.image {
         Some(image) => Some(image.clone()),
         None if delivery.way.is_given() || !delivery.buildpacks.is_empty() => None,
-        None => target::manifest_image(folder),
+        None => target::manifest_image(folder, app),
     };
     let mut source = match image {
         // The image is the app; of the folder only its settings count.
@@ -117,6 +141,7 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
     };
     let names = if delivery.way.brings_builder() { Names::OfBuilder } else { Names::OfImages };
     let _way = source::tell(&mut source, delivery.way)?;
+    let _strategy = source::tell_strategy(&mut source, delivery.strategy)?;
     remark(session, &source, delivery.verbose)?;
     let _saved = source::bring(&mut source, delivery.buildpacks, names, |path| {
         session.environment.at(path)
@@ -124,6 +149,44 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
     let source = Arc::new(source);
     ui.heading(&format!("Uploading {app}"));
     let change = upload(session, &delivery, source).await?;
+    watch(session, app, &change, delivery.wait).await
+}
+
+/// Deploys what was pushed before.
+async fn again(
+    session: &Session,
+    app: &AppName,
+    reference: &str,
+    wait: &Wait,
+) -> Result<(), Failure> {
+    let body = DeployRef { reference: reference.to_owned() };
+    let path = route::of(app, "git/deploy");
+    let change = session.client()?.send(Method::POST, &path, &body).await?.read()?;
+    session.ui.heading(&format!("Deploying {reference} to {app}"));
+    watch(session, app, &change, wait).await
+}
+
+/// Has the server fetch what is deployed.
+async fn fetch(
+    session: &Session,
+    app: &AppName,
+    body: &DeployUrl,
+    wait: &Wait,
+) -> Result<(), Failure> {
+    session.ui.heading(&format!("Deploying {} to {app}", session.ui.foreign(&body.url)));
+    let path = route::of(app, "builds/fetch");
+    let change = session.client()?.send_for_long(&path, body).await?.read()?;
+    watch(session, app, &change, wait).await
+}
+
+/// Follows what a deploy set in motion, unless that is not wanted.
+async fn watch(
+    session: &Session,
+    app: &AppName,
+    change: &Change,
+    wait: &Wait,
+) -> Result<(), Failure> {
+    let ui = &session.ui;
     if let Some(why) = &change.unchanged {
         ui.talk(&match &change.release {
             Some(release) => format!("no changes: {release} already runs this; nothing moved"),
@@ -137,7 +200,7 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
         (None, None) => return Ok(()),
     };
     let back = followed.back(app);
-    if delivery.wait.detach {
+    if wait.detach {
         ui.talk(&format!("The server goes on by itself. Watch it: {back}"));
         return Ok(());
     }

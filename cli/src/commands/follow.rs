@@ -152,6 +152,9 @@ pub(crate) async fn finish(
 
 /// What a change that is not followed came to.
 pub(crate) fn outcome(change: &Change) -> String {
+    if change.staged {
+        return "staged".to_owned();
+    }
     match (&change.unchanged, &change.release, change.rollout) {
         (Some(why), _, _) => format!("no change: {why}"),
         (None, Some(release), Some(_)) => format!("{release} is being rolled out"),

@@ -11,6 +11,7 @@ use crate::{
     args::{AppOption, Wait},
     client::route,
     failure::Failure,
+    remote,
     session::Session,
     source::Way,
     target::{self, AppName, Chosen, MANIFEST, Origin},
@@ -47,9 +48,12 @@ impl Launch {
                 create(session, &folder, None).await?
             }
         };
+        remote::offer(session, &folder, &app).await;
         let (wait, verbose, way) = (&self.wait, self.verbose, &Way::default());
         let (folder, app, buildpacks) = (folder.as_path(), &app, &[][..]);
-        deliver(session, Delivery { folder, app, buildpacks, way, wait, verbose }).await
+        let strategy = None;
+        let delivery = Delivery { folder, app, buildpacks, way, strategy, wait, verbose };
+        deliver(session, delivery).await
     }
 }
 
@@ -106,7 +110,8 @@ async fn make_unique(session: &Session, name: &AppName) -> Result<AppName, Failu
         .hint("name it yourself: `paas launch -a NAME`"))
 }
 
-fn suggested(folder: &Path) -> AppName {
+/// The name that an app of that folder would be given.
+pub(super) fn suggested(folder: &Path) -> AppName {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     AppName::from_folder(&name.unwrap_or_default())

@@ -48,6 +48,22 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
+    /// What a run such as `run.3` wrote.
+    pub(super) fn of_run(app: AppOption, run: String, lines: u32) -> Self {
+        Self {
+            app,
+            follow: false,
+            lines,
+            process: Some(run),
+            since: None,
+            until: None,
+            grep: None,
+            release: None,
+            build: None,
+            format: Format::default(),
+        }
+    }
+
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let app = session.app(&self.app)?;
         let (client, ui) = (session.client()?, &session.ui);

@@ -32,13 +32,15 @@ impl Releases {
             session.ui.talk(&format!("{app} has no releases yet: `paas deploy -a {app}`"));
             return Ok(());
         }
-        let mut table = Table::new(["RELEASE", "", "STATUS", "BUILD", "CAUSE", "BY", "AGE"]);
+        let mut table =
+            Table::new(["RELEASE", "", "STATUS", "BUILD", "COMMIT", "CAUSE", "BY", "AGE"]);
         for release in releases {
             table.row([
                 release.version,
                 if release.current { "current".to_owned() } else { " ".to_owned() },
                 release.status,
                 release.build.to_string(),
+                release.commit.map(|commit| ui::commit(&commit.id)).unwrap_or_default(),
                 release.cause,
                 release.by,
                 ui::age(&release.at, session.ui.now),

@@ -27,6 +27,9 @@ pub struct ServerArgs {
     /// Where the DNS server answers, on UDP and TCP, for example `0.0.0.0:53`
     #[arg(long, value_name = "ADDRESS:PORT", env = "PAAS_DNS")]
     pub dns: Option<String>,
+    /// Where `git push` over SSH is taken, for example `0.0.0.0:2222`; `off` for nowhere
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PAAS_SSH")]
+    pub ssh: Option<String>,
     /// Where the API listens: TLS, except on this machine's own addresses
     #[arg(long, value_name = "ADDRESS:PORT", env = "PAAS_API")]
     pub api: Option<String>,

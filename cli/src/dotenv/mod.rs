@@ -29,7 +29,7 @@ mod tests {
         fn json_is_read_too(
             values in prop::collection::btree_map("[A-Za-z_][A-Za-z0-9_]{0,8}", "(?s)[^\0]*", 0..5)
         ) {
-            let config = api::Config { values: values.clone() };
+            let config = api::Config { values: values.clone(), ..api::Config::default() };
             prop_assert_eq!(read(&serde_json::to_string(&config).unwrap()), Ok(values.clone()));
             prop_assert_eq!(read(&serde_json::to_string_pretty(&values).unwrap()), Ok(values));
         }

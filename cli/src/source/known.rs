@@ -6,7 +6,7 @@
 //! was read, nor in the moments before, in which a second change could look like the first.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ffi::OsStr,
     fs::{self, Metadata},
     io,
@@ -71,6 +71,17 @@ impl Known {
     /// What was noted of a file, if it still looks like that.
     pub(super) fn of(&self, path: &Path, file: &Metadata) -> Option<Noted> {
         self.0.get(path).filter(|noted| noted.looks == Looks::of(file)).copied()
+    }
+
+    /// Whether the file of that path in `folder` looks as it did in the last upload.
+    pub(crate) fn is_current(&self, folder: &Path, path: &Path) -> bool {
+        let file = fs::symlink_metadata(folder.join(path));
+        file.is_ok_and(|file| self.of(path, &file).is_some())
+    }
+
+    /// How many files are not among those.
+    pub(crate) fn missing_in(&self, paths: &HashSet<&Path>) -> usize {
+        self.0.keys().filter(|path| !paths.contains(path.as_path())).count()
     }
 
     /// Notes a file again.

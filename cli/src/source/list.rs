@@ -38,6 +38,13 @@ pub(crate) struct Entry {
     pub(crate) from: Option<PathBuf>,
 }
 
+impl Entry {
+    /// Whether it has contents.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::File { .. })
+    }
+}
+
 /// What an entry is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -110,8 +117,9 @@ pub(crate) fn list(folder: &Path) -> Result<Source, Failure> {
 /// Lists the files of `folder` that say how an app runs, and none that it is built from.
 pub(crate) fn settings(folder: &Path) -> Result<Source, Failure> {
     let mut source = Source::default();
-    let named = [target::MANIFEST, "Procfile"].map(PathBuf::from);
-    for path in named.into_iter().chain(target::manifest_pages(folder)?) {
+    let named = target::declaring(folder).into_iter();
+    let named = named.filter_map(|file| file.strip_prefix(folder).ok().map(PathBuf::from));
+    for path in named.chain(target::manifest_pages(folder)?) {
         let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
         let Ok(Some(kind @ Kind::File { size, .. })) = kind(&folder.join(&path)) else { continue };
         if inside {

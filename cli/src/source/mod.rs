@@ -11,5 +11,5 @@ mod way;
 
 pub(crate) use brought::{Names, bring};
 pub(crate) use list::{Source, list, settings};
-pub(crate) use pipe::{Packing, start};
-pub(crate) use way::{Way, tell};
+pub(crate) use pipe::{Packing, start, stream};
+pub(crate) use way::{Way, tell, tell_strategy};

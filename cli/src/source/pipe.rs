@@ -62,6 +62,37 @@ pub(crate) fn start(folder: PathBuf, source: Arc<Source>, known: Arc<Known>) -> 
     Parcel { upload, packing: Packing { read, sent, thread } }
 }
 
+/// What `work` writes, on its way; it runs in a thread of its own.
+pub(crate) fn stream(
+    work: impl FnOnce(&mut dyn io::Write) -> io::Result<()> + Send + 'static,
+) -> (Upload, Writing) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let sent = Arc::new(AtomicU64::new(0));
+    let thread = tokio::task::spawn_blocking(move || {
+        let mut out = Chunks { sender: sender.clone(), chunk: Vec::with_capacity(CHUNK) };
+        let outcome = work(&mut out).and_then(|()| io::Write::flush(&mut out));
+        if outcome.is_err() {
+            // As above: it must not look whole.
+            sender.blocking_send(Err(io::Error::other("the files cannot be packed"))).ok();
+        }
+        outcome
+    });
+    let body = Queue { receiver, sent: Arc::clone(&sent) }.boxed_unsync();
+    (Upload { body, sent }, Writing(thread))
+}
+
+/// The thread that writes a stream.
+#[derive(Debug)]
+pub(crate) struct Writing(JoinHandle<io::Result<()>>);
+
+impl Writing {
+    /// Why it failed, if it did by itself.
+    pub(crate) async fn fault(self) -> Option<io::Error> {
+        let fault = self.0.await.ok()?.err()?;
+        (fault.kind() != io::ErrorKind::BrokenPipe).then_some(fault)
+    }
+}
+
 impl Packing {
     /// What became of it; nothing if it failed.
     pub(crate) async fn packed(self) -> Option<Packed> {

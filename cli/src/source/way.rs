@@ -48,18 +48,32 @@ impl Way {
 
 /// Adds to `source` what is said. The file must outlive the upload.
 pub(crate) fn tell(source: &mut Source, way: &Way) -> Result<Option<NamedTempFile>, Failure> {
-    let Some(text) = way.text() else { return Ok(None) };
+    way.text().map(|text| put(source, &text, PLACE)).transpose()
+}
+
+/// Adds to `source` how the release is to take over. The file must outlive the upload.
+pub(crate) fn tell_strategy(
+    source: &mut Source,
+    strategy: Option<&str>,
+) -> Result<Option<NamedTempFile>, Failure> {
+    let text = strategy.map(|strategy| format!("[deploy]\nstrategy = \"{strategy}\"\n"));
+    text.map(|text| put(source, &text, TAKEOVER)).transpose()
+}
+
+fn put(source: &mut Source, text: &str, place: &str) -> Result<NamedTempFile, Failure> {
     let local = |error: io::Error| Failure::local("the upload cannot be prepared").because(error);
     let file = NamedTempFile::new().map_err(local)?;
     fs::write(file.path(), text).map_err(local)?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(file.path(), mode).map_err(local)?;
-    add(source, file.path(), PathBuf::from(PLACE)).map_err(local)?;
-    Ok(Some(file))
+    add(source, file.path(), PathBuf::from(place)).map_err(local)?;
+    Ok(file)
 }
 
 /// Where the server looks for it. A folder `.paas` of the app itself is never uploaded.
 const PLACE: &str = ".paas/build.toml";
+/// The same for how its release takes over.
+const TAKEOVER: &str = ".paas/deploy.toml";
 
 #[cfg(test)]
 mod tests {
@@ -75,5 +89,9 @@ mod tests {
         assert_eq!(source.entries[0].path, PathBuf::from(PLACE));
         assert!(tell(&mut source, &Way::default()).unwrap().is_none());
         assert!(way.is_given() && !Way::default().is_given());
+        let file = tell_strategy(&mut source, Some("recreate")).unwrap().unwrap();
+        let text = fs::read_to_string(file.path()).unwrap();
+        assert_eq!(text, "[deploy]\nstrategy = \"recreate\"\n");
+        assert_eq!(source.entries[1].path, PathBuf::from(TAKEOVER));
     }
 }

@@ -1,12 +1,21 @@
 //! The app that the git remote `paas` points at. It reads git's file and never runs git.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::AppName;
 
+/// The repository that holds `folder`, if one does.
+pub(crate) fn root(folder: &Path) -> Option<PathBuf> {
+    let root = folder.ancestors().find(|folder| folder.join(".git").exists())?;
+    Some(root.to_path_buf())
+}
+
 /// The app of the remote `paas` of the repository that holds `folder`, if there is one.
 pub(crate) fn app(folder: &Path) -> Option<AppName> {
-    let root = folder.ancestors().find(|folder| folder.join(".git").exists())?;
+    let root = root(folder)?;
     remote(&fs::read_to_string(root.join(".git/config")).ok()?)
 }
 

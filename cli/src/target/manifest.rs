@@ -1,6 +1,7 @@
-//! `paas.toml`, as far as the command line needs it: the app's name, and whether it is an image.
+//! `paas.toml`, and `paas.staging.toml` of an environment, as far as the command line needs them: the
+//! app's name, and whether it is an image.
 //!
-//! The rest of the file is the server's to read and to judge.
+//! The rest of the files is the server's to read and to judge.
 
 use std::{
     fs, io,
@@ -22,19 +23,52 @@ struct Manifest {
     http: Option<toml::Value>,
 }
 
-/// The image that the manifest of `folder` says the app is. What is wrong with a manifest is for the
+/// The image that the manifest of `folder` says `app` is. What is wrong with a manifest is for the
 /// server to say, which knows what serves on in spite of it.
-pub(crate) fn image(folder: &Path) -> Option<String> {
-    let build = parse(&folder.join(MANIFEST)).ok()??.build?;
-    build.get("image")?.as_str().map(str::to_owned)
+pub(crate) fn image(folder: &Path, app: &AppName) -> Option<String> {
+    let is_of_app = |file: &PathBuf| {
+        let environment = environment_of(file);
+        environment
+            .is_some_and(|it| matches!(named(folder, it), Ok(Some((name, _))) if name == *app))
+    };
+    let overlay = files(folder).into_iter().find(is_of_app);
+    let build = overlay.into_iter().chain([folder.join(MANIFEST)]);
+    let mut build = build.filter_map(|file| parse(&file).ok()??.build);
+    build.find_map(|build| build.get("image")?.as_str().map(str::to_owned))
 }
 
-/// The files that the manifest of `folder` names as pages of the edge.
+/// The manifests of a folder: `paas.toml`, and one for each environment that differs.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+    files.retain(|file| environment_of(file).is_some() || file.ends_with(MANIFEST));
+    files.sort();
+    files
+}
+
+/// The files of a folder that say something of its app, and are there.
+pub(crate) fn declaring(folder: &Path) -> Vec<PathBuf> {
+    let others = ["Procfile", "fly.toml", "app.json"].map(|name| folder.join(name));
+    files(folder).into_iter().chain(others.into_iter().filter(|file| file.is_file())).collect()
+}
+
+/// `staging` of `paas.staging.toml`.
+fn environment_of(file: &Path) -> Option<&str> {
+    let name = file.file_name()?.to_str()?.strip_prefix("paas.")?.strip_suffix(".toml")?;
+    let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (!name.is_empty() && name.bytes().all(valid)).then_some(name)
+}
+
+/// The files that the manifests of `folder` name as pages of the edge.
 pub(crate) fn pages(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let http = parse(&folder.join(MANIFEST))?.and_then(|manifest| manifest.http);
-    let pages = http.as_ref().and_then(|http| http.get("pages")?.as_table());
-    let files = pages.into_iter().flat_map(|pages| pages.values());
-    Ok(files.filter_map(|file| file.as_str().map(PathBuf::from)).collect())
+    let mut found = Vec::new();
+    for file in files(folder) {
+        let http = parse(&file)?.and_then(|manifest| manifest.http);
+        let pages = http.as_ref().and_then(|http| http.get("pages")?.as_table());
+        let pages = pages.into_iter().flat_map(|pages| pages.values());
+        found.extend(pages.filter_map(|page| page.as_str().map(PathBuf::from)));
+    }
+    Ok(found)
 }
 
 /// The app that the manifest of `folder`, or of a folder above it, names, and that file. A folder
@@ -50,6 +84,45 @@ pub(crate) fn app(folder: &Path) -> Result<Option<(AppName, PathBuf)>, Failure> 
         }
     }
     Ok(None)
+}
+
+/// The app of an environment of `folder`, or of a folder above it, and the file that describes it:
+/// the app that it names, or that of `paas.toml` with the environment behind a hyphen.
+pub(crate) fn environment(
+    folder: &Path,
+    environment: &str,
+) -> Result<Option<(AppName, PathBuf)>, Failure> {
+    for folder in folder.ancestors() {
+        if let Some(found) = named(folder, environment)? {
+            return Ok(Some(found));
+        }
+        if folder.join(".git").exists() {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// The apps of all environments of `folder`.
+pub(crate) fn environments(folder: &Path) -> Result<Vec<AppName>, Failure> {
+    let mut apps = Vec::new();
+    for file in files(folder) {
+        let Some(environment) = environment_of(&file) else { continue };
+        apps.extend(named(folder, environment)?.map(|(name, _)| name));
+    }
+    Ok(apps)
+}
+
+fn named(folder: &Path, environment: &str) -> Result<Option<(AppName, PathBuf)>, Failure> {
+    let file = folder.join(format!("paas.{environment}.toml"));
+    if environment_of(&file).is_none() || !file.exists() {
+        return Ok(None);
+    }
+    if let Some(name) = read(&file)? {
+        return Ok(Some((name, file)));
+    }
+    let Some(base) = read(&folder.join(MANIFEST))? else { return Ok(None) };
+    Ok(Some((base.with_suffix(environment), file)))
 }
 
 fn read(file: &Path) -> Result<Option<AppName>, Failure> {

@@ -13,8 +13,10 @@ mod which;
 pub(crate) use address::{Address, HostPort};
 pub(crate) use contexts::{Context, Contexts};
 pub(crate) use domain::DomainName;
+pub(crate) use git::root as repository;
 pub(crate) use manifest::{
-    MANIFEST, image as manifest_image, pages as manifest_pages, write as write_manifest,
+    MANIFEST, declaring, environments, image as manifest_image, pages as manifest_pages,
+    write as write_manifest,
 };
 pub(crate) use name::AppName;
 pub(crate) use server::{Server, server};

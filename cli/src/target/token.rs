@@ -17,6 +17,11 @@ impl Token {
         visible.then(|| Self(text.to_owned()))
     }
 
+    /// The token itself, for git, which asks for it as a password.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// The header that carries it.
     pub(crate) fn header(&self) -> String {
         format!("Bearer {}", self.0)

@@ -1,4 +1,5 @@
-//! Which app: `-a/--app` → `PAAS_APP` → `app` in `paas.toml` → the git remote `paas`.
+//! Which app: `-a/--app` → that of `-e/--env` → `PAAS_APP` → `PAAS_ENV` → `app` in `paas.toml` → the git
+//! remote `paas`.
 
 use std::path::{Path, PathBuf};
 
@@ -36,16 +37,32 @@ pub(crate) fn app(
     if let Some(name) = option.app.clone() {
         return Ok(Some(Chosen { name, origin: Origin::Option }));
     }
+    if let Some(wanted) = &option.env {
+        return of_environment(folder, wanted).map(Some);
+    }
     if let Some(text) = &environment.app {
         let name = text.parse().map_err(|fault| {
             Failure::usage(format!("PAAS_APP is `{text}`, which is no app's name")).because(fault)
         })?;
         return Ok(Some(Chosen { name, origin: Origin::Environment }));
     }
+    if let Some(wanted) = &environment.env {
+        return of_environment(folder, wanted).map(Some);
+    }
     if let Some((name, file)) = manifest::app(folder)? {
         return Ok(Some(Chosen { name, origin: Origin::Manifest(file) }));
     }
     Ok(git::app(folder).map(|name| Chosen { name, origin: Origin::Remote }))
+}
+
+fn of_environment(folder: &Path, wanted: &str) -> Result<Chosen, Failure> {
+    let found = manifest::environment(folder, wanted)?;
+    let found = found.map(|(name, file)| Chosen { name, origin: Origin::Manifest(file) });
+    found.ok_or_else(|| {
+        Failure::usage(format!("there is no environment {wanted:?} here"))
+            .because(format!("no paas.{wanted}.toml, or neither it nor paas.toml names an app"))
+            .hint(format!("what differs from paas.toml stands in paas.{wanted}.toml"))
+    })
 }
 
 /// What to say where no app is told.
@@ -80,8 +97,18 @@ mod tests {
         assert_eq!(name(&option, &environment).as_deref(), Some("from-git"));
         fs::write(folder.path().join("paas.toml"), "x = 1\napp = \"from-file\"\n").unwrap();
         assert_eq!(name(&option, &environment).as_deref(), Some("from-file"));
+        fs::write(folder.path().join("paas.live.toml"), "app = \"from-live\"").unwrap();
+        fs::write(folder.path().join("paas.stage.toml"), "").unwrap();
+        environment.env = Some("stage".to_owned());
+        assert_eq!(name(&option, &environment).as_deref(), Some("from-file-stage"));
         environment.app = Some("from-env".to_owned());
         assert_eq!(name(&option, &environment).as_deref(), Some("from-env"));
+        option.env = Some("live".to_owned());
+        assert_eq!(name(&option, &environment).as_deref(), Some("from-live"));
+        for unknown in ["test", "../x", ""] {
+            option.env = Some(unknown.to_owned());
+            assert!(app(&option, &environment, &inner).is_err(), "{unknown}");
+        }
         option.app = Some("from-option".parse().unwrap());
         assert_eq!(name(&option, &environment).as_deref(), Some("from-option"));
     }

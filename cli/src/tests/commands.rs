@@ -15,6 +15,7 @@ pub(super) fn app(name: &str) -> App {
         state: "running".to_owned(),
         reason: None,
         maintenance: None,
+        protected_by: None,
         release: Some("v9".to_owned()),
         formation: BTreeMap::from([("web".to_owned(), 2), ("worker".to_owned(), 1)]),
         ready: BTreeMap::from([("web".to_owned(), 2), ("worker".to_owned(), 0)]),
@@ -31,7 +32,13 @@ fn rollout() -> Change {
 }
 
 fn done() -> Frame {
-    Frame::Done { release: "v10".to_owned(), urls: Vec::new(), remark: None, took_ms: 900 }
+    Frame::Done {
+        release: "v10".to_owned(),
+        urls: Vec::new(),
+        remark: None,
+        watched: None,
+        took_ms: 900,
+    }
 }
 
 const FOLLOW: &str = "GET /v1/apps/hello/follow?rollout=4";
@@ -104,7 +111,7 @@ async fn config_is_shown_for_people_and_for_programs() {
         ("A".to_owned(), "1".to_owned()),
         ("LONGER".to_owned(), "it's\ntwo".to_owned()),
     ]);
-    server.on("GET /v1/apps/hello/config", &Config { values });
+    server.on("GET /v1/apps/hello/config", &Config { values, ..Config::default() });
     let user = user(&server).await;
     user.types("paas config").await.succeeded("A:       1\nLONGER:  it's\\ntwo\n", "");
     user.types("paas config -s").await.succeeded("A='1'\nLONGER='it'\\''s\ntwo'\n", "");
@@ -225,6 +232,48 @@ async fn destroying_takes_the_name_and_no_less() {
     assert_eq!(refused.code, ExitCode::from(2));
     assert!(server.asked().is_empty());
     user.types("paas destroy --confirm shop").await.succeeded("", "Destroying shop... done\n");
+}
+
+#[tokio::test]
+async fn a_destroyed_app_is_kept_and_brought_back() {
+    let server = Server::default();
+    let kept = App {
+        state: "destroyed".to_owned(),
+        reason: Some("kept until noon".to_owned()),
+        ..app("shop")
+    };
+    server
+        .on("DELETE /v1/apps/shop?confirm=shop", &Change::default())
+        .on("DELETE /v1/apps/shop?confirm=shop&now=true", &Change::default())
+        .on("GET /v1/apps/shop", &kept)
+        .on("GET /v1/apps?destroyed=true", &[kept])
+        .on("POST /v1/apps/shop/undelete", &app("shop"))
+        .refuse("GET /v1/apps/shop", 404, FaultCode::NotFound);
+    let user = user(&server).await;
+    let told = "Destroying shop... done, kept until noon; `paas undelete shop` brings it back\n";
+    user.types("paas destroy --confirm shop").await.succeeded("", told);
+    let listed = user.types("paas apps --destroyed").await;
+    assert!(listed.out.contains("shop  destroyed"), "{}", listed.out);
+    assert!(user.types("paas undelete shop").await.err.starts_with("shop is back"));
+    user.types("paas destroy --now --confirm shop")
+        .await
+        .succeeded("", "Destroying shop... done\n");
+}
+
+#[tokio::test]
+async fn an_app_is_protected_and_says_so() {
+    let server = Server::default();
+    let protected = App { protected_by: Some("ci".to_owned()), ..app("shop") };
+    server
+        .on("PUT /v1/apps/shop/protection", &protected)
+        .on("PUT /v1/apps/shop/protection", &app("shop"))
+        .on("GET /v1/apps", &[protected]);
+    let user = user(&server).await;
+    let told = "shop is protected by ci; `paas destroy` refuses it\n";
+    user.types("paas apps protect shop").await.succeeded("", told);
+    let listed = user.types("paas apps").await;
+    assert!(listed.out.contains("\n  protected by ci\n"), "{}", listed.out);
+    user.types("paas apps:unprotect shop").await.succeeded("", "shop is not protected\n");
 }
 
 #[tokio::test]

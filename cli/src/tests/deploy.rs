@@ -21,6 +21,7 @@ fn app() -> App {
         state: "new".to_owned(),
         reason: None,
         maintenance: None,
+        protected_by: None,
         release: None,
         formation: std::collections::BTreeMap::new(),
         ready: std::collections::BTreeMap::new(),
@@ -65,6 +66,7 @@ fn story() -> Vec<Frame> {
             release: "v3".to_owned(),
             urls: vec!["http://my-app.localhost:8080".to_owned()],
             remark: None,
+            watched: None,
             took_ms: 4_200,
         },
     ]

@@ -2,10 +2,19 @@
 
 mod certs;
 mod commands;
+mod cron;
 mod deploy;
+mod deploys;
 mod domains;
+mod git;
+mod keys;
 mod logins;
+mod plan;
+mod runs;
+mod secrets;
 mod server;
+mod volumes;
+mod why;
 
 use std::{
     cell::RefCell,
@@ -40,6 +49,7 @@ impl User {
         std::fs::create_dir(&folder).unwrap();
         let environment = Environment {
             folder,
+            home: Some(home.path().to_owned()),
             config: Some(home.path().join("config")),
             cache: Some(home.path().join("cache")),
             data: home.path().join("data"),

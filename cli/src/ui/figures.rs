@@ -90,6 +90,11 @@ pub(crate) fn since(from: &str, to: &str) -> Option<Duration> {
     to.duration_since(from).try_into().ok()
 }
 
+/// A commit as people call it.
+pub(crate) fn commit(id: &str) -> String {
+    id.chars().take(7).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use api::Frame;
 
-use super::{Progress, Ui};
+use super::{Progress, Ui, narration::Failed};
 use crate::commands::follow::{Ending, Tell};
 
 /// A change told in one line.
@@ -34,8 +34,9 @@ impl Tell for OneLine<'_> {
             Frame::Done { release, urls, .. } => Some(Ending::Serves { release, urls }),
             Frame::Failed { reason, hint, last_lines, still_serving, .. } => {
                 self.end("failed");
-                let what = "the change does not serve";
-                self.ui.failed(what, &reason, &last_lines, still_serving.as_deref());
+                let what = "the change does not serve".to_owned();
+                let (why, last, serving) = (reason, last_lines, still_serving);
+                self.ui.failed(&Failed { what, why, last, serving });
                 if let Some(hint) = hint {
                     self.ui.hint(&hint);
                 }

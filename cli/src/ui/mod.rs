@@ -8,6 +8,8 @@ mod clean;
 mod figures;
 mod json;
 mod line;
+mod narration;
+mod pipe;
 mod progress;
 mod prompt;
 mod story;
@@ -20,9 +22,11 @@ use std::{
 };
 
 pub(crate) use clean::clean;
-pub(crate) use figures::{age, ahead, bytes, cores, count, in_queue, seconds, since};
+pub(crate) use figures::{age, ahead, bytes, commit, cores, count, in_queue, seconds, since};
 use jiff::Timestamp;
 pub(crate) use line::OneLine;
+pub use narration::Narration;
+pub(crate) use pipe::Pipe;
 pub(crate) use progress::Progress;
 pub(crate) use story::Story;
 pub(crate) use table::Table;
@@ -169,7 +173,7 @@ impl Ui {
                 let because = (internal && !fault.request_id.is_empty()).then_some(request);
                 self.error(&fault.message, because.as_deref(), fault.hint.as_deref());
             }
-            Failure::Unread | Failure::Told => {}
+            Failure::Unread | Failure::Ended(_) | Failure::Told => {}
         }
     }
 

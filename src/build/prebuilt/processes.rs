@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 
 use super::PrebuiltError;
 use crate::{
-    build::{
-        BuildError, ProcessesError,
-        processes::{described, plain},
-    },
+    build::{BuildError, ProcessesError, processes::described},
     engine::ImageFacts,
     model::{InvalidName, Manifest, Privileges, Process, ProcessName, process::DEFAULT_PORT},
 };
@@ -36,7 +33,7 @@ pub(in crate::build) fn processes(
         let name: ProcessName = kind
             .parse()
             .map_err(|error: InvalidName| PrebuiltError::Procfile(error.to_string()))?;
-        found.insert(name.clone(), plain(name, shell(command), command.clone()));
+        found.insert(name.clone(), Process::plain(name, shell(command), command.clone()));
         said.push(format!("{kind}: {command} (Procfile)"));
     }
     let own: Vec<String> = facts.entrypoint.iter().chain(&facts.command).cloned().collect();
@@ -50,7 +47,7 @@ pub(in crate::build) fn processes(
         } else {
             said.push(format!("web: {shown} (the image's own)"));
         }
-        found.insert(web.clone(), plain(web.clone(), own, shown));
+        found.insert(web.clone(), Process::plain(web.clone(), own, shown));
     }
     described(&mut found, manifest, &shell).map_err(|error| match error {
         ProcessesError::None => PrebuiltError::NoCommand.into(),
@@ -61,7 +58,8 @@ pub(in crate::build) fn processes(
         process.privileges = Privileges::Starter;
     }
     if let Some(process) = processes.get_mut(&web) {
-        let wanted = manifest.processes.get(&web).and_then(|described| described.port);
+        let mut told = [&manifest.processes, &manifest.suggested].into_iter();
+        let wanted = told.find_map(|all| all.get(&web)?.port);
         let (port, why) = port(wanted, &facts.ports);
         process.port = Some(port);
         said.push(why);
@@ -74,7 +72,10 @@ pub(in crate::build) fn processes(
 fn port(wanted: Option<u16>, exposed: &[u16]) -> (u16, String) {
     let change = "[process.web] port in paas.toml changes that";
     if let Some(port) = wanted {
-        return (port, format!("web is asked on port {port} (paas.toml), which PORT says too"));
+        return (
+            port,
+            format!("web is asked on port {port} (paas.toml or fly.toml), which PORT says too"),
+        );
     }
     match exposed {
         [] => {

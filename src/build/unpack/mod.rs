@@ -14,6 +14,7 @@ mod limits;
 mod members;
 pub(crate) mod path;
 mod receive;
+mod release;
 mod tree;
 
 use std::{ffi::OsStr, fs, io::Read, path::Path};
@@ -25,6 +26,7 @@ use inflow::Inflow;
 pub use limits::UnpackLimits;
 use members::{Kind, Members};
 pub use receive::receive;
+pub use release::unpack_release;
 pub use tree::Source;
 use tree::Tree;
 

@@ -14,15 +14,19 @@ use tokio::time::timeout;
 
 use crate::{
     build::BuildFolders,
-    control::apps::step::{Advance, Step},
+    control::apps::{
+        step::{Advance, Step},
+        vault::{Vault, VaultError},
+    },
     engine::{Engine, EngineError, InstanceSpec, Signal},
     faults,
     logs::{Collector, LogError, Logs},
     model::{
-        Actor, App, AppName, Build, ContainerId, Event, EventKind, Instance, Phase, Release,
-        Rollout, Timestamp,
+        Actor, App, AppName, Build, ContainerId, Domain, Event, EventKind, Instance, Phase,
+        PostDeploy, Release, Rollout, RolloutNumber, Run, Tally, Timestamp,
     },
-    store::{Store, StoreError, Transaction, View, diary},
+    store::{Record, Store, StoreError, Transaction, View, cron, diary, secrets, volumes},
+    volumes::{FolderError, VolumeFolders},
 };
 
 /// What executing needs.
@@ -36,8 +40,12 @@ pub struct Executor<E: Engine> {
     pub collector: Arc<Collector<E>>,
     /// Where it is kept.
     pub logs: Logs,
+    /// Who opens secrets.
+    pub vault: Vault,
     /// Where builds keep what they know of an app.
     pub folders: BuildFolders,
+    /// Where volumes lie.
+    pub volumes: VolumeFolders,
     /// Since when which instance has been told to end. Lost with the process: then it is told again.
     pub stopping: BTreeMap<ContainerId, Timestamp>,
 }
@@ -48,9 +56,15 @@ pub enum ExecuteError {
     /// The engine did not do it.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// An instance does not get its secrets.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// It could not be recorded.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An instance does not get its volumes, or they cannot be taken away.
+    #[error(transparent)]
+    Volume(#[from] FolderError),
     /// An app's logs could not be removed.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -85,16 +99,27 @@ impl<E: Engine> Executor<E> {
                     faults::point("apps.remove");
                     first_fault = first_fault.or(self.engine.remove(&id).await.err());
                 }
+                Step::PostDeploy(rollout, how_far, story) => {
+                    match self.post_deploy(app, rollout, how_far, story, now).await? {
+                        Recorded::Written => {}
+                        Recorded::Outdated => return Ok(()),
+                    }
+                }
+                Step::Count(rollout, tally) => self.count(app, rollout, tally).await?,
                 Step::Advance(advance) => match self.advance(app, advance, now).await? {
                     Recorded::Written => {}
                     Recorded::Outdated => return Ok(()),
                 },
                 Step::Erase => self.erase(app).await?,
                 Step::Tell(kind, text) => self.tell(app, kind, text, now).await?,
+                Step::Report(text, id) => self.report(app, text, &id, now).await?,
             }
         }
-        let first_fault = first_fault.or(self.start(starts).await.err());
-        first_fault.map_or(Ok(()), |fault| Err(fault.into()))
+        if let Some(fault) = first_fault {
+            self.start(starts).await.ok();
+            return Err(fault.into());
+        }
+        self.start(starts).await
     }
 
     /// Removes the containers of an app that is not on record, and then its network: traces of a
@@ -116,11 +141,20 @@ impl<E: Engine> Executor<E> {
         self.stopping.retain(|id, _| there.contains(id));
     }
 
-    async fn start(&self, specs: Vec<InstanceSpec>) -> Result<(), EngineError> {
+    async fn start(&self, specs: Vec<InstanceSpec>) -> Result<(), ExecuteError> {
         let mut starting = stream::iter(specs)
             .map(|spec| async move {
+                // What is in a volume is not exchanged while somebody is started who has it.
+                let _turn = self.volumes.turn().read().await;
+                let held = volumes::held(&self.store.snapshot(), &spec.app)?;
+                if spec.process.volumes.keys().any(|volume| held.contains(volume)) {
+                    return Ok(());
+                }
+                let mut spec = self.vault.equip(spec)?;
+                spec.disks = self.volumes.ready(&spec.app, &spec.process)?;
                 faults::point("apps.start");
-                self.engine.start(&spec).await
+                self.engine.start(&spec).await?;
+                Ok::<_, ExecuteError>(())
             })
             .buffer_unordered(STARTS_AT_ONCE);
         let mut first_fault = None;
@@ -138,7 +172,8 @@ impl<E: Engine> Executor<E> {
         Ok(())
     }
 
-    async fn tell(
+    /// Writes an event.
+    pub(super) async fn tell(
         &self,
         app: &AppName,
         kind: EventKind,
@@ -151,14 +186,39 @@ impl<E: Engine> Executor<E> {
             .await
     }
 
+    async fn report(
+        &self,
+        app: &AppName,
+        mut text: String,
+        id: &ContainerId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let lines = self.last_words(app, id, LAST_LINES_HASTE).await;
+        let last = lines.get(lines.len().saturating_sub(LINES_OF_EVENT)..).unwrap_or_default();
+        if !last.is_empty() {
+            text = format!("{text}. It wrote last: {}", last.join(" | "));
+        }
+        self.tell(app, EventKind::Instance, text, now).await
+    }
+
     async fn advance(
         &self,
         app: &AppName,
         mut advance: Advance,
         now: Timestamp,
     ) -> Result<Recorded, StoreError> {
-        if let (Phase::Failed { last_lines, .. }, Some(blame)) = (&mut advance.to, &advance.blame) {
-            *last_lines = self.last_words(app, blame).await;
+        let unheard = match (&mut advance.to, &advance.blame) {
+            (Phase::Failed { last_lines, .. }, Some(blame)) => {
+                Some((last_lines, blame, LAST_LINES_PATIENCE))
+            }
+            // Until it is recorded visitors are sent to whom it is about.
+            (Phase::Reverting { last_lines, .. }, Some(blame)) => {
+                Some((last_lines, blame, LAST_LINES_HASTE))
+            }
+            _ => None,
+        };
+        if let Some((last_lines, blame, patience)) = unheard {
+            *last_lines = self.last_words(app, blame, patience).await;
         }
         faults::point("apps.advance");
         let app = app.clone();
@@ -167,16 +227,60 @@ impl<E: Engine> Executor<E> {
         Ok(recorded)
     }
 
+    async fn post_deploy(
+        &self,
+        app: &AppName,
+        number: RolloutNumber,
+        how_far: PostDeploy,
+        story: String,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
+        let app = app.clone();
+        let key = (app.as_str().to_owned(), u64::from(number.0));
+        let recorded = self.store.transact(move |tx| {
+            let Some(mut rollout) = tx.get::<Rollout>(&key)? else { return Ok(Recorded::Outdated) };
+            if rollout.phase.is_final() || rollout.post_deploy.is_some_and(|it| it.ended.is_some())
+            {
+                return Ok(Recorded::Outdated);
+            }
+            rollout.post_deploy = Some(how_far);
+            tx.put(&rollout)?;
+            diary::write(tx, &app, EventKind::Rollout, story, &Actor::platform(), now)?;
+            Ok(Recorded::Written)
+        });
+        recorded.await
+    }
+
+    async fn count(
+        &self,
+        app: &AppName,
+        number: RolloutNumber,
+        tally: Box<Tally>,
+    ) -> Result<(), StoreError> {
+        let key = (app.as_str().to_owned(), u64::from(number.0));
+        self.store
+            .transact(move |tx| {
+                let Some(mut rollout) = tx.get::<Rollout>(&key)? else { return Ok(()) };
+                if let (Phase::Trying, Some(trial)) = (&rollout.phase, &mut rollout.trial) {
+                    trial.tally = *tally;
+                    tx.put(&rollout)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
     /// What an instance wrote last; what cannot be had in time is left out.
-    async fn last_words(&self, app: &AppName, id: &ContainerId) -> Vec<String> {
+    async fn last_words(&self, app: &AppName, id: &ContainerId, patience: Duration) -> Vec<String> {
         // An instance that still runs writes on; one that ended is read to its end.
-        timeout(LAST_LINES_PATIENCE, self.collector.drained(id)).await.ok();
+        timeout(patience, self.collector.drained(id)).await.ok();
         self.collector.last_lines(app, id, LAST_LINES).await.unwrap_or_default()
     }
 
     async fn erase(&mut self, app: &AppName) -> Result<(), ExecuteError> {
         self.engine.forget(app).await?;
         self.logs.forget(app).await?;
+        self.volumes.discard_all(app)?;
         let (folders, name) = (self.folders.clone(), app.clone());
         // Removing a large tree blocks; what stays of it is removed when the name is used again.
         tokio::task::spawn_blocking(move || folders.forget(&name)).await.ok();
@@ -213,7 +317,19 @@ fn record(
         app.rollout = None;
     }
     app.current = advance.current.or(app.current);
-    rollout.phase = advance.to;
+    rollout.wave = advance.wave;
+    match advance.to {
+        Phase::Reverting { reason, hint, last_lines } => rollout.revert(reason, hint, last_lines),
+        to => {
+            if to == Phase::Releasing {
+                rollout.command = Some(now);
+            }
+            if let (Phase::Trying, Some(trial)) = (&to, &mut rollout.trial) {
+                trial.tally = Tally { at: now, ..Tally::default() };
+            }
+            rollout.phase = to;
+        }
+    }
     rollout.phase_at = now;
     tx.put(&rollout)?;
     tx.put(&app)?;
@@ -234,6 +350,15 @@ fn erase_records(tx: &mut Transaction<'_>, name: &AppName) -> Result<(), StoreEr
     for rollout in tx.scan::<Rollout>(name.as_str())? {
         tx.delete::<Rollout>(&(key.clone(), rollout.number.0.into()))?;
     }
+    for domain in tx.scan::<Domain>(&())?.iter().filter(|domain| domain.app == *name) {
+        tx.delete::<Domain>(&domain.key())?;
+    }
+    secrets::forget_all(tx, name)?;
+    volumes::forget_all(tx, name)?;
+    for run in tx.scan::<Run>(name.as_str())? {
+        tx.delete::<Run>(&(key.clone(), run.number.0.into()))?;
+    }
+    cron::forget_all(tx, name)?;
     for event in tx.scan::<Event>(name.as_str())? {
         tx.delete::<Event>(&(key.clone(), event.number))?;
     }
@@ -246,5 +371,11 @@ const STARTS_AT_ONCE: usize = 4;
 /// Lines of a failed instance that go into the reason.
 const LAST_LINES: usize = 20;
 
+/// Lines of an instance that go into an event.
+const LINES_OF_EVENT: usize = 3;
+
 /// How long the rest of a failed instance's output is waited for.
 const LAST_LINES_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The same while something waits for it.
+const LAST_LINES_HASTE: Duration = Duration::from_millis(200);

@@ -1,20 +1,36 @@
 //! Apps: from what is wanted of them to the containers that run.
 //!
 //! Read in this order: [`state`] is what is wanted, [`plan`] compares it with what was observed and
-//! says what to do ([`step`]), helped by [`slots`], [`rollout`] and [`retire`]; [`health`] finds out
-//! who is ready and [`unrouted`] who gets no requests any more, [`measure`] what they use; [`execute`] does the steps; [`reconcile`] is the pass that strings them together.
+//! says what to do ([`step`]), helped by [`posts`], [`slots`], [`relief`], [`rollout`], [`failure`],
+//! `command`, `post_deploy`, `trial` with its `verdict`, and [`retire`]; [`health`] finds out who is ready and who hangs, by
+//! [`questions`], [`cadence`] and [`vitals`]; [`unrouted`] who gets no requests any more, [`measure`] what
+//! they use, [`tallies`] what two of them answered that are compared; [`vault`] opens their secrets;
+//! [`execute`] does the steps;
+//! [`reconcile`] is the pass that strings them together.
 
+pub mod cadence;
+mod command;
 pub mod execute;
+pub mod failure;
 pub mod health;
 pub mod measure;
 pub mod plan;
+mod post_deploy;
+pub mod posts;
+pub mod questions;
 pub mod reconcile;
+pub mod relief;
 pub mod retire;
 pub mod rollout;
 pub mod slots;
 pub mod state;
 pub mod step;
+pub mod tallies;
+mod trial;
 pub mod unrouted;
+pub mod vault;
+mod verdict;
+pub mod vitals;
 
 #[cfg(test)]
 mod simulation;

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     control::apps::{
-        retire, rollout, slots,
+        command, post_deploy,
+        posts::{self, Care, Post},
+        relief, retire, rollout, slots,
         state::AppState,
         step::{Plan, Step},
     },
@@ -22,20 +24,32 @@ pub fn plan(state: &AppState, seen: &[Observed], now: Timestamp) -> Plan {
         return plan;
     }
     rollout::judge(state, seen, now, &mut plan);
-    let failed = plan.steps.iter().any(rollout::gives_up);
+    post_deploy::judge(state, seen, now, &mut plan);
+    let given_up = plan.steps.iter().any(rollout::gives_up).then(|| state.under_way()).flatten();
     let mut owners: BTreeSet<ContainerId> = BTreeSet::new();
-    for incarnation in state.incarnations() {
-        let abandoned = failed && Some(incarnation) == state.target();
-        if abandoned && Some(incarnation) != state.app.current {
-            // Nothing new is started for what has just failed; it is retired when that is recorded.
-            owners.extend(ids_of(seen.iter().filter(|o| o.instance.incarnation == incarnation)));
+    if let Some(rollout) = given_up {
+        // Nothing new is started for what has just failed; it is retired when that is recorded.
+        owners.extend(ids_of(seen.iter().filter(|o| o.instance.incarnation == rollout.to)));
+    }
+    let posts = posts::posts(state, seen, now);
+    let turns = relief::turns(state, &posts, seen, now, &mut plan);
+    for post in posts {
+        if given_up.is_some_and(|rollout| rollout.to == post.incarnation) {
             continue;
         }
-        let Some(release) = state.releases.get(&incarnation.release) else { continue };
-        for (slot, process) in state.slots_of(incarnation) {
-            let place = slots::Place { state, release, incarnation, slot, process };
-            owners.extend(slots::fill(&place, seen, now, &mut plan));
+        let Post { release, incarnation, slot, process, care } = post;
+        let place = slots::Place { state, release, incarnation, slot, process };
+        if care == Care::Once {
+            owners.extend(command::run(&place, seen, &mut plan));
+            continue;
         }
+        if care == Care::Fill {
+            owners.extend(slots::fill(&place, seen, now, &mut plan));
+            relief::relieve(&turns, &place, seen, now, (&mut plan, &mut owners));
+            continue;
+        }
+        let owner = slots::owner(incarnation, &place.slot, seen);
+        owners.extend(owner.map(|owner| owner.instance.id.clone()));
     }
     for observed in seen.iter().filter(|observed| !owners.contains(&observed.instance.id)) {
         retire::retire(state, observed, now, &mut plan);
@@ -43,13 +57,16 @@ pub fn plan(state: &AppState, seen: &[Observed], now: Timestamp) -> Plan {
     plan
 }
 
-/// A destroyed app: everything ends, without draining, and then its records go.
+/// A destroyed app: everything ends, without draining, and then its records go, once it is not kept
+/// any more.
 fn dismantle(state: &AppState, seen: &[Observed], now: Timestamp, plan: &mut Plan) {
     for observed in seen {
         retire::end(state, observed, now, plan);
     }
-    if seen.is_empty() {
-        plan.steps.push(Step::Erase);
+    match state.app.is_kept(now) {
+        Some(until) => plan.look_again_at(until),
+        None if seen.is_empty() => plan.steps.push(Step::Erase),
+        None => {}
     }
 }
 

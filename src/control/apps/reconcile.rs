@@ -3,7 +3,7 @@
 //! Invariant: the edge's table is published before any step that it must precede; an instance is
 //! told to end only in a later pass, when the edge has confirmed that it sends nothing more.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::BoxStream};
 use proxy::{Certificates, Edge, Table, Traffic};
@@ -16,11 +16,14 @@ use crate::{
     clock,
     control::{
         apps::{
-            execute::Executor,
-            health::{Prober, Target},
+            execute::{ExecuteError, Executor},
+            health::Prober,
             measure::Measurements,
-            plan, rollout, slots,
+            plan,
+            questions::Target,
+            rollout, slots,
             state::{self, AppState},
+            tallies::{self, Tallies},
             unrouted::Unrouted,
         },
         routes::{self, Ground, Routes},
@@ -28,7 +31,8 @@ use crate::{
     },
     engine::Engine,
     model::{
-        AppName, ContainerId, Health, Instance, InstanceState, Observation, Observed, Timestamp,
+        AppName, ContainerId, EventKind, Health, Instance, InstanceState, Observation, Observed,
+        Timestamp,
     },
     store::StoreError,
     telemetry::chain,
@@ -40,7 +44,7 @@ pub struct Apps<E: Engine> {
     /// What does the steps.
     pub executor: Executor<E>,
     /// Who asks the instances.
-    pub prober: Prober,
+    pub prober: Prober<E>,
     /// The edge, whose figures say who is drained.
     pub edge: Arc<Edge>,
     /// Changes when its figures may.
@@ -90,8 +94,11 @@ impl Ticks {
 pub struct Memory {
     unrouted: Unrouted,
     usage: Measurements,
+    tallies: Tallies,
     look_again: Option<Timestamp>,
     busy: bool,
+    /// The last fault of each app that people were told of.
+    told: BTreeMap<AppName, String>,
 }
 
 impl<E: Engine> Task for Apps<E> {
@@ -127,6 +134,8 @@ impl<E: Engine> Task for Apps<E> {
         if self.ticks.0.is_none() {
             self.ticks.0 = Some(self.executor.engine.changes());
         }
+        self.executor.vault.mask()?;
+        self.executor.vault.tidy(&instances, now);
         self.executor.collector.sync(&instances);
         let by_app = state::by_app(instances);
         let states = AppState::load_all(&snapshot, &by_app)?;
@@ -136,6 +145,9 @@ impl<E: Engine> Task for Apps<E> {
         self.executor.forget_all_but(&there);
         self.memory.unrouted.note(&self.table.borrow(), traffic.applied, &there, now);
         self.memory.usage.measure(&self.executor.engine, &by_app, now).await;
+        self.memory.tallies.count(&states, &by_app, |id| {
+            tallies::sample(traffic.upstreams.get(&routes::upstream_id(id)))
+        });
         let by_app = self.without_orphans(by_app, &states).await;
         let seen = self.observe(by_app, &traffic);
         self.ground.certificates = self.certificates.borrow_and_update().clone();
@@ -161,15 +173,29 @@ impl<E: Engine> Apps<E> {
         for (name, state) in states {
             let mut plan = plan::plan(&state, seen.get(&name).map_or(&[], Vec::as_slice), now);
             // A table that is published is not yet one that every worker of the edge routes by.
-            plan.steps.retain(|step| applied || !rollout::has_shifted(step));
+            plan.steps.retain(|step| applied || !rollout::has_shifted(&state, step));
             self.memory.busy |= state.rollout.is_some() || !plan.steps.is_empty();
             self.memory.look_again =
                 self.memory.look_again.into_iter().chain(plan.look_again).min();
             if let Err(error) = self.executor.execute(&name, plan.steps, clock::now()).await {
-                tracing::warn!(app = %name, error = %chain(&error), "a step failed");
+                let told = chain(&error);
+                tracing::warn!(app = %name, error = %told, "a step failed");
+                if matches!(error, ExecuteError::Vault(_)) {
+                    self.tell_once(&name, told).await;
+                }
                 let again = now.plus(AFTER_FAULT);
                 self.memory.look_again =
                     Some(self.memory.look_again.map_or(again, |at| at.min(again)));
+            }
+        }
+    }
+
+    /// Tells people what they alone can mend, when it is news.
+    async fn tell_once(&mut self, app: &AppName, text: String) {
+        if self.memory.told.get(app) != Some(&text) {
+            let told = self.executor.tell(app, EventKind::Instance, text.clone(), clock::now());
+            if told.await.is_ok() {
+                self.memory.told.insert(app.clone(), text);
             }
         }
     }
@@ -214,23 +240,11 @@ impl<E: Engine> Apps<E> {
         let mut targets = BTreeMap::new();
         for (name, instances) in by_app {
             let Some(state) = states.get(name) else { continue };
-            for instance in instances {
-                let process = state.process_of(instance.incarnation, &instance.slot);
-                let running = matches!(instance.state, InstanceState::Running { .. });
-                let port = process.and_then(|process| process.port).filter(|_| running);
-                let (Some(process), Some(port), Some(address)) = (process, port, instance.address)
-                else {
-                    continue;
-                };
-                let target = Target {
-                    address: SocketAddr::new(address, port),
-                    pid: instance.pid,
-                    host: format!("{name}.{}", self.ground.domain),
-                    protocol: state.protocol_of(instance.incarnation, &instance.slot),
-                    check: process.health.clone(),
-                };
-                targets.insert(instance.id.clone(), target);
-            }
+            let target = |instance: &Instance| {
+                let target = Target::of(state, instance, &self.ground.domain)?;
+                Some((instance.id.clone(), target))
+            };
+            targets.extend(instances.iter().filter_map(target));
         }
         self.prober.sync(targets);
     }
@@ -252,6 +266,7 @@ impl<E: Engine> Apps<E> {
                 unrouted_since: self.memory.unrouted.since(id),
                 stopping_since: self.executor.stopping.get(id).copied(),
                 output_kept: self.executor.collector.is_drained(id),
+                tried: self.memory.tallies.of(&instance.app, id),
                 usage: self.memory.usage.of(id),
                 instance,
             }
@@ -276,9 +291,12 @@ impl<E: Engine> Apps<E> {
         at: Timestamp,
     ) {
         self.observation.send_if_modified(|last| {
-            let differs =
-                last.apps != apps || last.waiting != waiting || last.engine_fault.is_some();
-            *last = Arc::new(Observation { at, apps, waiting, engine_fault: None });
+            let doubts = self.prober.doubts();
+            let differs = last.apps != apps
+                || last.waiting != waiting
+                || last.doubts != doubts
+                || last.engine_fault.is_some();
+            *last = Arc::new(Observation { at, apps, waiting, doubts, engine_fault: None });
             differs
         });
     }

@@ -13,6 +13,10 @@ use crate::{
 
 /// The next step in the retirement of an instance.
 pub fn retire(state: &AppState, observed: &Observed, now: Timestamp, plan: &mut Plan) {
+    if let Some(until) = may_finish(state, observed).filter(|until| now < *until) {
+        plan.look_again_at(until);
+        return;
+    }
     let running = matches!(observed.instance.state, InstanceState::Running { .. });
     if !running || observed.stopping_since.is_some() || !serves_requests(observed) {
         return end(state, observed, now, plan);
@@ -56,6 +60,17 @@ pub fn end(state: &AppState, observed: &Observed, now: Timestamp, plan: &mut Pla
             }
         },
     }
+}
+
+/// Until when the command of a release that a newer one took the place of may go on: what it is in the
+/// middle of is not safe to cut, and the newer one waits.
+fn may_finish(state: &AppState, observed: &Observed) -> Option<Timestamp> {
+    let instance = &observed.instance;
+    let InstanceState::Running { since } = instance.state else { return None };
+    let newer = state.under_way().is_some_and(|rollout| rollout.to != instance.incarnation);
+    let alone = newer && instance.slot.process.runs_once() && observed.stopping_since.is_none();
+    let release = state.releases.get(&instance.incarnation.release).filter(|_| alone)?;
+    Some(since.plus(release.deploy.takeover.release_timeout))
 }
 
 fn serves_requests(observed: &Observed) -> bool {

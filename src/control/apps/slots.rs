@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     control::{
         apps::{
+            posts::{self, Care},
             state::AppState,
             step::{Plan, Step},
         },
@@ -109,11 +110,16 @@ pub fn waiting(
 ) -> BTreeMap<ContainerId, Timestamp> {
     let mut waiting = BTreeMap::new();
     for (name, state) in states {
-        for observed in seen.get(name).map_or(&[][..], Vec::as_slice) {
+        let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
+        let posts = posts::posts(state, seen, now);
+        for observed in seen {
             let Instance { id, slot, incarnation, .. } = &observed.instance;
             let wanted = state.app.destroyed_at.is_none()
-                && state.incarnations().contains(incarnation)
-                && state.slots_of(*incarnation).iter().any(|(known, _)| known == slot);
+                && posts.iter().any(|post| {
+                    post.care == Care::Fill
+                        && post.incarnation == *incarnation
+                        && post.slot == *slot
+                });
             let due = replaced_at(observed).filter(|due| *due > now);
             if let (true, None, Some(due)) = (wanted, observed.stopping_since, due) {
                 waiting.insert(id.clone(), due);
@@ -123,23 +129,24 @@ pub fn waiting(
     waiting
 }
 
-/// Whether an instance can serve. One without a port can once it has run for a while.
+/// Whether an instance can serve. One that nobody can ask can once it has run for a while.
 pub fn is_ready(observed: &Observed, process: &Process, now: Timestamp) -> bool {
-    match (&observed.instance.state, process.port) {
-        (InstanceState::Created | InstanceState::Exited(_), _) => false,
-        (InstanceState::Running { .. }, Some(_)) => observed.health == Health::Ready,
-        (InstanceState::Running { since }, None) => {
-            now.since(*since) >= crate::model::HealthCheck::SETTLED
+    match &observed.instance.state {
+        InstanceState::Created | InstanceState::Exited(_) => false,
+        InstanceState::Running { .. } if process.is_asked() => observed.health == Health::Ready,
+        InstanceState::Running { since } => {
+            let settled = now.since(*since) >= crate::model::HealthCheck::SETTLED;
+            settled && !matches!(observed.health, Health::Hung { .. })
         }
     }
 }
 
 impl Place<'_> {
-    fn holds(&self, observed: &Observed) -> bool {
+    pub(super) fn holds(&self, observed: &Observed) -> bool {
         observed.instance.slot == self.slot && observed.instance.incarnation == self.incarnation
     }
 
-    fn start(&self, attempt: u32) -> Step {
+    pub(super) fn start(&self, attempt: u32) -> Step {
         Step::Start(Box::new(InstanceSpec {
             app: self.state.app.name.clone(),
             slot: self.slot.clone(),
@@ -148,6 +155,10 @@ impl Place<'_> {
             image: self.release.image.clone(),
             process: self.process.clone(),
             environment: self.release.environment(),
+            secrets: self.release.secrets.clone(),
+            files: self.release.deploy.files.clone(),
+            handed: None,
+            disks: Vec::new(),
         }))
     }
 }

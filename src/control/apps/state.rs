@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     model::{
         App, AppName, HttpProtocol, HttpSettings, Incarnation, Instance, Process, Release,
-        ReleaseVersion, Rollout, Slot,
+        ReleaseVersion, Rollout, Slot, VolumeName,
     },
-    store::{StoreError, View},
+    store::{StoreError, View, volumes},
 };
 
 /// An app and those of its records that planning needs.
@@ -19,6 +19,8 @@ pub struct AppState {
     pub rollout: Option<Rollout>,
     /// The releases that serve, shall serve, or still have instances.
     pub releases: BTreeMap<ReleaseVersion, Release>,
+    /// Volumes that nobody may have now: no process that has one of them is to run.
+    pub held: BTreeSet<VolumeName>,
 }
 
 impl AppState {
@@ -36,7 +38,11 @@ impl AppState {
         };
         let mut versions: BTreeSet<ReleaseVersion> = seen.collect();
         versions.extend(app.current.map(|current| current.release));
-        versions.extend(rollout.as_ref().map(|rollout| rollout.to.release));
+        if let Some(rollout) = &rollout {
+            versions.insert(rollout.to.release);
+            versions.extend(rollout.from.map(|from| from.release));
+            versions.extend(rollout.stand_ins.iter().map(|one| one.incarnation.release));
+        }
         let mut releases = BTreeMap::new();
         for version in versions {
             let key = (app.name.as_str().to_owned(), u64::from(version.0));
@@ -44,7 +50,8 @@ impl AppState {
                 releases.insert(version, release);
             }
         }
-        Ok(Self { app, rollout, releases })
+        let held = volumes::held(view, &app.name)?;
+        Ok(Self { app, rollout, releases, held })
     }
 
     /// Reads the records of every app, with the releases that its instances are of.
@@ -74,15 +81,9 @@ impl AppState {
         release.map(|release| release.deploy.http.protocol).unwrap_or_default()
     }
 
-    /// What is to become current, while a rollout is under way.
-    pub fn target(&self) -> Option<Incarnation> {
-        let rollout = self.rollout.as_ref().filter(|rollout| !rollout.phase.is_final())?;
-        Some(rollout.to)
-    }
-
-    /// The incarnations whose slots are to be filled: what serves, and what shall.
-    pub fn incarnations(&self) -> BTreeSet<Incarnation> {
-        self.app.current.into_iter().chain(self.target()).collect()
+    /// The rollout that has not ended.
+    pub fn under_way(&self) -> Option<&Rollout> {
+        self.rollout.as_ref().filter(|rollout| !rollout.phase.is_final())
     }
 
     /// The slots that an incarnation is to fill, in order, each with its process.
@@ -92,9 +93,12 @@ impl AppState {
             let count = self.app.scale_of(process, release);
             (1..=count).map(|index| Slot { process: process.clone(), index })
         };
+        let held =
+            |process: &Process| process.volumes.keys().any(|volume| self.held.contains(volume));
         release
             .processes
             .iter()
+            .filter(|(_, process)| !held(process))
             .flat_map(|(name, process)| of_process(name).map(move |slot| (slot, process)))
             .collect()
     }

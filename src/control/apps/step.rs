@@ -5,7 +5,10 @@ use std::fmt;
 
 use crate::{
     engine::InstanceSpec,
-    model::{ContainerId, EventKind, Incarnation, Phase, RolloutNumber, Slot, Timestamp},
+    model::{
+        ContainerId, EventKind, Incarnation, Phase, PostDeploy, RolloutNumber, Slot, Tally,
+        Timestamp,
+    },
 };
 
 /// What to do for one app now, and when to look again although nothing may have changed by then.
@@ -35,12 +38,18 @@ pub enum Step {
     Kill(ContainerId, Slot),
     /// Remove what is left of an instance.
     Remove(ContainerId, Slot),
+    /// Record how far the command is that runs when the release serves, and tell people.
+    PostDeploy(RolloutNumber, PostDeploy, String),
+    /// Record what the two sides of a trial have answered.
+    Count(RolloutNumber, Box<Tally>),
     /// Record how far the rollout is.
     Advance(Advance),
     /// Remove what the destroyed app leaves outside the store, and at last its records.
     Erase,
     /// Tell people.
     Tell(EventKind, String),
+    /// Tell people of an instance, and what it wrote last.
+    Report(String, ContainerId),
 }
 
 /// A status record: it is written only if the app's generation is still the planned one.
@@ -52,6 +61,8 @@ pub struct Advance {
     pub generation: u64,
     /// Its new phase.
     pub to: Phase,
+    /// The wave that is under way then.
+    pub wave: u32,
     /// What serves from now on, if that changes.
     pub current: Option<Incarnation>,
     /// Whose last lines belong to the reason.
@@ -70,8 +81,17 @@ impl fmt::Display for Step {
             Self::Terminate(id, slot) => write!(f, "terminate {slot} {id}"),
             Self::Kill(id, slot) => write!(f, "kill {slot} {id}"),
             Self::Remove(id, slot) => write!(f, "remove {slot} {id}"),
+            Self::PostDeploy(rollout, _, story) => write!(f, "rollout {rollout} tells: {story}"),
+            Self::Count(rollout, tally) => {
+                let Tally { canary, control, .. } = &**tally;
+                write!(f, "rollout {rollout} counts {}/{}", canary.errors, canary.answers)?;
+                write!(f, " and {}/{}", control.errors, control.answers)
+            }
             Self::Advance(advance) => {
                 write!(f, "rollout {} {}", advance.rollout, advance.to.word())?;
+                if advance.wave > 0 {
+                    write!(f, " wave {}", advance.wave + 1)?;
+                }
                 match &advance.story {
                     Some(story) => write!(f, ": {story}"),
                     None => Ok(()),
@@ -79,6 +99,7 @@ impl fmt::Display for Step {
             }
             Self::Erase => f.write_str("erase"),
             Self::Tell(kind, text) => write!(f, "tell {}: {text}", kind.word()),
+            Self::Report(text, id) => write!(f, "report of {id}: {text}"),
         }
     }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 pub(super) use records::finish;
-use records::{change, overridden, resume};
+use records::{change, resume};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
@@ -32,12 +32,15 @@ use crate::{
         workshop::{Workshop, WorkshopError},
     },
     clock,
-    control::task::Task,
+    control::{apps::vault::Vault, task::Task},
     engine::BuildEngine,
     faults,
     logs::{BuildLog, LogError, Logs},
-    model::{App, AppName, Artifact, Build, BuildStatus, ByteSize, Release},
-    store::{Store, StoreError, View},
+    model::{
+        App, AppName, Artifact, Build, BuildStatus, ByteSize, OpenSecrets, Release, Volume,
+        VolumeName, volume::Mounting,
+    },
+    store::{Store, StoreError, Transaction, View},
     telemetry::chain,
 };
 
@@ -56,6 +59,8 @@ pub struct Builds<E: BuildEngine> {
     pub status: watch::Sender<String>,
     /// Where what builds write is kept.
     pub logs: Logs,
+    /// Who opens secrets, and has the logs hide them.
+    pub vault: Vault,
     /// Where sources wait.
     pub folders: BuildFolders,
     /// What a build may use, where `paas.toml` does not say otherwise.
@@ -189,6 +194,7 @@ impl<E: BuildEngine> Builds<E> {
 
     async fn run(&self, build: Build, others: &BTreeSet<AppName>) -> Result<(), BuildsError> {
         let Some(builder) = self.builder.clone() else { return Ok(()) };
+        self.vault.mask()?;
         let log = self.logs.start_build(&build.app, build.number)?;
         let (key, now) = ((build.app.clone(), build.number), clock::now());
         self.store
@@ -216,8 +222,9 @@ impl<E: BuildEngine> Builds<E> {
         self.account_for(&build, &result, &log)?;
         let (finished, now) = (build.clone(), clock::now());
         faults::point("builds.built");
-        let recorded = result.clone();
-        let recorded = self.store.transact(move |tx| finish(tx, &finished, recorded, now)).await;
+        let (recorded, sealing) = (result.clone(), self.vault.sealing());
+        let record = move |tx: &mut Transaction<'_>| finish(tx, &sealing, &finished, recorded, now);
+        let recorded = self.store.transact(record).await;
         faults::point("builds.recorded");
         log.finish();
         self.tidy_app(&build.app).await;
@@ -230,8 +237,8 @@ impl<E: BuildEngine> Builds<E> {
     /// Records what an earlier pass could not.
     async fn record_ended(&self) -> Result<(), StoreError> {
         while let Some((build, outcome)) = self.unrecorded.first() {
-            let now = clock::now();
-            self.store.transact(move |tx| finish(tx, &build, outcome, now)).await?;
+            let (sealing, now) = (self.vault.sealing(), clock::now());
+            self.store.transact(move |tx| finish(tx, &sealing, &build, outcome, now)).await?;
             self.unrecorded.forget_first();
         }
         Ok(())
@@ -247,13 +254,16 @@ impl<E: BuildEngine> Builds<E> {
         match result {
             Ok(artifact) => {
                 let app = self.store.snapshot().get::<App>(&build.app.as_str().to_owned())?;
-                let overridden = app.map(|app| overridden(&app, artifact)).unwrap_or_default();
+                let overrides =
+                    app.map(|app| app.overrides(&artifact.processes, &artifact.deploy.env));
+                let overridden = overrides.unwrap_or_default();
                 if !overridden.is_empty() {
                     log.append("-----> Settings of the server that win over paas.toml");
                 }
                 for line in &overridden {
                     log.append(&format!("       {line}"));
                 }
+                self.announce_volumes(&build.app, artifact, log)?;
             }
             Err(Failure { reason, hint, code }) => {
                 log.append(&format!(" !     {reason}"));
@@ -268,15 +278,36 @@ impl<E: BuildEngine> Builds<E> {
         Ok(())
     }
 
+    /// Which volumes the release will be the first to have.
+    fn announce_volumes(
+        &self,
+        app: &AppName,
+        artifact: &Artifact,
+        log: &BuildLog,
+    ) -> Result<(), StoreError> {
+        let known = self.store.snapshot().scan::<Volume>(app.as_str())?;
+        let new = |name: &VolumeName| {
+            !known.iter().any(|it| it.name == *name && it.destroyed_at.is_none())
+        };
+        for process in artifact.processes.values() {
+            for (name, Mounting { path, .. }) in process.volumes.iter().filter(|it| new(it.0)) {
+                log.append(&format!("-----> New volume {name} for {} at {path}", process.name));
+            }
+        }
+        Ok(())
+    }
+
     async fn build(&self, builder: &Builder<E>, build: &Build, log: &BuildLog) -> Outcome {
         let cancel = self.stop.child_token();
         let (progress, mut news) = mpsc::channel(NEWS);
+        let secrets = self.secrets_of(build)?;
         let request = BuildRequest {
             app: build.app.clone(),
             number: build.number,
             source: self.folders.source(&build.app, &build.source),
             limits: self.limits,
             environment: BTreeMap::new(),
+            secrets,
             cancel: cancel.clone(),
             progress,
         };
@@ -309,7 +340,19 @@ impl<E: BuildEngine> Builds<E> {
         if result.is_ok() {
             log.append(&format!("-----> {account}"));
         }
-        result.map_err(Failure::from)
+        result.map_err(|error| Failure::from(error).told(|text| self.logs.hide(&build.app, text)))
+    }
+
+    /// The app's secrets as its next release will have them.
+    fn secrets_of(&self, build: &Build) -> Result<OpenSecrets, Failure> {
+        let failed = |error: &dyn std::error::Error| Failure {
+            reason: chain(error),
+            hint: Some("see the server's own log".to_owned()),
+            code: None,
+        };
+        let app = self.store.snapshot().get::<App>(&build.app.as_str().to_owned());
+        let Some(app) = app.map_err(|error| failed(&error))? else { return Ok(OpenSecrets::new()) };
+        self.vault.open(&app.name, &app.secrets).map_err(|error| failed(&error))
     }
 
     /// By the source, or of what an earlier release has.

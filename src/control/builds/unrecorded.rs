@@ -34,6 +34,15 @@ impl From<BuildError> for Failure {
     }
 }
 
+impl Failure {
+    /// The same with every text as `tell` tells it.
+    #[must_use]
+    pub(super) fn told(self, tell: impl Fn(&str) -> String) -> Self {
+        let hint = self.hint.as_deref().map(&tell);
+        Self { reason: tell(&self.reason), hint, code: self.code }
+    }
+}
+
 /// Builds and their outcomes, in the order of their ends. At most one of each app, as there is no
 /// next one before its end is on record.
 #[derive(Debug, Default)]

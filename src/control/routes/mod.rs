@@ -1,7 +1,7 @@
 //! From apps, their domains and their instances to the edge's table. Pure.
 //!
-//! Only instances of what serves are routed to: during a rollout the old ones until the record says
-//! that the new serve, then the new ones. An instance that is told to end, or that is more than
+//! Only instances of what serves are routed to: during a rollout, slot by slot, the old one until the
+//! record says that the wave has taken over, then the new one. An instance that is told to end, or that is more than
 //! wanted, is not in the table; the edge forgets it before anything happens to it.
 
 mod policy;
@@ -18,11 +18,12 @@ use std::{
 use proxy::{Certificates, Pattern, Service, ServiceName, Site, Table, UpstreamId};
 
 pub use policy::EdgeKey;
+use policy::Keys;
 
 use crate::{
     control::apps::state::AppState,
-    model::{AppName, ContainerId, Domain, Observed, Rollout},
-    store::{StoreError, View},
+    model::{AppName, ContainerId, Domain, Observed, Rollout, SecretValue},
+    store::{SealingKey, StoreError, View, secrets},
 };
 
 /// What routes are made of besides the apps.
@@ -36,6 +37,18 @@ pub struct Ground {
     pub certificates: Arc<Certificates>,
     /// What cookies are signed and passwords are kept with.
     pub key: EdgeKey,
+    /// What opens the passwords that are secrets.
+    pub sealing: SealingKey,
+}
+
+/// The password of an app's visitors, if it is a secret. One that does not open shuts the app.
+fn password(view: &impl View, state: &AppState, ground: &Ground) -> Option<SecretValue> {
+    let release = state.releases.get(&state.app.current?.release)?;
+    let name = &release.deploy.http.password.as_ref()?.password_from;
+    let version = *release.secrets.get(name)?;
+    let named = [(name.clone(), version)].into();
+    let opened = secrets::open(view, &ground.sealing, &release.app, &named);
+    opened.ok()?.remove(name)
 }
 
 /// The services and hosts of all apps.
@@ -58,7 +71,8 @@ impl Routes {
             let key = (name.as_str().to_owned(), u64::from(state.app.last_rollout.0));
             let last = view.get::<Rollout>(&key)?;
             let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
-            let service = service::service(state, last.as_ref(), seen, &ground.key);
+            let keys = Keys { edge: &ground.key, password: password(view, state, ground) };
+            let service = service::service(state, last.as_ref(), seen, &keys);
             services.insert(service_name(name), Arc::new(service));
         }
         let domains = view.scan::<Domain>(&())?;
@@ -91,7 +105,10 @@ pub fn is_settled(table: &Table) -> bool {
 
 /// The containers that a table sends requests to.
 pub fn routed(table: &Table) -> BTreeSet<ContainerId> {
-    let upstreams = table.services.values().flat_map(|service| &service.upstreams);
+    let upstreams = table.services.values().flat_map(|service| {
+        let tried = service.canary.iter().flat_map(|canary| &canary.upstreams);
+        service.upstreams.iter().chain(tried)
+    });
     upstreams.map(|upstream| ContainerId(upstream.id.as_str().to_owned())).collect()
 }
 

@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use crate::{
     control::apps::state::AppState,
-    model::{AppName, Cidr, Config, HttpSettings, Maintenance, PasswordGate},
+    model::{AppName, Cidr, Config, HttpSettings, Maintenance, PasswordGate, SecretValue},
 };
 
 /// The secret that the edge's cookies are signed and its passwords are kept with. It never prints.
@@ -36,8 +36,18 @@ impl fmt::Debug for EdgeKey {
     }
 }
 
+/// What rules are made with besides what the release says.
+#[derive(Debug)]
+pub(super) struct Keys<'a> {
+    /// The edge's own.
+    pub(super) edge: &'a EdgeKey,
+    /// The password of visitors, if a secret of the app has it.
+    pub(super) password: Option<SecretValue>,
+}
+
 /// The rules of an app.
-pub(super) fn policy(state: &AppState, key: &EdgeKey) -> Policy {
+pub(super) fn policy(state: &AppState, keys: &Keys<'_>) -> Policy {
+    let key = keys.edge;
     let name = &state.app.name;
     let maintenance = state.app.maintenance.as_ref().map(|said| absence(name, said));
     let current = state.app.current.and_then(|current| state.releases.get(&current.release));
@@ -53,7 +63,7 @@ pub(super) fn policy(state: &AppState, key: &EdgeKey) -> Policy {
         password: http
             .password
             .as_ref()
-            .map(|gate| password(gate, name, &release.environment(), key)),
+            .map(|gate| password(gate, name, &release.environment(), keys)),
         maintenance,
         most_body: http.max_body.map(|size| size.0),
         most_in_flight: http.max_in_flight.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
@@ -88,9 +98,16 @@ fn access(http: &HttpSettings) -> Access {
 }
 
 /// While the variable is not set there is no digest, and nobody is let in.
-fn password(gate: &PasswordGate, name: &AppName, environment: &Config, key: &EdgeKey) -> Password {
-    let own = key.derived("passwords", name);
-    let secret = environment.get(&gate.password_from).filter(|secret| !secret.is_empty());
+fn password(
+    gate: &PasswordGate,
+    name: &AppName,
+    environment: &Config,
+    keys: &Keys<'_>,
+) -> Password {
+    let own = keys.edge.derived("passwords", name);
+    let plain = environment.get(&gate.password_from).map(String::as_str);
+    let secret = keys.password.as_ref().map(SecretValue::expose).or(plain);
+    let secret = secret.filter(|secret| !secret.is_empty());
     let digests = secret.map(|secret| digest(&own, &format!("{}:{secret}", gate.user)));
     Password {
         realm: name.as_str().into(),

@@ -1,18 +1,21 @@
 //! What the edge does for one app: who answers, how requests wait, what a visitor is told. Pure.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
-use proxy::{Absence, Hold, Protocol, Service, Upstream};
+use proxy::{Absence, Canary, Hold, Protocol, Service, Upstream};
 
 use crate::{
     control::{
         apps::{slots, state::AppState},
         routes::{
-            policy::{EdgeKey, policy},
+            policy::{Keys, policy},
             upstream_id,
         },
     },
-    model::{Health, HttpProtocol, InstanceState, Observed, Phase, ProcessName, Rollout},
+    model::{
+        Health, HttpProtocol, Incarnation, InstanceState, Observed, Phase, ProcessName, Rollout,
+        Slot, rollout::servers,
+    },
 };
 
 /// The service of an app. `last` is its newest rollout.
@@ -20,10 +23,10 @@ pub(super) fn service(
     state: &AppState,
     last: Option<&Rollout>,
     seen: &[Observed],
-    key: &EdgeKey,
+    keys: &Keys<'_>,
 ) -> Service {
     let upstreams = upstreams(state, seen);
-    let expected = web_instances(state) > 0;
+    let expected = web_instances(state) > 0 && state.app.destroyed_at.is_none();
     let hold = if expected {
         Hold { most: HELD, deadline: HOLD }
     } else {
@@ -34,31 +37,73 @@ pub(super) fn service(
         HttpProtocol::H2c => Protocol::H2c,
     };
     let plain = Service::new(upstreams, hold, absence(state, last, seen));
-    Service { protocol, policy: policy(state, key), ..plain }
+    Service { canary: canary(state, seen), protocol, policy: policy(state, keys), ..plain }
 }
 
 fn upstreams(state: &AppState, seen: &[Observed]) -> Vec<Upstream> {
-    let Some(current) = state.app.current.filter(|_| state.app.destroyed_at.is_none()) else {
+    if state.app.destroyed_at.is_some() {
         return Vec::new();
-    };
+    }
     let (mut ready, mut failing) = (Vec::new(), Vec::new());
-    for (slot, process) in state.slots_of(current) {
-        let Some(observed) = slots::owner(current, &slot, seen) else { continue };
-        let running = matches!(observed.instance.state, InstanceState::Running { .. });
-        let port = process.port.filter(|_| running && slot.process.is_web());
-        let (Some(address), Some(port)) = (observed.instance.address, port) else { continue };
-        let upstream = Upstream {
-            id: upstream_id(&observed.instance.id),
-            address: SocketAddr::new(address, port),
-        };
-        match observed.health {
-            Health::Ready => ready.push(upstream),
-            Health::Failing { .. } => failing.push(upstream),
-            Health::Starting { .. } => {}
+    for slot in web_slots(state) {
+        let servers = servers(&state.app, state.under_way(), &slot);
+        // Whoever stands in does so for somebody who is wanted.
+        if !servers.first().is_some_and(|best| state.has_slot(*best, &slot)) {
+            continue;
+        }
+        let here = servers.iter().filter_map(|one| upstream(state, *one, &slot, seen));
+        let mut here: Vec<(Upstream, &Health)> = here.collect();
+        let well = here.iter().position(|(_, health)| **health == Health::Ready);
+        if let Some(well) = well {
+            ready.push(here.swap_remove(well).0);
+        } else {
+            // Where another cannot begin before it has ended, one that hangs gets nothing more.
+            let alone = |one: &Incarnation| state.is_alone(*one, &slot.process);
+            let ends_first = servers.iter().any(alone);
+            let sick = |health: &Health| match health {
+                Health::Failing { .. } => true,
+                Health::Hung { .. } => !ends_first,
+                Health::Starting { .. } | Health::Ready => false,
+            };
+            failing.extend(here.into_iter().find(|(_, health)| sick(health)).map(|(it, _)| it));
         }
     }
     // When none is well, a sick one answers better than none at all.
     if ready.is_empty() { failing } else { ready }
+}
+
+/// Who gets a share of the requests beside them.
+fn canary(state: &AppState, seen: &[Observed]) -> Option<Canary> {
+    let rollout = state.under_way().filter(|_| state.app.destroyed_at.is_none())?;
+    let (slot, trial) = rollout.tried_slot().zip(rollout.trial.as_ref())?;
+    let (upstream, health) = upstream(state, rollout.to, &slot, seen)?;
+    let permille = trial.share.permille();
+    (*health == Health::Ready).then(|| Canary { upstreams: vec![upstream], permille })
+}
+
+/// The slots that visitors may be sent to: of what serves, and of what is to.
+fn web_slots(state: &AppState) -> BTreeSet<Slot> {
+    let rollout = state.under_way();
+    let sides =
+        rollout.into_iter().flat_map(|rollout| rollout.from.into_iter().chain([rollout.to]));
+    let slots = sides.chain(state.app.current).flat_map(|one| state.slots_of(one));
+    slots.map(|(slot, _)| slot).filter(|slot| slot.process.is_web()).collect()
+}
+
+/// Where the instance listens that holds that slot of an incarnation, and how it is.
+fn upstream<'a>(
+    state: &AppState,
+    incarnation: Incarnation,
+    slot: &Slot,
+    seen: &'a [Observed],
+) -> Option<(Upstream, &'a Health)> {
+    let (_, process) = state.slots_of(incarnation).into_iter().find(|(known, _)| known == slot)?;
+    let observed = slots::owner(incarnation, slot, seen)?;
+    let running = matches!(observed.instance.state, InstanceState::Running { .. });
+    let port = process.port.filter(|_| running)?;
+    let address = SocketAddr::new(observed.instance.address?, port);
+    let upstream = Upstream { id: upstream_id(&observed.instance.id), address };
+    Some((upstream, &observed.health))
 }
 
 fn web_instances(state: &AppState) -> u16 {
@@ -78,6 +123,10 @@ fn absence(state: &AppState, last: Option<&Rollout>, seen: &[Observed]) -> Absen
         explanation,
         retry_after: Duration::from_secs(seconds),
     };
+    if state.app.destroyed_at.is_some() {
+        let explanation = "Its owner has taken it down.".to_owned();
+        return page(format!("{name} is not here any more"), explanation, 3600);
+    }
     let Some(current) = state.app.current else {
         return match last.map(|rollout| &rollout.phase) {
             Some(Phase::Failed { reason, .. }) => page(

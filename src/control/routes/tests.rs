@@ -24,6 +24,7 @@ fn app(name: &str, http: HttpSettings, config: Config) -> (AppName, AppState) {
         source: DIGEST.parse().unwrap(),
         build: BuildNumber(1),
         config,
+        secrets: [].into(),
         processes: BTreeMap::new(),
         deploy: DeploySettings { http: Box::new(http), ..DeploySettings::default() },
         cause: Cause::Deploy { build: BuildNumber(1) },
@@ -32,7 +33,8 @@ fn app(name: &str, http: HttpSettings, config: Config) -> (AppName, AppState) {
     };
     let mut app = App::new(name.clone(), Timestamp::default());
     app.current = Some(Incarnation { release: version, restart: 0 });
-    (name, AppState { app, rollout: None, releases: BTreeMap::from([(version, release)]) })
+    let releases = BTreeMap::from([(version, release)]);
+    (name, AppState { app, rollout: None, releases, held: [].into() })
 }
 
 /// `example.com/api shop`, with `strip` or the name that it moves to at the end.
@@ -62,6 +64,7 @@ fn ground(https: Option<u16>, proved: &[&str]) -> Ground {
         https,
         certificates: Arc::new(Certificates { hosts, ..Certificates::default() }),
         key: EdgeKey::new([7; 32]),
+        sealing: SealingKey::new([7; 32]),
     }
 }
 
@@ -177,7 +180,8 @@ fn what_an_app_asks_for_becomes_rules() {
     };
     let key = EdgeKey::new([7; 32]);
     let with = |value: &str| Config::from([("GATE".parse().unwrap(), value.to_owned())]);
-    let policy_of = |config| policy::policy(&app("shop", http.clone(), config).1, &key);
+    let keys = |password| Keys { edge: &key, password };
+    let policy_of = |config| policy::policy(&app("shop", http.clone(), config).1, &keys(None));
     let policy = policy_of(with("secret"));
     assert_eq!(policy, policy_of(with("secret")), "equal settings are equal rules");
     assert_eq!((policy.most_body, policy.most_in_flight), (Some(1000), Some(5)));
@@ -190,6 +194,10 @@ fn what_an_app_asks_for_becomes_rules() {
     assert!(password.digests.len() == 1 && password.digests != other.digests);
     let text = format!("{password:?}");
     assert!(!text.contains("secret"), "{text}");
+    let secret = SecretValue::new("secret".to_owned());
+    let (_, state) = app("shop", http.clone(), Config::new());
+    let sealed = policy::policy(&state, &keys(Some(secret))).password.unwrap();
+    assert_eq!(sealed.digests, password.digests, "a password may be a secret");
     for nothing in [Config::new(), with("")] {
         let shut = policy_of(nothing).password.unwrap();
         assert!(shut.digests.is_empty(), "nobody is let in without a password");
@@ -202,6 +210,7 @@ fn maintenance_needs_no_release() {
     state.app.current = None;
     state.app.maintenance =
         Some(Maintenance { message: "Back at noon.".to_owned(), since: Timestamp::default() });
-    let policy = policy::policy(&state, &EdgeKey::new([7; 32]));
+    let key = EdgeKey::new([7; 32]);
+    let policy = policy::policy(&state, &Keys { edge: &key, password: None });
     assert_eq!(policy.maintenance.unwrap().explanation, "Back at noon.");
 }

@@ -10,15 +10,32 @@ mod line;
 
 use std::path::PathBuf;
 
-use proxy::Records;
+use proxy::{AccessLog, Records};
 use tokio::task::spawn_blocking;
 
-use crate::config::AccessLogFormat;
+use crate::{
+    config::{AccessLogFormat, Config},
+    daemon::folders::Folders,
+};
 
 use file::Rotating;
 
+/// The log, which reports as many requests as the settings say, and what [`write_all`] reads of it.
+pub(super) fn begin(config: &Config) -> (AccessLog, Records) {
+    let (log, records) = proxy::access_log();
+    (log.sampled(config.access_log_sample), records)
+}
+
 /// Writes what the edge reports until the edge has ended.
-pub(super) async fn write_all(mut records: Records, format: AccessLogFormat, path: PathBuf) {
+pub(super) fn write_all(
+    records: Records,
+    format: AccessLogFormat,
+    folders: &Folders,
+) -> impl Future<Output = ()> + Send + 'static {
+    write_to(folders.access_log(), records, format)
+}
+
+async fn write_to(path: PathBuf, mut records: Records, format: AccessLogFormat) {
     let write = match format {
         // Dropping the records tells the edge to make none.
         AccessLogFormat::Off => return,

@@ -56,7 +56,8 @@ pub(super) async fn wait(docker: &Docker, id: &ContainerId) -> Result<Exit, Engi
     }
 }
 
-async fn exit(docker: &Docker, id: &ContainerId) -> Result<Option<Exit>, EngineError> {
+/// How a container ended, if it has.
+pub(super) async fn exit(docker: &Docker, id: &ContainerId) -> Result<Option<Exit>, EngineError> {
     let inspect = docker.api().inspect_container(&id.0, None::<InspectContainerOptions>);
     let inspected = docker.ask("container inspect", &id.0, inspect).await?;
     let created = inspected.created.as_deref().and_then(Timestamp::parse).unwrap_or_default();

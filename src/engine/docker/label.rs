@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::InstallationId;
 use crate::{
     engine::{BuilderSpec, ImageOrigin, ImageRole, InstanceSpec},
-    model::{AppName, BuildNumber, ImageId, Incarnation, ReleaseVersion, Slot},
+    model::{AppName, BuildNumber, ImageId, Incarnation, ReleaseVersion, Slot, VolumeName},
 };
 
 pub(super) const INSTALLATION: &str = "paas.installation";
@@ -33,6 +33,8 @@ const BUILD: &str = "paas.build";
 pub(super) enum Role {
     /// It runs an app.
     Instance,
+    /// It runs a program of an app, once.
+    Run,
     /// It runs a build.
     Builder,
     /// A root filesystem is made in it.
@@ -45,6 +47,7 @@ impl Role {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Instance => "instance",
+            Self::Run => "run",
             Self::Builder => "builder",
             Self::Root => "root",
             Self::Step => "step",
@@ -63,11 +66,7 @@ pub(super) struct Identity {
 }
 
 pub(super) fn instance_name(installation: &InstallationId, spec: &InstanceSpec) -> String {
-    let (slot, incarnation) = (&spec.slot, &spec.incarnation);
-    format!(
-        "paas-{installation}.{}.{}.{}.{}.{}.{}",
-        spec.app, slot.process, slot.index, incarnation.release, incarnation.restart, spec.attempt
-    )
+    format!("paas-{installation}.{}", spec.place())
 }
 
 pub(super) fn builder_name(installation: &InstallationId, spec: &BuilderSpec) -> String {
@@ -80,6 +79,15 @@ pub(super) fn root_name(installation: &InstallationId, name: &str) -> String {
 
 pub(super) fn app_network(installation: &InstallationId, app: &AppName) -> String {
     format!("paas-{installation}-{app}")
+}
+
+/// What Docker calls a volume of an app.
+pub(super) fn volume_name(
+    installation: &InstallationId,
+    app: &AppName,
+    volume: &VolumeName,
+) -> String {
+    format!("paas-{installation}.volume.{app}.{volume}")
 }
 
 /// Two hyphens cannot come from an app: no app's network is called so.
@@ -110,6 +118,11 @@ pub(super) fn of_instance(
     ])
 }
 
+/// On the container of a run, besides what an instance's has.
+pub(super) fn of_run() -> HashMap<String, String> {
+    labels(&[(ROLE, &Role::Run.word())])
+}
+
 pub(super) fn of_builder(
     installation: &InstallationId,
     spec: &BuilderSpec,
@@ -124,6 +137,10 @@ pub(super) fn of_builder(
 
 pub(super) fn of_network(installation: &InstallationId) -> HashMap<String, String> {
     labels(&[(INSTALLATION, installation)])
+}
+
+pub(super) fn of_volume(installation: &InstallationId, app: &AppName) -> HashMap<String, String> {
+    labels(&[(INSTALLATION, installation), (APP, app)])
 }
 
 pub(super) fn of_root(installation: &InstallationId) -> HashMap<String, String> {
@@ -223,6 +240,9 @@ pub(super) fn digest(spec: &InstanceSpec) -> String {
         add(key.as_str());
         add(value);
     }
+    for (name, version) in &spec.secrets {
+        add(&format!("secret {name} {}", version.0));
+    }
     let limits = &spec.process.limits;
     add(&format!(
         "{:?} {} {:?} {}",
@@ -230,6 +250,9 @@ pub(super) fn digest(spec: &InstanceSpec) -> String {
     ));
     if !spec.process.privileges.are_plain() {
         add("privileges");
+    }
+    for (name, mounting) in &spec.process.volumes {
+        add(&format!("volume {name} {}", mounting.path));
     }
     hex::encode(hash.finalize())
 }
@@ -273,6 +296,9 @@ mod tests {
         assert_eq!(digest(&one), digest(&other), "the attempt is in the name");
         other.environment.insert("NEW".parse().unwrap(), String::new());
         assert_ne!(digest(&one), digest(&other));
+        let mut kept = spec();
+        kept.secrets.insert("TOKEN".parse().unwrap(), crate::model::SecretVersion(1));
+        assert_ne!(digest(&one), digest(&kept), "another version is another instance");
         let mut moved = spec();
         moved.process.entrypoint = vec!["/bin/ser".to_owned(), "ver".to_owned()];
         assert_ne!(digest(&one), digest(&moved));

@@ -15,6 +15,12 @@ mod subnet;
 mod network;
 mod start;
 
+mod check;
+mod exec;
+mod files;
+mod hijack;
+mod run;
+
 mod changes;
 mod observe;
 mod output;
@@ -29,6 +35,8 @@ mod roots;
 mod steps;
 mod traces;
 
+mod volume;
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use bollard::query_parameters::{KillContainerOptions, RemoveContainerOptions};
@@ -36,17 +44,19 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use super::{
-    BuildEngine, Builder, BuilderSpec, Engine, EngineError, ImageBuild, ImageEngine, ImageFacts,
-    ImageNews, ImageOrigin, InstanceSpec, OutputLine, OwnImage, Root, RootError, Signal, Traces,
-    UsageSample,
+    BuildEngine, Builder, BuilderSpec, Checked, Engine, EngineError, ExecSpec, ImageBuild,
+    ImageEngine, ImageFacts, ImageNews, ImageOrigin, InstanceSpec, OutputLine, OwnImage, Root,
+    RootError, RunSpec, Signal, Traces, UsageSample,
 };
 use crate::model::{
-    AppName, ByteSize, ContainerId, Exit, ImageId, ImageReference, Instance, Timestamp,
+    AppName, ByteSize, ContainerId, Exit, ImageId, ImageReference, Instance, Timestamp, VolumeName,
 };
 
 pub use connection::{Docker, DockerSettings, InstallationId, InvalidInstallation};
+pub use exec::{Exec, ExecEnd};
 #[cfg(test)]
 pub(crate) use policy::tests::spec as example;
+pub use run::Attached;
 pub use subnet::{InvalidSubnet, Subnet};
 
 impl Engine for Docker {
@@ -58,8 +68,26 @@ impl Engine for Docker {
         start::start(self, spec).await
     }
 
+    async fn check(
+        &self,
+        id: &ContainerId,
+        spec: &ExecSpec,
+        patience: Duration,
+    ) -> Result<Checked, EngineError> {
+        check::check(self, id, spec, patience).await
+    }
+
+    async fn runs(&self) -> Result<Vec<Instance>, EngineError> {
+        observe::runs(self).await
+    }
+
+    async fn start_run(&self, spec: &RunSpec) -> Result<ContainerId, EngineError> {
+        run::start(self, spec).await
+    }
+
     async fn signal(&self, id: &ContainerId, signal: Signal) -> Result<(), EngineError> {
         let name = match signal {
+            Signal::Hangup => "SIGHUP",
             Signal::Terminate => "SIGTERM",
             Signal::Kill => "SIGKILL",
         };
@@ -77,7 +105,24 @@ impl Engine for Docker {
 
     async fn forget(&self, app: &AppName) -> Result<(), EngineError> {
         network::forget(self, app).await?;
+        volume::forget_all(self, app).await?;
         image::forget(self, app).await
+    }
+
+    async fn forget_volume(&self, app: &AppName, volume: &VolumeName) -> Result<(), EngineError> {
+        volume::forget(self, app, volume).await
+    }
+
+    async fn freeze(&self, app: &AppName, volume: &VolumeName) -> Result<usize, EngineError> {
+        volume::freeze(self, app, volume).await
+    }
+
+    async fn thaw(&self, app: &AppName, volume: &VolumeName) -> Result<(), EngineError> {
+        volume::thaw(self, app, volume).await
+    }
+
+    async fn is_free(&self, app: &AppName, volume: &VolumeName) -> Result<bool, EngineError> {
+        volume::is_free(self, app, volume).await
     }
 
     fn output(

@@ -47,12 +47,7 @@ pub(super) async fn instances(docker: &Docker) -> Result<Vec<Instance>, EngineEr
     let listed = list(docker, Role::Instance).await?;
     let present: HashSet<&str> = listed.iter().filter_map(|one| one.id.as_deref()).collect();
     docker.seen().retain(|id, _| present.contains(id.as_str()));
-    let mut instances: Vec<Instance> = stream::iter(listed)
-        .map(|summary| instance(docker, summary))
-        .buffer_unordered(INSPECTIONS_AT_ONCE)
-        .try_filter_map(|found| async move { Ok(found) })
-        .try_collect()
-        .await?;
+    let mut instances = inspected(docker, listed).await?;
     instances.sort_by(|a, b| {
         (&a.app, &a.slot, a.incarnation, a.attempt).cmp(&(
             &b.app,
@@ -62,6 +57,27 @@ pub(super) async fn instances(docker: &Docker) -> Result<Vec<Instance>, EngineEr
         ))
     });
     Ok(instances)
+}
+
+/// The containers of runs, which are few and short, so that nothing is remembered of them.
+pub(super) async fn runs(docker: &Docker) -> Result<Vec<Instance>, EngineError> {
+    let listed = list(docker, Role::Run).await?;
+    for id in listed.iter().filter_map(|one| one.id.as_deref()) {
+        docker.seen().remove(id);
+    }
+    inspected(docker, listed).await
+}
+
+async fn inspected(
+    docker: &Docker,
+    listed: Vec<ContainerSummary>,
+) -> Result<Vec<Instance>, EngineError> {
+    stream::iter(listed)
+        .map(|summary| instance(docker, summary))
+        .buffer_unordered(INSPECTIONS_AT_ONCE)
+        .try_filter_map(|found| async move { Ok(found) })
+        .try_collect()
+        .await
 }
 
 /// All containers of ours in that role.

@@ -10,9 +10,9 @@ use bollard::models::{
     RestartPolicy, RestartPolicyNameEnum,
 };
 
-use super::{DockerSettings, label};
+use super::{DockerSettings, InstallationId, label};
 use crate::{
-    engine::{Access, BuilderSpec, InstanceSpec, Root},
+    engine::{Access, BuilderSpec, Disk, Handed, InstanceSpec, Root},
     model::{ByteSize, Privileges, process::Limits},
 };
 
@@ -26,7 +26,7 @@ pub(super) fn instance(
     let own_names = !resolvers.is_empty();
     ContainerCreateBody {
         image: Some(spec.image.to_string()),
-        entrypoint: Some(spec.process.entrypoint.clone()),
+        entrypoint: Some(entrypoint(spec)),
         env: Some(environment(spec)),
         // `_` is allowed in a process's name and not in a host's.
         hostname: Some(format!("{}-{}", spec.slot.process, spec.slot.index).replace('_', "-")),
@@ -34,6 +34,7 @@ pub(super) fn instance(
         host_config: Some(HostConfig {
             network_mode: Some(label::app_network(installation, &spec.app)),
             cap_add: Some(capabilities(spec.process.privileges)),
+            mounts: mounts(installation, spec),
             // `shop` is `shop.internal`, if it is anything.
             dns_search: own_names.then(|| vec!["internal".to_owned()]),
             dns: own_names.then(|| resolvers.iter().map(IpAddr::to_string).collect()),
@@ -153,6 +154,42 @@ fn capabilities(privileges: Privileges) -> Vec<String> {
     ["NET_BIND_SERVICE"].iter().chain(more).map(|&name| name.to_owned()).collect()
 }
 
+/// The image's own, behind the program that reads secrets if there are any.
+fn entrypoint(spec: &InstanceSpec) -> Vec<String> {
+    let own = spec.process.entrypoint.iter().cloned();
+    match &spec.handed {
+        Some(_) => [ENTER.to_owned(), format!("{SECRETS}/{}", Handed::FILE)]
+            .into_iter()
+            .chain(own)
+            .collect(),
+        None => own.collect(),
+    }
+}
+
+/// What it is handed, and its disks; nothing for most.
+fn mounts(installation: &InstallationId, spec: &InstanceSpec) -> Option<Vec<Mount>> {
+    let disk = |disk: &Disk| Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(label::volume_name(installation, &spec.app, &disk.volume)),
+        target: Some(disk.path.to_string()),
+        ..Default::default()
+    };
+    let mut mounts = spec.handed.as_ref().map(handed).unwrap_or_default();
+    mounts.extend(spec.disks.iter().map(disk));
+    (!mounts.is_empty()).then_some(mounts)
+}
+
+/// A folder and not the file alone: what is taken out of it is gone in the container too.
+fn handed(handed: &Handed) -> Vec<Mount> {
+    let mounts = [(&handed.folder, SECRETS), (&handed.program, ENTER)];
+    let given = |(source, target): (&std::path::PathBuf, &str)| {
+        let (source, target) = (source.clone(), target.to_owned());
+        mount(&crate::engine::Mount { source, target, access: Access::ReadOnly })
+    };
+    let files = handed.files.iter().map(|(file, target)| (file, target.as_str()));
+    mounts.into_iter().chain(files).map(given).collect()
+}
+
 /// The app's own variables, then the platform's, which no app can name (`EnvKey` refuses them).
 fn environment(spec: &InstanceSpec) -> Vec<String> {
     let platform = [
@@ -180,6 +217,9 @@ fn mount(mount: &crate::engine::Mount) -> Mount {
     }
 }
 
+/// Where what is handed to an instance appears.
+const SECRETS: &str = "/.paas/secrets";
+const ENTER: &str = "/.paas/enter";
 /// Fewer than Docker's own choice: no raw sockets, no devices, no other root folder.
 const STARTING: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
 /// What apt and dpkg do as root: give files away, act as the user `_apt`, and change root.
@@ -214,11 +254,17 @@ pub(crate) mod tests {
                 port: Some(DEFAULT_PORT),
                 scale: 1,
                 health: HealthCheck::default(),
+                liveness: crate::model::Liveness::default(),
                 stop_timeout: DEFAULT_STOP_TIMEOUT,
                 limits: Limits::default(),
                 privileges: Privileges::Plain,
+                volumes: [].into(),
             },
             environment: [("KEY".parse().unwrap(), "a=b\n$c \"ü\"".to_owned())].into(),
+            secrets: [].into(),
+            files: [].into(),
+            handed: None,
+            disks: Vec::new(),
         }
     }
 
@@ -254,6 +300,27 @@ pub(crate) mod tests {
         assert_eq!(host.memory, host.memory_swap);
         assert_eq!(host.privileged, None);
         assert_eq!((host.dns, host.dns_search), (None, None), "names are Docker's business");
+    }
+
+    #[test]
+    fn secrets_are_mounted_and_read_before_the_entry_point() {
+        let (folder, program) = ("/run/x".into(), "/data/enter".into());
+        let files = vec![("/run/x/file.0".into(), "/etc/tls.key".parse().unwrap())];
+        let spec = InstanceSpec { handed: Some(Handed { folder, program, files }), ..spec() };
+        let body = instance(&DockerSettings::new("k3f9".parse().unwrap()), &spec, &[]);
+        let before = ["/.paas/enter", "/.paas/secrets/environment", "/bin/server"];
+        assert_eq!(body.entrypoint.unwrap(), before);
+        let mounts = body.host_config.unwrap().mounts.unwrap();
+        let shown: Vec<_> = mounts
+            .iter()
+            .map(|it| (it.source.as_deref().unwrap(), it.target.as_deref().unwrap(), it.read_only))
+            .collect();
+        let expected = [
+            ("/run/x", "/.paas/secrets", Some(true)),
+            ("/data/enter", "/.paas/enter", Some(true)),
+            ("/run/x/file.0", "/etc/tls.key", Some(true)),
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::{
     connection::START_DEADLINE,
     fault, label,
     network::{self, Network},
-    policy, remove_container,
+    policy, remove_container, volume,
 };
 use crate::{
     engine::{EngineError, InstanceSpec},
@@ -42,28 +42,41 @@ pub(super) async fn start(
         body: policy::instance(docker.settings(), spec, &resolvers(docker).await?),
     };
     network::ensure(docker, &plan.network).await?;
-    let id = match create(docker, &plan).await {
+    for disk in &spec.disks {
+        volume::ensure(docker, &spec.app, disk).await?;
+    }
+    volume::only_writer(docker, spec).await?;
+    ensure(docker, &plan, &label::digest(spec)).await
+}
+
+/// Makes and starts what is planned, unless it was started before; its network is there.
+pub(super) async fn ensure(
+    docker: &Docker,
+    plan: &Plan,
+    digest: &str,
+) -> Result<ContainerId, EngineError> {
+    let id = match create(docker, plan).await {
         Ok(id) => id,
         Err(error) if fault::status(&error) == Some(409) => {
-            match existing(docker, &plan.name, &label::digest(spec)).await? {
+            match existing(docker, &plan.name, digest).await? {
                 Existing::Same(id) => id,
                 // Whether it has run or still does: its end is for the control loop to see.
                 Existing::Started(id) => return Ok(id),
                 Existing::Other => {
                     remove_container(docker, &plan.name).await?;
-                    create(docker, &plan).await?
+                    create(docker, plan).await?
                 }
             }
         }
         Err(error) => return Err(error),
     };
-    run(docker, &plan, &id).await?;
+    run(docker, plan, &id).await?;
     Ok(id)
 }
 
 /// The platform's own resolver, then the machine's, which Docker asks when ours does not answer; none
 /// at all leaves names to Docker.
-async fn resolvers(docker: &Docker) -> Result<Vec<IpAddr>, EngineError> {
+pub(super) async fn resolvers(docker: &Docker) -> Result<Vec<IpAddr>, EngineError> {
     let Some(others) = &docker.settings().resolvers else { return Ok(Vec::new()) };
     let own = network::names_address(docker).await?;
     Ok(std::iter::once(IpAddr::V4(own)).chain(others.iter().copied()).collect())

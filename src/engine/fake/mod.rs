@@ -19,8 +19,12 @@ use futures_util::{
 };
 use tokio::sync::watch;
 
-use super::{Engine, EngineError, InstanceSpec, OutputLine, Signal, UsageSample};
-use crate::model::{AppName, ContainerId, Instance, Timestamp};
+use super::{
+    Checked, Engine, EngineError, ExecSpec, InstanceSpec, OutputLine, RunSpec, Signal, UsageSample,
+};
+use crate::model::{
+    AppName, ContainerId, Incarnation, Instance, ProcessName, Timestamp, VolumeName,
+};
 pub(crate) use world::FakeContainer;
 use world::{World, broken};
 
@@ -127,6 +131,11 @@ impl Fake {
         self.world().containers.clone()
     }
 
+    /// How often what is to run once was started, by release.
+    pub(crate) fn runs(&self) -> BTreeMap<(AppName, Incarnation, ProcessName), u32> {
+        self.world().runs.clone()
+    }
+
     /// The apps that have a network.
     pub(crate) fn networks(&self) -> BTreeSet<AppName> {
         self.world().networks.clone()
@@ -207,6 +216,25 @@ impl Engine for Fake {
         self.call("container start", |world| Ok(world.start(spec))).await
     }
 
+    /// Well if it listens.
+    async fn check(
+        &self,
+        id: &ContainerId,
+        _: &ExecSpec,
+        _: Duration,
+    ) -> Result<Checked, EngineError> {
+        let code = i64::from(!self.is_listening(id));
+        Ok(Checked::Exited { code, last: String::new() })
+    }
+
+    async fn runs(&self) -> Result<Vec<Instance>, EngineError> {
+        self.call("container ls", |world| Ok(world.runs())).await
+    }
+
+    async fn start_run(&self, spec: &RunSpec) -> Result<ContainerId, EngineError> {
+        self.call("container start", |world| Ok(world.start(&spec.instance))).await
+    }
+
     async fn signal(&self, id: &ContainerId, signal: Signal) -> Result<(), EngineError> {
         self.call("container kill", |world| {
             world.signal(id, signal);
@@ -225,6 +253,35 @@ impl Engine for Fake {
 
     async fn forget(&self, app: &AppName) -> Result<(), EngineError> {
         self.call("network rm", |world| world.forget(app)).await
+    }
+
+    async fn forget_volume(&self, _: &AppName, volume: &VolumeName) -> Result<(), EngineError> {
+        self.call("volume rm", |world| {
+            let has = |one: &FakeContainer| one.spec.process.volumes.contains_key(volume);
+            let free = !world.containers.values().any(has);
+            free.then_some(()).ok_or_else(|| broken("volume rm"))
+        })
+        .await
+    }
+
+    /// Nothing in it moves but time.
+    async fn freeze(&self, _: &AppName, _: &VolumeName) -> Result<usize, EngineError> {
+        self.call("container pause", |_| Ok(0)).await
+    }
+
+    async fn thaw(&self, _: &AppName, _: &VolumeName) -> Result<(), EngineError> {
+        self.call("container unpause", |_| Ok(())).await
+    }
+
+    async fn is_free(&self, app: &AppName, volume: &VolumeName) -> Result<bool, EngineError> {
+        self.call("container ls", |world| {
+            let now = world.now;
+            let has = |one: &FakeContainer| {
+                one.spec.app == *app && one.spec.process.volumes.contains_key(volume)
+            };
+            Ok(!world.containers.values().any(|one| has(one) && !one.has_ended(now)))
+        })
+        .await
     }
 
     /// What it has written, and then the wait for its end.

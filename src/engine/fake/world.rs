@@ -4,12 +4,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::{IpAddr, Ipv4Addr},
+    time::Duration,
 };
 
 use super::{Behaviour, Fault, OnTerminate};
 use crate::{
     engine::{EngineError, InstanceSpec, Signal},
-    model::{AppName, ContainerId, Exit, Instance, InstanceState, Timestamp},
+    model::{
+        AppName, ContainerId, Exit, Incarnation, Instance, InstanceState, ProcessName, Timestamp,
+        run::RUN,
+    },
 };
 
 #[derive(Debug, Default)]
@@ -22,6 +26,8 @@ pub(super) struct World {
     pub(super) behaviours: BTreeMap<AppName, Behaviour>,
     pub(super) faults: VecDeque<(u64, Fault)>,
     pub(super) makes_only: bool,
+    /// How often what is to run once was started.
+    pub(super) runs: BTreeMap<(AppName, Incarnation, ProcessName), u32>,
 }
 
 /// A container of the fake, for assertions.
@@ -78,6 +84,7 @@ impl World {
                 let made = self.containers.get_mut(&id).filter(|one| one.only_made);
                 if let Some(made) = made.filter(|_| !self.makes_only) {
                     made.start_again(self.now);
+                    self.ran(spec);
                 }
                 return id;
             }
@@ -90,9 +97,18 @@ impl World {
         let mut container = FakeContainer::start(spec.clone(), behaviour, self.made, self.now);
         if self.makes_only {
             (container.only_made, container.end) = (true, None);
+        } else {
+            self.ran(spec);
         }
         self.containers.insert(id.clone(), container);
         id
+    }
+
+    fn ran(&mut self, spec: &InstanceSpec) {
+        if spec.slot.process.runs_once() {
+            let of = (spec.app.clone(), spec.incarnation, spec.slot.process.clone());
+            *self.runs.entry(of).or_default() += 1;
+        }
     }
 
     pub(super) fn signal(&mut self, id: &ContainerId, signal: Signal) {
@@ -101,17 +117,26 @@ impl World {
         let Some(container) = running else { return };
         match (signal, container.behaviour.on_terminate) {
             (Signal::Kill, _) => container.end_at(now, 137),
-            (Signal::Terminate, OnTerminate::End) => container.end_at(now, 143),
-            (Signal::Terminate, OnTerminate::EndAfter(delay)) => {
+            (Signal::Hangup | Signal::Terminate, OnTerminate::End) => container.end_at(now, 143),
+            (Signal::Hangup | Signal::Terminate, OnTerminate::EndAfter(delay)) => {
                 container.end_at(now.plus(delay), 143);
             }
-            (Signal::Terminate, OnTerminate::Ignore) => {}
+            (Signal::Hangup | Signal::Terminate, OnTerminate::Ignore) => {}
         }
+    }
+
+    /// What fills no process's place.
+    pub(super) fn runs(&self) -> Vec<Instance> {
+        self.observed().filter(|one| one.slot.process.as_str() == RUN).collect()
+    }
+
+    fn observed(&self) -> impl Iterator<Item = Instance> {
+        self.containers.iter().map(|(id, one)| one.observed(id, self.now))
     }
 
     pub(super) fn instances(&self) -> Vec<Instance> {
         let mut instances: Vec<Instance> =
-            self.containers.iter().map(|(id, one)| one.observed(id, self.now)).collect();
+            self.observed().filter(|one| one.slot.process.as_str() != RUN).collect();
         instances.sort_by(|a, b| {
             let key =
                 |one: &Instance| (one.app.clone(), one.slot.clone(), one.incarnation, one.attempt);
@@ -130,6 +155,8 @@ impl World {
             });
         }
         self.networks.remove(app);
+        // An app of the same name begins with its first release again.
+        self.runs.retain(|(of, ..), _| of != app);
         Ok(())
     }
 }
@@ -145,7 +172,9 @@ impl FakeContainer {
         };
         let failed = behaviour.start_error.clone().map(|error| exit(now, 127, false, Some(error)));
         let memory = behaviour.out_of_memory_after.map(|d| exit(now.plus(d), 137, true, None));
-        let itself = behaviour.exits.map(|(d, code)| exit(now.plus(d), code, false, None));
+        // What is to run once does, unless it is to fail.
+        let once = spec.slot.process.runs_once().then_some((Duration::from_millis(700), 0));
+        let itself = behaviour.exits.or(once).map(|(d, code)| exit(now.plus(d), code, false, None));
         let end = failed.into_iter().chain(memory).chain(itself).min_by_key(|exit| exit.at);
         Self { spec, started: now, end, behaviour, only_made: false, number }
     }

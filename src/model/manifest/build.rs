@@ -2,10 +2,12 @@
 //!
 //! Invariant: at most one way is named, and what belongs to another way is refused.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use super::{ManifestError, check_size, read::Section};
-use crate::model::{BuildpackChoice, ByteSize, ImageReference, InvalidReference, release::Config};
+use super::{ManifestError, check_size, section::Section};
+use crate::model::{
+    BuildpackChoice, ByteSize, EnvKey, ImageReference, InvalidReference, release::Config,
+};
 
 /// `[build]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct ManifestBuild {
     pub buildpacks: Vec<BuildpackChoice>,
     /// Variables that the build sees, and the running app does not.
     pub env: Config,
+    /// The app's secrets that the build sees, by name.
+    pub secrets: BTreeSet<EnvKey>,
     /// Values for the `ARG`s of a Dockerfile.
     pub args: Config,
     /// The stage of a Dockerfile that is built, if not the last.
@@ -56,6 +60,7 @@ pub(super) fn build(mut section: Section<'_>) -> Result<ManifestBuild, ManifestE
         timeout: section.duration("timeout")?,
         buildpacks: section.list("buildpacks")?,
         target: section.text("target")?,
+        secrets: section.list("secrets")?.into_iter().collect(),
         ..ManifestBuild::default()
     };
     if let Some(env) = section.section("env")? {
@@ -79,18 +84,18 @@ pub(super) fn build(mut section: Section<'_>) -> Result<ManifestBuild, ManifestE
 }
 
 fn way(section: &mut Section<'_>) -> Result<BuildWay, ManifestError> {
+    section.exclusive(&["builder", "dockerfile", "image"]);
     let mut found = Vec::new();
     if let Some(image) = section.parsed("image")? {
         found.push(("image", BuildWay::Image(image)));
     }
     if let Some(path) = section.text("dockerfile")? {
-        let path = path.trim_start_matches("./").to_owned();
-        if path.is_empty() || path.starts_with('/') || path.split('/').any(|part| part == "..") {
+        let Some(inside) = inside(&path) else {
             let fault = format!("`{path}` is not a file in the app's folder");
             let hint = "dockerfile = \"docker/Dockerfile\"".to_owned();
             return Err(section.wrong_at("dockerfile", &fault).hint(hint));
-        }
-        found.push(("dockerfile", BuildWay::Dockerfile(path)));
+        };
+        found.push(("dockerfile", BuildWay::Dockerfile(inside.to_owned())));
     }
     if let Some(builder) = section.text("builder")? {
         let way = if builder == BUILDPACKS {
@@ -110,6 +115,13 @@ fn way(section: &mut Section<'_>) -> Result<BuildWay, ManifestError> {
         (Some((_, way)), None) => Ok(way),
         (None, _) => Ok(BuildWay::Found),
     }
+}
+
+/// A path in the app's folder, if it is one.
+pub(super) fn inside(path: &str) -> Option<&str> {
+    let path = path.trim_start_matches("./");
+    let out = path.is_empty() || path.starts_with('/') || path.split('/').any(|part| part == "..");
+    (!out).then_some(path)
 }
 
 fn both(section: &Section<'_>, key: &'static str, other: &str) -> ManifestError {

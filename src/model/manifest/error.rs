@@ -1,11 +1,11 @@
-//! What is wrong with a `paas.toml`, where, and what was probably meant.
+//! What is wrong with a manifest, where, and what was probably meant.
 
-use std::ops::Range;
-
-/// A fault of a `paas.toml`.
+/// A fault of a `paas.toml`, or of that of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("paas.toml line {line}: {fault}")]
+#[error("{file} line {line}: {fault}")]
 pub struct ManifestError {
+    /// In which file.
+    pub file: String,
     /// The line, from 1.
     pub line: usize,
     /// What is wrong.
@@ -15,11 +15,6 @@ pub struct ManifestError {
 }
 
 impl ManifestError {
-    pub(super) fn at(text: &str, span: &Range<usize>, fault: String) -> Self {
-        let before = text.get(..span.start).unwrap_or(text);
-        Self { line: before.matches('\n').count() + 1, fault, hint: None }
-    }
-
     pub(super) fn hint(mut self, hint: String) -> Self {
         self.hint = Some(hint);
         self

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{
-    ByteSize, HttpSettings, ManifestError,
-    read::{Section, duration},
-};
+use super::{ByteSize, HttpSettings, ManifestError, read::duration, section::Section};
 use crate::model::{Cidr, HttpProtocol, PasswordGate, RateLimit};
 
 /// What `[http]` says, and the files that its pages are in, by status.
@@ -110,16 +107,16 @@ fn password(section: &mut Section<'_>) -> Result<Option<PasswordGate>, ManifestE
 
 fn page_files(section: &Section<'_>) -> Result<BTreeMap<u16, String>, ManifestError> {
     let mut pages = BTreeMap::new();
-    for (key, span, value) in section.entries() {
+    for (key, value) in section.entries() {
         let hint = || "503 = \"pages/503.html\"".to_owned();
         let status = key.parse::<u16>().ok().filter(|status| (400..=599).contains(status));
         let Some(status) = status else {
             let fault = format!("`{}` is not a status from 400 to 599", key.escape_debug());
-            return Err(section.at(&span, fault).hint(hint()));
+            return Err(value.key().fault(fault).hint(hint()));
         };
-        let Some(path) = value.filter(|path| is_inside(path)) else {
+        let Some(path) = value.get().as_str().filter(|path| is_inside(path)) else {
             let fault = format!("the page of {status} is not a file of the app's folder");
-            return Err(section.at(&span, fault).hint(hint()));
+            return Err(value.key().fault(fault).hint(hint()));
         };
         pages.insert(status, path.to_owned());
     }

@@ -5,22 +5,41 @@
 //! [`Manifest`] holds only values that the rest of the house accepts.
 
 mod build;
+mod cron;
+mod declaration;
+mod deploy;
 mod error;
+pub mod foreign;
+mod health;
 mod http;
+mod layer;
 mod read;
+mod schema;
+mod secrets;
+mod section;
+mod volume;
 
 use std::{collections::BTreeMap, time::Duration};
 
 pub use build::{BuildWay, ManifestBuild};
+pub use declaration::{Declaration, DeclarationError};
+pub use deploy::ManifestDeploy;
 pub use error::ManifestError;
-use read::Section;
+pub use health::{ManifestHealth, ManifestLiveness};
+use layer::Document;
+pub use layer::ManifestFile;
 pub use read::duration;
+pub use schema::SCHEMA;
+pub use secrets::ManifestSecrets;
+use section::Section;
 
 use super::{
-    AppName, ByteSize, HttpSettings, ProcessName,
+    AppName, ByteSize, CronJob, CronName, EnvKey, HttpProtocol, HttpSettings, MountPath, Process,
+    ProcessName, Strategy, VolumeName,
     app::MAX_SCALE,
     build::DeploySettings,
     release::{Config, MAX_CONFIG_BYTES},
+    volume::Mounting,
 };
 
 /// The contents of a `paas.toml`; an absent file is the default one.
@@ -32,10 +51,18 @@ pub struct Manifest {
     pub env: Config,
     /// What it says of processes.
     pub processes: BTreeMap<ProcessName, ManifestProcess>,
+    /// What other platforms' files say of processes: it counts less, and only where there is one.
+    pub suggested: BTreeMap<ProcessName, ManifestProcess>,
     /// How a release is switched to.
     pub deploy: ManifestDeploy,
+    /// What runs by the clock.
+    pub cron: BTreeMap<CronName, CronJob>,
     /// What a build may use.
     pub build: ManifestBuild,
+    /// What it needs of the app's secrets.
+    pub secrets: ManifestSecrets,
+    /// Variables and secrets that instances find as files, too.
+    pub files: BTreeMap<MountPath, EnvKey>,
     /// What is asked of the edge; a build puts the pages in.
     pub http: HttpSettings,
     /// The files that the pages are in, by status, as paths in the app's folder.
@@ -57,38 +84,63 @@ pub struct ManifestProcess {
     pub cpu_millis: Option<u32>,
     /// From SIGTERM to SIGKILL.
     pub stop_timeout: Option<Duration>,
+    /// How its instances change in a rollout.
+    pub strategy: Option<Strategy>,
     /// When it counts as ready.
     pub health: ManifestHealth,
+    /// When it is taken to hang.
+    pub liveness: Option<ManifestLiveness>,
+    /// The disks that it writes to: `[volume.NAME]`.
+    pub volumes: BTreeMap<VolumeName, Mounting>,
 }
 
-/// `[process.NAME.health]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ManifestHealth {
-    /// An HTTP path that answers 2xx or 3xx.
-    pub path: Option<String>,
-    /// Between two checks.
-    pub interval: Option<Duration>,
-    /// The longest wait for one answer.
-    pub timeout: Option<Duration>,
-    /// The longest wait from start to first good answer.
-    pub grace: Option<Duration>,
-}
+impl ManifestProcess {
+    /// Changes a process into what is said of it. The command is not among it: how one becomes what
+    /// a container executes depends on the image.
+    pub fn describe(&self, process: &mut Process) {
+        let Process { port, scale, health, stop_timeout, limits, volumes, .. } = process;
+        *port = self.port.or(*port);
+        *scale = self.scale.unwrap_or(*scale);
+        *stop_timeout = self.stop_timeout.unwrap_or(*stop_timeout);
+        limits.memory = self.memory.unwrap_or(limits.memory);
+        limits.cpu_millis = self.cpu_millis.or(limits.cpu_millis);
+        self.health.describe(health);
+        if let Some(said) = &self.liveness {
+            said.describe(&mut process.liveness);
+        }
+        volumes.extend(self.volumes.clone());
+    }
 
-/// `[deploy]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ManifestDeploy {
-    /// The longest wait for new instances to be ready.
-    pub timeout: Option<Duration>,
-    /// The longest wait for requests of old instances to end.
-    pub drain: Option<Duration>,
+    /// Takes from another what this one is silent about.
+    fn fill(&mut self, other: Self) {
+        self.command = self.command.take().or(other.command);
+        self.port = self.port.or(other.port);
+        self.scale = self.scale.or(other.scale);
+        self.memory = self.memory.or(other.memory);
+        self.cpu_millis = self.cpu_millis.or(other.cpu_millis);
+        self.stop_timeout = self.stop_timeout.or(other.stop_timeout);
+        self.strategy = self.strategy.or(other.strategy);
+        self.health.fill(other.health);
+        self.liveness = self.liveness.take().or(other.liveness);
+        if self.volumes.is_empty() {
+            self.volumes = other.volumes;
+        }
+    }
 }
 
 impl Manifest {
-    /// Reads the text of a `paas.toml`.
+    /// Reads the text of a `paas.toml` that stands alone.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        Self::read(&[ManifestFile { name: FILE, text }])
+    }
+
+    /// Reads files that say something of the same app; an earlier one counts before a later one, key
+    /// by key.
+    pub fn read(files: &[ManifestFile<'_>]) -> Result<Self, ManifestError> {
+        let documents = files.iter().map(|file| Document::parse(*file));
+        let documents = documents.collect::<Result<Vec<_>, _>>()?;
         let mut manifest = Self::default();
-        let document = read::parse(text)?;
-        let mut top = Section::top(text, document.get_ref());
+        let mut top = Section::top(&documents);
         manifest.app = top.parsed("app")?;
         if let Some(env) = top.section("env")? {
             manifest.env = env.environment()?;
@@ -99,13 +151,23 @@ impl Manifest {
                 manifest.processes.insert(name, process(section)?);
             }
         }
-        if let Some(mut deploy) = top.section("deploy")? {
-            manifest.deploy.timeout = deploy.duration("timeout")?;
-            manifest.deploy.drain = deploy.duration("drain")?;
-            deploy.finish()?;
+        if let Some(section) = top.section("volume")? {
+            volume::volumes(&section, &mut manifest.processes)?;
+        }
+        if let Some(section) = top.section("deploy")? {
+            manifest.deploy = deploy::deploy(section)?;
+        }
+        if let Some(section) = top.section("cron")? {
+            manifest.cron = cron::jobs(&section)?;
         }
         if let Some(section) = top.section("build")? {
             manifest.build = build::build(section)?;
+        }
+        if let Some(section) = top.section("secrets")? {
+            manifest.secrets = secrets::secrets(section)?;
+        }
+        if let Some(section) = top.section("files")? {
+            manifest.files = section.files()?;
         }
         if let Some(section) = top.section("http")? {
             (manifest.http, manifest.pages) = http::http(section)?;
@@ -114,17 +176,47 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// How a release of it is switched to.
-    pub fn deploy_settings(&self) -> DeploySettings {
-        let default = DeploySettings::default();
-        DeploySettings {
-            timeout: self.deploy.timeout.unwrap_or(default.timeout),
-            drain: self.deploy.drain.unwrap_or(default.drain),
-            env: self.env.clone(),
-            http: Box::new(self.http.clone()),
+    /// Takes from another what this one is silent about.
+    pub fn fill(&mut self, other: Self) {
+        for (key, value) in other.env {
+            self.env.entry(key).or_insert(value);
+        }
+        let has_volumes = self.processes.values().any(|it| !it.volumes.is_empty());
+        for (name, mut process) in other.suggested {
+            if has_volumes {
+                process.volumes.clear();
+            }
+            self.suggested.entry(name).or_default().fill(process);
+        }
+        if self.build.way == BuildWay::Found {
+            self.build.way = other.build.way;
+        }
+        for (key, value) in other.build.args {
+            self.build.args.entry(key).or_insert(value);
+        }
+        // One list is meant as a whole.
+        if self.cron.is_empty() {
+            self.cron = other.cron;
+        }
+        self.build.target = self.build.target.take().or(other.build.target);
+        let deploy = &mut self.deploy;
+        deploy.release = deploy.release.take().or(other.deploy.release);
+        deploy.release_timeout = deploy.release_timeout.or(other.deploy.release_timeout);
+        deploy.timeout = deploy.timeout.or(other.deploy.timeout);
+        deploy.strategy = deploy.strategy.or(other.deploy.strategy);
+        self.secrets.generate.extend(other.secrets.generate);
+        self.http.redirect = self.http.redirect.or(other.http.redirect);
+        if self.http.protocol == HttpProtocol::default() {
+            self.http.protocol = other.http.protocol;
         }
     }
 }
+
+/// The manifest's name in an app's folder.
+pub const FILE: &str = "paas.toml";
+
+/// The most bytes that a file may have which says something of an app.
+pub const MAX_FILE: u64 = 256 << 10;
 
 fn check_size(env: &Config, section: &Section<'_>) -> Result<(), ManifestError> {
     let bytes: usize = env.iter().map(|(key, value)| key.as_str().len() + value.len()).sum();
@@ -137,24 +229,18 @@ fn check_size(env: &Config, section: &Section<'_>) -> Result<(), ManifestError> 
 }
 
 fn process(mut section: Section<'_>) -> Result<ManifestProcess, ManifestError> {
-    let mut process = ManifestProcess {
+    let process = ManifestProcess {
         command: section.text("command")?,
         port: section.port("port")?,
         scale: section.count("scale", MAX_SCALE)?,
         memory: section.memory("memory")?,
         cpu_millis: section.cores("cpu")?,
         stop_timeout: section.duration("stop_timeout")?,
-        health: ManifestHealth::default(),
+        strategy: section.parsed("strategy")?,
+        health: section.section("health")?.map(health::health).transpose()?.unwrap_or_default(),
+        liveness: section.section("liveness")?.map(health::liveness).transpose()?,
+        volumes: BTreeMap::new(),
     };
-    if let Some(mut health) = section.section("health")? {
-        process.health = ManifestHealth {
-            path: health.path("path")?,
-            interval: health.duration("interval")?,
-            timeout: health.duration("timeout")?,
-            grace: health.duration("grace")?,
-        };
-        health.finish()?;
-    }
     section.finish()?;
     Ok(process)
 }

@@ -2,7 +2,73 @@
 
 use std::time::Duration;
 
-use super::{ByteSize, Manifest};
+use super::{ByteSize, Manifest, ManifestFile};
+use crate::model::{Strategy, takeover::Batch};
+
+#[test]
+fn how_a_release_takes_over_can_be_said() {
+    let text = r#"
+        [deploy]
+        strategy = "blue-green"
+        batch = 2
+        max_fail = 1
+        canary = "2.5%"
+        canary_for = "90s"
+        watch = "30s"
+        [process.worker]
+        strategy = "recreate"
+    "#;
+    let takeover = Manifest::parse(text).unwrap().deploy_settings().takeover;
+    let strategy = |name: &str| takeover.strategy_of(&name.parse().unwrap()).word();
+    assert_eq!((strategy("web"), strategy("worker")), ("blue-green", "recreate"));
+    assert_eq!((takeover.batch, takeover.max_fail), (Some(Batch::Count(2)), 1));
+    assert_eq!((takeover.canary.permille(), takeover.canary_for.as_secs()), (25, 90));
+    assert_eq!(takeover.watch, Duration::from_secs(30));
+}
+
+#[test]
+fn jobs_by_the_clock_can_be_said() {
+    let text = r#"
+        [cron.nightly]
+        schedule = "30 3 * * mon-fri"
+        command = "bin/report --all"
+        timezone = "Europe/Berlin"
+        overlap = "replace"
+        timeout = "10m"
+        catch_up = "2h"
+        process = "worker"
+        memory = "64m"
+        [cron.hourly]
+        schedule = "@hourly"
+        command = ["bin/tick", "a b"]
+    "#;
+    let jobs = Manifest::parse(text).unwrap().deploy_settings().cron;
+    let shown = |name: &str| {
+        let job = &jobs[&name.parse::<crate::model::CronName>().unwrap()];
+        let crate::model::CronJob {
+            schedule, timezone, command, overlap, timeout, catch_up, ..
+        } = job;
+        format!("{schedule}; {timezone}; {command}; {}; {timeout:?}; {catch_up:?}", overlap.word())
+    };
+    let nightly = "30 3 * * mon-fri; Europe/Berlin; bin/report --all; replace; 600s; 7200s";
+    assert_eq!(shown("nightly"), nightly);
+    assert_eq!(shown("hourly"), "@hourly; UTC; bin/tick 'a b'; forbid; 86400s; 3600s");
+
+    let error = |lines: &str| {
+        let error = Manifest::parse(&format!("[cron.nightly]\n{lines}")).unwrap_err();
+        format!("{error} hint: {}", error.hint.clone().unwrap_or_default())
+    };
+    let told = error("schedule = \"0 24 * * *\"\ncommand = \"x\"");
+    assert!(told.starts_with("paas.toml line 2: `24` is not an hour: 0 to 23"), "{told}");
+    let told = error("command = \"x\"");
+    assert!(told.contains("`nightly` has no `schedule` hint: schedule = \"30 3 * * *\""), "{told}");
+    let told = error("schedule = \"@daily\"\ncommand = \"x\"\ntimezone = \"Berlin\"");
+    assert!(told.contains("line 4: `Berlin` is not a time zone"), "{told}");
+    let told = error("schedule = \"@daily\"\ncommand = \"x\"\noverlap = \"deny\"");
+    assert!(told.contains("line 4: `deny` is no way to overlap"), "{told}");
+    assert!(error("schedule = \"@daily\"\ncommand = []").contains("names no program"));
+    assert!(error("shedule = \"@daily\"\ncommand = \"x\"").contains("did you mean `schedule`?"));
+}
 
 #[test]
 fn everything_can_be_said() {
@@ -81,7 +147,7 @@ fn mistakes_are_named_with_their_line() {
         (
             "[build]\nzzz = 1",
             "paas.toml line 2: unknown key `zzz` in [build] hint: known here: args, builder, \
-             buildpacks, disk, dockerfile, env, image, memory, pids, target, timeout",
+             buildpacks, disk, dockerfile, env, image, memory, pids, secrets, target, timeout",
         ),
         (
             "[build]\nimage = \"nginx\"\ndockerfile = \"Dockerfile\"",
@@ -199,4 +265,64 @@ fn mistakes_are_named_with_their_line() {
     }
     let error = Manifest::parse("a = = 1").unwrap_err().to_string();
     assert!(error.starts_with("paas.toml line 1: not valid TOML: "), "{error}");
+}
+
+#[test]
+fn an_environment_counts_before_what_all_have() {
+    let base = ManifestFile {
+        name: "paas.toml",
+        text: "app = \"shop\"\n[env]\nA = \"1\"\nB = \"2\"\n[process.web]\nscale = 3\n\
+               [process.web.health]\npath = \"/up\"\n[process.worker]\ncommand = \"w\"\n\
+               [build]\ndockerfile = \"Dockerfile\"\n[http]\nallow = [\"10.0.0.0/8\"]",
+    };
+    let overlay = |text| Manifest::read(&[ManifestFile { name: "paas.staging.toml", text }, base]);
+    let manifest = overlay(
+        "app = \"shop-staging\"\n[env]\nB = \"3\"\n[process.web]\nscale = 1\n\
+         [process.clock]\ncommand = \"c\"\n[build]\nimage = \"nginx\"\n\
+         [http]\nallow = [\"10.1.0.0/16\"]",
+    )
+    .unwrap();
+    assert_eq!(manifest.app.unwrap().as_str(), "shop-staging");
+    assert_eq!(manifest.env.values().collect::<Vec<_>>(), ["1", "3"]);
+    let web = &manifest.processes["web"];
+    assert_eq!((web.scale, web.health.path.as_deref()), (Some(1), Some("/up")));
+    assert_eq!(manifest.processes.len(), 3);
+    assert!(matches!(manifest.build.way, super::BuildWay::Image(_)));
+    assert_eq!(manifest.http.allow.len(), 1);
+    let fault = |text| overlay(text).unwrap_err().to_string();
+    assert_eq!(fault("\n[env]\nA = 1"), "paas.staging.toml line 3: the value of `A` is not text");
+    assert_eq!(fault("[proces]"), "paas.staging.toml line 1: unknown key `proces`");
+    assert_eq!(fault("process = 1"), "paas.staging.toml line 1: `process` is not a section");
+    assert_eq!(
+        fault("[build]\nimage = \"a b\"").split(':').next(),
+        Some("paas.staging.toml line 2")
+    );
+}
+
+#[test]
+fn a_volume_belongs_to_one_instance_of_one_process() {
+    let text = "[process.web]\nport = 80\n[volume.data]\npath = \"/var/lib/app\"\nsize = \"10g\"\n\
+                [volume.spool]\npath = \"/spool\"\nprocess = \"worker\"\n[deploy]\nstrategy = \"rolling\"";
+    let manifest = Manifest::parse(text).unwrap();
+    let data = &manifest.processes["web"].volumes["data"];
+    assert_eq!((data.path.as_str(), data.size), ("/var/lib/app", Some(ByteSize(10 << 30))));
+    assert_eq!(manifest.processes["worker"].volumes["spool"].path.as_str(), "/spool");
+    let takeover = manifest.deploy_settings().takeover;
+    for (name, strategy) in
+        [("web", Strategy::Recreate), ("worker", Strategy::Recreate), ("other", Strategy::Rolling)]
+    {
+        assert_eq!(takeover.strategy_of(&name.parse().unwrap()), strategy, "{name}");
+    }
+    let refused = |before: &str, after: &str, fault: &str| {
+        let text = format!("{before}\n[volume.data]\npath = \"/data\"\n{after}");
+        let error = Manifest::parse(&text).unwrap_err();
+        assert!(error.fault.contains(fault) && error.hint.is_some(), "{error} {:?}", error.hint);
+    };
+    refused("[process.web]\nstrategy = \"blue-green\"", "", "beside the old");
+    refused("[process.web]\nscale = 2", "", "more than one instance");
+    refused("", "process = \"release\"", "runs beside");
+    refused("", "[volume.more]\npath = \"/data\"", "both at /data");
+    refused("", "[volume.less]\nsize = \"1g\"", "no place");
+    assert!(Manifest::parse("[volume.data]\npath = \"/proc/x\"").is_err());
+    assert!(Manifest::parse("[volume.Data]\npath = \"/data\"").is_err());
 }

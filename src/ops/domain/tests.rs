@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     clock,
     model::App,
-    ops::destroy::destroy,
+    ops::destroy::{Remains, destroy},
     store::{self, Store, StoreOptions},
 };
 
@@ -146,7 +146,7 @@ async fn an_app_that_is_destroyed_leaves_its_names_to_others() {
     world.add("blog example.org").await;
     let destroyed = world.store.transact(|tx| {
         let name = "shop".parse().unwrap();
-        destroy(tx, &name, "shop", &Actor::platform(), Timestamp::default())
+        destroy(tx, &name, ("shop", Remains::Nothing), &Actor::platform(), Timestamp::default())
     });
     destroyed.await.unwrap();
     world.has(&["blog example.org/"]);

@@ -25,7 +25,7 @@ pub(super) struct Operation {
     pub(super) gives: Shape,
 }
 
-const fn operation(
+pub(super) const fn operation(
     method: HttpMethod,
     path: &'static str,
     (id, summary): (&'static str, &'static str),
@@ -35,7 +35,14 @@ const fn operation(
     Operation { method, path, id, summary, query, takes, gives }
 }
 
-pub(super) const OPERATIONS: [Operation; 38] = [
+pub(super) const OPERATIONS: &[Operation] = &[
+    operation(
+        Get,
+        "/v1/manifest.schema.json",
+        ("manifestSchema", "The JSON Schema of paas.toml"),
+        &[],
+        (Shape::None, Text),
+    ),
     operation(
         Get,
         "/v1/server",
@@ -50,14 +57,27 @@ pub(super) const OPERATIONS: [Operation; 38] = [
         &[],
         (Shape::None, Text),
     ),
-    operation(Get, "/v1/apps", ("listApps", "All apps"), &[], (Shape::None, Many("App"))),
+    operation(
+        Get,
+        "/v1/why",
+        ("why", "Why a request to an app or a host does or does not get an answer"),
+        &["app", "host", "path"],
+        (Shape::None, One("Why")),
+    ),
+    operation(
+        Get,
+        "/v1/apps",
+        ("listApps", "All apps"),
+        &["destroyed"],
+        (Shape::None, Many("App")),
+    ),
     operation(Post, "/v1/apps", ("createApp", "Make an app"), &[], (One("CreateApp"), One("App"))),
     operation(Get, "/v1/apps/{app}", ("app", "One app"), &[], (Shape::None, One("App"))),
     operation(
         Delete,
         "/v1/apps/{app}",
         ("destroyApp", "Destroy an app"),
-        &["confirm"],
+        &["confirm", "now"],
         (Shape::None, One("Change")),
     ),
     operation(
@@ -90,52 +110,31 @@ pub(super) const OPERATIONS: [Operation; 38] = [
     ),
     operation(
         Get,
-        "/v1/apps/{app}/builds",
-        ("builds", "Builds, newest first"),
-        &[],
-        (Shape::None, Many("Build")),
-    ),
-    operation(
-        Post,
-        "/v1/apps/{app}/builds",
-        ("deploy", "Upload a source tree, build it and roll it out"),
-        &[],
-        (Tar, One("Change")),
-    ),
-    operation(
-        Post,
-        "/v1/apps/{app}/sources",
-        ("deployChanges", "The same with files of the last upload named by digest (type `R`)"),
-        &[],
-        (Tar, One("Change")),
-    ),
-    operation(
-        Get,
-        "/v1/apps/{app}/builds/{number}/log",
-        ("buildLog", "What a build wrote"),
-        &[],
-        (Shape::None, Text),
-    ),
-    operation(
-        Post,
-        "/v1/apps/{app}/builds/{number}/cancel",
-        ("cancelBuild", "Stop a build that has not ended"),
-        &[],
-        (Shape::None, One("Change")),
-    ),
-    operation(
-        Get,
-        "/v1/apps/{app}/follow",
-        ("follow", "A build or a rollout as it happens"),
-        &["build", "rollout"],
-        (Shape::None, Lines("Frame")),
-    ),
-    operation(
-        Get,
         "/v1/apps/{app}/releases",
         ("releases", "Releases, newest first"),
         &[],
         (Shape::None, Many("Release")),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/rollouts",
+        ("rollouts", "How releases took over, newest first"),
+        &[],
+        (Shape::None, Many("Rollout")),
+    ),
+    operation(
+        Post,
+        "/v1/apps/{app}/rollouts/promote",
+        ("promote", "End the watch of the rollout under way: its next wave begins"),
+        &[],
+        (Shape::None, One("Change")),
+    ),
+    operation(
+        Post,
+        "/v1/apps/{app}/rollouts/abort",
+        ("abort", "Give up the rollout under way: what served before serves again"),
+        &[],
+        (Shape::None, One("Change")),
     ),
     operation(
         Post,
@@ -164,6 +163,41 @@ pub(super) const OPERATIONS: [Operation; 38] = [
         ("configure", "Change the config, which makes a release"),
         &[],
         (One("ConfigPatch"), One("Change")),
+    ),
+    operation(
+        Post,
+        "/v1/sealing-key/rotate",
+        ("rotateSealingKey", "Make a new sealing key, and seal everything with it"),
+        &[],
+        (Shape::None, One("Rotation")),
+    ),
+    operation(
+        Post,
+        "/v1/apps/{app}/config/apply",
+        ("applyConfig", "Make a release of the config and secrets that are staged"),
+        &[],
+        (Shape::None, One("Change")),
+    ),
+    operation(
+        Post,
+        "/v1/apps/{app}/config/discard",
+        ("discardConfig", "Drop the config and secrets that are staged"),
+        &[],
+        (Shape::None, One("Change")),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/secrets",
+        ("secrets", "An app's secrets, without their values"),
+        &[],
+        (Shape::None, Many("Secret")),
+    ),
+    operation(
+        Patch,
+        "/v1/apps/{app}/secrets",
+        ("changeSecrets", "Change secrets, which makes a release"),
+        &[],
+        (One("SecretsPatch"), One("Change")),
     ),
     operation(
         Get,
@@ -283,5 +317,40 @@ pub(super) const OPERATIONS: [Operation; 38] = [
         ("retryCertificate", "Try again now"),
         &[],
         (Shape::None, One("Certificate")),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/exec",
+        ("exec", "Run a program inside an instance, over a WebSocket (docs/sessions.md)"),
+        &[],
+        (Shape::None, Shape::None),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/run",
+        ("run", "Run a program once and talk to it, over a WebSocket (docs/sessions.md)"),
+        &[],
+        (Shape::None, Shape::None),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/tunnel",
+        ("tunnel", "Connect to a port of an instance, over a WebSocket (docs/sessions.md)"),
+        &[],
+        (Shape::None, Shape::None),
+    ),
+    operation(
+        Get,
+        "/v1/apps/{app}/files",
+        ("copyOut", "A file or folder of an instance"),
+        &["instance", "path"],
+        (Shape::None, Tar),
+    ),
+    operation(
+        Post,
+        "/v1/apps/{app}/files",
+        ("copyIn", "Unpack files into a folder of an instance"),
+        &["instance", "path"],
+        (Tar, One("Change")),
     ),
 ];

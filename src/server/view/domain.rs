@@ -40,7 +40,10 @@ pub(in crate::server) fn domain(
 }
 
 /// What proves a name: its own certificate, else that of the wildcard above it.
-fn proof_of(view: &impl View, name: &str) -> Result<Option<Certificate>, StoreError> {
+pub(in crate::server) fn proof_of(
+    view: &impl View,
+    name: &str,
+) -> Result<Option<Certificate>, StoreError> {
     let get = |name: &str| view.get::<Certificate>(&name.to_owned());
     if let Some(own) = get(name)? {
         return Ok(Some(own));

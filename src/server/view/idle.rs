@@ -24,7 +24,7 @@ fn remark(app: &App, release: &Release) -> Option<api::Remark> {
         return None;
     }
     let runs = release.processes.keys().any(|name| scale(name) > 0);
-    let first = web.or_else(|| release.processes.keys().next())?;
+    let first = web.or_else(|| release.processes.keys().find(|name| !name.runs_once()))?;
     let (text, hint) = match (runs, web) {
         (false, _) => (
             "nothing runs: every process has the scale 0".to_owned(),

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 pub(super) use idle::idle;
 
 use crate::model::{
-    App, Build, BuildStatus, Event, Health, InstanceState, Observed, Phase, Release, Rollout,
-    Timestamp, observation::Usage,
+    App, Build, BuildStatus, Commit, Event, Health, InstanceState, Observed, Phase, Process,
+    Release, Rollout, Side, Timestamp, observation::Usage, rollout::servers,
 };
 
 /// What an app's state is derived from.
@@ -36,6 +36,7 @@ impl AppView<'_> {
             urls: self.urls.clone(),
             state: state.to_owned(),
             reason,
+            protected_by: self.app.protected_by.as_ref().map(ToString::to_string),
             maintenance: self.app.maintenance.as_ref().map(|said| said.message.clone()),
             release: self.app.current.map(|current| current.release.to_string()),
             formation,
@@ -48,6 +49,7 @@ impl AppView<'_> {
             Some(release) => release
                 .processes
                 .keys()
+                .filter(|name| !name.runs_once())
                 .map(|name| (name.to_string(), self.app.scale_of(name, release)))
                 .collect(),
             None => {
@@ -59,7 +61,9 @@ impl AppView<'_> {
     fn ready(&self) -> BTreeMap<String, u16> {
         let mut ready = BTreeMap::new();
         for observed in self.seen {
-            let serves = Some(observed.instance.incarnation) == self.app.current;
+            let slot = &observed.instance.slot;
+            let may_serve = servers(self.app, self.last_rollout, slot);
+            let serves = may_serve.contains(&observed.instance.incarnation);
             if serves && observed.stopping_since.is_none() && is_well(observed, self.serving) {
                 *ready.entry(observed.instance.slot.process.to_string()).or_insert(0) += 1;
             }
@@ -72,17 +76,17 @@ impl AppView<'_> {
         formation: &BTreeMap<String, u16>,
         ready: &BTreeMap<String, u16>,
     ) -> (&'static str, Option<String>) {
-        if self.app.destroyed_at.is_some() {
-            return ("destroying", None);
+        match (self.app.destroyed_at, self.app.kept_until) {
+            (Some(_), Some(until)) if self.seen.is_empty() => {
+                return ("destroyed", Some(format!("kept until {until}")));
+            }
+            (Some(_), _) => return ("destroying", None),
+            (None, _) => {}
         }
         if let Some(fault) = self.engine_fault {
             return ("unknown", Some(fault.to_owned()));
         }
-        let under_way = self
-            .last_rollout
-            .filter(|rollout| matches!(rollout.phase, Phase::Starting | Phase::Shifting));
-        if let Some(rollout) = under_way {
-            let reason = format!("{} is {}", rollout.to.release, rollout.phase.word());
+        if let Some(reason) = self.last_rollout.and_then(under_way) {
             return ("deploying", Some(reason));
         }
         let failed = self.last_rollout.and_then(|rollout| match &rollout.phase {
@@ -111,30 +115,68 @@ impl AppView<'_> {
     }
 }
 
+/// What to say of a rollout that does not serve everywhere yet.
+fn under_way(rollout: &Rollout) -> Option<String> {
+    let (release, word) = (rollout.to.release, rollout.phase.word());
+    match &rollout.phase {
+        Phase::Releasing => Some(format!("the release command of {release} runs")),
+        Phase::Starting | Phase::Shifting if rollout.waves.is_empty() => {
+            Some(format!("{release} is {word}"))
+        }
+        Phase::Trying => rollout
+            .trial
+            .as_ref()
+            .map(|trial| format!("{release} is tried with {} of the requests", trial.share)),
+        Phase::Watching if rollout.is_last_wave() => None,
+        Phase::Starting | Phase::Shifting | Phase::Watching => Some(format!(
+            "{release} is {word} (wave {} of {})",
+            rollout.present_wave() + 1,
+            rollout.waves.len() + 1
+        )),
+        Phase::Reverting { reason, .. } => Some(match rollout.from {
+            Some(from) => format!("{release} failed: {reason}; {} comes back", from.release),
+            None => format!("{release} failed: {reason}"),
+        }),
+        Phase::Draining | Phase::Done | Phase::Failed { .. } | Phase::Superseded => None,
+    }
+}
+
 /// Whether an instance does its work: ready, or running where nothing can be asked.
 fn is_well(observed: &Observed, release: Option<&Release>) -> bool {
     let asked = release
         .and_then(|release| release.processes.get(&observed.instance.slot.process))
-        .is_some_and(|process| process.port.is_some());
+        .is_some_and(Process::is_asked);
     match observed.instance.state {
-        InstanceState::Running { .. } => !asked || observed.health == Health::Ready,
+        InstanceState::Running { .. } if asked => observed.health == Health::Ready,
+        InstanceState::Running { .. } => !matches!(observed.health, Health::Hung { .. }),
         InstanceState::Created | InstanceState::Exited(_) => false,
     }
 }
 
-pub(super) fn instance(
-    observed: &Observed,
-    release: Option<&Release>,
-    node: &str,
-    waiting: Option<Timestamp>,
-) -> api::Instance {
+/// What is known of an instance besides what was seen of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Company<'a> {
+    pub(super) release: Option<&'a Release>,
+    /// The rollout that is under way.
+    pub(super) rollout: Option<&'a Rollout>,
+    pub(super) node: &'a str,
+    /// When it is started again, if it ended and waits for that.
+    pub(super) waiting: Option<Timestamp>,
+    /// What speaks against it, though not often enough yet.
+    pub(super) doubt: Option<&'a String>,
+}
+
+pub(super) fn instance(observed: &Observed, company: Company<'_>) -> api::Instance {
+    let Company { release, rollout, node, waiting, doubt } = company;
     let instance = &observed.instance;
     let process = release.and_then(|release| release.processes.get(&instance.slot.process));
     let (state, detail) = match (state(observed), waiting) {
         ((_, Some(ended)), Some(at)) => ("waiting", Some(format!("{ended}; starts again at {at}"))),
+        (("running", _), _) if stands_by(observed, rollout) => ("standing by", None),
         (as_seen, _) => as_seen,
     };
     let (health, seen) = health(observed, release);
+    let seen = seen.or(doubt.cloned());
     let port = process.and_then(|process| process.port);
     let address = instance.address.map(|ip| match port {
         Some(port) => std::net::SocketAddr::new(ip, port).to_string(),
@@ -156,6 +198,16 @@ pub(super) fn instance(
         address,
         in_flight: observed.in_flight,
     }
+}
+
+/// Whether it gets no requests and waits for whether those that took its place do well.
+fn stands_by(observed: &Observed, rollout: Option<&Rollout>) -> bool {
+    let instance = &observed.instance;
+    rollout.is_some_and(|rollout| {
+        matches!(rollout.phase, Phase::Shifting | Phase::Watching)
+            && rollout.from == Some(instance.incarnation)
+            && rollout.side(&instance.slot) == Side::New
+    })
 }
 
 fn state(observed: &Observed) -> (&'static str, Option<String>) {
@@ -181,6 +233,7 @@ fn health(observed: &Observed, release: Option<&Release>) -> (&'static str, Opti
         (_, false) => ("-", None),
         (Health::Ready, _) => ("ready", None),
         (Health::Failing { seen }, _) => ("failing", Some(seen.clone())),
+        (Health::Hung { seen }, _) => ("hung", Some(seen.clone())),
         (Health::Starting { .. }, _) if is_well(observed, release) => ("-", None),
         (Health::Starting { seen, .. }, _) => ("starting", seen.clone()),
     }
@@ -200,7 +253,7 @@ pub(super) fn progress(observed: &Observed, release: Option<&Release>) -> api::I
     let (health, seen) = health(observed, release);
     let word = match (state, health) {
         ("exited" | "crashed", _) => "exited",
-        (_, "failing") => "failing",
+        (_, "failing" | "hung") => "failing",
         (_, "ready" | "-") => "ready",
         _ => "starting",
     };
@@ -244,6 +297,7 @@ pub(super) fn build(build: &Build, all: &[Build]) -> api::Build {
         release: build.release.map(|release| release.to_string()),
         source: build.source.to_string(),
         source_bytes: build.source_bytes.0,
+        commit: build.commit.as_ref().map(commit),
         image: artifact.map(|artifact| artifact.image.to_string()),
         image_bytes: artifact.map(|artifact| artifact.size.0),
         by: build.by.to_string(),
@@ -253,7 +307,20 @@ pub(super) fn build(build: &Build, all: &[Build]) -> api::Build {
     }
 }
 
-pub(super) fn release(release: &Release, rollout: Option<&Rollout>, app: &App) -> api::Release {
+fn commit(commit: &Commit) -> api::Commit {
+    api::Commit {
+        id: commit.id.to_string(),
+        reference: commit.reference.as_ref().map(ToString::to_string),
+        subject: commit.subject.clone(),
+    }
+}
+
+pub(super) fn release(
+    release: &Release,
+    rollout: Option<&Rollout>,
+    built: Option<&Build>,
+    app: &App,
+) -> api::Release {
     api::Release {
         version: release.version.to_string(),
         current: app.current.is_some_and(|current| current.release == release.version),
@@ -262,6 +329,7 @@ pub(super) fn release(release: &Release, rollout: Option<&Rollout>, app: &App) -
         by: release.by.to_string(),
         at: release.at.to_string(),
         build: release.build.0,
+        commit: built.and_then(|build| build.commit.as_ref()).map(commit),
         image: release.image.to_string(),
         processes: release
             .processes

@@ -2,8 +2,9 @@
 //!
 //! It is called `launcher` or by a process type, sets up what the buildpacks contributed for run
 //! time, and replaces itself by `exec`, so that the app is process 1 and gets the signals itself.
-//! Exit codes: 11 for a Platform API and 12 for a Buildpack API that we do not speak, 82 for
-//! whatever else keeps the process from being started, otherwise the process's own.
+//! Exit codes: 11 for a Platform API and 12 for a Buildpack API that we do not speak, 127 and 126 for a
+//! command that its user gave and that is not there or cannot be executed, 82 for whatever else keeps
+//! the process from being started, otherwise the process's own.
 
 mod choice;
 mod exec_d;
@@ -39,25 +40,36 @@ pub(crate) enum LaunchError {
     Layers(#[source] std::io::Error),
     #[error("{path} failed: {reason}")]
     ExecD { path: PathBuf, reason: String },
-    #[error("`{0}` was found neither as a file nor on PATH")]
-    NotFound(String),
+    #[error("`{program}` was found neither as a file nor on PATH")]
+    NotFound { program: String, by: By },
     #[error("cannot start `{program}`")]
-    Exec { program: String, source: std::io::Error },
+    Exec { program: String, by: By, source: std::io::Error },
+}
+
+/// Who said what is to be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The image: it is a process of it.
+    Image,
+    /// Whoever called the launcher, as one calls a shell.
+    User,
 }
 
 impl LaunchError {
-    /// The exit code of the Platform API.
+    /// The exit code of the Platform API, or a shell's.
     fn code(&self) -> u8 {
         match self {
             Self::PlatformApi(_) => 11,
             Self::BuildpackApi(..) => 12,
+            Self::NotFound { by: By::User, .. } => 127,
+            Self::Exec { by: By::User, .. } => 126,
             Self::Metadata(_)
             | Self::NoCommand
             | Self::NoProcess(..)
             | Self::Layers(_)
             | Self::ExecD { .. }
-            | Self::NotFound(_)
-            | Self::Exec { .. } => 82,
+            | Self::NotFound { by: By::Image, .. }
+            | Self::Exec { by: By::Image, .. } => 82,
         }
     }
 }
@@ -91,13 +103,14 @@ fn start(
     let choice = choice::choose(&metadata, argv0, args)?;
     let mut env = variables::stripped(inherited);
     let kind = choice.kind.as_deref();
+    let by = if kind.is_some() { By::Image } else { By::User };
     variables::apply(&mut env, roots, &metadata, kind).map_err(LaunchError::Layers)?;
     exec_d::run(&mut env, roots, &metadata, kind)?;
     let folder = working_folder(roots, &choice);
     let mut command = match choice.how {
         How::Direct => {
             // The shell goes there by itself, once the profiles have run in the app's folder.
-            let program = look_up(&choice.program, &env, &folder)?;
+            let program = look_up(&choice.program, by, &env, &folder)?;
             let mut command = Command::new(program);
             command.arg0(&choice.program).args(&choice.args).current_dir(folder);
             command
@@ -107,7 +120,7 @@ fn start(
     env.apply_to(&mut command);
     let program = choice.program.to_string_lossy().into_owned();
     let source = command.exec();
-    Err(LaunchError::Exec { program, source })
+    Err(LaunchError::Exec { program, by, source })
 }
 
 /// Refuses what a later lifecycle may have meant differently. `CNB_PROCESS_TYPE` chose the process
@@ -135,7 +148,12 @@ fn working_folder(roots: &Roots, choice: &Choice) -> PathBuf {
 }
 
 /// The program's file: as a shell would find it, with the PATH that the process will have.
-fn look_up(program: &OsStr, env: &Environment, folder: &Path) -> Result<PathBuf, LaunchError> {
+fn look_up(
+    program: &OsStr,
+    by: By,
+    env: &Environment,
+    folder: &Path,
+) -> Result<PathBuf, LaunchError> {
     let runnable = |path: &PathBuf| {
         path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
     };
@@ -144,5 +162,8 @@ fn look_up(program: &OsStr, env: &Environment, folder: &Path) -> Result<PathBuf,
     } else {
         std::env::split_paths(env.value("PATH")).map(|dir| dir.join(program)).find(runnable)
     };
-    found.ok_or_else(|| LaunchError::NotFound(program.to_string_lossy().into_owned()))
+    found.ok_or_else(|| {
+        let program = program.to_string_lossy().into_owned();
+        LaunchError::NotFound { program, by }
+    })
 }

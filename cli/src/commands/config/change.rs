@@ -1,4 +1,4 @@
-//! `paas config set`, `unset` and `import`.
+//! `paas config set`, `unset` and `import`, and what secrets share with them.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,16 @@ use crate::{
     dotenv,
     failure::Failure,
     session::Session,
+    target::AppName,
 };
+
+/// Whether a change makes a release.
+#[derive(Debug, Clone, Args)]
+pub(in crate::commands) struct Stage {
+    /// Keep it for the next release instead of making one
+    #[arg(long)]
+    pub(in crate::commands) stage: bool,
+}
 
 /// A name and what follows its first `=`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +64,8 @@ pub(super) struct Set {
     #[arg(long = "file", value_name = "KEY=PATH")]
     files: Vec<Pair>,
     #[command(flatten)]
+    stage: Stage,
+    #[command(flatten)]
     app: AppOption,
     #[command(flatten)]
     wait: Wait,
@@ -69,8 +80,9 @@ impl Set {
         for Pair { key, value: path } in self.files {
             values.insert(key, Some(content(session, &path)?));
         }
-        let verb = format!("Setting {}", names(&values));
-        change(session, &self.app, &self.wait, values, &verb).await
+        let verb = format!("Setting {}", names(values.keys().map(String::as_str)));
+        let wish = ConfigPatch { values, stage: self.stage.stage };
+        change(session, &self.app, &self.wait, wish, &verb).await
     }
 }
 
@@ -81,6 +93,8 @@ pub(super) struct Unset {
     #[arg(value_name = "KEY", required = true)]
     keys: Vec<String>,
     #[command(flatten)]
+    stage: Stage,
+    #[command(flatten)]
     app: AppOption,
     #[command(flatten)]
     wait: Wait,
@@ -89,8 +103,9 @@ pub(super) struct Unset {
 impl Unset {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let values: BTreeMap<_, _> = self.keys.into_iter().map(|key| (key, None)).collect();
-        let verb = format!("Removing {}", names(&values));
-        change(session, &self.app, &self.wait, values, &verb).await
+        let verb = format!("Removing {}", names(values.keys().map(String::as_str)));
+        let wish = ConfigPatch { values, stage: self.stage.stage };
+        change(session, &self.app, &self.wait, wish, &verb).await
     }
 }
 
@@ -103,6 +118,8 @@ pub(super) struct Import {
     /// The file; `-` is the input
     #[arg(value_name = "FILE", default_value = ".env")]
     file: String,
+    #[command(flatten)]
+    stage: Stage,
     #[command(flatten)]
     app: AppOption,
     #[command(flatten)]
@@ -119,9 +136,11 @@ impl Import {
             session.ui.talk(&format!("{} holds no values; nothing changed.", self.file));
             return Ok(());
         }
-        let values = values.into_iter().map(|(key, value)| (key, Some(value))).collect();
-        let verb = format!("Setting {}", names(&values));
-        change(session, &self.app, &self.wait, values, &verb).await
+        let values: BTreeMap<_, _> =
+            values.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let verb = format!("Setting {}", names(values.keys().map(String::as_str)));
+        let wish = ConfigPatch { values, stage: self.stage.stage };
+        change(session, &self.app, &self.wait, wish, &verb).await
     }
 }
 
@@ -129,35 +148,52 @@ async fn change(
     session: &Session,
     app: &AppOption,
     wait: &Wait,
-    values: BTreeMap<String, Option<String>>,
+    wish: ConfigPatch,
     verb: &str,
 ) -> Result<(), Failure> {
     let app = session.app(app)?;
     let path = route::of(&app, "config");
-    let wish = ConfigPatch { values };
     let change: Change = session.client()?.send(Method::PATCH, &path, &wish).await?.read()?;
+    report(session, &app, wait, &change, verb).await
+}
+
+/// Tells what a change led to, and follows it to its end unless somebody detaches.
+pub(in crate::commands) async fn report(
+    session: &Session,
+    app: &AppName,
+    wait: &Wait,
+    change: &Change,
+    verb: &str,
+) -> Result<(), Failure> {
     let text = if change.rollout.is_some() {
         format!("{verb} and restarting {app}")
     } else {
         format!("{verb} for {app}")
     };
     if wait.detach {
-        session.ui.talk(&format!("{text}... {}", outcome(&change)));
+        session.ui.talk(&format!("{text}... {}", outcome(change)));
         return Ok(());
     }
-    finish(session, &app, &change, &text).await
+    finish(session, app, change, &text).await?;
+    if change.staged {
+        session
+            .ui
+            .hint(&format!("the next deploy takes it along, or `paas config apply -a {app}`"));
+    }
+    Ok(())
 }
 
 /// Many names are a number.
-fn names(values: &BTreeMap<String, Option<String>>) -> String {
-    if values.len() > 5 {
-        return format!("{} values", values.len());
+pub(in crate::commands) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.len() > 5 {
+        return format!("{} values", names.len());
     }
-    values.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    names.join(", ")
 }
 
 /// What a file holds, to the last byte; `-` is the input.
-fn content(session: &Session, path: &str) -> Result<String, Failure> {
+pub(in crate::commands) fn content(session: &Session, path: &str) -> Result<String, Failure> {
     let bytes = if path == "-" {
         let mut bytes = Vec::new();
         io::stdin().take(LARGEST).read_to_end(&mut bytes).map(|_| bytes)

@@ -33,11 +33,11 @@ impl List {
         if self.format.json {
             return session.ui.json(&answer.text());
         }
-        let api::Config { values } = answer.read()?;
+        let api::Config { values, staged } = answer.read()?;
         if self.shell {
             return session.ui.raw(dotenv::write(&values).as_bytes());
         }
-        if values.is_empty() {
+        if values.is_empty() && staged.is_empty() {
             session.ui.talk(&format!("{app} has no config. Set some: `paas config set KEY=VALUE`"));
             return Ok(());
         }
@@ -45,7 +45,15 @@ impl List {
         for (key, value) in values {
             table.row([format!("{key}:"), shown(&value)]);
         }
-        session.ui.table(&table)
+        session.ui.table(&table)?;
+        if !staged.is_empty() {
+            session.ui.talk(&format!("Staged for the next release: {}", staged.join(", ")));
+            let (apply, discard) = ("paas config apply", "paas config discard");
+            session
+                .ui
+                .hint(&format!("`{apply} -a {app}` releases it, `{discard} -a {app}` drops it"));
+        }
+        Ok(())
     }
 }
 
@@ -78,7 +86,7 @@ impl Get {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let app = session.app(&self.app)?;
         let answer = session.client()?.get(&route::of(&app, "config")).await?;
-        let api::Config { values } = answer.read()?;
+        let api::Config { values, .. } = answer.read()?;
         let Some(value) = values.get(&self.key) else {
             let failure = Failure::local(format!("{app} has no `{}` in its config", self.key));
             let near = values

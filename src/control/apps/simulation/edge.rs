@@ -9,7 +9,7 @@ use proxy::Table;
 use super::world::span;
 use crate::{
     control::routes::{self, Routes},
-    model::{ContainerId, Timestamp},
+    model::{ContainerId, Sample, Timestamp},
 };
 
 /// The edge of one daemon; it dies with it.
@@ -19,6 +19,7 @@ pub(super) struct EdgeModel {
     /// What each worker routes by; `None` before it has begun.
     workers: [Option<Arc<Table>>; 2],
     requests: Vec<(ContainerId, Timestamp)>,
+    answered: BTreeMap<ContainerId, Sample>,
 }
 
 impl EdgeModel {
@@ -61,8 +62,15 @@ impl EdgeModel {
             }
             let Some(table) = worker else { continue };
             for service in table.services.values() {
-                let Some(upstream) = dice.choice(&service.upstreams) else { continue };
+                let tried = service.canary.as_ref().filter(|_| dice.u8(..5) == 0);
+                let among = tried.map_or(&service.upstreams, |canary| &canary.upstreams);
+                let Some(upstream) = dice.choice(among) else { continue };
                 let id = ContainerId(upstream.id.as_str().to_owned());
+                // Some are all thumbs, and nobody knows before they are asked.
+                let thumbs = id.0.ends_with(['2', '6']);
+                let sample = self.answered.entry(id.clone()).or_default();
+                sample.answers += 1;
+                sample.errors += u64::from(thumbs && dice.u8(..4) > 0);
                 sent.push(id.clone());
                 if dice.u8(..10) < 4 {
                     self.requests.push((id, now.plus(span(dice, 1..8_000))));
@@ -70,6 +78,21 @@ impl EdgeModel {
             }
         }
         sent
+    }
+
+    /// What a container answered.
+    pub(super) fn answered(&self, id: &ContainerId) -> Sample {
+        self.answered.get(id).copied().unwrap_or_default()
+    }
+
+    /// The containers that are tried beside others, by the newest table.
+    pub(super) fn canaries(&self) -> BTreeMap<String, Vec<ContainerId>> {
+        let id = |upstream: &proxy::Upstream| ContainerId(upstream.id.as_str().to_owned());
+        let canaries = self.published.services.iter().filter_map(|(name, service)| {
+            let canary = service.canary.as_ref()?;
+            Some((name.as_str().to_owned(), canary.upstreams.iter().map(id).collect()))
+        });
+        canaries.collect()
     }
 
     /// The containers that a service sends requests to, by the newest table.

@@ -22,32 +22,43 @@ use tempfile::TempDir;
 use crate::{
     build::BuildFolders,
     clock,
+    control::apps::vault::Vault,
     logs::{LogSettings, Logs},
-    store::{Store, StoreOptions, records},
+    node::Handout,
+    store::{SealingKey, Store, StoreOptions, records},
 };
-use world::World;
+use world::{Disks, World};
 
 #[test]
 fn whatever_happens_it_converges_and_nothing_is_lost_on_the_way() {
+    everywhere(Disks::None, SEEDS);
+}
+
+#[test]
+fn whatever_happens_a_volume_has_one_writer() {
+    everywhere(Disks::Some, SEEDS_WITH_DISKS);
+}
+
+fn everywhere(disks: Disks, seeds: u64) {
     if let Some(seed) = number("PAAS_SIM_SEED") {
-        return simulate(seed..=seed);
+        return simulate(seed..=seed, disks);
     }
-    let seeds = number("PAAS_SIM_SEEDS").unwrap_or(SEEDS);
+    let seeds = number("PAAS_SIM_SEEDS").unwrap_or(seeds);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let share = (thread..seeds).step_by(usize::try_from(THREADS).unwrap());
-            scope.spawn(move || simulate(share));
+            scope.spawn(move || simulate(share, disks));
         }
     });
 }
 
 /// One home serves many seeds: each leaves it as empty as it found it, which is a law.
-fn simulate(seeds: impl Iterator<Item = u64>) {
+fn simulate(seeds: impl Iterator<Item = u64>, disks: Disks) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let home = Home::new();
         for seed in seeds {
-            let mut world = World::new(&home, seed);
+            let mut world = World::new(&home, seed, disks);
             world.storm().await;
             world.converge().await;
             world.destroy_all().await;
@@ -60,7 +71,7 @@ struct Home {
     store: Store,
     logs: Logs,
     folders: BuildFolders,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Home {
@@ -74,8 +85,16 @@ impl Home {
             store: Store::open(&folder.path().join("store"), options).unwrap(),
             logs: Logs::open(&folder.path().join("logs"), LogSettings::default()).unwrap(),
             folders: BuildFolders::new(folder.path()),
-            _folder: folder,
+            folder,
         })
+    }
+}
+
+impl Home {
+    /// What no app of the simulation needs: none has secrets.
+    fn vault(&self) -> Vault {
+        let handout = Handout::new("simulation", self.folder.path(), b"");
+        Vault::new(self.store.clone(), SealingKey::new([7; 32]), handout, self.logs.clone())
     }
 }
 
@@ -85,6 +104,9 @@ fn number(variable: &str) -> Option<u64> {
 
 /// Enough to meet every pair of misfortunes, few enough for every run of the tests.
 const SEEDS: u64 = 1000;
+
+/// Fewer, as they differ in one respect only.
+const SEEDS_WITH_DISKS: u64 = 300;
 
 /// As many as the smallest machine has cores.
 const THREADS: u64 = 2;

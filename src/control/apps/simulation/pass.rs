@@ -41,6 +41,7 @@ impl World {
         self.executor.forget_all_but(&there);
         self.unrouted.note(self.edge.published(), self.edge.applied(), &there, self.now);
         self.probe();
+        self.tallies.count(&states, &by_app, |id| self.edge.answered(id));
         let seen = self.observe(by_app);
         for name in seen.keys() {
             assert!(states.contains_key(name), "{name} has instances and no record");
@@ -50,9 +51,14 @@ impl World {
             https: None,
             certificates: Arc::default(),
             key: EdgeKey::new([0; 32]),
+            sealing: crate::store::SealingKey::new([7; 32]),
         };
+        let before = self.edge.upstreams();
         self.edge.publish(Routes::of(&snapshot, &states, &seen, &ground).unwrap());
-        laws::routes_are_single(&self.edge, &seen);
+        laws::routes_are_single(&self.edge, &states, &seen);
+        laws::a_canary_replaces_nobody(&self.edge, &states, &seen);
+        let after = self.edge.upstreams();
+        self.laws.nobody_is_dropped_without_another((&before, &after), &snapshot, &states, &seen);
         (self.look_again, self.busy) = (None, false);
         for (name, state) in states {
             let seen = seen.get(&name).map_or(&[][..], Vec::as_slice);
@@ -99,8 +105,9 @@ impl World {
         ended.retain(|id| self.executor.stopping.contains_key(id));
         self.laws.ends_are_known(&ended, &before, name, self.now);
         let after = self.store().snapshot();
-        self.laws.current_moves_to_the_ready(name, seen, &advances, (&before, &after), self.now);
-        self.laws.lost_rollouts_changed_nothing(name, &after);
+        laws::current_moves_to_the_ready(name, seen, &advances, (&before, &after), self.now);
+        laws::lost_rollouts_do_not_serve(name, &after);
+        laws::commands_run_once(&self.fake);
         if dies {
             self.crash();
             return Survived::No;
@@ -126,6 +133,7 @@ impl World {
                 unrouted_since: self.unrouted.since(&id),
                 stopping_since: self.executor.stopping.get(&id).copied(),
                 output_kept: instance.is_gone() && self.drained.contains(&id),
+                tried: self.tallies.of(&instance.app, &id),
                 usage: None,
                 instance,
             };
@@ -149,8 +157,11 @@ fn advance_of(step: &Step) -> Option<RolloutNumber> {
         | Step::Terminate(..)
         | Step::Kill(..)
         | Step::Remove(..)
+        | Step::PostDeploy(..)
+        | Step::Count(..)
         | Step::Erase
-        | Step::Tell(..) => None,
+        | Step::Tell(..)
+        | Step::Report(..) => None,
     }
 }
 
@@ -160,8 +171,11 @@ fn end_of(step: &Step) -> Option<ContainerId> {
         Step::Start(_)
         | Step::Kill(..)
         | Step::Remove(..)
+        | Step::PostDeploy(..)
+        | Step::Count(..)
         | Step::Advance(_)
         | Step::Erase
-        | Step::Tell(..) => None,
+        | Step::Tell(..)
+        | Step::Report(..) => None,
     }
 }

@@ -6,7 +6,7 @@ use super::{edge::EdgeModel, world::World};
 use crate::{
     control::apps::state::AppState,
     engine::fake::{Fake, FakeContainer},
-    model::{App, AppName, Build, ContainerId, Event, Incarnation, Release, Rollout, Slot},
+    model::{App, AppName, Build, ContainerId, Event, Incarnation, Release, Rollout, Slot, Volume},
     store::View,
 };
 
@@ -37,6 +37,7 @@ impl World {
                 + snapshot.scan::<Build>(app).unwrap().len()
                 + snapshot.scan::<Release>(app).unwrap().len()
                 + snapshot.scan::<Rollout>(app).unwrap().len()
+                + snapshot.scan::<Volume>(app).unwrap().len()
                 + snapshot.scan::<Event>(app).unwrap().len();
             if records > 0 {
                 left.push(format!("{records} records of {name}"));

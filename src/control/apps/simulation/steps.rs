@@ -56,6 +56,7 @@ async fn what_was_planned_for_an_earlier_intent_is_dropped() {
         rollout,
         generation: 1,
         to: Phase::Shifting,
+        wave: 0,
         current: Some(to),
         blame: None,
         story: Some("it takes over".to_owned()),
@@ -90,7 +91,7 @@ async fn a_rollout_that_changed_what_serves_is_done_when_the_next_begins() {
         let number = releasing::begin(tx, App::new(app.clone(), NOW), first, NOW)?;
         let key = (app.as_str().to_owned(), u64::from(number.0));
         let mut rollout = tx.get::<crate::model::Rollout>(&key)?.expect("just begun");
-        rollout.phase = Phase::Shifting;
+        rollout.phase = Phase::Watching;
         tx.put(&rollout)?;
         let mut record = ops::create::existing(tx, &app).expect("just made");
         record.current = Some(first);

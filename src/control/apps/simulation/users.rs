@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{World, span};
+use super::world::{Disks, World, span};
 use crate::{
     control::builds,
     model::{
         Actor, App, AppName, Artifact, Build, ByteSize, HealthCheck, Process, ProcessName,
-        ReleaseVersion, build::DeploySettings, process::Limits,
+        ReleaseVersion, Strategy, Takeover, VolumeName, build::DeploySettings, process::Limits,
+        volume::Mounting,
     },
     ops::{self, Refusal, RefusalKind, upload::Uploaded},
-    store::View,
+    store::{SealingKey, View},
 };
 
 impl World {
@@ -23,7 +24,9 @@ impl World {
             35..60 => ("scale", self.scale(&name).await),
             60..70 => ("restart", self.restart(&name).await),
             70..80 => ("config", self.configure(&name).await),
-            80..92 => ("rollback", self.roll_back(&name).await),
+            80..87 => ("rollback", self.roll_back(&name).await),
+            87..90 => ("abort", self.abort(&name).await),
+            90..93 => ("promote", self.promote(&name).await),
             _ => ("destroy", self.destroy(&name).await),
         };
         match refused {
@@ -40,7 +43,10 @@ impl World {
         let (name, now) = (name.clone(), self.now);
         let confirmed = name.as_str().to_owned();
         self.store()
-            .transact(move |tx| ops::destroy::destroy(tx, &name, &confirmed, &user(), now))
+            .transact(move |tx| {
+                let how = (confirmed.as_str(), ops::destroy::Remains::Nothing);
+                ops::destroy::destroy(tx, &name, how, &user(), now).map(drop)
+            })
             .await
     }
 
@@ -60,11 +66,13 @@ impl World {
                     digest,
                     bytes: ByteSize::mib(1),
                     meaning: ops::upload::Meaning::Fixed,
+                    commit: None,
                 };
                 let queued = ops::upload::upload(tx, &name, &upload, &user(), now)?;
                 let Uploaded::Queued(number) = queued else { return Ok(()) };
                 let build = tx.get::<Build>(&(name.as_str().to_owned(), number.0.into()))?;
-                builds::finish(tx, &build.expect("just made"), Ok(artifact), now)?;
+                let sealing = SealingKey::new([7; 32]);
+                builds::finish(tx, &sealing, &build.expect("just made"), Ok(artifact), now)?;
                 Ok(())
             })
             .await
@@ -72,9 +80,18 @@ impl World {
 
     fn artifact(&mut self, digest: &str) -> Artifact {
         let mut processes = BTreeMap::new();
-        for (name, port, odds) in [("web", Some(8080), 90), ("worker", None, 40)] {
+        let kinds = [
+            ("web", Some(8080), 90),
+            ("worker", None, 40),
+            ("release", None, 30),
+            ("post_deploy", None, 30),
+        ];
+        for (name, port, odds) in kinds {
             if self.dice.u8(..100) < odds {
-                let process = self.process(name.parse().expect("a name"), port);
+                let mut process = self.process(name.parse().expect("a name"), port);
+                if self.disks == Disks::Some && !process.name.runs_once() && self.dice.bool() {
+                    process.volumes = disk(&mut processes);
+                }
                 processes.insert(process.name.clone(), process);
             }
         }
@@ -85,8 +102,25 @@ impl World {
             deploy: DeploySettings {
                 timeout: span(&mut self.dice, 5_000..30_000),
                 drain: span(&mut self.dice, 1..6_000),
+                takeover: Box::new(self.takeover()),
                 ..DeploySettings::default()
             },
+        }
+    }
+
+    fn takeover(&mut self) -> Takeover {
+        let strategies = [Strategy::Rolling, Strategy::BlueGreen, Strategy::Recreate];
+        let strategies = [strategies, [Strategy::Rolling; 3], [Strategy::Canary; 3]].concat();
+        let mut any = || *self.dice.choice(&strategies).expect("there are some");
+        Takeover {
+            strategy: any(),
+            of: [("worker".parse().expect("a name"), any())].into(),
+            batch: None,
+            max_fail: self.dice.u16(..8).saturating_sub(5),
+            watch: span(&mut self.dice, 0..5_000),
+            canary: "20%".parse().expect("a share"),
+            canary_for: span(&mut self.dice, 0..30_000),
+            release_timeout: span(&mut self.dice, 300..10_000),
         }
     }
 
@@ -101,9 +135,11 @@ impl World {
                 grace: span(&mut self.dice, 3_000..15_000),
                 ..HealthCheck::default()
             },
+            liveness: crate::model::Liveness::default(),
             stop_timeout: span(&mut self.dice, 1..5_000),
             limits: Limits::default(),
             privileges: crate::model::Privileges::Plain,
+            volumes: [].into(),
         }
     }
 
@@ -130,8 +166,21 @@ impl World {
         let (name, now) = (name.clone(), self.now);
         self.store()
             .transact(move |tx| {
-                ops::configure::configure(tx, &name, &patch, &user(), now).map(drop)
+                let when = ops::pending::When::Now;
+                ops::configure::configure(tx, &name, &patch, when, (&user(), now)).map(drop)
             })
+            .await
+    }
+
+    async fn abort(&mut self, name: &AppName) -> Result<(), Refusal> {
+        let (name, now) = (name.clone(), self.now);
+        self.store().transact(move |tx| ops::abort::abort(tx, &name, &user(), now).map(drop)).await
+    }
+
+    async fn promote(&mut self, name: &AppName) -> Result<(), Refusal> {
+        let (name, now) = (name.clone(), self.now);
+        self.store()
+            .transact(move |tx| ops::promote::promote(tx, &name, &user(), now).map(drop))
             .await
     }
 
@@ -142,6 +191,15 @@ impl World {
             .transact(move |tx| ops::rollback::rollback(tx, &name, to, &user(), now).map(drop))
             .await
     }
+}
+
+/// The one disk, which goes from process to process: whoever had it in this release gives it up.
+fn disk(processes: &mut BTreeMap<ProcessName, Process>) -> BTreeMap<VolumeName, Mounting> {
+    for process in processes.values_mut() {
+        process.volumes.clear();
+    }
+    let mounting = Mounting { path: "/data".parse().expect("a path"), size: None };
+    [("data".parse().expect("a name"), mounting)].into()
 }
 
 fn user() -> Actor {

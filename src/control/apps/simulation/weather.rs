@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::world::{World, span};
+use super::world::{Weather, World, span};
 use crate::{
     engine::fake::{Behaviour, Fault, OnTerminate},
     model::{ContainerId, Health},
@@ -92,9 +92,15 @@ impl World {
             }
             let was_ready = matches!(self.health.get(&id), Some(Health::Ready));
             let failing = matches!(self.health.get(&id), Some(Health::Failing { .. }));
+            let hung = matches!(self.health.get(&id), Some(Health::Hung { .. }));
+            let known = self.health.contains_key(&id);
+            let hangs = self.weather == Weather::Stormy && self.dice.u8(..10) < 2;
             let listens = self.fake.is_listening(&id) && !self.sick.contains(&id);
             let health = match (listens, was_ready || failing) {
                 (true, _) => Health::Ready,
+                (false, _) if hung || (known && hangs) => {
+                    Health::Hung { seen: "no answer".to_owned() }
+                }
                 (false, true) => Health::Failing { seen: "connection refused".to_owned() },
                 (false, false) => Health::Starting {
                     seen: Some("connection refused".to_owned()),

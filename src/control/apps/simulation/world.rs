@@ -11,11 +11,12 @@ use fastrand::Rng;
 
 use super::{Home, edge::EdgeModel, laws::Laws};
 use crate::{
-    control::apps::{execute::Executor, unrouted::Unrouted},
+    control::apps::{execute::Executor, tallies::Tallies, unrouted::Unrouted},
     engine::fake::Fake,
     logs::Collector,
     model::{AppName, ContainerId, Health, Timestamp},
     store::Store,
+    volumes::VolumeFolders,
 };
 
 /// Everything that one seed moves.
@@ -30,15 +31,24 @@ pub(super) struct World {
     pub(super) home: Arc<Home>,
     pub(super) laws: Laws,
     pub(super) weather: Weather,
+    pub(super) disks: Disks,
     story: Vec<String>,
     // What dies with the daemon.
     pub(super) executor: Executor<Fake>,
     pub(super) unrouted: Unrouted,
+    pub(super) tallies: Tallies,
     pub(super) edge: EdgeModel,
     pub(super) health: BTreeMap<ContainerId, Health>,
     pub(super) drained: BTreeSet<ContainerId>,
     pub(super) look_again: Option<Timestamp>,
     pub(super) busy: bool,
+}
+
+/// Whether processes have volumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disks {
+    None,
+    Some,
 }
 
 /// Whether things go wrong.
@@ -49,7 +59,7 @@ pub(super) enum Weather {
 }
 
 impl World {
-    pub(super) fn new(home: &Arc<Home>, seed: u64) -> Self {
+    pub(super) fn new(home: &Arc<Home>, seed: u64, disks: Disks) -> Self {
         let now = Timestamp::from_millis(1_000_000);
         let fake = Fake::new(now);
         let mut dice = Rng::with_seed(seed);
@@ -67,8 +77,10 @@ impl World {
             home: home.clone(),
             laws: Laws::default(),
             weather: Weather::Stormy,
+            disks,
             story: Vec::new(),
             unrouted: Unrouted::default(),
+            tallies: Tallies::default(),
             edge: EdgeModel::default(),
             health: BTreeMap::new(),
             drained: BTreeSet::new(),
@@ -119,6 +131,7 @@ impl World {
             self.pass().await;
             self.wait(self.nap());
         }
+        self.executor.volumes.sweep().unwrap();
     }
 
     /// The daemon dies: what it had in memory is gone, and its edge with it.
@@ -126,6 +139,7 @@ impl World {
         self.tell("daemon: dies and starts again");
         self.executor = executor(&self.home, &self.fake);
         self.unrouted = Unrouted::default();
+        self.tallies = Tallies::default();
         self.edge = EdgeModel::default();
         self.health.clear();
         self.laws.daemon_dies();
@@ -158,7 +172,8 @@ impl Drop for World {
         if std::thread::panicking() {
             let from = self.story.len().saturating_sub(80);
             println!("{}", self.story[from..].join("\n"));
-            println!("the seed is {}: repeat it with PAAS_SIM_SEED={}", self.seed, self.seed);
+            let (seed, disks) = (self.seed, self.disks);
+            println!("the seed is {seed}, disks {disks:?}: repeat it with PAAS_SIM_SEED={seed}");
         }
     }
 }
@@ -175,7 +190,9 @@ pub(super) fn executor(home: &Arc<Home>, fake: &Fake) -> Executor<Fake> {
         // It is never shown an instance, so that no tail's own pace enters the story.
         collector: Arc::new(Collector::new(fake.clone(), home.logs.clone())),
         logs: home.logs.clone(),
+        vault: home.vault(),
         folders: home.folders.clone(),
+        volumes: VolumeFolders::new(home.folder.path()),
         stopping: BTreeMap::new(),
     }
 }

@@ -123,8 +123,8 @@ fn the_edge_has_shifted() {
          rollout shifting v1.0 > v2.0 since 50
          a web.1 v1.0 running 10 ready unrouted 53 requests 2
          b web.1 v2.0 running 50 ready",
-        "rollout 1 draining
-         look again at 83",
+        "rollout 1 watching
+         look again at 63",
     );
 }
 
@@ -254,8 +254,9 @@ fn an_app_of_workers_only() {
          rollout shifting v1.0 > v2.0 since 60
          a worker.1 v1.0 running 10
          b worker.1 v2.0 running 60",
-        "rollout 1 draining
-         terminate worker.1 a",
+        "rollout 1 watching
+         terminate worker.1 a
+         look again at 73",
     );
 }
 

@@ -133,3 +133,16 @@ fn told_to_end_for_a_while_says_nothing_of_the_new_release() {
         "look again at 70",
     );
 }
+
+#[test]
+fn a_file_that_is_made_of_nothing() {
+    check(
+        "now 50
+         release v1 web=1
+         release v2 web=1 /etc/motd=MOTD
+         current v1.0
+         rollout starting v1.0 > v2.0 since 50
+         a web.1 v1.0 running 10 ready",
+        "rollout 1 failed: v2 failed: the file /etc/motd is made of MOTD, which is not set; v1 serves on",
+    );
+}

@@ -3,11 +3,18 @@
 //! The notation is explained in [`notation`]; every time is in seconds. A plan is its steps, one a
 //! line, and the moment at which time alone changes it.
 
+mod afterwards;
+mod commands;
 mod deploys;
 mod failures;
+mod hanging;
 mod instances;
 mod notation;
 mod retirement;
+mod reverting;
+mod trials;
+mod volumes;
+mod waves;
 
 use crate::control::apps::{plan::plan, step::Plan};
 use notation::Situation;

@@ -3,27 +3,50 @@
 //! ```text
 //! now 60
 //! release v1 web=2 worker=1          every process with its scale; web has the port 8080
+//! release v2 web=1 /etc/motd=MOTD     and the files of its instances
 //! current v1.0
+//! recreate web                       a process whose old instances end before the new start
 //! scale web=3                        what `paas scale` has said
-//! rollout starting v1.0 > v2.0 since 50          (from `none` for a first deploy)
+//! max_fail 1                         what every release says of a rollout
+//! rollout starting v1.0 > v2.0 since 50          (from `none` for a first deploy), and then any of:
+//!     begun 51                       when its release command was, if it was
+//!     post 60                        when the command was begun that runs when it serves
+//!     post-ended 61                  the same, if it has ended
+//!     trial 55 0/4 1/40              of 300 s: when it was counted, failed/requests of canary and control
+//!     promoted                       by somebody who did not want to wait
+//!     wave 2                         the present one, from 1
+//!     ends web=1,worker=1/web=3      of each wave but the last, the last new index
+//!     recreate web                   a process whose old instances end first
+//!     stand-in v3.0 web=1            what serves in some slots until another does
+//! disk web data                      a volume of a process, in every release so far
+//! held data                          volumes that nobody may have now
 //! destroyed
+//! kept 100                           until when a destroyed one can be brought back
 //! a web.1 v1.0 running 10 ready      a container: name, slot, incarnation, and then any of
 //! ```
 //!
 //! `#2` (attempt), `created`, `running SINCE`, `exited CODE FROM..TO`, `oom FROM..TO`, `broken TEXT`,
-//! `ready`, `failing`, `refused`, `elsewhere ADDRESS`, `requests N`, `unrouted SINCE`, `told SINCE`,
-//! `kept`. Durations are the defaults: 60 s grace, 120 s for a deploy, 30 s to drain, 30 s to stop.
+//! `ready`, `failing`, `hung`, `refused`, `elsewhere ADDRESS`, `requests N`, `unrouted SINCE`, `told SINCE`,
+//! `kept`, `tried 0/9`. Durations are the defaults: 60 s grace, 120 s for a deploy, 10 s to watch, 30 s to drain,
+//! 30 s to stop.
 
-use std::{collections::BTreeMap, str::SplitWhitespace, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::SplitWhitespace,
+    time::Duration,
+};
 
 use crate::{
     control::apps::state::AppState,
     model::{
         Actor, App, BuildNumber, Cause, Config, ContainerId, Exit, Health, HealthCheck,
-        Incarnation, Instance, InstanceState, Observed, Phase, Process, ProcessName, Release,
-        ReleaseVersion, Rollout, RolloutNumber, Slot, Timestamp,
+        Incarnation, Instance, InstanceState, Observed, Phase, PostDeploy, Process, ProcessName,
+        Release, ReleaseVersion, Rollout, RolloutNumber, Sample, Share, Slot, Tally, Timestamp,
+        Trial, Wave,
         build::DeploySettings,
         process::{DEFAULT_PORT, DEFAULT_STOP_TIMEOUT, Limits},
+        rollout::StandIn,
+        volume::Mounting,
     },
 };
 
@@ -36,7 +59,8 @@ pub(super) struct Situation {
 
 pub(super) fn read(text: &str) -> Situation {
     let app = App::new("my-app".parse().unwrap(), seconds("0"));
-    let state = AppState { app, rollout: None, releases: BTreeMap::new() };
+    let held = BTreeSet::new();
+    let state = AppState { app, rollout: None, releases: BTreeMap::new(), held };
     let mut situation = Situation { state, seen: Vec::new(), now: seconds("0") };
     for line in text.trim().lines() {
         let mut words = line.split_whitespace();
@@ -44,7 +68,32 @@ pub(super) fn read(text: &str) -> Situation {
         match words.next().expect("no empty lines") {
             "now" => situation.now = seconds(next(&mut words)),
             "current" => state.app.current = Some(incarnation(next(&mut words))),
+            "held" => state.held.extend(words.map(|name| name.parse().unwrap())),
+            "disk" => {
+                let (name, volume) = (next(&mut words), next(&mut words));
+                let path = "/data".parse().unwrap();
+                let mounting = Mounting { path, size: None };
+                for release in state.releases.values_mut() {
+                    if let Some(process) = release.processes.get_mut(name) {
+                        process.volumes.insert(volume.parse().unwrap(), mounting.clone());
+                    }
+                }
+            }
             "destroyed" => state.app.destroyed_at = Some(seconds("0")),
+            "kept" => state.app.kept_until = Some(seconds(next(&mut words))),
+            "max_fail" => {
+                let most = next(&mut words).parse().unwrap();
+                for release in state.releases.values_mut() {
+                    release.deploy.takeover.max_fail = most;
+                }
+            }
+            "recreate" => {
+                let name: ProcessName = next(&mut words).parse().unwrap();
+                for release in state.releases.values_mut() {
+                    let of = &mut release.deploy.takeover.of;
+                    of.insert(name.clone(), crate::model::Strategy::Recreate);
+                }
+            }
             "scale" => state.app.formation.extend(scales(words)),
             "release" => {
                 let release = release(next(&mut words), words);
@@ -61,6 +110,12 @@ pub(super) fn read(text: &str) -> Situation {
 }
 
 fn release(version: &str, words: SplitWhitespace<'_>) -> Release {
+    let (files, words): (Vec<&str>, Vec<&str>) = words.partition(|word| word.starts_with('/'));
+    let file = |word: &str| {
+        let (path, name) = word.split_once('=').expect("path=NAME");
+        (path.parse().unwrap(), name.parse().unwrap())
+    };
+    let files = files.into_iter().map(file).collect();
     let digest = format!("sha256:{:064x}", 1);
     Release {
         app: "my-app".parse().unwrap(),
@@ -69,10 +124,11 @@ fn release(version: &str, words: SplitWhitespace<'_>) -> Release {
         source: digest.parse().unwrap(),
         build: BuildNumber::default(),
         config: Config::default(),
-        processes: scales(words)
+        secrets: [].into(),
+        processes: scales(words.into_iter())
             .map(|(name, scale)| (name.clone(), process(name, scale)))
             .collect(),
-        deploy: DeploySettings::default(),
+        deploy: DeploySettings { files, ..DeploySettings::default() },
         cause: Cause::Deploy { build: BuildNumber::default() },
         by: Actor::platform(),
         at: seconds("0"),
@@ -87,13 +143,15 @@ fn process(name: ProcessName, scale: u16) -> Process {
         name,
         scale,
         health: HealthCheck::default(),
+        liveness: crate::model::Liveness::default(),
         stop_timeout: DEFAULT_STOP_TIMEOUT,
         limits: Limits::default(),
         privileges: crate::model::Privileges::Plain,
+        volumes: [].into(),
     }
 }
 
-fn scales(words: SplitWhitespace<'_>) -> impl Iterator<Item = (ProcessName, u16)> {
+fn scales<'a>(words: impl Iterator<Item = &'a str>) -> impl Iterator<Item = (ProcessName, u16)> {
     words.map(|word| {
         let (name, count) = word.split_once('=').expect("process=count");
         (name.parse().unwrap(), count.parse().unwrap())
@@ -102,9 +160,17 @@ fn scales(words: SplitWhitespace<'_>) -> impl Iterator<Item = (ProcessName, u16)
 
 fn rollout(mut words: SplitWhitespace<'_>) -> Rollout {
     let phase = match next(&mut words) {
+        "releasing" => Phase::Releasing,
         "starting" => Phase::Starting,
+        "trying" => Phase::Trying,
         "shifting" => Phase::Shifting,
+        "watching" => Phase::Watching,
         "draining" => Phase::Draining,
+        "reverting" => Phase::Reverting {
+            reason: "web.1 exited with code 3".to_owned(),
+            hint: None,
+            last_lines: Vec::new(),
+        },
         other => panic!("no phase: {other}"),
     };
     let from = Some(next(&mut words)).filter(|from| *from != "none").map(incarnation);
@@ -112,9 +178,74 @@ fn rollout(mut words: SplitWhitespace<'_>) -> Rollout {
     let to = incarnation(next(&mut words));
     assert_eq!(words.next(), Some("since"));
     let started_at = seconds(next(&mut words));
-    let app = "my-app".parse().unwrap();
-    let number = RolloutNumber(1);
-    Rollout { app, number, from, to, phase, started_at, phase_at: started_at }
+    let mut rollout = Rollout {
+        app: "my-app".parse().unwrap(),
+        number: RolloutNumber(1),
+        from,
+        to,
+        phase,
+        started_at,
+        phase_at: started_at,
+        waves: Vec::new(),
+        wave: 0,
+        command: None,
+        post_deploy: None,
+        trial: None,
+        recreate: BTreeSet::new(),
+        stand_ins: Vec::new(),
+    };
+    while let Some(word) = words.next() {
+        match word {
+            "post" => {
+                let begun = seconds(next(&mut words));
+                rollout.post_deploy = Some(PostDeploy { begun, ended: None });
+            }
+            "post-ended" => {
+                let at = seconds(next(&mut words));
+                rollout.post_deploy = Some(PostDeploy { begun: at, ended: Some(at) });
+            }
+            "trial" => rollout.trial = Some(trial(&mut words)),
+            "begun" => rollout.command = Some(seconds(next(&mut words))),
+            "wave" => rollout.wave = next(&mut words).parse::<u32>().unwrap() - 1,
+            "ends" => rollout.waves = next(&mut words).split('/').map(wave).collect(),
+            "promoted" => {
+                let trial = rollout.trial.as_mut().expect("a trial before");
+                trial.promoted_by = Some(Actor::platform());
+            }
+            "recreate" => rollout.recreate.extend([next(&mut words).parse().unwrap()]),
+            "stand-in" => {
+                let incarnation = incarnation(next(&mut words));
+                rollout.stand_ins.push(StandIn { incarnation, slots: wave(next(&mut words)) });
+            }
+            other => panic!("no word of a rollout: {other}"),
+        }
+    }
+    rollout
+}
+
+/// Of five minutes and a tenth of the requests.
+fn trial(words: &mut SplitWhitespace<'_>) -> Trial {
+    let at = seconds(next(words));
+    let (canary, control) = (sample(next(words)), sample(next(words)));
+    let lasts = Duration::from_mins(5);
+    Trial {
+        share: Share::default(),
+        lasts,
+        promoted_by: None,
+        tally: Tally { at, canary, control },
+    }
+}
+
+/// From a text such as `3/40`: so many of so many requests failed.
+fn sample(text: &str) -> Sample {
+    let (errors, answers) = text.split_once('/').expect("failed/requests");
+    let (errors, answers) = (errors.parse().unwrap(), answers.parse().unwrap());
+    Sample { answers, errors, ..Sample::default() }
+}
+
+/// From a text such as `web=1,worker=1`.
+fn wave(text: &str) -> Wave {
+    Wave(scales(text.replace(',', " ").split_whitespace()).collect())
 }
 
 fn observed(name: &str, mut words: SplitWhitespace<'_>) -> Observed {
@@ -137,6 +268,7 @@ fn observed(name: &str, mut words: SplitWhitespace<'_>) -> Observed {
         unrouted_since: None,
         stopping_since: None,
         output_kept: false,
+        tried: None,
         usage: None,
     };
     while let Some(word) = words.next() {
@@ -165,12 +297,14 @@ fn remark(one: &mut Observed, word: &str, words: &mut SplitWhitespace<'_>) {
         }
         "ready" => one.health = Health::Ready,
         "failing" => one.health = Health::Failing { seen: "connection refused".to_owned() },
+        "hung" => one.health = Health::Hung { seen: "no answer".to_owned() },
         "refused" => one.health = starting(Vec::new()),
         "elsewhere" => one.health = starting(vec![next(words).parse().unwrap()]),
         "requests" => one.in_flight = next(words).parse().unwrap(),
         "unrouted" => one.unrouted_since = Some(seconds(next(words))),
         "told" => one.stopping_since = Some(seconds(next(words))),
         "kept" => one.output_kept = true,
+        "tried" => one.tried = Some(sample(next(words))),
         attempt => {
             let number = attempt.strip_prefix('#').unwrap_or_else(|| panic!("no word: {attempt}"));
             one.instance.attempt = number.parse().unwrap();

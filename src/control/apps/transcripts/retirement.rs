@@ -183,6 +183,21 @@ fn destroyed_in_the_middle_of_a_rollout() {
 }
 
 #[test]
+fn destroyed_and_kept() {
+    let kept = |now: &str| {
+        format!(
+            "now {now}
+             destroyed
+             kept 100
+             release v1 web=1
+             current v1.0"
+        )
+    };
+    check(&kept("60"), "look again at 100");
+    check(&kept("100"), "erase");
+}
+
+#[test]
 fn destroyed_and_empty() {
     check(
         "now 60

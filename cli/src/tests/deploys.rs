@@ -1,0 +1,118 @@
+//! `paas deploys`, and what a deploy says of its waves and its watch.
+
+use api::{Answers, App, Build, Canary, Change, Frame, Rollout, Watched};
+
+use super::{User, commands::app, server::Server};
+
+const FOLLOW: &str = "GET /v1/apps/my-app/follow?build=3";
+
+async fn user(server: &Server) -> User {
+    let mut user = User::of(&server.on_tcp().await);
+    user.environment.app = Some("my-app".to_owned());
+    user
+}
+
+fn rollout(number: u32, phase: &str, reason: Option<&str>) -> Rollout {
+    Rollout {
+        number,
+        release: format!("v{number}"),
+        from: Some("v1".to_owned()),
+        phase: phase.to_owned(),
+        wave: 1,
+        waves: 2,
+        reason: reason.map(str::to_owned),
+        canary: None,
+        started_at: "2026-01-10T11:58:00Z".to_owned(),
+        phase_at: "2026-01-10T11:58:00Z".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn deploys_are_listed_with_why_they_failed() {
+    let server = Server::default();
+    let failed = rollout(2, "failed", Some("web.1 exited with code 3"));
+    let answers = |requests, errors, p95_ms| Answers { requests, errors, p95_ms };
+    let canary = Canary {
+        share: "10%".to_owned(),
+        left_ms: Some(90_000),
+        canary: answers(40, 1, Some(12.4)),
+        control: answers(360, 0, None),
+    };
+    let tried = Rollout { canary: Some(canary), ..rollout(4, "canary", None) };
+    server.on("GET /v1/apps/my-app/rollouts", &[rollout(3, "watching", None), failed, tried]);
+    let outcome = user(&server).await.types("paas deploys").await;
+    let lines: Vec<String> = outcome
+        .out
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .map(|line| line.rsplit_once(" 2026").map_or(line.clone(), |(start, _)| start.to_owned()))
+        .collect();
+    assert!(lines[0].starts_with("DEPLOY RELEASE FROM PHASE WAVE"), "{lines:?}");
+    assert!(lines[1].starts_with("3 v3 v1 watching 1 of 2"), "{lines:?}");
+    assert!(lines[2].starts_with("2 v2 v1 failed 1 of 2"), "{lines:?}");
+    assert!(lines[3].contains("web.1 exited with code 3"), "{lines:?}");
+    assert!(lines[4].starts_with("4 v4 v1 canary 1 of 2"), "{lines:?}");
+    let told = "canary with 10%: 1 of 40 requests failed, p95 12 ms; beside it: 0 of 360 requests \
+                failed; 1 m 30 s left";
+    assert!(lines[5].ends_with(told), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_watch_is_ended_and_a_deploy_given_up_by_a_word() {
+    let server = Server::default();
+    let change = |release: &str| Change {
+        app: "my-app".to_owned(),
+        release: Some(release.to_owned()),
+        ..Change::default()
+    };
+    let no_builds: [Build; 0] = [];
+    server
+        .on("GET /v1/apps/my-app/builds", &no_builds)
+        .on("POST /v1/apps/my-app/rollouts/promote", &change("v3"))
+        .on("POST /v1/apps/my-app/rollouts/abort", &change("v1"));
+    let user = user(&server).await;
+    user.types("paas deploys promote").await.succeeded("", "v3 of my-app goes on\n");
+    for line in ["paas deploys:abort", "paas deploys cancel"] {
+        user.types(line).await.succeeded("", "given up; v1 of my-app serves\n");
+    }
+}
+
+#[tokio::test]
+async fn a_deploy_tells_its_waves_and_what_takes_over_if_it_dies() {
+    let server = Server::default();
+    let phase =
+        |name: &str| Frame::Phase { name: name.to_owned(), at: "2026-01-10T12:00:00Z".into() };
+    let done = Frame::Done {
+        release: "v3".to_owned(),
+        urls: Vec::new(),
+        remark: None,
+        watched: Some(Watched { fallback: "v2".to_owned(), left_ms: 10_000 }),
+        took_ms: 900,
+    };
+    let build = Change { app: "my-app".to_owned(), build: Some(3), ..Change::default() };
+    server
+        .on("GET /v1/apps/my-app", &App { ..app("my-app") })
+        .on("POST /v1/apps/my-app/builds", &build)
+        .stream(
+            FOLLOW,
+            &[phase("canary 10%"), phase("shift"), phase("watch"), phase("wave 2 of 2"), done],
+        );
+    let user = user(&server).await;
+    user.write("server.js", "hello");
+    let outcome = user.types("paas deploy --strategy rolling").await;
+    for line in [
+        "-----> Canary: web.1 gets 10% of the requests and is compared\n-----> Shifting traffic\n-----> Watching the first of them\n-----> Wave 2 of 2\n",
+        "watched for 10.0 s more: if it dies, v2 takes over again\n",
+    ] {
+        assert!(outcome.err.contains(line), "{}", outcome.err);
+    }
+    let sent = server.requests().into_iter().find(|asked| asked.what.ends_with("builds")).unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&sent.body[..]));
+    let mut files =
+        archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into_owned());
+    assert!(files.any(|path| path.ends_with(".paas/deploy.toml")));
+    let wrong = crate::args::parse(
+        ["paas", "deploy", "--strategy", "canaries"].map(std::ffi::OsString::from),
+    );
+    assert!(wrong.is_err());
+}

@@ -1,0 +1,68 @@
+//! The command that runs when a release serves: an instance of its own, started once and never again. Pure.
+//!
+//! It is fenced as the release command is (see `command`), but nothing depends on it: however it ends, the
+//! release serves on, and people are told.
+
+use crate::{
+    control::apps::{
+        command::{self, Outcome},
+        posts::{Care, Post},
+        state::AppState,
+        step::{Plan, Step},
+    },
+    model::{
+        Cause, Incarnation, Observed, Phase, PostDeploy, ProcessName, Rollout, Slot, Timestamp,
+    },
+};
+
+/// Adds to the plan that it begins, or how it ended.
+pub(super) fn judge(state: &AppState, seen: &[Observed], now: Timestamp, plan: &mut Plan) {
+    let Some((rollout, post)) = due(state) else { return };
+    let release = post.release.version;
+    let Some(PostDeploy { begun, ended: None }) = rollout.post_deploy else {
+        if rollout.post_deploy.is_none() {
+            let begun = PostDeploy { begun: now, ended: None };
+            let story = format!("{release} serves: its post_deploy command begins");
+            plan.steps.push(Step::PostDeploy(rollout.number, begun, story));
+        }
+        return;
+    };
+    let is_own = |o: &&Observed| is_of(&post, o.instance.incarnation, &o.instance.slot);
+    let timeout = post.release.deploy.takeover.release_timeout;
+    let own = seen.iter().find(is_own);
+    let story = match command::outcome(ProcessName::POST_DEPLOY, own, (begun, timeout), now, plan) {
+        Outcome::Underway => return,
+        Outcome::Done => format!("the post_deploy command of {release} is done"),
+        Outcome::Failed(failure) => format!("{}; {release} serves on", failure.reason),
+    };
+    let ended = PostDeploy { begun, ended: Some(now) };
+    plan.steps.push(Step::PostDeploy(rollout.number, ended, story));
+}
+
+/// Whether nothing of it is left to be waited for.
+pub(super) fn is_settled(state: &AppState) -> bool {
+    due(state).is_none_or(|(rollout, _)| rollout.post_deploy.is_some_and(|it| it.ended.is_some()))
+}
+
+/// Its post, from the moment in which the release serves everywhere until it has ended.
+pub(super) fn post(state: &AppState) -> Option<Post<'_>> {
+    let (rollout, post) = due(state)?;
+    rollout.post_deploy.is_none_or(|it| it.ended.is_none()).then_some(post)
+}
+
+fn due(state: &AppState) -> Option<(&Rollout, Post<'_>)> {
+    let rollout = state.under_way().filter(|rollout| rollout.is_last_wave())?;
+    let serves = matches!(rollout.phase, Phase::Watching | Phase::Draining);
+    let release = state.releases.get(&rollout.to.release).filter(|_| serves)?;
+    // What was released before has had it: a restart, a rollback.
+    let again = rollout.from.is_some_and(|from| from.release == rollout.to.release);
+    let new = matches!(release.cause, Cause::Deploy { .. } | Cause::Config { .. });
+    let (name, process) = release.processes.iter().find(|(name, _)| name.follows_release())?;
+    let slot = Slot { process: name.clone(), index: 1 };
+    let post = Post { release, incarnation: rollout.to, slot, process, care: Care::Once };
+    (new && !again).then_some((rollout, post))
+}
+
+fn is_of(post: &Post<'_>, incarnation: Incarnation, slot: &Slot) -> bool {
+    post.incarnation == incarnation && post.slot == *slot
+}

@@ -1,0 +1,226 @@
+//! Snapshots and restores, step by step. Each step is done again if the daemon died in it, and ends the
+//! same: what has its final name is whole.
+//!
+//! A snapshot is of one moment: whoever has the volume stands still while it is copied, for a bounded
+//! time. A restore copies first, while the app runs; then nobody has the volume, and two renames later
+//! somebody has it again.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use super::task::{Volumes, VolumesError};
+use crate::{
+    engine::Engine,
+    faults,
+    model::{
+        Actor, AppName, ByteSize, EventKind, Snapshot, SnapshotNumber, Timestamp, Volume,
+        VolumeName,
+        snapshot::{Job, SNAPSHOTS_KEPT, SnapshotCause, Task},
+    },
+    store::{StoreError, Transaction, View, diary, volumes},
+    telemetry::chain,
+    volumes::{CopyError, measure},
+};
+
+/// How a step ended.
+enum Outcome {
+    /// What there is now takes so much of the disk.
+    Done(Option<ByteSize>),
+    /// Not at all, and why, for people.
+    Failed(String),
+    /// Somebody has the volume still.
+    Waits,
+}
+
+impl<E: Engine> Volumes<E> {
+    /// Brings the work on a volume a step on.
+    pub(super) async fn work(
+        &mut self,
+        volume: &Volume,
+        job: &Job,
+        now: Timestamp,
+    ) -> Result<(), VolumesError> {
+        let (app, name) = (&volume.app, &volume.name);
+        let outcome = match job.task {
+            Task::Snapshot { number } => self.snapshot(app, name, number).await?,
+            Task::Fetch { from, .. } => self.fetch(app, name, from).await?,
+            Task::Swap { kept, .. } => self.swap(app, name, kept).await?,
+        };
+        if matches!(outcome, Outcome::Waits) {
+            self.memory.waits = true;
+            return Ok(());
+        }
+        let (app, name, job) = (app.clone(), name.clone(), job.clone());
+        self.store.transact(move |tx| record(tx, (&app, &name), &job, outcome, now)).await?;
+        faults::point("volumes.recorded");
+        Ok(())
+    }
+
+    async fn snapshot(
+        &self,
+        app: &AppName,
+        name: &VolumeName,
+        number: SnapshotNumber,
+    ) -> Result<Outcome, VolumesError> {
+        let stood = self.engine.freeze(app, name).await;
+        faults::point("volumes.frozen");
+        let copied = match stood {
+            Ok(0) => Ok(self.copied(app, name, number, PATIENCE).await),
+            Ok(_) => Ok(self.copied(app, name, number, STANDSTILL).await),
+            Err(error) => Err(error),
+        };
+        // Whatever came of it, nobody is left standing; if that fails, it is all tried again.
+        self.engine.thaw(app, name).await?;
+        Ok(copied?)
+    }
+
+    async fn copied(
+        &self,
+        app: &AppName,
+        name: &VolumeName,
+        number: SnapshotNumber,
+        longest: Duration,
+    ) -> Outcome {
+        let (folders, app, name) = (self.folders.clone(), app.clone(), name.clone());
+        let reserve = self.reserve;
+        self.within(longest, move |stop| folders.keep(&app, &name, number, reserve, stop)).await
+    }
+
+    async fn fetch(
+        &self,
+        app: &AppName,
+        name: &VolumeName,
+        from: SnapshotNumber,
+    ) -> Result<Outcome, VolumesError> {
+        let (folders, app, name) = (self.folders.clone(), app.clone(), name.clone());
+        let reserve = self.reserve;
+        let work = move |stop: &AtomicBool| folders.fetch(&app, &name, from, reserve, stop);
+        Ok(self.within(PATIENCE, work).await)
+    }
+
+    async fn swap(
+        &self,
+        app: &AppName,
+        name: &VolumeName,
+        kept: SnapshotNumber,
+    ) -> Result<Outcome, VolumesError> {
+        // From here on to the end nobody is started who has it.
+        let _turn = self.folders.turn().write().await;
+        if !self.engine.is_free(app, name).await? {
+            return Ok(Outcome::Waits);
+        }
+        self.folders.put_by(app, name, kept)?;
+        faults::point("volumes.put_by");
+        self.folders.take_next(app, name)?;
+        faults::point("volumes.swapped");
+        Ok(Outcome::Done(None))
+    }
+
+    /// Does what blocks, and has it stopped after a time.
+    async fn within(
+        &self,
+        longest: Duration,
+        work: impl FnOnce(&AtomicBool) -> Result<std::path::PathBuf, CopyError> + Send + 'static,
+    ) -> Outcome {
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = stop.clone();
+        let mut work = tokio::task::spawn_blocking(move || work(&told));
+        let done = match timeout(longest, &mut work).await {
+            Ok(done) => done,
+            Err(_) => {
+                stop.store(true, Ordering::Relaxed);
+                work.await
+            }
+        };
+        match done {
+            Ok(Ok(folder)) => {
+                let size = tokio::task::spawn_blocking(move || measure(&folder)).await;
+                Outcome::Done(size.ok().flatten())
+            }
+            Ok(Err(CopyError::Stopped)) => Outcome::Failed(format!(
+                "it takes longer than {longest:?} to copy, and nobody can be made to stand still \
+                 for longer; stop the process first, with `paas scale`"
+            )),
+            Ok(Err(error)) => Outcome::Failed(chain(&error)),
+            Err(error) => Outcome::Failed(chain(&error)),
+        }
+    }
+
+    /// Lets the oldest snapshots of a volume go.
+    pub(super) async fn prune(&self, volume: &Volume, now: Timestamp) -> Result<(), VolumesError> {
+        let of = (volume.app.as_str(), volume.name.as_str());
+        let all = self.store.snapshot().scan::<Snapshot>(&of)?;
+        for old in all.iter().take(all.len().saturating_sub(SNAPSHOTS_KEPT)) {
+            self.folders.discard_snapshot(&old.app, &old.volume, old.number)?;
+            let old = old.clone();
+            self.store.transact(move |tx| forget(tx, &old, now)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn record(
+    tx: &mut Transaction<'_>,
+    (app, name): (&AppName, &VolumeName),
+    job: &Job,
+    outcome: Outcome,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let found = tx.get::<Volume>(&volumes::key(app, name))?;
+    let Some(mut volume) = found.filter(|volume| volume.job.as_ref() == Some(job)) else {
+        return Ok(());
+    };
+    volume.job = None;
+    let snapshot = |number, size, cause| Snapshot {
+        app: app.clone(),
+        volume: name.clone(),
+        number,
+        at: now,
+        by: job.by.clone(),
+        size,
+        cause,
+    };
+    let text = match (job.task, outcome) {
+        (_, Outcome::Waits) => return Ok(()),
+        (Task::Fetch { from, kept }, Outcome::Done(_)) => {
+            let task = Task::Swap { from, kept };
+            volume.job = Some(Job { task, by: job.by.clone() });
+            return tx.put(&volume);
+        }
+        (Task::Snapshot { number }, Outcome::Done(size)) => {
+            tx.put(&snapshot(number, size, SnapshotCause::Asked))?;
+            format!("the snapshot {number} of the volume {name} was made")
+        }
+        (Task::Swap { from, kept }, Outcome::Done(size)) => {
+            tx.put(&snapshot(kept, size, SnapshotCause::Replaced { by: from }))?;
+            format!("the volume {name} was restored from {from}; what was in it is {kept}")
+        }
+        (task, Outcome::Failed(why)) => {
+            let text = format!("volume {name}: {} failed: {why}", task.words());
+            volume.failure = Some(why);
+            text
+        }
+    };
+    tx.put(&volume)?;
+    diary::write(tx, app, EventKind::Volume, text, &job.by, now)
+}
+
+fn forget(tx: &mut Transaction<'_>, old: &Snapshot, now: Timestamp) -> Result<(), StoreError> {
+    let Snapshot { app, volume, number, .. } = old;
+    tx.delete::<Snapshot>(&volumes::snapshot_key(app, volume, *number))?;
+    let text =
+        format!("the snapshot {number} of the volume {volume} is gone: {SNAPSHOTS_KEPT} are kept");
+    diary::write(tx, app, EventKind::Volume, text, &Actor::platform(), now)
+}
+
+/// The longest that an app stands still for a snapshot: visitors wait meanwhile.
+const STANDSTILL: Duration = Duration::from_secs(20);
+/// The longest copy that nobody waits for.
+const PATIENCE: Duration = Duration::from_hours(6);

@@ -1,0 +1,170 @@
+//! Volumes: a name in Docker for a folder of ours, which Docker binds into containers.
+//!
+//! A named volume and not a plain bind mount, because Docker fills an empty one with what the image has
+//! in its place, with its owner. The bytes lie in our data folder and not in Docker's, so that nothing
+//! that anybody does to volumes in Docker (`docker volume prune`) loses one: a name is made again.
+
+use std::collections::HashMap;
+
+use bollard::{
+    models::VolumeCreateRequest,
+    query_parameters::{ListContainersOptions, ListVolumesOptions, RemoveVolumeOptions},
+};
+
+use super::{Docker, fault, label};
+use crate::{
+    engine::{Disk, EngineError, InstanceSpec},
+    model::{AppName, VolumeName},
+};
+
+/// Makes the name unless it is there; one that means another folder, because the data folder was
+/// moved, is made anew.
+pub(super) async fn ensure(docker: &Docker, app: &AppName, disk: &Disk) -> Result<(), EngineError> {
+    let name = label::volume_name(docker.installation(), app, &disk.volume);
+    let folder = disk.folder.to_string_lossy().into_owned();
+    match docker.ask("volume inspect", &name, docker.api().inspect_volume(&name)).await {
+        Ok(found) => {
+            if !label::is_ours(docker.installation(), Some(&found.labels)) {
+                let message = "a volume of that name exists and is not ours".to_owned();
+                return Err(fault::refuse("volume create", &name, message));
+            }
+            if found.options.get(DEVICE).is_some_and(|device| *device == folder) {
+                return Ok(());
+            }
+            remove(docker, &name).await?;
+        }
+        Err(error) if fault::status(&error) == Some(404) => {}
+        Err(error) => return Err(error),
+    }
+    let options = [("type", "none"), ("o", "bind"), (DEVICE, &folder)];
+    let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let request = VolumeCreateRequest {
+        name: Some(name.clone()),
+        driver: Some("local".to_owned()),
+        driver_opts: Some(HashMap::from(options)),
+        labels: Some(label::of_volume(docker.installation(), app)),
+        ..Default::default()
+    };
+    docker.ask("volume create", &name, docker.api().create_volume(request)).await.map(drop)
+}
+
+/// Refuses a start while a container of another place that may write to one of its disks runs: the
+/// planner has seen none, and somebody may have started one by hand since.
+pub(super) async fn only_writer(docker: &Docker, spec: &InstanceSpec) -> Result<(), EngineError> {
+    let own = format!("/{}", label::instance_name(docker.installation(), spec));
+    for disk in &spec.disks {
+        let name = label::volume_name(docker.installation(), &spec.app, &disk.volume);
+        let filters = HashMap::from([("volume".to_owned(), vec![name.clone()])]);
+        let options = ListContainersOptions { filters: Some(filters), ..Default::default() };
+        let running =
+            docker.ask("container ls", &name, docker.api().list_containers(Some(options))).await?;
+        for other in running {
+            let names = other.names.unwrap_or_default();
+            let writes = other.mounts.unwrap_or_default().into_iter().any(|mount| {
+                mount.name.as_deref() == Some(name.as_str()) && mount.rw != Some(false)
+            });
+            if writes && !names.contains(&own) {
+                let message = format!("{} writes to this volume", names.join(" "));
+                return Err(fault::refuse("container start", &name, message));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Forgets the name of one volume. Docker refuses while a container has it.
+pub(super) async fn forget(
+    docker: &Docker,
+    app: &AppName,
+    volume: &VolumeName,
+) -> Result<(), EngineError> {
+    remove(docker, &label::volume_name(docker.installation(), app, volume)).await
+}
+
+/// Forgets the names of all volumes of an app.
+pub(super) async fn forget_all(docker: &Docker, app: &AppName) -> Result<(), EngineError> {
+    let labels = label::of_volume(docker.installation(), app);
+    let labels = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let filters = Some(HashMap::from([("label".to_owned(), labels)]));
+    let list = docker.api().list_volumes(Some(ListVolumesOptions { filters }));
+    let found = docker.ask("volume ls", app.as_str(), list).await?;
+    for volume in found.volumes.unwrap_or_default() {
+        remove(docker, &volume.name).await?;
+    }
+    Ok(())
+}
+
+/// Makes everybody who may write to a volume stand still, and says how many these are.
+pub(super) async fn freeze(
+    docker: &Docker,
+    app: &AppName,
+    volume: &VolumeName,
+) -> Result<usize, EngineError> {
+    let running = with(docker, app, volume, "running").await?;
+    for id in &running {
+        let paused = docker.ask("container pause", id, docker.api().pause_container(id)).await;
+        // 409: it stands still already, or has ended.
+        fault::accept(paused, &[404, 409])?;
+    }
+    // With those that stand still since a daemon died in the middle.
+    Ok(with(docker, app, volume, "paused").await?.len())
+}
+
+/// Has them go on.
+pub(super) async fn thaw(
+    docker: &Docker,
+    app: &AppName,
+    volume: &VolumeName,
+) -> Result<(), EngineError> {
+    for id in with(docker, app, volume, "paused").await? {
+        let going = docker.ask("container unpause", &id, docker.api().unpause_container(&id)).await;
+        // Docker answers 500 to one that does not stand still; whether it does is looked at again.
+        fault::accept(going, &[404, 409, 500])?;
+    }
+    match with(docker, app, volume, "paused").await?.first() {
+        None => Ok(()),
+        Some(id) => Err(fault::refuse("container unpause", id, "it stands still".to_owned())),
+    }
+}
+
+/// Whether no container has the volume that runs or may be started still.
+pub(super) async fn is_free(
+    docker: &Docker,
+    app: &AppName,
+    volume: &VolumeName,
+) -> Result<bool, EngineError> {
+    for state in ["created", "running", "paused", "restarting", "removing"] {
+        if !with(docker, app, volume, state).await?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The containers in that state that have a volume.
+async fn with(
+    docker: &Docker,
+    app: &AppName,
+    volume: &VolumeName,
+    state: &str,
+) -> Result<Vec<String>, EngineError> {
+    let name = label::volume_name(docker.installation(), app, volume);
+    let filters = HashMap::from([
+        ("volume".to_owned(), vec![name.clone()]),
+        ("status".to_owned(), vec![state.to_owned()]),
+    ]);
+    let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
+    let found =
+        docker.ask("container ls", &name, docker.api().list_containers(Some(options))).await?;
+    Ok(found.into_iter().filter_map(|one| one.id).collect())
+}
+
+async fn remove(docker: &Docker, name: &str) -> Result<(), EngineError> {
+    let removed = docker
+        .ask("volume rm", name, docker.api().remove_volume(name, None::<RemoveVolumeOptions>))
+        .await;
+    fault::accept(removed, &[404])
+}
+
+/// The local driver's option that names the folder.
+const DEVICE: &str = "device";

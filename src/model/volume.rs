@@ -1,0 +1,91 @@
+//! A volume: a disk of an app that outlives its instances and releases.
+//!
+//! It belongs to one app for ever, and to one process at a time: whoever has it mounted is the only
+//! one that writes to it. How large it may be is watched, not enforced.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Actor, AppName, ByteSize, MountPath, Name, SnapshotNumber, Timestamp, name::Grammar,
+    snapshot::Job,
+};
+
+/// A volume's name: 1 to 30 characters, `^[a-z][a-z0-9_-]*$`.
+pub type VolumeName = Name<VolumeGrammar>;
+
+/// See [`VolumeName`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum VolumeGrammar {}
+
+impl Grammar for VolumeGrammar {
+    const KIND: &'static str = "volume name";
+
+    fn check(text: &str) -> Result<(), &'static str> {
+        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        let valid = (1..=30).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.bytes().all(inner);
+        valid.then_some(()).ok_or(
+            "1 to 30 characters: lower-case letters, digits, `-` and `_`, starting with a letter",
+        )
+    }
+}
+
+/// One volume of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Whose.
+    pub app: AppName,
+    /// Which.
+    pub name: VolumeName,
+    /// How much is to be in it at most; who exceeds it is told of, not stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<ByteSize>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub by: Actor,
+    /// Set once it is to vanish; then control removes its bytes and at last this record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destroyed_at: Option<Timestamp>,
+    /// The newest snapshot; numbers are given out here and never again.
+    #[serde(default)]
+    pub last_snapshot: SnapshotNumber,
+    /// What is being done to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
+    /// Why what was done last was not done, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+impl Volume {
+    /// Whether nobody may have it now.
+    pub fn is_held(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| job.task.holds())
+    }
+}
+
+/// A volume as a process has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mounting {
+    /// Where it appears.
+    pub path: MountPath,
+    /// What the manifest says of its size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<ByteSize>,
+}
+
+/// What a volume took of the disk when it was last looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of the disk.
+    pub used: ByteSize,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The same of all volumes that were looked at.
+pub type Usages = BTreeMap<(AppName, VolumeName), Usage>;

@@ -1,0 +1,86 @@
+//! Have a snapshot of a volume made, or have one take the place of what is in it. Control does it.
+
+use crate::{
+    model::{
+        Actor, AppName, Snapshot, SnapshotNumber, Volume, VolumeName,
+        snapshot::{Job, Task},
+    },
+    ops::{Refusal, create::existing, volume::known},
+    store::{Transaction, View, releasing, volumes},
+};
+
+/// Asks for a snapshot.
+pub fn snapshot(
+    tx: &mut Transaction<'_>,
+    app: &AppName,
+    name: &VolumeName,
+    by: &Actor,
+) -> Result<Volume, Refusal> {
+    let mut volume = idle(tx, app, name)?;
+    volume.last_snapshot = volume.last_snapshot.next();
+    let task = Task::Snapshot { number: volume.last_snapshot };
+    begin(tx, volume, task, by)
+}
+
+/// Asks for a snapshot to take the place of what is in the volume, which becomes a snapshot too.
+pub fn restore(
+    tx: &mut Transaction<'_>,
+    app: &AppName,
+    name: &VolumeName,
+    from: SnapshotNumber,
+    by: &Actor,
+) -> Result<Volume, Refusal> {
+    let mut volume = idle(tx, app, name)?;
+    let what = || format!("volume {name} of {app} stays as it is");
+    if tx.get::<Snapshot>(&volumes::snapshot_key(app, name, from))?.is_none() {
+        return Err(Refusal::not_found(
+            what(),
+            format!("there is no snapshot {from}, or not any more"),
+        )
+        .hint(format!("`paas volumes snapshots {name} -a {app}` lists them")));
+    }
+    if releasing::under_way(tx, &existing(tx, app)?)?.is_some() {
+        return Err(Refusal::conflict(what(), "a deploy is under way")
+            .hint(format!("wait for it, or end it: `paas deploys abort -a {app}`")));
+    }
+    volume.last_snapshot = volume.last_snapshot.next();
+    let task = Task::Fetch { from, kept: volume.last_snapshot };
+    begin(tx, volume, task, by)
+}
+
+/// All snapshots of a volume, the newest first.
+pub fn newest_first(
+    view: &impl View,
+    app: &AppName,
+    name: &VolumeName,
+) -> Result<Vec<Snapshot>, Refusal> {
+    let mut all = view.scan::<Snapshot>(&(app.as_str(), name.as_str()))?;
+    all.reverse();
+    Ok(all)
+}
+
+/// A volume that nothing is done to.
+fn idle(tx: &Transaction<'_>, app: &AppName, name: &VolumeName) -> Result<Volume, Refusal> {
+    existing(tx, app)?;
+    let volume = known(tx, app, name)?;
+    let busy = match (&volume.job, volume.destroyed_at) {
+        (Some(job), _) => job.task.words(),
+        (None, Some(_)) => "destroying it".to_owned(),
+        (None, None) => return Ok(volume),
+    };
+    let why = format!("something is under way: {busy}");
+    Err(Refusal::conflict(format!("volume {name} of {app} stays as it is"), why)
+        .hint(format!("`paas volumes show {name} -a {app}` says when it is over")))
+}
+
+fn begin(
+    tx: &mut Transaction<'_>,
+    mut volume: Volume,
+    task: Task,
+    by: &Actor,
+) -> Result<Volume, Refusal> {
+    volume.job = Some(Job { task, by: by.clone() });
+    volume.failure = None;
+    tx.put(&volume)?;
+    Ok(volume)
+}

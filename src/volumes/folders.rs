@@ -1,0 +1,170 @@
+//! Where volumes lie in the data folder: `volumes/APP/VOLUME/data`, and `volumes/.gone/…` for what is
+//! being removed.
+
+use std::{
+    fs::{self, DirBuilder, Permissions},
+    io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::sync::RwLock;
+
+use crate::{
+    engine::Disk,
+    model::{AppName, Process, VolumeName},
+};
+
+/// The folders of all volumes. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct VolumeFolders {
+    root: PathBuf,
+    turn: Arc<RwLock<()>>,
+}
+
+/// Why a folder of a volume is not as it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("the volume's folder {} cannot be {operation}", path.display())]
+pub struct FolderError {
+    /// What was to be done.
+    pub operation: &'static str,
+    /// Where.
+    pub path: PathBuf,
+    /// Why it was not.
+    #[source]
+    pub source: io::Error,
+}
+
+impl VolumeFolders {
+    /// Those in this data folder.
+    pub fn new(data: &Path) -> Self {
+        Self { root: data.join("volumes"), turn: Arc::default() }
+    }
+
+    /// Held for reading by who starts somebody that has volumes, and for writing by who puts something
+    /// else in the place of what is in one. Not a `watch`: both must be over before the other begins.
+    pub fn turn(&self) -> &RwLock<()> {
+        &self.turn
+    }
+
+    /// What containers see of a volume.
+    pub fn data(&self, app: &AppName, volume: &VolumeName) -> PathBuf {
+        self.of(app, volume).join(DATA)
+    }
+
+    /// The disks of a process, each with its folder, which is made unless it is there. One that is
+    /// there is taken as it is, also if the records were lost meanwhile.
+    pub fn ready(&self, app: &AppName, process: &Process) -> Result<Vec<Disk>, FolderError> {
+        let ready = |(volume, mounting): (&VolumeName, &crate::model::volume::Mounting)| {
+            let folder = self.data(app, volume);
+            make(&folder).map_err(failed("made", &folder))?;
+            Ok(Disk { volume: volume.clone(), folder, path: mounting.path.clone() })
+        };
+        process.volumes.iter().map(ready).collect()
+    }
+
+    /// Takes a volume away, with all that belongs to it. Its bytes are removed by [`Self::sweep`].
+    pub fn discard(&self, app: &AppName, volume: &VolumeName) -> Result<(), FolderError> {
+        self.aside(&self.of(app, volume), &format!("{app}.{volume}"))
+    }
+
+    /// Takes all volumes of an app away; see [`Self::discard`].
+    pub fn discard_all(&self, app: &AppName) -> Result<(), FolderError> {
+        self.aside(&self.root.join(app.as_str()), app.as_str())
+    }
+
+    /// Removes what was taken away. That may take long.
+    pub fn sweep(&self) -> Result<(), FolderError> {
+        let gone = self.root.join(GONE);
+        match fs::remove_dir_all(&gone) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(FolderError { operation: "removed", path: gone, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn of(&self, app: &AppName, volume: &VolumeName) -> PathBuf {
+        self.root.join(app.as_str()).join(volume.as_str())
+    }
+
+    /// Moves a folder to where nobody looks for it; one that is not there is fine.
+    pub(super) fn aside(&self, folder: &Path, name: &str) -> Result<(), FolderError> {
+        if !folder.exists() {
+            return Ok(());
+        }
+        let gone = self.root.join(GONE);
+        private().create(&gone).map_err(failed("made", &gone))?;
+        // Names are given again, so that one that is being removed may be there still.
+        let place = (0_u32..).map(|number| gone.join(format!("{name}.{number}")));
+        let Some(place) = place.into_iter().find(|place| !place.exists()) else { return Ok(()) };
+        fs::rename(folder, place).map_err(failed("taken away", folder))
+    }
+}
+
+/// Anybody in a container that has the volume may write to it: who that is, and by which number, only
+/// its image knows. On this machine nobody but root gets through the folders above.
+pub(super) fn make(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    private().create(folder.parent().unwrap_or(folder))?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    fs::set_permissions(folder, Permissions::from_mode(0o777))
+}
+
+pub(super) fn private() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder
+}
+
+pub(super) fn failed(
+    operation: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    move |source| FolderError { operation, path, source }
+}
+
+const DATA: &str = "data";
+/// No app is called so.
+const GONE: &str = ".gone";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_away_is_gone_at_once_and_its_name_is_free_again() {
+        let home = tempfile::tempdir().unwrap();
+        let folders = VolumeFolders::new(home.path());
+        let (app, volume) = ("shop".parse().unwrap(), "data".parse().unwrap());
+        let mut process = Process::plain("web".parse().unwrap(), Vec::new(), String::new());
+        let path = "/data".parse().unwrap();
+        let mounting = crate::model::volume::Mounting { path, size: None };
+        process.volumes = [(VolumeName::clone(&volume), mounting)].into();
+        for _ in 0..2 {
+            let disk = folders.ready(&app, &process).unwrap().remove(0);
+            assert_eq!(fs::read_dir(&disk.folder).unwrap().count(), 0);
+            let mode = fs::metadata(&disk.folder).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o777, "{mode:o}");
+            fs::write(disk.folder.join("file"), "x").unwrap();
+            folders.ready(&app, &process).unwrap();
+            assert!(disk.folder.join("file").exists());
+            folders.discard(&app, &volume).unwrap();
+            assert!(!disk.folder.exists());
+        }
+        folders.ready(&app, &process).unwrap();
+        folders.discard_all(&app).unwrap();
+        folders.discard_all(&app).unwrap();
+        assert_eq!(fs::read_dir(home.path().join("volumes/.gone")).unwrap().count(), 3);
+        folders.sweep().unwrap();
+        folders.sweep().unwrap();
+        assert_eq!(fs::read_dir(home.path().join("volumes")).unwrap().count(), 0);
+    }
+}

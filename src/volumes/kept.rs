@@ -1,0 +1,193 @@
+//! Snapshots on the disk, and the exchange of what is in a volume: `snapshots/s3` beside `data`, and
+//! `next` for what is about to take its place.
+//!
+//! Invariant: what has its name is whole; what is being copied has another one, and is begun anew after
+//! a crash.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use super::{
+    CopyError, FolderError, VolumeFolders,
+    copy::copy,
+    folders::{failed, make, private},
+};
+use crate::model::{AppName, ByteSize, SnapshotNumber, VolumeName};
+
+impl VolumeFolders {
+    /// Copies what is in a volume to a snapshot, unless it is there. It blocks.
+    pub fn keep(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+        number: SnapshotNumber,
+        reserve: ByteSize,
+        stop: &AtomicBool,
+    ) -> Result<PathBuf, CopyError> {
+        let data = self.data(app, volume);
+        make(&data).map_err(at(&data))?;
+        whole(&data, &self.snapshot(app, volume, number), reserve, stop)
+    }
+
+    /// Copies a snapshot to what is about to take the place of what is in its volume, unless it is
+    /// there. It blocks.
+    pub fn fetch(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+        from: SnapshotNumber,
+        reserve: ByteSize,
+        stop: &AtomicBool,
+    ) -> Result<PathBuf, CopyError> {
+        let snapshot = self.snapshot(app, volume, from);
+        whole(&snapshot, &self.of(app, volume).join(NEXT), reserve, stop)
+    }
+
+    /// Makes what is in a volume a snapshot, if something else is about to take its place.
+    pub fn put_by(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+        kept: SnapshotNumber,
+    ) -> Result<(), FolderError> {
+        let (data, snapshot) = (self.data(app, volume), self.snapshot(app, volume, kept));
+        let comes = self.of(app, volume).join(NEXT).exists();
+        if !comes || snapshot.exists() || !data.exists() {
+            return Ok(());
+        }
+        let folder = snapshot.parent().unwrap_or(&snapshot);
+        private().create(folder).map_err(failed("made", folder))?;
+        settle(&data, &snapshot).map_err(failed("put by", &data))
+    }
+
+    /// Gives what is about to take it its place. Nothing that is about to is fine: it has it.
+    pub fn take_next(&self, app: &AppName, volume: &VolumeName) -> Result<(), FolderError> {
+        let next = self.of(app, volume).join(NEXT);
+        if !next.exists() {
+            return Ok(());
+        }
+        settle(&next, &self.data(app, volume)).map_err(failed("given its place", &next))
+    }
+
+    /// Takes a snapshot away.
+    pub fn discard_snapshot(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+        number: SnapshotNumber,
+    ) -> Result<(), FolderError> {
+        let folder = self.snapshot(app, volume, number);
+        self.aside(&folder, &format!("{app}.{volume}.{number}"))
+    }
+
+    fn snapshot(&self, app: &AppName, volume: &VolumeName, number: SnapshotNumber) -> PathBuf {
+        self.of(app, volume).join("snapshots").join(number.to_string())
+    }
+}
+
+/// A copy that has its name only when all of it is on the disk.
+fn whole(
+    from: &Path,
+    to: &Path,
+    reserve: ByteSize,
+    stop: &AtomicBool,
+) -> Result<PathBuf, CopyError> {
+    if to.exists() {
+        return Ok(to.to_owned());
+    }
+    let part = to.with_extension("part");
+    let cleared = || match fs::remove_dir_all(&part) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    cleared().map_err(at(&part))?;
+    let folder = part.parent().unwrap_or(&part);
+    private().create(folder).map_err(at(folder))?;
+    if let Err(error) = copy(from, &part, reserve, stop) {
+        // What is left of it is in nobody's way: the next one begins with that.
+        cleared().ok();
+        return Err(error);
+    }
+    settle(&part, to).map_err(at(to))?;
+    Ok(to.to_owned())
+}
+
+/// Renames, and is back when the disk has it.
+fn settle(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    for path in [from, to] {
+        File::open(path.parent().unwrap_or(path))?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> CopyError {
+    let name = path.display().to_string();
+    move |source| CopyError::Entry { name, source }
+}
+
+const NEXT: &str = "next";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static GO_ON: AtomicBool = AtomicBool::new(false);
+
+    /// Restores `s1`, dying after so many of the renames, and then once more as after a crash.
+    fn restored_after(renames: u32) {
+        let home = tempfile::tempdir().unwrap();
+        let folders = VolumeFolders::new(home.path());
+        let (app, volume): (AppName, VolumeName) =
+            ("shop".parse().unwrap(), "data".parse().unwrap());
+        let file = folders.data(&app, &volume).join("file");
+        let (first, second) = (SnapshotNumber(1), SnapshotNumber(2));
+        folders.keep(&app, &volume, first, ByteSize(0), &GO_ON).unwrap();
+        fs::write(&file, "old").unwrap();
+        // It is there already, and stays as it is.
+        folders.keep(&app, &volume, first, ByteSize(0), &GO_ON).unwrap();
+        folders.fetch(&app, &volume, first, ByteSize(0), &GO_ON).unwrap();
+        if renames > 0 {
+            folders.put_by(&app, &volume, second).unwrap();
+        }
+        if renames > 1 {
+            folders.take_next(&app, &volume).unwrap();
+        }
+        folders.put_by(&app, &volume, second).unwrap();
+        folders.take_next(&app, &volume).unwrap();
+        assert!(folders.data(&app, &volume).is_dir() && !file.exists(), "{renames}");
+        let put_by = folders.snapshot(&app, &volume, second).join("file");
+        assert_eq!(fs::read_to_string(put_by).unwrap(), "old", "{renames}");
+        let left = fs::read_dir(folders.of(&app, &volume)).unwrap().count();
+        assert_eq!(left, 2, "data and snapshots");
+        folders.discard_snapshot(&app, &volume, second).unwrap();
+        assert!(!folders.snapshot(&app, &volume, second).exists());
+    }
+
+    #[test]
+    fn a_restore_that_is_cut_anywhere_is_brought_to_its_end() {
+        for renames in 0..3 {
+            restored_after(renames);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let folders = VolumeFolders::new(home.path());
+        let (app, volume): (AppName, VolumeName) =
+            ("shop".parse().unwrap(), "data".parse().unwrap());
+        let number = SnapshotNumber(1);
+        folders.keep(&app, &volume, number, ByteSize(0), &GO_ON).unwrap();
+        fs::write(folders.data(&app, &volume).join("file"), "text").unwrap();
+        let second = SnapshotNumber(2);
+        let full = folders.keep(&app, &volume, second, ByteSize(u64::MAX), &GO_ON);
+        assert!(matches!(full, Err(CopyError::Full { .. })), "{full:?}");
+        let snapshots = folders.of(&app, &volume).join("snapshots");
+        assert_eq!(fs::read_dir(snapshots).unwrap().count(), 1);
+    }
+}

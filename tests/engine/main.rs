@@ -11,6 +11,7 @@
 
 mod builds;
 mod collect;
+mod disks;
 mod faults;
 mod handed;
 mod images;

@@ -10,9 +10,9 @@ use bollard::models::{
     RestartPolicy, RestartPolicyNameEnum,
 };
 
-use super::{DockerSettings, InstallationId, label};
+use super::{DockerSettings, InstallationId, label, volume};
 use crate::{
-    engine::{Access, BuilderSpec, Disk, Handed, InstanceSpec, Root},
+    engine::{Access, BuilderSpec, Handed, InstanceSpec, Root},
     model::{ByteSize, Privileges, process::Limits},
 };
 
@@ -168,14 +168,9 @@ fn entrypoint(spec: &InstanceSpec) -> Vec<String> {
 
 /// What it is handed, and its disks; nothing for most.
 fn mounts(installation: &InstallationId, spec: &InstanceSpec) -> Option<Vec<Mount>> {
-    let disk = |disk: &Disk| Mount {
-        typ: Some(MountType::VOLUME),
-        source: Some(label::volume_name(installation, &spec.app, &disk.volume)),
-        target: Some(disk.path.to_string()),
-        ..Default::default()
-    };
     let mut mounts = spec.handed.as_ref().map(handed).unwrap_or_default();
-    mounts.extend(spec.disks.iter().map(disk));
+    let disks = spec.disks.iter();
+    mounts.extend(disks.map(|disk| volume::mount(installation, &spec.app, disk)));
     (!mounts.is_empty()).then_some(mounts)
 }
 

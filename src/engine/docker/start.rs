@@ -43,7 +43,7 @@ pub(super) async fn start(
     };
     network::ensure(docker, &plan.network).await?;
     for disk in &spec.disks {
-        volume::ensure(docker, &spec.app, disk).await?;
+        volume::clear(docker, &spec.app, disk).await?;
     }
     volume::only_writer(docker, spec).await?;
     ensure(docker, &plan, &label::digest(spec)).await

@@ -7,45 +7,58 @@
 use std::collections::HashMap;
 
 use bollard::{
-    models::VolumeCreateRequest,
+    models::{Mount, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig},
     query_parameters::{ListContainersOptions, ListVolumesOptions, RemoveVolumeOptions},
 };
 
-use super::{Docker, fault, label};
+use super::{Docker, InstallationId, fault, label};
 use crate::{
     engine::{Disk, EngineError, InstanceSpec},
     model::{AppName, VolumeName},
 };
 
-/// Makes the name unless it is there; one that means another folder, because the data folder was
-/// moved, is made anew.
-pub(super) async fn ensure(docker: &Docker, app: &AppName, disk: &Disk) -> Result<(), EngineError> {
-    let name = label::volume_name(docker.installation(), app, &disk.volume);
-    let folder = disk.folder.to_string_lossy().into_owned();
-    match docker.ask("volume inspect", &name, docker.api().inspect_volume(&name)).await {
-        Ok(found) => {
-            if !label::is_ours(docker.installation(), Some(&found.labels)) {
-                let message = "a volume of that name exists and is not ours".to_owned();
-                return Err(fault::refuse("volume create", &name, message));
-            }
-            if found.options.get(DEVICE).is_some_and(|device| *device == folder) {
-                return Ok(());
-            }
-            remove(docker, &name).await?;
-        }
-        Err(error) if fault::status(&error) == Some(404) => {}
-        Err(error) => return Err(error),
-    }
-    let options = [("type", "none"), ("o", "bind"), (DEVICE, &folder)];
+/// How a container has a disk. The mount itself says what its name means, so that Docker makes a
+/// missing one of our folder: one that it makes of the name alone is a disk of its own, and empty.
+pub(super) fn mount(installation: &InstallationId, app: &AppName, disk: &Disk) -> Mount {
+    let folder = disk.folder.to_string_lossy();
+    let options = [("type", "none"), ("o", "bind"), (DEVICE, folder.as_ref())];
     let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let request = VolumeCreateRequest {
-        name: Some(name.clone()),
-        driver: Some("local".to_owned()),
-        driver_opts: Some(HashMap::from(options)),
-        labels: Some(label::of_volume(docker.installation(), app)),
-        ..Default::default()
+    let driver = MountVolumeOptionsDriverConfig {
+        name: Some("local".to_owned()),
+        options: Some(HashMap::from(options)),
     };
-    docker.ask("volume create", &name, docker.api().create_volume(request)).await.map(drop)
+    Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(label::volume_name(installation, app, &disk.volume)),
+        target: Some(disk.path.to_string()),
+        volume_options: Some(MountVolumeOptions {
+            labels: Some(label::of_volume(installation, app)),
+            driver_config: Some(driver),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Forgets a name that means another folder, because the data folder was moved; one that is not ours
+/// is refused.
+pub(super) async fn clear(docker: &Docker, app: &AppName, disk: &Disk) -> Result<(), EngineError> {
+    let name = label::volume_name(docker.installation(), app, &disk.volume);
+    let inspected = docker.ask("volume inspect", &name, docker.api().inspect_volume(&name)).await;
+    let found = match inspected {
+        Ok(found) => found,
+        Err(error) if fault::status(&error) == Some(404) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !label::is_ours(docker.installation(), Some(&found.labels)) {
+        let message = "a volume of that name exists and is not ours".to_owned();
+        return Err(fault::refuse("volume create", &name, message));
+    }
+    let device = found.options.get(DEVICE);
+    if device.is_some_and(|device| *device == disk.folder.to_string_lossy()) {
+        return Ok(());
+    }
+    remove(docker, &name).await
 }
 
 /// Refuses a start while a container of another place that may write to one of its disks runs: the

@@ -1,0 +1,73 @@
+//! Disks: a folder of ours that Docker has a name for, whoever makes that name.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use bollard::{models::VolumeCreateRequest, query_parameters::RemoveVolumeOptions};
+use paas::engine::{Disk, Engine, InstanceSpec};
+
+use crate::world::World;
+
+const NAME: &str = "shop.data";
+
+/// An instance with a disk, which lies in this folder and may be written by anybody in there.
+fn with_disk(world: &World, folder: &Path, script: &str) -> InstanceSpec {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let disk = Disk {
+        volume: "data".parse().unwrap(),
+        folder: folder.to_owned(),
+        path: "/data".parse().unwrap(),
+    };
+    InstanceSpec { disks: vec![disk], ..world.spec(script) }
+}
+
+fn name(world: &World) -> String {
+    format!("paas-{}.volume.{NAME}", world.installation)
+}
+
+#[tokio::test]
+async fn a_disk_is_our_folder_also_when_its_name_was_taken_away() {
+    let (world, folder) = (World::new().await, tempfile::tempdir().unwrap());
+    let api = bollard::Docker::connect_with_unix_defaults().unwrap();
+    for visits in ["1", "2", "3"] {
+        let mut spec =
+            with_disk(&world, folder.path(), "echo >> /data/visits; wc -l < /data/visits");
+        spec.attempt = visits.parse().unwrap();
+        world.docker.start(&spec).await.unwrap();
+        let ended = world.ended().await;
+        assert_eq!(world.output(&ended).await, [visits]);
+        world.docker.remove(&ended.id).await.unwrap();
+        let made = api.inspect_volume(&name(&world)).await.unwrap();
+        assert_eq!(made.labels["paas.installation"], world.installation.to_string());
+        api.remove_volume(&name(&world), None::<RemoveVolumeOptions>).await.unwrap();
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("visits")).unwrap().lines().count(), 3);
+}
+
+#[tokio::test]
+async fn a_name_follows_a_folder_that_was_moved() {
+    let (world, folder) = (World::new().await, tempfile::tempdir().unwrap());
+    let (before, after) = (folder.path().join("before"), folder.path().join("after"));
+    fs::create_dir(&before).unwrap();
+    let first = with_disk(&world, &before, "echo kept > /data/file");
+    world.docker.start(&first).await.unwrap();
+    world.docker.remove(&world.ended().await.id).await.unwrap();
+    fs::rename(&before, &after).unwrap();
+    world.docker.start(&with_disk(&world, &after, "cat /data/file")).await.unwrap();
+    let ended = world.ended().await;
+    assert_eq!(world.output(&ended).await, ["kept"]);
+    world.docker.remove(&ended.id).await.unwrap();
+    let (app, volume) = ("shop".parse().unwrap(), "data".parse().unwrap());
+    world.docker.forget_volume(&app, &volume).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_volume_of_somebody_else_is_not_written_to() {
+    let (world, folder) = (World::new().await, tempfile::tempdir().unwrap());
+    let api = bollard::Docker::connect_with_unix_defaults().unwrap();
+    let theirs = VolumeCreateRequest { name: Some(name(&world)), ..Default::default() };
+    api.create_volume(theirs).await.unwrap();
+    let refused = world.docker.start(&with_disk(&world, folder.path(), "true")).await;
+    api.remove_volume(&name(&world), None::<RemoveVolumeOptions>).await.unwrap();
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("exists and is not ours"), "{refused}");
+}

@@ -9,12 +9,12 @@ use serde::Deserialize;
 use crate::{
     clock,
     model::{
-        App, AppName, CronEntry, CronJob, CronName, CronOutcome, CronState, Timestamp,
+        Actor, App, AppName, CronEntry, CronJob, CronName, CronOutcome, CronState, Timestamp,
         cron::Counting,
     },
     ops,
     server::{apps::on_record, caller::Caller, fault::Failure, runs, state::Api},
-    store::{StoreError, View, cron, running},
+    store::{StoreError, Transaction, View, cron, running},
 };
 
 pub(super) async fn list(
@@ -71,30 +71,37 @@ pub(super) async fn run(
 pub(super) async fn pause(
     caller: Caller,
     State(api): State<Api>,
-    Path((name, job)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
 ) -> Result<Json<api::CronJob>, Failure> {
-    let (app, job) = (name.parse::<AppName>()?, job.parse::<CronName>()?);
-    let state = api
-        .store
-        .transact(move |tx| ops::cron::pause(tx, &app, &job, &caller.actor, clock::now()))
-        .await?;
-    shown_after(&api, &state)
+    change(caller, &api, path, ops::cron::pause).await
 }
 
 pub(super) async fn resume(
     caller: Caller,
     State(api): State<Api>,
-    Path((name, job)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
 ) -> Result<Json<api::CronJob>, Failure> {
-    let (app, job) = (name.parse::<AppName>()?, job.parse::<CronName>()?);
-    let state = api
-        .store
-        .transact(move |tx| ops::cron::resume(tx, &app, &job, &caller.actor, clock::now()))
-        .await?;
-    shown_after(&api, &state)
+    change(caller, &api, path, ops::cron::resume).await
 }
 
-fn shown_after(api: &Api, state: &CronState) -> Result<Json<api::CronJob>, Failure> {
+/// What may be done to a job, which is shown as it is then.
+type Change = fn(
+    &mut Transaction<'_>,
+    &AppName,
+    &CronName,
+    &Actor,
+    Timestamp,
+) -> Result<CronState, ops::Refusal>;
+
+async fn change(
+    caller: Caller,
+    api: &Api,
+    (name, job): (String, String),
+    change: Change,
+) -> Result<Json<api::CronJob>, Failure> {
+    let (app, job) = (name.parse::<AppName>()?, job.parse::<CronName>()?);
+    let state =
+        api.store.transact(move |tx| change(tx, &app, &job, &caller.actor, clock::now())).await?;
     let snapshot = api.store.snapshot();
     let app = on_record(&snapshot, &state.app)?;
     let job = ops::cron::find(&snapshot, &app, &state.job)?;

@@ -98,7 +98,9 @@ fn prepare(arguments: InitArgs) -> ExitCode {
 
 /// Everything a configuration is made of: flags, environment, file and machine.
 fn given(arguments: ServerArgs) -> Given {
-    let path = arguments.config.unwrap_or_else(|| Folders::of(&arguments.data).config());
+    // Docker binds folders of it, and takes only whole paths.
+    let data = std::path::absolute(&arguments.data).unwrap_or(arguments.data);
+    let path = arguments.config.unwrap_or_else(|| Folders::of(&data).config());
     let file = std::fs::read_to_string(&path).ok().map(|text| (path, text));
     let flags = [
         ("http", arguments.http),
@@ -114,7 +116,7 @@ fn given(arguments: ServerArgs) -> Given {
         environment: std::env::vars().collect::<BTreeMap<_, _>>(),
         flags: settings(flags).collect(),
         host_name: host_name(),
-        data: arguments.data,
+        data,
     }
 }
 

@@ -104,7 +104,7 @@ pub struct Remark {
 pub struct InstanceProgress {
     /// For example `web.1`.
     pub name: String,
-    /// One word: `starting`, `ready`, `failing`, `exited`.
+    /// One word: `starting`, `ready`, `failing`, `exited`; a command that runs once is `running`.
     pub state: String,
     /// What is missing, or why it ended.
     pub detail: Option<String>,

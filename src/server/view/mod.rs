@@ -254,6 +254,8 @@ pub(super) fn progress(observed: &Observed, release: Option<&Release>) -> api::I
     let word = match (state, health) {
         ("exited" | "crashed", _) => "exited",
         (_, "failing" | "hung") => "failing",
+        // Nobody waits for a command to be ready.
+        (_, "ready" | "-") if observed.instance.slot.process.runs_once() => "running",
         (_, "ready" | "-") => "ready",
         _ => "starting",
     };

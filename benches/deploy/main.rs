@@ -14,6 +14,7 @@
     reason = "a program for people at a terminal, which uses a part of what tests use"
 )]
 
+mod beside;
 #[path = "../../tests/e2e/docker.rs"]
 mod docker;
 mod figures;
@@ -22,6 +23,8 @@ mod http;
 #[path = "../../tests/e2e/kept.rs"]
 mod kept;
 mod large;
+#[path = "../../tests/e2e/repository.rs"]
+mod repository;
 mod round;
 #[path = "../../tests/e2e/server.rs"]
 mod server;
@@ -62,7 +65,9 @@ fn main() {
     }
     large::run(&server, rounds.min(5));
     let memory = server.info().unwrap()["memory"].as_u64().unwrap() >> 10;
-    println!("resident memory of the daemon {memory:>6} KiB");
+    println!("resident memory of the daemon {memory:>6} KiB\n");
+    drop(server);
+    beside::run(rounds);
 }
 
 fn kib(layers: &[u64]) -> String {

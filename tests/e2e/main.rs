@@ -17,6 +17,7 @@
 mod docker;
 mod http;
 mod kept;
+mod repository;
 mod server;
 mod sources;
 mod traffic;

@@ -1,6 +1,6 @@
 //! Why there is no image, in words for people.
 
-use std::{error::Error, io, time::Duration};
+use std::{io, time::Duration};
 
 use buildpacks::agent;
 
@@ -78,10 +78,10 @@ pub enum BuildError {
     #[error(transparent)]
     Footing(#[from] super::footing::FootingError),
     /// A buildpack that the app brings.
-    #[error("{0}")]
+    #[error(transparent)]
     Brought(super::brought::BroughtError),
     /// The packages that the app needs.
-    #[error("{0}")]
+    #[error(transparent)]
     Variant(Box<VariantError>),
     /// A page of `[http.pages]` cannot be read, for instance because it is a link.
     #[error("cannot read the page {path}, which paas.toml names")]
@@ -131,13 +131,13 @@ pub enum BuildError {
     #[error("{}", .0.reason)]
     Failed(agent::Failed),
     /// There is nothing to run.
-    #[error("{0}")]
+    #[error(transparent)]
     Processes(ProcessesError),
     /// It was built and could not be made an image.
-    #[error("{0}")]
+    #[error(transparent)]
     Export(ExportError),
     /// Docker did not do it.
-    #[error("{0}")]
+    #[error(transparent)]
     Engine(EngineError),
     /// What it was could not be kept for the next build.
     #[error("cannot keep the record of the build")]
@@ -148,24 +148,6 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// What failed because of what: the whole chain, for people.
-    pub fn reason(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = match self {
-            // These speak for themselves; their own sources come next.
-            Self::Export(error) => error.source(),
-            Self::Brought(error) => error.source(),
-            Self::Variant(error) => error.source(),
-            Self::Engine(error) => error.source(),
-            other => other.source(),
-        };
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        text
-    }
-
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

@@ -18,7 +18,10 @@ async fn an_image_is_put_upon_another_run_image_and_answers() {
 
     let (request, _news) = world.request("hello", &source);
     let refused = world.builder.rebase(&request, &first.image).await.unwrap_err();
-    assert!(refused.reason().contains("upon the present run image already"), "{refused:?}");
+    assert!(
+        paas::telemetry::chain(&refused).contains("upon the present run image already"),
+        "{refused:?}"
+    );
     assert_eq!(refused.code(), Some(72));
 
     // The build image has the same user and stack, and other layers.

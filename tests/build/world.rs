@@ -224,14 +224,19 @@ impl Told {
     pub(crate) fn artifact(self) -> Artifact {
         match self.result {
             Ok(artifact) => artifact,
-            Err(error) => panic!("{} {:?}\n{}", error.reason(), error.hint(), self.log.join("\n")),
+            Err(error) => panic!(
+                "{} {:?}\n{}",
+                paas::telemetry::chain(&error),
+                error.hint(),
+                self.log.join("\n")
+            ),
         }
     }
 
     /// Reason and hint of one that failed.
     pub(crate) fn failure(self) -> String {
         let error = self.result.expect_err("the build should have failed");
-        format!("{}\nhint: {}", error.reason(), error.hint().unwrap_or_default())
+        format!("{}\nhint: {}", paas::telemetry::chain(&error), error.hint().unwrap_or_default())
     }
 }
 

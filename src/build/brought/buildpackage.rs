@@ -23,7 +23,7 @@ use crate::build::{
 #[derive(Debug, thiserror::Error)]
 pub enum BuildpackageError {
     /// It is not even an archive, or a bad one.
-    #[error("{0}")]
+    #[error(transparent)]
     Archive(#[from] UnpackError),
     /// It has neither an index nor a manifest that can be followed.
     #[error("it is no OCI layout, no saved image and has no {DESCRIPTOR} at its top: {0}")]

@@ -50,7 +50,7 @@ pub enum BroughtError {
         source: BuildpackageError,
     },
     /// The upload has a name that says nothing.
-    #[error("{0}")]
+    #[error(transparent)]
     Name(#[from] crate::model::InvalidBuildpack),
     /// The server's own folder.
     #[error("the shelf of buildpacks cannot be written")]

@@ -129,6 +129,7 @@ const WEB: &str = "web";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::chain;
 
     fn facts(entrypoint: &[&str], command: &[&str], ports: &[u16]) -> ImageFacts {
         let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
@@ -151,7 +152,7 @@ mod tests {
                 .map(|it| format!("{} {:?} {:?}", it.name, it.entrypoint, it.port))
                 .collect::<Vec<_>>()
                 .join("\n"),
-            Err(error) => format!("{}; {}", error.reason(), error.hint().unwrap_or_default()),
+            Err(error) => format!("{}; {}", chain(&error), error.hint().unwrap_or_default()),
         };
         assert_eq!(told, expected);
     }

@@ -6,7 +6,7 @@
 //! others may wait for.
 
 use super::range::Wanted;
-use super::refused::{Refused, chain, not_understood};
+use super::refused::{Refused, not_understood};
 use super::registries::Registries;
 use super::shelf::Shelf;
 use super::sites::{Archive, Site, SiteError};
@@ -15,6 +15,7 @@ use super::unpack::{UnpackError, unpack};
 use super::wire::{ProvideError, Provided, Request, Toolchain};
 use crate::build::web::{Web, WebError};
 use crate::model::ByteSize;
+use crate::telemetry::chain;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Seek};

@@ -5,7 +5,6 @@
 use super::range::nearest;
 use super::registries::Registries;
 use super::wire::{ProvideError, Request, Toolchain};
-use std::error::Error;
 
 /// What every place said, for the one error at the end.
 #[derive(Debug, Default)]
@@ -77,17 +76,6 @@ pub(super) fn not_understood(request: &Request, because: &str) -> ProvideError {
         nearest: Vec::new(),
         hint: "write a version such as 20, ^20.1 or >=1.22 in the app's own version file".into(),
     }
-}
-
-/// An error with all its causes on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
 }
 
 /// The lines of Java that Debian 13 has.

@@ -28,7 +28,7 @@ pub struct Declaration {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeclarationError {
     /// A manifest is wrong.
-    #[error("{0}")]
+    #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// Two files want to be the manifest of one environment.
     #[error("{one} and {other} are both for {app}")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::{
     FaultCode,
-    session::{Begun, Exec, Tell},
+    session::{Begun, Exec},
 };
 use axum::{
     body::Body,
@@ -141,13 +141,10 @@ pub(super) async fn converse(
     finish(line, &program, &over).await
 }
 
-/// Tells the client how it ended and ends the program if it has not; how it ended in words.
+/// Ends the program if it has not ended, and tells the client why; how it ended in words.
 async fn finish(line: &mut Line, program: &Program, over: &Over) -> String {
     let (failure, patience, how) = match over {
-        Over::Exited(code) => {
-            line.says.say(Tell::Exit(*code)).await.ok();
-            return format!("ended with code {code}");
-        }
+        Over::Exited(code) => return format!("ended with code {code}"),
         Over::ClientGone => (None, PATIENCE, "was ended, because its user was gone".to_owned()),
         Over::Stopped => {
             let failure = Failure::new(FaultCode::Unavailable, "the server ends or is upgraded")

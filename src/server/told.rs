@@ -10,7 +10,6 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::TryStreamExt;
 
 use crate::{
     model::{AppName, BuildNumber},
@@ -19,6 +18,7 @@ use crate::{
         caller::Caller,
         fault::Failure,
         follow,
+        patient::patient,
         state::Api,
         uploads::{Arrival, accept},
     },
@@ -34,7 +34,7 @@ pub(super) async fn deploy(
     let told = async {
         let (caller, app) = (caller?, name.parse::<AppName>()?);
         existing(&api.store.snapshot(), &app)?;
-        let tree = body.into_data_stream().map_err(std::io::Error::other);
+        let tree = patient(body);
         let arrival = Arrival { app: &app, by: &caller.actor, earlier: None, commit: None };
         match accept(&api, arrival, tree).await? {
             Uploaded::Unchanged(release) => {

@@ -88,10 +88,9 @@ impl Quarantine {
 
     /// Whether from these commits everything can be reached that belongs to them.
     pub async fn connected(&self, commits: &[&CommitId]) -> Result<(), GitError> {
-        let mut input = lines(commits);
-        input += "--not\n--all\n";
-        let arguments = ["rev-list", "--objects", "--quiet", "--stdin"];
-        self.tool.run_with(&arguments, input.as_bytes()).await.map(drop)
+        // As git itself asks. Among the ids it would be read by git 2.42 and later alone.
+        let arguments = ["rev-list", "--objects", "--quiet", "--stdin", "--not", "--all"];
+        self.tool.run_with(&arguments, lines(commits).as_bytes()).await.map(drop)
     }
 
     /// What kind of object each of these is: `commit`, `tag`, `tree`, `blob`, or `missing`.

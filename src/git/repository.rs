@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -102,12 +103,13 @@ fn unlock(folder: &Path, depth: usize) {
 }
 
 impl Repository {
-    /// Whether anything was ever pushed.
+    /// Whether it was made, as a whole.
     pub fn exists(&self) -> bool {
-        self.folder.join("HEAD").exists()
+        self.folder.join(INFO).join(ATTRIBUTES).exists()
     }
 
-    /// Makes it if it is not there.
+    /// Makes it if it is not there. One that a daemon has half made when it died is made again, which
+    /// keeps what there is.
     pub async fn make(&self) -> Result<(), GitError> {
         if self.exists() {
             return Ok(());
@@ -122,11 +124,19 @@ impl Repository {
             "--initial-branch=main",
         ];
         self.tool.run(&arguments).await?;
-        // What was committed is what is deployed: no file is left out or rewritten on its way.
-        let info = self.folder.join("info");
-        let written = fs::create_dir_all(&info)
-            .and_then(|()| fs::write(info.join("attributes"), "* -export-ignore -export-subst\n"));
-        written.map_err(GitError::io("the repository cannot be made"))
+        self.seal().map_err(GitError::io("the repository cannot be made"))
+    }
+
+    /// Says that what was committed is what is deployed: no file is left out or rewritten on its way. It
+    /// is the last that is written, whole or not at all, and so says that all else is there.
+    fn seal(&self) -> io::Result<()> {
+        let info = self.folder.join(INFO);
+        fs::create_dir_all(&info)?;
+        let mut file = tempfile::NamedTempFile::new_in(&info)?;
+        file.write_all(b"* -export-ignore -export-subst\n")?;
+        file.as_file().sync_all()?;
+        file.persist(info.join(ATTRIBUTES))?;
+        fs::File::open(&info)?.sync_all()
     }
 
     /// Where it is.
@@ -239,6 +249,9 @@ pub(super) async fn commit(
 
 /// Below an app's folder.
 const FOLDER: &str = "git";
+/// Where a repository has what it is told of all its files.
+const INFO: &str = "info";
+const ATTRIBUTES: &str = "attributes";
 /// Packs that are being read at the same time.
 const READING: usize = 4;
 /// The folders that the name of a ref can have.
@@ -251,6 +264,26 @@ pub(super) const ZERO: &str = "0000000000000000000000000000000000000000";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn one_that_was_half_made_is_made_again() {
+        let data = tempfile::tempdir().unwrap();
+        let repository = Repositories::open(data.path()).of(&"hello".parse().unwrap());
+        let head = repository.folder().join("HEAD");
+        fs::create_dir_all(repository.folder()).unwrap();
+        fs::write(&head, "ref: refs/heads/main\n").unwrap();
+        assert_eq!(repository.refs().await.unwrap(), Refs::default(), "git does not know it yet");
+        repository.make().await.unwrap();
+        let attributes = repository.folder().join("info/attributes");
+        let said = fs::read_to_string(&attributes).unwrap();
+        assert_eq!(said, "* -export-ignore -export-subst\n");
+        repository.point_at(&"other".parse().unwrap()).await.unwrap();
+        fs::remove_file(&attributes).unwrap();
+        repository.make().await.unwrap();
+        assert!(attributes.exists(), "whatever else there was");
+        assert_eq!(fs::read_to_string(head).unwrap(), "ref: refs/heads/other\n");
+        assert_eq!(fs::read_dir(repository.folder().join("info")).unwrap().count(), 1);
+    }
 
     #[tokio::test]
     async fn what_a_dead_daemon_left_is_removed_and_the_refs_stay() {

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::{App, AppName, ProcessName, ReleaseVersion, Slot, Timestamp, Trial, takeover::Wave};
+use super::{
+    App, AppName, Cause, ProcessName, Release, ReleaseVersion, Slot, Timestamp, Trial,
+    takeover::Wave,
+};
 
 /// Counts an app's rollouts, from 1.
 #[derive(
@@ -127,6 +130,14 @@ impl Rollout {
     /// Whether no wave comes after the present one.
     pub fn is_last_wave(&self) -> bool {
         self.present_wave() >= self.waves.len()
+    }
+
+    /// Whether the command is to run that follows `release`, which this leads to. What was released before
+    /// has had it: a restart, a rollback.
+    pub fn is_followed(&self, release: &Release) -> bool {
+        let again = self.from.is_some_and(|from| from.release == self.to.release);
+        let new = matches!(release.cause, Cause::Deploy { .. } | Cause::Config { .. });
+        new && !again && release.processes.keys().any(ProcessName::follows_release)
     }
 
     /// Whose turn it is in a slot.

@@ -142,15 +142,27 @@ impl Handout {
         }
         let write = || {
             fs::create_dir_all(&self.programs)?;
-            for older in fs::read_dir(&self.programs)? {
-                fs::remove_file(older?.path())?;
+            let mut file = tempfile::NamedTempFile::new_in(&self.programs)?;
+            file.write_all(self.program)?;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o755))?;
+            // Its name says what is in it, also after a power cut.
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            for other in fs::read_dir(&self.programs)? {
+                let other = other?.path();
+                if other != path {
+                    fs::remove_file(other)?;
+                }
             }
-            let unfinished = path.with_extension("new");
-            fs::write(&unfinished, self.program)?;
-            fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o755))?;
-            fs::rename(&unfinished, &path)
+            Ok(())
         };
-        write().map_err(|source| HandoutError::Write { path: path.clone(), source })?;
+        match write() {
+            // Somebody else was as far, and one of the two has cleared away what the other had.
+            Err(_) if path.exists() => {}
+            written => {
+                written.map_err(|source| HandoutError::Write { path: path.clone(), source })?;
+            }
+        }
         Ok(path)
     }
 }

@@ -41,15 +41,15 @@ impl Failure {
 }
 
 impl Failure {
-    /// The same for a program that shows people plain text: git.
+    /// The same for a program that shows people plain text: git, and whoever has only curl.
     pub(super) fn into_text(self) -> Response {
-        let status = status(self.code);
-        tracing::info!(code = ?self.code, message = %self.message, "git was refused");
-        let mut text = format!("{}\n", self.message);
-        if let Some(hint) = self.hint {
+        let fault = self.into_fault();
+        let mut text = format!("{}\n", fault.message);
+        if let Some(hint) = fault.hint {
             text.extend(["hint: ", &hint, "\n"]);
         }
-        (status, [("content-type", "text/plain; charset=utf-8")], text).into_response()
+        let kind = [("content-type", "text/plain; charset=utf-8")];
+        (status(fault.code), kind, text).into_response()
     }
 
     /// What it says, and what to do.

@@ -16,7 +16,7 @@ use crate::{
     model::{Actor, AppName, ContainerId, Slot},
     node::consoles::ConsoleError,
     ops,
-    server::{apps::on_record, caller::Caller, fault::Failure, state::Api},
+    server::{apps::on_record, caller::Caller, fault::Failure, patient::patient, state::Api},
 };
 
 /// Which files.
@@ -67,7 +67,7 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<Json<api::Change>, Failure> {
     let found = find(&api, &name, &place)?;
-    let tar = body.into_data_stream().map_err(std::io::Error::other).boxed();
+    let tar = patient(body).boxed();
     let consoles = &api.sessions.consoles();
     let done = consoles.put_files(&found.container, &place.path, tar).await;
     done.map_err(|e| refused(&found, &place, &e))?;

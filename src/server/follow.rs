@@ -254,7 +254,10 @@ impl Teller {
         let (app, rollout) = self.rollout(number)?;
         let key = (app.name.as_str().to_owned(), u64::from(rollout.to.release.0));
         let release = self.api.store.snapshot().get::<Release>(&key)?;
-        let runs = release.is_some_and(|it| it.processes.keys().any(ProcessName::follows_release));
+        // Where nobody will begin it, nobody waits for it.
+        if !release.is_some_and(|release| rollout.is_followed(&release)) {
+            return Ok(());
+        }
         let over = async {
             let mut commits = self.api.store.changes();
             let mut said = false;
@@ -270,17 +273,12 @@ impl Teller {
                         return self.tell_command(ProcessName::POST_DEPLOY, &rollout).await;
                     }
                 }
-                // What has served before has had it, and nobody will begin it.
-                let never = rollout.post_deploy.is_none() && rollout.phase == Phase::Done;
-                if never || rollout.phase.is_final() {
+                if rollout.phase.is_final() {
                     return Ok(());
                 }
                 commits.changed().await.map_err(|_| StoreError::Closed)?;
             }
         };
-        if !runs {
-            return Ok(());
-        }
         match timeout(POST_DEPLOY_PATIENCE, over).await {
             Ok(told) => told,
             Err(_) => {

@@ -22,6 +22,7 @@ mod listener;
 mod logs;
 mod metrics;
 mod openapi;
+mod patient;
 mod plan;
 mod releases;
 mod rollouts;

@@ -10,7 +10,6 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::TryStreamExt;
 
 use crate::{
     model::{AppName, BuildNumber},
@@ -19,6 +18,7 @@ use crate::{
         caller::Caller,
         fault::Failure,
         follow,
+        patient::patient,
         state::Api,
         uploads::{Arrival, accept},
     },
@@ -34,7 +34,7 @@ pub(super) async fn deploy(
     let told = async {
         let (caller, app) = (caller?, name.parse::<AppName>()?);
         existing(&api.store.snapshot(), &app)?;
-        let tree = body.into_data_stream().map_err(std::io::Error::other);
+        let tree = patient(body);
         let arrival = Arrival { app: &app, by: &caller.actor, earlier: None, commit: None };
         match accept(&api, arrival, tree).await? {
             Uploaded::Unchanged(release) => {
@@ -48,7 +48,7 @@ pub(super) async fn deploy(
         Ok((status, text)) => {
             (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
         }
-        Err(failure) => Failure::into_text(failure),
+        Err(failure) => failure.into_text(),
     }
 }
 
@@ -65,7 +65,13 @@ async fn follow(
         let end = match &frame {
             Frame::Done { urls, .. } => Some((StatusCode::OK, urls.join("\n"))),
             Frame::Failed { .. } => Some((StatusCode::UNPROCESSABLE_ENTITY, String::new())),
-            _ => None,
+            Frame::Queued { .. }
+            | Frame::Phase { .. }
+            | Frame::Log { .. }
+            | Frame::Image { .. }
+            | Frame::Release { .. }
+            | Frame::Instances { .. }
+            | Frame::Unknown => None,
         };
         for line in narration.tell(frame) {
             // A build that writes without end is read to its end, and kept as far as anybody reads.

@@ -11,7 +11,7 @@ use axum::{
     body::{Body, Bytes},
     extract::{Path, State},
 };
-use futures_util::{Stream, TryStreamExt};
+use futures_util::Stream;
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
         create::existing,
         upload::{self, Meaning, Upload, Uploaded},
     },
-    server::{caller::Caller, fault::Failure, state::Api},
+    server::{caller::Caller, fault::Failure, patient::patient, state::Api},
 };
 
 /// A whole tree.
@@ -58,7 +58,7 @@ async fn take(
 ) -> Result<Json<api::Change>, Failure> {
     let app: AppName = name.parse()?;
     existing(&api.store.snapshot(), &app)?;
-    let tree = body.into_data_stream().map_err(io::Error::other);
+    let tree = patient(body);
     let arrival = Arrival { app: &app, by: &caller.actor, earlier, commit: None };
     Ok(Json(change(&app, &accept(&api, arrival, tree).await?)))
 }

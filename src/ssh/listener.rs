@@ -18,7 +18,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -90,21 +90,20 @@ impl Visit {
         let scissors = Scissors::of(&stream)?;
         let (asks, mut asked) = mpsc::channel(ASKED);
         let visitor = Visitor::new(self.door.knows, asks);
-        let patience = self.door.patience;
-        let Ok(session) = timeout(patience, run_stream(self.config, stream, visitor)).await else {
-            return Err(russh::Error::ConnectionTimeout);
-        };
+        let deadline = Instant::now() + self.door.patience;
+        let begun = timeout_at(deadline, run_stream(self.config, stream, visitor)).await;
+        let Ok(session) = begun else { return Err(russh::Error::ConnectionTimeout) };
         let session = session?;
         let handle = session.handle();
         let mut answers = JoinSet::new();
         let (mut silent, mut ending) = (true, false);
-        let late = sleep(patience);
+        let late = sleep_until(deadline);
         tokio::pin!(session, late);
         let ended = loop {
             tokio::select! {
                 biased;
                 ended = &mut session => break ended,
-                Some(asked) = asked.recv() => {
+                Some(asked) = asked.recv(), if answers.len() < ANSWERED => {
                     silent = false;
                     answers.spawn(answer(asked));
                 }
@@ -208,7 +207,9 @@ const WINDOW: u32 = 1 << 20;
 const PACKET: u32 = 32 << 10;
 /// Pieces that wait to be read; when there are more, the connection is not read.
 const PIECES: usize = 32;
-/// Things asked for that wait to be answered.
+/// Things that one connection has answered at the same time: what clients that share a connection reckon with.
+const ANSWERED: usize = 10;
+/// Those that wait for that; what is asked for beyond them is refused.
 const ASKED: usize = 4;
 /// Before accepting again after a failure.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

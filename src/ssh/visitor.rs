@@ -6,7 +6,7 @@ use russh::{
     Channel, ChannelId, Pty,
     server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey},
 };
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     Asked, Line, Wish,
@@ -58,20 +58,25 @@ impl Visitor {
     }
 
     /// Whoever is here asks for something.
-    async fn ask(
+    fn ask(
         &mut self,
         id: ChannelId,
         wish: Wish,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
+        let place = match self.asks.try_reserve() {
+            Ok(place) => place,
+            Err(TrySendError::Full(())) => return session.channel_failure(id),
+            // Nobody answers any more: the server ends, and the connection with it.
+            Err(TrySendError::Closed(())) => return Err(russh::Error::Disconnect),
+        };
         let (Some(by), Some(waiting)) = (self.by.clone(), self.channels.remove(&id)) else {
             return session.channel_failure(id);
         };
         session.channel_success(id)?;
         let Waiting { channel, protocol } = waiting;
-        let asked = Asked { by, wish, protocol, line: Line::new(channel) };
-        // Nobody answers any more: the server ends, and the connection with it.
-        self.asks.send(asked).await.map_err(|_| russh::Error::Disconnect)
+        place.send(Asked { by, wish, protocol, line: Line::new(channel) });
+        Ok(())
     }
 }
 
@@ -140,7 +145,7 @@ impl Handler for Visitor {
         command: &[u8],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        self.ask(id, Wish::read(command), session).await
+        self.ask(id, Wish::read(command), session)
     }
 
     async fn shell_request(
@@ -148,7 +153,7 @@ impl Handler for Visitor {
         id: ChannelId,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        self.ask(id, Wish::Shell, session).await
+        self.ask(id, Wish::Shell, session)
     }
 
     async fn pty_request(

@@ -72,7 +72,7 @@ fn left(server: &Server) -> Left {
         ("containers", names),
         ("images", of_apps(docker::images(&installation))),
         ("networks", docker::networks(&installation)),
-        ("volumes", volumes(&installation)),
+        ("volumes", docker::volumes(&installation)),
         ("files", files),
         ("certificates", vec![certificates]),
         ("apps", vec![apps]),
@@ -82,13 +82,6 @@ fn left(server: &Server) -> Left {
 /// The images of apps, without those that they are built on.
 fn of_apps(images: Vec<String>) -> Vec<String> {
     images.into_iter().filter(|name| name.contains("fly")).collect()
-}
-
-fn volumes(installation: &str) -> Vec<String> {
-    let all = docker::ask("GET", "/v1.41/volumes").json();
-    let own = |one: &&serde_json::Value| one["Labels"]["paas.installation"] == installation;
-    let named = all["Volumes"].as_array().into_iter().flatten().filter(own);
-    named.map(|one| one["Name"].to_string()).collect()
 }
 
 /// All files with their sizes, but for those of the store, which has its own way of growing.

@@ -93,6 +93,14 @@ fn a_secret_reaches_its_app_and_nothing_else() {
     assert_eq!(beside, format!("{FIRST}\n"), "a program beside it has it too");
     let alone = server.paas(&["run", "-a", "app", "--", "printenv", "CANARY"]).ok();
     assert_eq!(alone, format!("{FIRST}\n"), "and one in a container of its own");
+    until("what that one has read is taken away", || {
+        let places = handed(&server).into_iter().filter_map(|place| fs::read_dir(place).ok());
+        let mut runs = places
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().contains(".run."));
+        (!runs.any(|entry| entry.path().join("environment").exists())).then_some(())
+    });
     for verb in ["exec", "run"] {
         let file = server.paas(&[verb, "-a", "app", "--", "cat", "/etc/app/canary"]).ok();
         assert_eq!(file, FIRST, "paas {verb}");

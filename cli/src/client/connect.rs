@@ -3,18 +3,18 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use rustls::{ClientConfig, crypto::aws_lc_rs, pki_types::ServerName};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
     time::timeout,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
 use super::{
     patient::Patient,
     pin::{self, Fingerprint, Pinned},
+    tls::shake_hands,
 };
 use crate::{
     failure::Failure,
@@ -46,7 +46,7 @@ pub(super) async fn connect(server: &Server) -> Result<Patient<Box<dyn Io>>, Fai
 pub(crate) async fn presented(address: &Address) -> Result<Option<Fingerprint>, Failure> {
     let Address::Https(at) = address else { return Ok(None) };
     let stream = tcp(address, at).await?;
-    let pinned = Arc::new(Pinned::new(None, Arc::new(aws_lc_rs::default_provider())));
+    let pinned = Arc::new(Pinned::new(None));
     // The handshake is made to fail: nobody has said yet which authority is the right one.
     let outcome = handshake(at, stream, Arc::clone(&pinned)).await.err();
     match (pinned.presented(), outcome) {
@@ -106,7 +106,7 @@ async fn tls(
     pin: Fingerprint,
 ) -> Result<TlsStream<TcpStream>, Failure> {
     let stream = tcp(address, at).await?;
-    let pinned = Arc::new(Pinned::new(Some(pin), Arc::new(aws_lc_rs::default_provider())));
+    let pinned = Arc::new(Pinned::new(Some(pin)));
     handshake(at, stream, Arc::clone(&pinned)).await.map_err(|error| match pinned.presented() {
         Some(other) if other != pin => stranger(address, pin, other),
         _ => Failure::unreachable(format!("{address} did not prove who it is")).because(error),
@@ -118,15 +118,7 @@ async fn handshake(
     stream: TcpStream,
     pinned: Arc<Pinned>,
 ) -> io::Result<TlsStream<TcpStream>> {
-    let name = ServerName::try_from(at.host.clone()).map_err(io::Error::other)?;
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(pinned)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    in_time(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
+    in_time(shake_hands(&at.host, stream, pinned)).await
 }
 
 async fn in_time<T>(connecting: impl Future<Output = io::Result<T>>) -> io::Result<T> {

@@ -19,19 +19,16 @@ use hyper::{
     header::{HOST, LOCATION, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
-use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use rustls::{Error, crypto::CryptoProvider};
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
 };
-use tokio_rustls::TlsConnector;
 
-use super::connect::Io;
+use super::{
+    connect::Io,
+    tls::{Judge, Presented, shake_hands},
+};
 
 /// Where to look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +130,8 @@ impl Page {
             Scheme::Plain => Box::new(stream),
             Scheme::Tls => {
                 let began = Instant::now();
-                let shaken = in_time(CONNECT, self.shake_hands(stream)).await;
+                let shaken =
+                    in_time(CONNECT, shake_hands(&self.host, stream, Arc::new(Anybody))).await;
                 Box::new(note(steps, Step::Handshake, began, shaken, |_| "spoke TLS".to_owned())?)
             }
         };
@@ -155,23 +153,6 @@ impl Page {
         let found: Vec<SocketAddr> = found.collect();
         let none = || io::Error::other("it has no address");
         if found.is_empty() { Err(none()) } else { Ok(found) }
-    }
-
-    async fn shake_hands(
-        &self,
-        stream: TcpStream,
-    ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-        let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let unjudged = Arc::new(Unjudged(provider.clone()));
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .dangerous()
-            .with_custom_certificate_verifier(unjudged)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
     async fn ask(&self, stream: Box<dyn Io>) -> io::Result<(u16, Option<String>)> {
@@ -225,42 +206,13 @@ async fn in_time<T>(most: Duration, doing: impl Future<Output = io::Result<T>>) 
     timeout(most, doing).await.map_err(expired)?
 }
 
-/// Believes anybody, and sees to it that the handshake is one.
+/// Believes anybody.
 #[derive(Debug)]
-struct Unjudged(Arc<CryptoProvider>);
+struct Anybody;
 
-impl ServerCertVerifier for Unjudged {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, leaf, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+impl Judge for Anybody {
+    fn judge(&self, _: Presented<'_>, _: &Arc<CryptoProvider>) -> Result<(), Error> {
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod look;
 mod patient;
 mod pin;
 pub(crate) mod route;
+mod tls;
 
 use std::{
     convert::Infallible,

@@ -13,15 +13,14 @@ use std::{
 };
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    CertificateError, Error, RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use sha2::{Digest, Sha256};
+
+use super::tls::{Judge, Presented};
 
 /// SHA-256 of a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,11 +45,7 @@ pub(super) fn proof(
     host: &str,
 ) -> Option<(Vec<u8>, bool)> {
     let authority = chain.iter().find(|one| Fingerprint::of(one) == pin)?;
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.clone().into_owned()).ok()?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().ok()?;
+    let verifier = under(authority, Arc::new(aws_lc_rs::default_provider())).ok()?;
     let name = ServerName::try_from(host).ok()?;
     let proved = verifier.verify_server_cert(chain.first()?, chain, &name, &[], UnixTime::now());
     Some((authority.to_vec(), proved.is_ok()))
@@ -88,13 +83,12 @@ impl fmt::Debug for Fingerprint {
 pub(super) struct Pinned {
     pin: Option<Fingerprint>,
     presented: OnceLock<Fingerprint>,
-    provider: Arc<CryptoProvider>,
 }
 
 impl Pinned {
     /// Believes a server of the authority `pin`.
-    pub(super) fn new(pin: Option<Fingerprint>, provider: Arc<CryptoProvider>) -> Self {
-        Self { pin, presented: OnceLock::new(), provider }
+    pub(super) fn new(pin: Option<Fingerprint>) -> Self {
+        Self { pin, presented: OnceLock::new() }
     }
 
     /// The authority that was presented, right or wrong.
@@ -103,60 +97,39 @@ impl Pinned {
     }
 }
 
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        host: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
+impl Judge for Pinned {
+    fn judge(&self, presented: Presented<'_>, provider: &Arc<CryptoProvider>) -> Result<(), Error> {
+        let Presented { leaf, chain, host, now } = presented;
         let last =
             chain.last().ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
         let pinned = chain.iter().find(|authority| Some(Fingerprint::of(authority)) == self.pin);
         self.presented.get_or_init(|| Fingerprint::of(pinned.unwrap_or(last)));
         let authority = pinned
             .ok_or(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))?;
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.clone().into_owned())?;
-        let provider = Arc::clone(&self.provider);
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(|fault| Error::General(fault.to_string()))?;
-        match verifier.verify_server_cert(leaf, chain, host, ocsp, now) {
+        let verifier = under(authority, Arc::clone(provider))?;
+        let outcome = verifier.verify_server_cert(leaf, chain, host, &[], now);
+        let outcome = match outcome {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => {
                 let internal = ServerName::try_from(INTERNAL)
                     .map_err(|fault| Error::General(fault.to_string()))?;
-                verifier.verify_server_cert(leaf, chain, &internal, ocsp, now)
+                verifier.verify_server_cert(leaf, chain, &internal, &[], now)
             }
             outcome => outcome,
-        }
+        };
+        outcome.map(drop)
     }
+}
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, leaf, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, leaf, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+/// Believes what this authority, and no other, has signed.
+fn under(
+    authority: &CertificateDer<'_>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.clone().into_owned())?;
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|fault| Error::General(fault.to_string()))
 }

@@ -48,10 +48,10 @@ pub(crate) struct Deploy {
     #[arg(long, value_name = "STRATEGY", value_parser = ["rolling", "blue-green", "canary", "recreate"])]
     strategy: Option<String>,
     /// Deploy what was pushed with git before, in place of a folder
-    #[arg(long = "ref", value_name = "SHA|TAG|BRANCH", conflicts_with_all = ["folder", "buildpacks", "image", "dockerfile", "builder"])]
+    #[arg(long = "ref", value_name = "SHA|TAG|BRANCH", conflicts_with_all = OF_A_FOLDER)]
     reference: Option<String>,
     /// Deploy a tar that the server fetches, plain or gzip, in place of a folder
-    #[arg(long, value_name = "URL", conflicts_with_all = ["folder", "buildpacks", "image", "dockerfile", "builder", "reference"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = OF_A_FOLDER, conflicts_with = "reference")]
     url: Option<String>,
     /// What the tar must be, in hexadecimal digits
     #[arg(long, value_name = "SHA256", requires = "url")]
@@ -60,6 +60,10 @@ pub(crate) struct Deploy {
     #[arg(short, long)]
     verbose: bool,
 }
+
+/// What is said of a folder: it goes with the upload, or is about it, and there is none.
+const OF_A_FOLDER: [&str; 7] =
+    ["folder", "buildpacks", "image", "dockerfile", "builder", "strategy", "verbose"];
 
 /// A deploy of a known app.
 #[derive(Debug)]
@@ -81,6 +85,11 @@ pub(crate) struct Delivery<'a> {
 }
 
 impl Deploy {
+    /// Whether it is of a folder of this machine.
+    pub(super) fn is_of_folder(&self) -> bool {
+        self.reference.is_none() && self.url.is_none()
+    }
+
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         if let Some(reference) = &self.reference {
             return again(session, &session.app(&self.app)?, reference, &self.wait).await;

@@ -66,6 +66,10 @@ pub(crate) struct Apply {
 impl Apply {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let ui = &session.ui;
+        if !self.deploy.is_of_folder() {
+            return Err(Failure::usage("only of a folder it is known before what would change")
+                .hint("`paas deploy` takes --ref and --url"));
+        }
         let folder = session.environment.at(&self.deploy.folder);
         if let Some(app) = target::app(&self.deploy.app, &session.environment, &folder)? {
             let plan = ask(session, &folder, &app.name).await?.read()?;

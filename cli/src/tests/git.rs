@@ -138,6 +138,11 @@ async fn what_was_pushed_is_listed_and_deployed() {
             "-----> Deploying {url} to hello\nno changes: v3 already runs this; nothing moved\n"
         ),
     );
+    for of_no_folder in [format!("--url {url}"), "--ref x".to_owned()] {
+        let line = format!("paas deploy {of_no_folder} --strategy recreate -a hello");
+        let parsed = crate::args::parse(line.split_whitespace().map(Into::into));
+        assert_eq!(parsed.unwrap_err().kind(), clap::error::ErrorKind::ArgumentConflict, "{line}");
+    }
     let asked = server.requests();
     let bodies: Vec<_> = asked.iter().map(|asked| asked.body.clone()).collect();
     assert!(bodies.iter().any(|body| body == r#"{"branch":"x"}"#));

@@ -47,4 +47,11 @@ async fn a_plan_says_what_would_change() {
     assert_eq!(server.requests().len(), 3);
     let asked = user.types("paas apply").await;
     assert!(asked.err.ends_with("hint: `paas apply --yes` does not ask\n"), "{}", asked.err);
+    for of_no_folder in ["--ref x", "--url https://example.com/x.tgz"] {
+        user.types(&format!("paas apply --yes {of_no_folder}")).await.failed(
+            2,
+            "error: only of a folder it is known before what would change\n\
+             hint: `paas deploy` takes --ref and --url\n",
+        );
+    }
 }

@@ -237,7 +237,9 @@ impl FetchError {
                     .to_owned(),
             ),
             Self::Unreachable { link, .. } => {
-                Some(format!("on the server: `curl -fsSLI '{link}'`"))
+                // Whoever is asked may have sent on to it, and it is to be pasted into a root's shell.
+                let word = link.to_string().replace('\'', "%27");
+                Some(format!("on the server: `curl -fsSLI '{word}'`"))
             }
             Self::Sent { .. }
             | Self::Around

@@ -92,3 +92,11 @@ async fn what_is_wrong_is_refused_and_said() {
     let short = fetch(&format!("http://{at}/"), &allowed, None).await;
     assert!(matches!(short, Err(FetchError::Broken { .. })), "{short:?}");
 }
+
+#[test]
+fn a_hint_is_one_word_for_a_shell_whatever_the_address_is() {
+    let link: Link = "https://example.com/a';reboot;'".parse().unwrap();
+    let source = Box::new(ureq::Error::HostNotFound);
+    let hint = FetchError::Unreachable { link, source }.hint().unwrap();
+    assert_eq!(hint, "on the server: `curl -fsSLI 'https://example.com/a%27;reboot;%27'`");
+}

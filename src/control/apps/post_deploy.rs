@@ -10,9 +10,7 @@ use crate::{
         state::AppState,
         step::{Plan, Step},
     },
-    model::{
-        Cause, Incarnation, Observed, Phase, PostDeploy, ProcessName, Rollout, Slot, Timestamp,
-    },
+    model::{Incarnation, Observed, Phase, PostDeploy, ProcessName, Rollout, Slot, Timestamp},
 };
 
 /// Adds to the plan that it begins, or how it ended.
@@ -54,13 +52,10 @@ fn due(state: &AppState) -> Option<(&Rollout, Post<'_>)> {
     let rollout = state.under_way().filter(|rollout| rollout.is_last_wave())?;
     let serves = matches!(rollout.phase, Phase::Watching | Phase::Draining);
     let release = state.releases.get(&rollout.to.release).filter(|_| serves)?;
-    // What was released before has had it: a restart, a rollback.
-    let again = rollout.from.is_some_and(|from| from.release == rollout.to.release);
-    let new = matches!(release.cause, Cause::Deploy { .. } | Cause::Config { .. });
     let (name, process) = release.processes.iter().find(|(name, _)| name.follows_release())?;
     let slot = Slot { process: name.clone(), index: 1 };
     let post = Post { release, incarnation: rollout.to, slot, process, care: Care::Once };
-    (new && !again).then_some((rollout, post))
+    rollout.is_followed(release).then_some((rollout, post))
 }
 
 fn is_of(post: &Post<'_>, incarnation: Incarnation, slot: &Slot) -> bool {

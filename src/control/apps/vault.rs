@@ -82,16 +82,12 @@ impl Vault {
 
     /// Takes away what these instances have read, and what is for none of them.
     pub fn tidy(&self, instances: &[Instance], now: Timestamp) {
-        let reader = |wanted: &str| {
-            let of = |one: &&Instance| {
-                place(&one.app, &one.slot, one.incarnation, one.attempt) == wanted
-            };
-            instances.iter().find(of).map(|instance| match instance.state {
-                InstanceState::Created => Reader::Waits,
-                InstanceState::Running { since } => Reader::RunsSince(since),
-                InstanceState::Exited(_) => Reader::Ended,
-            })
-        };
+        self.handout.tidy(|place| reader(instances, place), now, clock::system());
+    }
+
+    /// Takes away what these runs have read. What is for none of them may be for an instance.
+    pub fn tidy_runs(&self, runs: &[Instance], now: Timestamp) {
+        let reader = |place: &str| reader(runs, place).or(Some(Reader::Waits));
         self.handout.tidy(reader, now, clock::system());
     }
 
@@ -138,4 +134,14 @@ impl Vault {
         }
         Mask::of(opened.iter().map(|(name, value)| (*name, value)))
     }
+}
+
+/// How far whoever is at that place is; `None` if it is none of these.
+fn reader(instances: &[Instance], wanted: &str) -> Option<Reader> {
+    let of = |one: &&Instance| place(&one.app, &one.slot, one.incarnation, one.attempt) == wanted;
+    instances.iter().find(of).map(|instance| match instance.state {
+        InstanceState::Created => Reader::Waits,
+        InstanceState::Running { since } => Reader::RunsSince(since),
+        InstanceState::Exited(_) => Reader::Ended,
+    })
 }

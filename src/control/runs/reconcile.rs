@@ -135,6 +135,7 @@ impl<E: Engine> Task for Runs<E> {
 impl<E: Engine> Runs<E> {
     async fn act(&mut self, containers: Vec<Instance>) -> Result<(), StoreError> {
         let now = clock::now();
+        self.vault.tidy_runs(&containers, now);
         let snapshot = self.store.snapshot();
         let runs = snapshot.scan::<Run>(&())?;
         let attached: BTreeSet<_> = runs.iter().filter(|run| run.is_attached()).map(key).collect();

@@ -1,22 +1,21 @@
 //! What git sends: read as it comes, under limits of size and patience.
 
-use std::{io, pin::Pin, time::Duration};
+use std::{io, pin::Pin};
 
 use api::FaultCode;
 use axum::{body::Body, http::HeaderMap};
 use bytes::{Bytes, BytesMut};
 use flate2::read::GzDecoder;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, TryStreamExt, stream};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     sync::oneshot,
-    time::timeout,
 };
 use tokio_util::io::StreamReader;
 
 use crate::{
     git::{MAX_PACK, MalformedError},
-    server::fault::Failure,
+    server::{fault::Failure, patient::patient},
 };
 
 /// A body that is read piece by piece.
@@ -95,15 +94,6 @@ fn encoding(headers: &HeaderMap) -> Option<&str> {
     Some(encoding).filter(|encoding| *encoding != "identity")
 }
 
-/// A body whose sender must not fall silent.
-fn patient(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    stream::try_unfold(body.into_data_stream(), |mut body| async move {
-        let next = timeout(SILENCE, body.next()).await;
-        let next = next.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
-        Ok(next.transpose().map_err(io::Error::other)?.map(|piece| (piece, body)))
-    })
-}
-
 fn broken(error: &io::Error) -> Failure {
     Failure::new(FaultCode::Invalid, format!("the request broke off: {error}"))
 }
@@ -113,8 +103,6 @@ pub(super) fn malformed(error: &MalformedError) -> Failure {
     Failure::new(FaultCode::Invalid, error.to_string())
 }
 
-/// How long a client may send nothing in the middle of a request.
-const SILENCE: Duration = Duration::from_mins(1);
 /// Read beyond a pack that is too large, so that the client hears why it is refused.
 const SPARE: u64 = 64 << 20;
 /// The longest request of a fetch, compressed and not.

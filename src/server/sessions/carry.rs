@@ -29,7 +29,7 @@ use crate::{
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Over {
-    /// The program ended with this code.
+    /// The program ended with this code, which the client has been told if it is still there.
     Exited(u8),
     /// The client went first.
     ClientGone,
@@ -39,7 +39,8 @@ pub(super) enum Over {
     Lost(String),
 }
 
-/// Carries until it is over. The client has not been told yet, and the program not been ended.
+/// Carries until it is over. Unless the program has ended, the client has not been told yet and the
+/// program is yet to be ended.
 pub(super) async fn carry(line: &mut Line, talk: Talk, stop: &CancellationToken) -> Over {
     let Talk { ends: Ends { input, output }, program } = talk;
     let inbox = Inbox::default();
@@ -197,11 +198,16 @@ impl Outward<'_> {
                         self.says.say(Tell::Out(&[])).await?;
                     }
                 },
-                ended = &mut ended, if !open => return Ok(match ended {
-                    Ok(ProgramEnd::Exited(code)) => Over::Exited(code),
-                    Ok(ProgramEnd::NotExecuted) => Over::Exited(not_executed(&last)),
-                    Err(error) => Over::Lost(error.to_string()),
-                }),
+                ended = &mut ended, if !open => {
+                    let code = match ended {
+                        Ok(ProgramEnd::Exited(code)) => code,
+                        Ok(ProgramEnd::NotExecuted) => not_executed(&last),
+                        Err(error) => return Ok(Over::Lost(error.to_string())),
+                    };
+                    // Whoever has gone by now does not need to be told.
+                    self.says.say(Tell::Exit(code)).await.ok();
+                    return Ok(Over::Exited(code));
+                }
                 () = self.inbox.granted.notified() => {
                     self.says.say(Tell::Window(self.inbox.granted())).await?;
                 }

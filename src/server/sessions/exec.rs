@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::{
     FaultCode,
-    session::{Begun, Exec, Tell},
+    session::{Begun, Exec},
 };
 use axum::{
     body::Body,
@@ -89,17 +89,22 @@ impl Session {
             Some(process) => process.beside(&wanted.command),
             None => wanted.command.clone(),
         };
+        let secrets =
+            release.as_ref().map_or_else(|| Ok(OpenSecrets::new()), |it| opened(&self.api, it))?;
         let (app, by) = (self.app.clone(), self.by.clone());
         let (told, words) = (slot.clone(), wanted.command.clone());
         let begin = move |tx: &mut crate::store::Transaction<'_>| {
             ops::exec::begin(tx, &app, (&told, &words), &by, clock::now())
         };
         self.api.store.transact(begin).await?;
-        let secrets =
-            release.as_ref().map_or_else(|| Ok(OpenSecrets::new()), |it| opened(&self.api, it))?;
-        let talk = self.start((&container, command), wanted.terminal.as_ref(), secrets).await;
-        let talk = talk.map_err(|error| unavailable(&slot, &error))?;
-        Ok(Under { slot, release: chosen.instance.incarnation.release, talk })
+        match self.start((&container, command), wanted.terminal.as_ref(), secrets).await {
+            Ok(talk) => Ok(Under { slot, release: chosen.instance.incarnation.release, talk }),
+            Err(error) => {
+                let failure = unavailable(&slot, &error);
+                self.record(slot, &wanted.command, format!("did not begin: {error}")).await;
+                Err(failure)
+            }
+        }
     }
 
     async fn start(
@@ -116,6 +121,11 @@ impl Session {
         let Under { slot, release, talk } = under;
         let begun = Begun { instance: slot.to_string(), release: release.to_string() };
         let how = converse(line, &begun, talk, &self.api.sessions.stop).await;
+        self.record(slot, command, how).await;
+    }
+
+    /// Puts on record how it ended, or that it did not begin.
+    async fn record(&self, slot: Slot, command: &[String], how: String) {
         let (app, by, command) = (self.app.clone(), self.by.clone(), command.to_vec());
         let end = move |tx: &mut crate::store::Transaction<'_>| {
             ops::exec::end(tx, &app, (&slot, &command, &how), &by, clock::now())
@@ -141,13 +151,10 @@ pub(super) async fn converse(
     finish(line, &program, &over).await
 }
 
-/// Tells the client how it ended and ends the program if it has not; how it ended in words.
+/// Ends the program if it has not ended, and tells the client why; how it ended in words.
 async fn finish(line: &mut Line, program: &Program, over: &Over) -> String {
     let (failure, patience, how) = match over {
-        Over::Exited(code) => {
-            line.says.say(Tell::Exit(*code)).await.ok();
-            return format!("ended with code {code}");
-        }
+        Over::Exited(code) => return format!("ended with code {code}"),
         Over::ClientGone => (None, PATIENCE, "was ended, because its user was gone".to_owned()),
         Over::Stopped => {
             let failure = Failure::new(FaultCode::Unavailable, "the server ends or is upgraded")

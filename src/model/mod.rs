@@ -61,7 +61,7 @@ pub mod volume;
 pub mod zone;
 
 pub use app::App;
-pub use build::{Artifact, Build, BuildNumber, BuildStatus};
+pub use build::{Artifact, Build, BuildNumber, BuildStatus, Queueing};
 pub use buildpack::{BuildpackChoice, InvalidBuildpack};
 pub use certificate::{
     AcmeAccount, Certificate, CertificateHistory, CertificateSource, CertificateState, Issued,

@@ -156,8 +156,14 @@ impl Teller {
                 self.failed(stage, reason.clone(), hint.clone(), Vec::new()).await
             }
             _ => {
-                let hint = Some("deploy again: `paas deploy`".to_owned());
-                self.failed("build", "the build was cancelled".to_owned(), hint, Vec::new()).await
+                let (reason, hint) = match view::replaced(&build) {
+                    Some((why, hint)) => (format!("the build was cancelled: {why}"), hint),
+                    None => {
+                        let hint = "deploy again: `paas deploy`".to_owned();
+                        ("the build was cancelled".to_owned(), hint)
+                    }
+                };
+                self.failed("build", reason, Some(hint), Vec::new()).await
             }
         }
     }

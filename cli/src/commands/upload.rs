@@ -6,6 +6,7 @@ use std::{
 };
 
 use api::{Change, FaultCode};
+use clap::Args;
 use tokio::time::interval;
 
 use super::deploy::Delivery;
@@ -19,6 +20,21 @@ use crate::{
     },
     ui::{self, Progress},
 };
+
+/// What a deploy means to builds of its app that have not ended, where paas.toml does not say it.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Order {
+    /// Cancel builds of this app that wait or run: only this one counts
+    #[arg(long)]
+    newest: bool,
+}
+
+impl Order {
+    /// A request with it.
+    pub(super) fn asked(&self, path: String) -> String {
+        route::query(path, &[("newest", self.newest.then(|| "true".to_owned()))])
+    }
+}
 
 /// Uploads a source. If the server has lost something that it is known to have had, or is too old to
 /// be told names, it is sent the whole.
@@ -65,7 +81,7 @@ async fn send(
     let began = Instant::now();
     let (folder, known) = (delivery.folder.to_path_buf(), Arc::new(known));
     let parcel = source::start(folder, Arc::clone(source), known);
-    let path = route::of(delivery.app, resource);
+    let path = delivery.order.asked(route::of(delivery.app, resource));
     let progress = Progress::upload(ui, source.bytes);
     let outcome = {
         let upload = client.upload(&path, parcel.upload);

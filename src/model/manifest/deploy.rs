@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{DeploySettings, Manifest, ManifestError, ProcessName, Section};
 use crate::model::{
-    Share, Takeover,
+    Queueing, Share, Takeover,
     takeover::{Batch, Strategy},
 };
 
@@ -33,6 +33,8 @@ pub struct ManifestDeploy {
     pub release_timeout: Option<Duration>,
     /// Run in a shell once for each release, when it serves.
     pub post_deploy: Option<String>,
+    /// What its build means to earlier ones that have not ended.
+    pub queue: Option<Queueing>,
 }
 
 impl ManifestDeploy {
@@ -60,6 +62,7 @@ pub(super) fn deploy(mut section: Section<'_>) -> Result<ManifestDeploy, Manifes
         release: section.text("release")?,
         release_timeout: section.duration("release_timeout")?,
         post_deploy: section.text("post_deploy")?,
+        queue: section.parsed("queue")?,
     };
     section.finish()?;
     Ok(deploy)

@@ -271,6 +271,13 @@ pub(super) fn queue(build: &Build, all: &[Build]) -> (u32, Option<String>) {
     (u32::try_from(before.len()).unwrap_or(u32::MAX), behind)
 }
 
+/// Which build one was cancelled for, and how to see what becomes of that.
+pub(super) fn replaced(build: &Build) -> Option<(String, String)> {
+    let newer = build.replaced_by?;
+    let hint = format!("`paas builds follow {newer} -a {}` watches that one", build.app);
+    Some((format!("build {newer} is newer"), hint))
+}
+
 pub(super) fn build(build: &Build, all: &[Build]) -> api::Build {
     let (status, reason, hint, artifact) = match &build.status {
         BuildStatus::Queued => ("queued", None, None, None),
@@ -279,7 +286,10 @@ pub(super) fn build(build: &Build, all: &[Build]) -> api::Build {
         BuildStatus::Failed { reason, hint, .. } => {
             ("failed", Some(reason.clone()), hint.clone(), None)
         }
-        BuildStatus::Cancelled => ("cancelled", None, None, None),
+        BuildStatus::Cancelled => match replaced(build) {
+            Some((reason, hint)) => ("cancelled", Some(reason), Some(hint), None),
+            None => ("cancelled", None, None, None),
+        },
     };
     let code = match &build.status {
         BuildStatus::Failed { code, .. } => *code,

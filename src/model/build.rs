@@ -85,6 +85,16 @@ impl Build {
         before
     }
 
+    /// Which of those it is that it waits for first: one that is being built, its own app's if there is
+    /// one.
+    pub fn waits_for<'a>(&self, all: &'a [Self]) -> Option<&'a Self> {
+        let before = self.queue_before(all);
+        let runs = |other: &&&Self| other.status == BuildStatus::Running;
+        let running = || before.iter().filter(runs);
+        let own = running().find(|other| other.app == self.app);
+        own.or_else(|| running().next()).or(before.first()).copied()
+    }
+
     /// By what the queue is sorted.
     pub fn turn(&self) -> (Timestamp, &AppName, BuildNumber) {
         (self.queued_at, &self.app, self.number)

@@ -41,6 +41,7 @@ mod git;
 mod h2c;
 mod hostile;
 mod https;
+mod leaving;
 mod measured;
 mod names;
 mod queue;

@@ -111,7 +111,7 @@ pub use cron::{CronJob, CronRun};
 pub use dns::{AddRecord, Record, Zone};
 pub use domains::{AddDomain, DnsSetting, Domain, Pointing, SetMaintenance};
 pub use fault::{Fault, FaultCode};
-pub use follow::{Frame, InstanceProgress, Remark, Watched};
+pub use follow::{Awaited, Frame, InstanceProgress, Remark, Watched};
 pub use git::{Commit, DeployRef, Git, GitRef, SetBranch};
 pub use keys::{AddKey, Key, Keys, SshHost};
 pub use logs::{LogLine, LogQuery};

@@ -10,7 +10,7 @@ use clap::Args;
 use hyper::Method;
 
 use super::{
-    follow::{Ending, Followed, follow},
+    follow::{Ending, Followed, follow, unless_stopped},
     launch,
     upload::{Order, upload},
 };
@@ -175,7 +175,8 @@ async fn again(
 ) -> Result<Change, Failure> {
     let body = DeployRef { reference: reference.to_owned() };
     let path = order.asked(route::of(app, "git/deploy"));
-    let change = session.client()?.send(Method::POST, &path, &body).await?.read()?;
+    let send = Box::pin(session.client()?.send(Method::POST, &path, &body));
+    let change = unless_stopped(app, send).await?.read()?;
     session.ui.heading(&format!("Deploying {reference} to {app}"));
     Ok(change)
 }
@@ -189,7 +190,8 @@ async fn fetch(
 ) -> Result<Change, Failure> {
     session.ui.heading(&format!("Deploying {} to {app}", session.ui.foreign(&body.url)));
     let path = order.asked(route::of(app, "builds/fetch"));
-    session.client()?.send_for_long(&path, body).await?.read()
+    let send = Box::pin(session.client()?.send_for_long(&path, body));
+    unless_stopped(app, send).await?.read()
 }
 
 /// Follows what a deploy set in motion, unless that is not wanted.
@@ -238,9 +240,7 @@ pub(crate) fn conclude(
             session.ui.talk("");
             session.ui.talk("You stopped watching; the server goes on by itself.");
             session.ui.hint(&format!("watch it again: {}", followed.back(app)));
-            if let Followed::Build(number) = followed {
-                session.ui.hint(&format!("stop it: `paas builds cancel {number} -a {app}`"));
-            }
+            session.ui.hint(&format!("stop it: `paas deploys cancel -a {app}`"));
             Err(Failure::Told)
         }
     }

@@ -9,7 +9,10 @@ use api::{Change, FaultCode};
 use clap::Args;
 use tokio::time::interval;
 
-use super::deploy::Delivery;
+use super::{
+    deploy::Delivery,
+    follow::{stopped, unanswered},
+};
 use crate::{
     client::route,
     failure::Failure,
@@ -18,6 +21,7 @@ use crate::{
         self, Packing, Source,
         known::{self, Known},
     },
+    target::AppName,
     ui::{self, Progress},
 };
 
@@ -86,10 +90,17 @@ async fn send(
     let outcome = {
         let upload = client.upload(&path, parcel.upload);
         tokio::pin!(upload);
+        let stopped = stopped();
+        tokio::pin!(stopped);
         let mut tick = interval(TICK);
         loop {
             tokio::select! {
                 answer = &mut upload => break answer,
+                stopped = &mut stopped => break Err(match stopped {
+                    Err(failure) => failure,
+                    Ok(()) if parcel.packing.is_over() => unanswered(delivery.app),
+                    Ok(()) => unsent(delivery.app),
+                }),
                 _ = tick.tick() => progress.at(parcel.packing.read.load(Ordering::Relaxed)),
             }
         }
@@ -115,6 +126,13 @@ async fn send(
         ui::seconds(began.elapsed()),
     ));
     Ok((change, packed.map(|packed| packed.known)))
+}
+
+/// The server never takes a part for the whole.
+fn unsent(app: &AppName) -> Failure {
+    Failure::local("the upload was stopped")
+        .because("nothing was deployed; what served serves on")
+        .hint(format!("`paas deploy -a {app}` begins again"))
 }
 
 /// A server's refusal says why it did not take everything; where it has none to say, a fault of

@@ -37,6 +37,7 @@ pub(super) async fn document() -> Json<Document> {
         api::AddKey,
         api::AddRecord,
         api::App,
+        api::Awaited,
         api::Build,
         api::Certificate,
         api::Change,

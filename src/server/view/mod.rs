@@ -271,6 +271,22 @@ pub(super) fn queue(build: &Build, all: &[Build]) -> (u32, Option<String>) {
     (u32::try_from(before.len()).unwrap_or(u32::MAX), behind)
 }
 
+/// What one that waits waits for first.
+pub(super) fn awaited(build: &Build, all: &[Build], now: Timestamp) -> Option<api::Awaited> {
+    let other = build.waits_for(all)?;
+    let (status, since) = match (&other.status, other.started_at) {
+        (BuildStatus::Running, Some(since)) => ("running", since),
+        _ => ("queued", other.queued_at),
+    };
+    Some(api::Awaited {
+        app: other.app.to_string(),
+        build: other.number.0,
+        by: other.by.to_string(),
+        status: status.to_owned(),
+        since_ms: u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
 /// Which build one was cancelled for, and how to see what becomes of that.
 pub(super) fn replaced(build: &Build) -> Option<(String, String)> {
     let newer = build.replaced_by?;

@@ -201,6 +201,9 @@ pub struct DeploySettings {
     /// Variables and secrets that instances find as files, too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<super::MountPath, super::EnvKey>,
+    /// How many of the newest releases stay while this one serves; the server's setting without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<u16>,
 }
 
 impl Default for DeploySettings {
@@ -214,6 +217,7 @@ impl Default for DeploySettings {
             http: Box::default(),
             generate: Box::default(),
             files: BTreeMap::new(),
+            keep: None,
         }
     }
 }

@@ -44,6 +44,7 @@ mod https;
 mod leaving;
 mod measured;
 mod names;
+mod pins;
 mod queue;
 mod runs;
 mod sessions;

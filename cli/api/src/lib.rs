@@ -26,6 +26,8 @@
 //! | `POST /v1/apps/{app}/git/deploy` | [`DeployRef`] → [`Change`] |
 //! | `GET /v1/apps/{app}/instances` | → list of [`Instance`] |
 //! | `GET /v1/apps/{app}/releases` | → list of [`Release`], newest first |
+//! | `PUT /v1/apps/{app}/releases/{version}/pin` | [`SetPin`] → [`Release`] |
+//! | `DELETE /v1/apps/{app}/releases/{version}/pin` | → [`Release`] |
 //! | `GET /v1/apps/{app}/rollouts` | → list of [`Rollout`], newest first |
 //! | `POST /v1/apps/{app}/rollouts/promote` | → [`Change`] |
 //! | `POST /v1/apps/{app}/rollouts/abort` | → [`Change`] |
@@ -116,7 +118,8 @@ pub use git::{Commit, DeployRef, Git, GitRef, SetBranch};
 pub use keys::{AddKey, Key, Keys, SshHost};
 pub use logs::{LogLine, LogQuery};
 pub use releases::{
-    Answers, Canary, Config, ConfigPatch, Declared, Difference, Plan, Release, Rollback, Rollout,
+    Answers, Canary, Config, ConfigPatch, Declared, Difference, Pin, Plan, Release, Rollback,
+    Rollout, SetPin,
 };
 pub use runs::{Run, StartRun};
 pub use secrets::{Rotation, Secret, SecretsPatch};

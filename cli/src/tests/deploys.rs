@@ -1,6 +1,6 @@
 //! `paas deploys`, and what a deploy says of its waves and its watch.
 
-use api::{Answers, App, Build, Canary, Change, Frame, Rollout, Watched};
+use api::{Answers, App, Build, Canary, Change, Frame, Pin, Release, Rollout, Watched};
 
 use super::{User, commands::app, server::Server};
 
@@ -115,4 +115,46 @@ async fn a_deploy_tells_its_waves_and_what_takes_over_if_it_dies() {
         ["paas", "deploy", "--strategy", "canaries"].map(std::ffi::OsString::from),
     );
     assert!(wrong.is_err());
+}
+
+#[tokio::test]
+async fn releases_say_why_they_stay_and_one_is_pinned_by_a_word() {
+    let server = Server::default();
+    let release = |version: &str, kept: Option<&str>| Release {
+        version: version.to_owned(),
+        current: kept == Some("serves"),
+        status: "done".to_owned(),
+        cause: "Deploy (build 1)".to_owned(),
+        by: "alice".to_owned(),
+        at: "2026-01-10T11:58:00Z".to_owned(),
+        build: 1,
+        commit: None,
+        image: "sha256:1".to_owned(),
+        processes: [].into(),
+        kept: kept.map(str::to_owned),
+        pinned: None,
+    };
+    let pin = Pin {
+        by: "bob".to_owned(),
+        at: "2026-01-10T11:58:00Z".to_owned(),
+        note: Some("before it all".to_owned()),
+    };
+    let pinned = Release { pinned: Some(pin), ..release("v2", Some("pinned")) };
+    let all = [release("v9", Some("serves")), release("v8", None), pinned.clone()];
+    server
+        .on("GET /v1/apps/my-app/releases", &all)
+        .on("PUT /v1/apps/my-app/releases/v2/pin", &pinned)
+        .on("DELETE /v1/apps/my-app/releases/v2/pin", &release("v2", None));
+    let user = user(&server).await;
+    let outcome = user.types("paas releases").await;
+    let lines: Vec<&str> = outcome.out.lines().collect();
+    assert!(lines[0].trim_end().ends_with("STAYS"), "{lines:?}");
+    assert!(lines[1].trim_end().ends_with("serves"), "{lines:?}");
+    assert!(lines[2].trim_end().ends_with("not for long"), "{lines:?}");
+    assert!(lines[4].starts_with("  pinned by bob, ") && lines[4].ends_with(": before it all"));
+    let told = "v2 of my-app stays; `paas rollback v2 -a my-app` goes back to it\n";
+    user.types("paas releases pin v2 --note x").await.succeeded("", told);
+    assert_eq!(server.requests().last().unwrap().body, r#"{"note":"x"}"#);
+    let told = "v2 of my-app goes, with its image, when the server cleans up\n";
+    user.types("paas releases:unpin v2").await.succeeded("", told);
 }

@@ -16,11 +16,13 @@ fn how_a_release_takes_over_can_be_said() {
         canary_for = "90s"
         watch = "30s"
         queue = "newest"
+        keep = 25
         [process.worker]
         strategy = "recreate"
     "#;
     let manifest = Manifest::parse(text).unwrap();
     assert_eq!(manifest.deploy.queue, Some(Queueing::Newest));
+    assert_eq!(manifest.deploy_settings().keep, Some(25));
     let takeover = manifest.deploy_settings().takeover;
     let strategy = |name: &str| takeover.strategy_of(&name.parse().unwrap()).word();
     assert_eq!((strategy("web"), strategy("worker")), ("blue-green", "recreate"));

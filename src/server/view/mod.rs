@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 pub(super) use idle::idle;
 
 use crate::model::{
-    App, Build, BuildStatus, Commit, Event, Health, InstanceState, Observed, Phase, Process,
-    Release, Rollout, Side, Timestamp, observation::Usage, rollout::servers,
+    App, Build, BuildStatus, Commit, Event, Health, InstanceState, Kept, Observed, Phase, Pin,
+    Process, Release, Rollout, Side, Timestamp, observation::Usage, rollout::servers,
 };
 
 /// What an app's state is derived from.
@@ -341,12 +341,25 @@ fn commit(commit: &Commit) -> api::Commit {
     }
 }
 
-pub(super) fn release(
-    release: &Release,
-    rollout: Option<&Rollout>,
-    built: Option<&Build>,
-    app: &App,
-) -> api::Release {
+/// What is known of a release besides itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Past<'a> {
+    pub(super) app: &'a App,
+    /// The last that led to it.
+    pub(super) rollout: Option<&'a Rollout>,
+    /// What made its image.
+    pub(super) built: Option<&'a Build>,
+    /// Why it stays.
+    pub(super) kept: Option<Kept>,
+}
+
+pub(super) fn release(release: &Release, past: Past<'_>) -> api::Release {
+    let Past { app, rollout, built, kept } = past;
+    let pin = |pin: &Pin| api::Pin {
+        by: pin.by.to_string(),
+        at: pin.at.to_string(),
+        note: pin.note.clone(),
+    };
     api::Release {
         version: release.version.to_string(),
         current: app.current.is_some_and(|current| current.release == release.version),
@@ -362,6 +375,8 @@ pub(super) fn release(
             .values()
             .map(|process| (process.name.to_string(), process.command.clone()))
             .collect(),
+        kept: kept.map(|kept| kept.word().to_owned()),
+        pinned: app.pins.get(&release.version).map(pin),
     }
 }
 

@@ -70,4 +70,4 @@ pub use stopwatch::Stopwatch;
 pub use unpack::{Source, UnpackError, UnpackLimits, receive};
 pub use uploads::{BuildFolders, Incoming};
 pub use variants::VariantError;
-pub use ways::names_an_image;
+pub use ways::{Preface, preface};

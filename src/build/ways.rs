@@ -19,7 +19,7 @@ use super::{
 use crate::{
     engine::BuildEngine,
     model::{
-        AppName, Artifact, ImageReference, Manifest,
+        AppName, Artifact, ImageReference, Manifest, Queueing,
         manifest::{BuildWay, Declaration},
     },
 };
@@ -86,11 +86,24 @@ impl<E: BuildEngine> Builder<E> {
     }
 }
 
-/// Whether the upload names what it becomes, so that equal files may mean something else tomorrow.
-pub fn names_an_image(source: &Path, app: &AppName) -> bool {
-    let declared = declared(source, app).ok();
-    let way = declared.and_then(|declared| way(source, &declared.manifest).ok());
-    matches!(way, Some(Way::Image(_) | Way::Buildpacks(Some(_))))
+/// What an upload says that counts before it is built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Preface {
+    /// It names what it becomes, so that equal files may mean something else tomorrow.
+    pub names_an_image: bool,
+    /// What it means to builds of the app that have not ended.
+    pub queueing: Queueing,
+}
+
+/// Reads it. What is wrong with the files is said by the build, where somebody follows it; until then
+/// they say nothing.
+pub fn preface(source: &Path, app: &AppName) -> Preface {
+    let Ok(declared) = declared(source, app) else { return Preface::default() };
+    let way = way(source, &declared.manifest).ok();
+    Preface {
+        names_an_image: matches!(way, Some(Way::Image(_) | Way::Buildpacks(Some(_)))),
+        queueing: declared.manifest.deploy.queue.unwrap_or_default(),
+    }
 }
 
 /// What the folder declares, with what the command line said in its place.
@@ -205,6 +218,20 @@ mod tests {
         check(&[docker, other], "docker/web, as you said");
         check(&[other, (".paas/build.toml", "[build]\nimage = \"a:1\"")], "a:1");
         check(&[docker, (".paas/build.toml", "[build]\nbuilder = \"buildpacks\"")], "buildpacks");
+    }
+
+    #[test]
+    fn what_counts_before_the_build_is_read_and_faults_are_left_to_it() {
+        let home = tempfile::tempdir().unwrap();
+        let reads = |manifest: &str| {
+            fs::write(home.path().join("paas.toml"), manifest).unwrap();
+            preface(home.path(), &"shop".parse().unwrap())
+        };
+        let newest = Preface { names_an_image: false, queueing: Queueing::Newest };
+        assert_eq!(reads("[deploy]\nqueue = \"newest\""), newest);
+        assert_eq!(reads("[deploy]\nqueue = \"newest\"\n[deploy"), Preface::default());
+        let image = Preface { names_an_image: true, queueing: Queueing::All };
+        assert_eq!(reads("[build]\nimage = \"nginx\""), image);
     }
 
     #[test]

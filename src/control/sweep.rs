@@ -1,7 +1,8 @@
 //! Cleaning up: what nobody refers to any more is removed, by name, and only what is ours.
 //!
-//! Images: of each app the newest releases' stay, for rollback, and whatever instances run. Records
-//! of older releases, builds and rollouts go with them, and secrets that no release names. Uploads stay while a build waits for them.
+//! Images: those of the releases that stay ([`keeping`]), for rollback, and whatever instances run. Records
+//! of other releases, of older builds and rollouts go with them, and secrets that no release names. Uploads
+//! stay while a build waits for them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +19,7 @@ use crate::{
     clock,
     control::task::Task,
     engine::{BuildEngine, Engine, EngineError, ImageRole, OwnImage},
-    model::{App, AppName, Build, ImageId, Release, ReleaseVersion, Rollout, SourceDigest},
+    model::{App, AppName, Build, BuildNumber, ImageId, Release, Rollout, SourceDigest, keeping},
     store::{Store, StoreError, Transaction, View, cron, export::ExportError, secrets},
     telemetry::chain,
 };
@@ -32,7 +33,7 @@ pub struct Sweep<E> {
     pub engine: E,
     /// Where sources wait.
     pub folders: BuildFolders,
-    /// Releases of an app that can be gone back to.
+    /// The newest releases of an app that stay, where it does not say so itself.
     pub releases: usize,
     /// Moves with every commit.
     pub commits: watch::Receiver<u64>,
@@ -169,28 +170,34 @@ fn serves_builds(
     image.role == ImageRole::Stage && (newest.is_none() || images.iter().any(of_dockerfile))
 }
 
-/// Drops the records of releases, builds and rollouts beyond those that are kept.
-fn forget_old(tx: &mut Transaction<'_>, kept: usize) -> Result<(), StoreError> {
+/// Drops the records of releases that do not stay, and of builds and rollouts that no longer matter: not
+/// to a release that stays, and not for their age.
+fn forget_old(tx: &mut Transaction<'_>, most: usize) -> Result<(), StoreError> {
     for app in tx.scan::<App>(&())? {
-        let key = app.name.as_str().to_owned();
-        let served = served(tx, &app)?;
-        let releases = tx.latest::<Release>(app.name.as_str(), usize::MAX)?;
-        for release in releases.iter().skip(kept) {
-            if !served.contains(&release.version) {
+        let (name, key) = (app.name.as_str(), app.name.as_str().to_owned());
+        let (releases, rollouts) =
+            (tx.scan::<Release>(name)?, tx.latest::<Rollout>(name, usize::MAX)?);
+        let kept = keeping::kept(&app, &releases, &rollouts, most);
+        let mut builders = BTreeSet::<BuildNumber>::new();
+        for release in releases {
+            if kept.contains_key(&release.version) {
+                builders.insert(release.build);
+            } else {
                 tx.delete::<Release>(&(key.clone(), release.version.0.into()))?;
             }
         }
         secrets::forget_unnamed(tx, &app)?;
         cron::forget_unknown(tx, &app.name)?;
-        for build in tx.latest::<Build>(app.name.as_str(), usize::MAX)?.iter().skip(KEPT_RECORDS) {
-            if build.status.is_final() {
+        for build in tx.latest::<Build>(name, usize::MAX)?.iter().skip(KEPT_RECORDS) {
+            if build.status.is_final() && !builders.contains(&build.number) {
                 tx.delete::<Build>(&(key.clone(), build.number.0.into()))?;
             }
         }
-        for rollout in
-            tx.latest::<Rollout>(app.name.as_str(), usize::MAX)?.iter().skip(KEPT_RECORDS)
-        {
-            if rollout.phase.is_final() {
+        for rollout in rollouts.iter().skip(KEPT_RECORDS) {
+            // Restarts are without number, and tell nothing of how a release came to serve.
+            let is_restart = rollout.from.is_some_and(|from| from.release == rollout.to.release);
+            let matters = kept.contains_key(&rollout.to.release) && !is_restart;
+            if rollout.phase.is_final() && !matters {
                 tx.delete::<Rollout>(&(key.clone(), rollout.number.0.into()))?;
             }
         }
@@ -198,26 +205,7 @@ fn forget_old(tx: &mut Transaction<'_>, kept: usize) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The releases that are needed whatever their age: what serves, what is on its way, and the last
-/// one before it that served.
-fn served(tx: &Transaction<'_>, app: &App) -> Result<BTreeSet<ReleaseVersion>, StoreError> {
-    let mut needed = BTreeSet::new();
-    let rollouts = tx.latest::<Rollout>(app.name.as_str(), usize::MAX)?;
-    let by_number: BTreeMap<_, _> = rollouts.iter().map(|r| (r.number, r)).collect();
-    if let Some(rollout) = app.rollout.and_then(|number| by_number.get(&number)) {
-        needed.insert(rollout.to.release);
-        needed.extend(rollout.from.map(|from| from.release));
-        needed.extend(rollout.stand_ins.iter().map(|one| one.incarnation.release));
-    }
-    if let Some(current) = app.current {
-        needed.insert(current.release);
-        let way_there = rollouts.iter().find(|rollout| rollout.to == current);
-        needed.extend(way_there.and_then(|rollout| rollout.from).map(|from| from.release));
-    }
-    Ok(needed)
-}
-
-/// Builds and rollouts of an app that stay on record.
+/// Builds and rollouts of an app that stay on record whatever came of them.
 const KEPT_RECORDS: usize = 100;
 
 /// From a build's end to the look at what it left over.

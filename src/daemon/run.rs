@@ -37,7 +37,7 @@ use crate::{
     metrics::Figures,
     model::zone::Proofs,
     node::{Consoles, Handout},
-    server::{Api, Attempts, Sessions},
+    server::{Api, Attempts, Retention, Sessions},
     store::{self, DataDirLock, Store, StoreOptions},
     telemetry::chain,
 };
@@ -120,7 +120,7 @@ async fn life(
         ssh: doors.ssh(),
         sealing: sealing.clone(),
         ending: tasks.stop(),
-        undelete_for: config.undelete_for,
+        retention: retention(config),
         sessions,
         lookups,
     };
@@ -282,6 +282,10 @@ async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store
     followers.stop_all(FOLLOWERS_END).await;
     store.close().await;
     tracing::info!("ended");
+}
+
+fn retention(config: &Config) -> Retention {
+    Retention { undelete_for: config.undelete_for, releases_kept: config.releases_kept }
 }
 
 fn announce(

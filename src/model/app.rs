@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, AppName, Branch, BuildNumber, Config, Incarnation, Maintenance, Process, ProcessName,
-    Release, ReleaseVersion, RolloutNumber, SecretVersion, Secrets, Timestamp,
+    Actor, AppName, Branch, BuildNumber, Config, Incarnation, Maintenance, Pin, Process,
+    ProcessName, Release, ReleaseVersion, RolloutNumber, SecretVersion, Secrets, Timestamp,
 };
 
 /// What a user wants of one app.
@@ -46,6 +46,9 @@ pub struct App {
     /// The branch whose pushes are deployed; without it `main`, or `master` where there is only that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<Branch>,
+    /// Releases that stay, however many come after them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pins: BTreeMap<ReleaseVersion, Pin>,
     /// Who does not want it destroyed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected_by: Option<Actor>,
@@ -75,6 +78,7 @@ impl App {
             rollout: None,
             maintenance: None,
             branch: None,
+            pins: BTreeMap::new(),
             protected_by: None,
             destroyed_at: None,
             kept_until: None,

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    str::FromStr,
     time::Duration,
 };
 
@@ -66,6 +67,9 @@ pub struct Build {
     /// The commit that the source is of, where git brought it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
+    /// The newer build that it was cancelled for, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<BuildNumber>,
 }
 
 impl Build {
@@ -81,9 +85,48 @@ impl Build {
         before
     }
 
+    /// Which of those it is that it waits for first: one that is being built, its own app's if there is
+    /// one.
+    pub fn waits_for<'a>(&self, all: &'a [Self]) -> Option<&'a Self> {
+        let before = self.queue_before(all);
+        let runs = |other: &&&Self| other.status == BuildStatus::Running;
+        let running = || before.iter().filter(runs);
+        let own = running().find(|other| other.app == self.app);
+        own.or_else(|| running().next()).or(before.first()).copied()
+    }
+
     /// By what the queue is sorted.
     pub fn turn(&self) -> (Timestamp, &AppName, BuildNumber) {
         (self.queued_at, &self.app, self.number)
+    }
+}
+
+/// What a new build means to those of its app that have not ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Queueing {
+    /// They are made before it.
+    #[default]
+    All,
+    /// They are cancelled.
+    Newest,
+}
+
+/// A text that should have been one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is neither `all` (every deploy is built in its turn) nor `newest` (it ends those before it)"
+)]
+pub struct InvalidQueueing(String);
+
+impl FromStr for Queueing {
+    type Err = InvalidQueueing;
+
+    fn from_str(text: &str) -> Result<Self, InvalidQueueing> {
+        match text {
+            "all" => Ok(Self::All),
+            "newest" => Ok(Self::Newest),
+            _ => Err(InvalidQueueing(text.chars().take(40).collect())),
+        }
     }
 }
 
@@ -158,6 +201,9 @@ pub struct DeploySettings {
     /// Variables and secrets that instances find as files, too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<super::MountPath, super::EnvKey>,
+    /// How many of the newest releases stay while this one serves; the server's setting without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<u16>,
 }
 
 impl Default for DeploySettings {
@@ -171,6 +217,7 @@ impl Default for DeploySettings {
             http: Box::default(),
             generate: Box::default(),
             files: BTreeMap::new(),
+            keep: None,
         }
     }
 }

@@ -29,7 +29,7 @@ pub enum EventKind {
     Created,
     /// A build began, ended or failed.
     Build,
-    /// A release was made.
+    /// A release was made, or is to stay, or is not any more.
     Release,
     /// A rollout moved on.
     Rollout,

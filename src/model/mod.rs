@@ -8,6 +8,7 @@
 //! - **Build**: source → image. It ends as an artifact or as a reason.
 //! - **Commit**: what git calls the source of a build, where git brought it.
 //! - **Release**: immutable: image, config, processes and why it was made. A rollback is a new one.
+//! - **Pin**: the wish that one release stays, however many come after it.
 //! - **Secret**: one version of a variable whose value is sealed; releases name versions.
 //! - **Rollout**: the way from the release that serves to the one that shall.
 //! - **Wave**: the slots that change at once on that way; a strategy is a list of waves.
@@ -38,6 +39,7 @@ pub mod fetching;
 pub mod health;
 pub mod http;
 pub mod instance;
+pub mod keeping;
 pub mod manifest;
 pub mod name;
 pub mod observation;
@@ -61,7 +63,7 @@ pub mod volume;
 pub mod zone;
 
 pub use app::App;
-pub use build::{Artifact, Build, BuildNumber, BuildStatus};
+pub use build::{Artifact, Build, BuildNumber, BuildStatus, Queueing};
 pub use buildpack::{BuildpackChoice, InvalidBuildpack};
 pub use certificate::{
     AcmeAccount, Certificate, CertificateHistory, CertificateSource, CertificateState, Issued,
@@ -75,6 +77,7 @@ pub use event::{Event, EventKind};
 pub use health::{HealthCheck, Liveness, Statuses};
 pub use http::{Cidr, HttpProtocol, HttpSettings, Maintenance, PasswordGate, RateLimit};
 pub use instance::{ContainerId, Exit, Instance, InstanceState, Slot};
+pub use keeping::{Kept, Pin};
 pub use manifest::Manifest;
 pub use name::{
     Actor, AppName, CronName, EnvKey, ImageId, InvalidName, MountPath, Name, ProcessName,

@@ -1,9 +1,9 @@
-//! Stop a build: the record says so, and whoever works on it notices.
+//! Stop builds: the record says so, and whoever works on one notices.
 
 use crate::{
     model::{Actor, AppName, Build, BuildNumber, BuildStatus, EventKind, Timestamp},
     ops::{Refusal, create::existing},
-    store::{Transaction, View, diary},
+    store::{StoreError, Transaction, View, diary},
 };
 
 /// Cancels a build that has not ended, whatever it is at. One that was cancelled already is fine.
@@ -17,7 +17,7 @@ pub fn cancel(
     existing(tx, name)?;
     let what = format!("cancelling build {number} of {name}");
     let key = (name.as_str().to_owned(), u64::from(number.0));
-    let Some(mut build) = tx.get::<Build>(&key)? else {
+    let Some(build) = tx.get::<Build>(&key)? else {
         return Err(Refusal::not_found(what, "there is no such build")
             .hint(format!("`paas builds -a {name}` lists what there is")));
     };
@@ -32,11 +32,38 @@ pub fn cancel(
                 .hint(format!("`paas builds -a {name}` shows how")))
         }
         (BuildStatus::Queued | BuildStatus::Running, _) => {
-            build.status = BuildStatus::Cancelled;
-            build.finished_at = Some(now);
-            tx.put(&build)?;
-            let text = format!("build {number} cancelled");
-            Ok(diary::write(tx, name, EventKind::Build, text, by, now)?)
+            Ok(stop(tx, build, format!("build {number} cancelled"), by, now)?)
         }
     }
+}
+
+/// Cancels all builds of an app that have not ended, for a newer one. A rollout goes on until the newer
+/// release takes its place, as one always does.
+pub(super) fn make_way(
+    tx: &mut Transaction<'_>,
+    name: &AppName,
+    newer: BuildNumber,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let open = |build: &Build| !build.status.is_final() && build.number < newer;
+    for mut build in tx.scan::<Build>(name.as_str())?.into_iter().filter(open) {
+        build.replaced_by = Some(newer);
+        let text = format!("build {} cancelled: build {newer} is newer", build.number);
+        stop(tx, build, text, by, now)?;
+    }
+    Ok(())
+}
+
+fn stop(
+    tx: &mut Transaction<'_>,
+    mut build: Build,
+    text: String,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    build.status = BuildStatus::Cancelled;
+    build.finished_at = Some(now);
+    tx.put(&build)?;
+    diary::write(tx, &build.app, EventKind::Build, text, by, now)
 }

@@ -18,6 +18,7 @@ pub mod grant;
 pub mod keys;
 pub mod maintenance;
 pub mod pending;
+pub mod pin;
 pub mod plan;
 pub mod promote;
 pub mod protect;

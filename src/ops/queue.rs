@@ -49,6 +49,7 @@ pub(super) fn queue(
         release: None,
         rebases,
         commit,
+        replaced_by: None,
     };
     tx.put(&build)?;
     tx.put(&app)?;

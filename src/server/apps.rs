@@ -81,7 +81,7 @@ pub(super) async fn destroy(
 ) -> Result<Json<api::Change>, Failure> {
     let app: AppName = name.parse()?;
     let shown = app.to_string();
-    let keep = api.undelete_for.filter(|_| !confirmation.now);
+    let keep = api.retention.undelete_for.filter(|_| !confirmation.now);
     let remains = keep.map_or(Remains::Nothing, Remains::KeptFor);
     api.store
         .transact(move |tx| {

@@ -5,7 +5,7 @@ use std::io;
 use api::FaultCode;
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         caller::Caller,
         fault::Failure,
         state::Api,
-        uploads::{Arrival, accept_file, change},
+        uploads::{Arrival, Order, accept_file, change},
     },
     telemetry::chain,
 };
@@ -25,6 +25,7 @@ pub(super) async fn deploy(
     caller: Caller,
     State(api): State<Api>,
     Path(name): Path<String>,
+    Query(order): Query<Order>,
     Json(body): Json<api::DeployUrl>,
 ) -> Result<Json<api::Change>, Failure> {
     let app: AppName = name.parse()?;
@@ -42,7 +43,7 @@ pub(super) async fn deploy(
     let wanted = Wanted { link, sha256: body.sha256 };
     tracing::info!(%app, by = %caller.actor, from = ?wanted.link, "fetching a source");
     let file = api.fetcher.fetch(wanted).await.map_err(|error| refused(&error))?;
-    let arrival = Arrival { app: &app, by: &caller.actor, earlier: None, commit: None };
+    let arrival = Arrival { app: &app, by: &caller.actor, earlier: None, commit: None, order };
     Ok(Json(change(&app, &accept_file(&api, arrival, file).await?)))
 }
 

@@ -156,8 +156,14 @@ impl Teller {
                 self.failed(stage, reason.clone(), hint.clone(), Vec::new()).await
             }
             _ => {
-                let hint = Some("deploy again: `paas deploy`".to_owned());
-                self.failed("build", "the build was cancelled".to_owned(), hint, Vec::new()).await
+                let (reason, hint) = match view::replaced(&build) {
+                    Some((why, hint)) => (format!("the build was cancelled: {why}"), hint),
+                    None => {
+                        let hint = "deploy again: `paas deploy`".to_owned();
+                        ("the build was cancelled".to_owned(), hint)
+                    }
+                };
+                self.failed("build", reason, Some(hint), Vec::new()).await
             }
         }
     }
@@ -173,10 +179,13 @@ impl Teller {
             if !matches!(build.status, BuildStatus::Queued) {
                 return Ok(build.started_at.unwrap_or(build.queued_at));
             }
-            let (ahead, behind) = view::queue(&build, &snapshot.scan::<Build>(&())?);
-            if ahead > 0 && said != Some(ahead) {
-                said = Some(ahead);
-                self.say(Frame::Queued { ahead, behind }).await?;
+            let all = snapshot.scan::<Build>(&())?;
+            let (ahead, behind) = view::queue(&build, &all);
+            let awaits = view::awaited(&build, &all, clock::now());
+            let which = awaits.clone().map(|it| (ahead, it.app, it.build, it.status));
+            if ahead > 0 && said != which {
+                said = which;
+                self.say(Frame::Queued { ahead, behind, awaits }).await?;
             }
             commits.changed().await.map_err(|_| StoreError::Closed)?;
         }

@@ -47,7 +47,7 @@ pub use caller::{Attempts, Transport};
 pub use git::{answer_over_ssh, whose_keys};
 pub use listener::{Incoming, serve};
 pub use sessions::Sessions;
-pub use state::{Api, EngineStatus, Listening, Reach, Ssh};
+pub use state::{Api, EngineStatus, Listening, Reach, Retention, Ssh};
 
 /// All routes of the API.
 pub fn router(api: Api) -> Router {
@@ -86,6 +86,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/apps/{app}/builds/{number}/cancel", post(builds::cancel))
         .route("/v1/apps/{app}/follow", get(follow::follow))
         .route("/v1/apps/{app}/releases", get(releases::list))
+        .route("/v1/apps/{app}/releases/{version}/pin", put(releases::pin).delete(releases::unpin))
         .route("/v1/apps/{app}/plan", post(plan::show))
         .route("/v1/apps/{app}/rollouts", get(rollouts::list))
         .route("/v1/apps/{app}/rollouts/promote", post(rollouts::promote))

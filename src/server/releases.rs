@@ -1,4 +1,4 @@
-//! Releases: list, and go back to one.
+//! Releases: list, have one stay, and go back to one.
 
 use std::time::Duration;
 
@@ -10,10 +10,13 @@ use tokio::time::timeout;
 
 use crate::{
     clock,
-    model::{AppName, Build, Release, ReleaseVersion, Rollout, RolloutNumber},
+    model::{
+        App, AppName, Build, Release, ReleaseVersion, Rollout, RolloutNumber, keeping,
+        release::InvalidVersion,
+    },
     ops::{self, Refusal, rollback::Way},
     server::{apps::on_record, caller::Caller, fault::Failure, state::Api, view},
-    store::{StoreError, View},
+    store::{Snapshot, StoreError, View},
 };
 
 pub(super) async fn list(
@@ -23,18 +26,71 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<api::Release>>, Failure> {
     let snapshot = api.store.snapshot();
     let app = on_record(&snapshot, &name.parse()?)?;
+    Ok(Json(shown(&snapshot, &app, api.retention.releases_kept)?))
+}
+
+/// An app's releases with all that belongs to them, newest first.
+fn shown(snapshot: &Snapshot, app: &App, most: usize) -> Result<Vec<api::Release>, StoreError> {
     let rollouts = snapshot.scan::<Rollout>(app.name.as_str())?;
     let builds = snapshot.scan::<Build>(app.name.as_str())?;
     let mut releases = snapshot.scan::<Release>(app.name.as_str())?;
     releases.reverse();
-    let last_of = |version: ReleaseVersion| {
-        rollouts.iter().rev().find(|rollout| rollout.to.release == version)
-    };
+    let kept = keeping::kept(app, &releases, &rollouts, most);
     let show = |release: &Release| {
-        let built = builds.iter().find(|build| build.number == release.build);
-        view::release(release, last_of(release.version), built, &app)
+        let version = release.version;
+        let past = view::Past {
+            app,
+            rollout: rollouts.iter().rev().find(|rollout| rollout.to.release == version),
+            built: builds.iter().find(|build| build.number == release.build),
+            kept: kept.get(&version).copied(),
+        };
+        view::release(release, past)
     };
-    Ok(Json(releases.iter().map(show).collect()))
+    Ok(releases.iter().map(show).collect())
+}
+
+pub(super) async fn pin(
+    caller: Caller,
+    State(api): State<Api>,
+    Path((name, version)): Path<(String, String)>,
+    Json(body): Json<api::SetPin>,
+) -> Result<Json<api::Release>, Failure> {
+    let (name, version) = (name.parse::<AppName>()?, known(&version, "pin")?);
+    let app = api
+        .store
+        .transact(move |tx| {
+            let wish = (version, body.note.as_deref());
+            ops::pin::pin(tx, &name, wish, &caller.actor, clock::now())
+        })
+        .await?;
+    one(&api, &app, version)
+}
+
+pub(super) async fn unpin(
+    caller: Caller,
+    State(api): State<Api>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Json<api::Release>, Failure> {
+    let (name, version) = (name.parse::<AppName>()?, known(&version, "unpin")?);
+    let app = api
+        .store
+        .transact(move |tx| ops::pin::unpin(tx, &name, version, &caller.actor, clock::now()))
+        .await?;
+    one(&api, &app, version)
+}
+
+/// The release that somebody names.
+fn known(text: &str, verb: &str) -> Result<ReleaseVersion, Refusal> {
+    text.parse().map_err(|error: InvalidVersion| {
+        Refusal::invalid(format!("{verb} of a release"), error.to_string())
+            .hint("`paas releases` lists what there is")
+    })
+}
+
+fn one(api: &Api, app: &App, version: ReleaseVersion) -> Result<Json<api::Release>, Failure> {
+    let mut all = shown(&api.store.snapshot(), app, api.retention.releases_kept)?.into_iter();
+    let gone = || Failure::new(api::FaultCode::NotFound, format!("{version} is gone meanwhile"));
+    all.find(|release| release.version == version.to_string()).map(Json).ok_or_else(gone)
 }
 
 pub(super) async fn rollback(
@@ -46,10 +102,7 @@ pub(super) async fn rollback(
     let app: AppName = name.parse()?;
     let shown = app.to_string();
     let to = match body.to {
-        Some(text) => Some(text.parse::<ReleaseVersion>().map_err(|error| {
-            Refusal::invalid(format!("rollback of {app}"), error.to_string())
-                .hint("`paas releases` lists what there is")
-        })?),
+        Some(text) => Some(known(&text, "rollback")?),
         None => None,
     };
     let name = app.clone();

@@ -60,10 +60,19 @@ pub struct Api {
     pub ending: CancellationToken,
     /// Programs that somebody talks to.
     pub sessions: Sessions,
-    /// How long destroyed apps are kept; `None` is not at all.
-    pub undelete_for: Option<Duration>,
+    /// What stays of what is over.
+    pub retention: Retention,
     /// Names to look up now; each is answered when it is on record where it leads.
     pub lookups: mpsc::Sender<(DomainName, oneshot::Sender<()>)>,
+}
+
+/// What stays of what is over, as the settings have it.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// How long destroyed apps are kept; `None` is not at all.
+    pub undelete_for: Option<Duration>,
+    /// The newest releases of an app that stay, where it does not say so itself.
+    pub releases_kept: usize,
 }
 
 /// What clients of the SSH server have to know of it.

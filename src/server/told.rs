@@ -6,7 +6,7 @@
 use api::{FaultCode, Frame};
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -20,7 +20,7 @@ use crate::{
         follow,
         patient::patient,
         state::Api,
-        uploads::{Arrival, accept},
+        uploads::{Arrival, Order, accept},
     },
 };
 
@@ -29,13 +29,14 @@ pub(super) async fn deploy(
     caller: Result<Caller, Failure>,
     State(api): State<Api>,
     Path(name): Path<String>,
+    Query(order): Query<Order>,
     body: Body,
 ) -> Response {
     let told = async {
         let (caller, app) = (caller?, name.parse::<AppName>()?);
         existing(&api.store.snapshot(), &app)?;
         let tree = patient(body);
-        let arrival = Arrival { app: &app, by: &caller.actor, earlier: None, commit: None };
+        let arrival = Arrival { app: &app, by: &caller.actor, earlier: None, commit: None, order };
         match accept(&api, arrival, tree).await? {
             Uploaded::Unchanged(release) => {
                 let text = format!("no changes: {release} already runs this; nothing moved\n");

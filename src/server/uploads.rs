@@ -9,18 +9,19 @@ use api::FaultCode;
 use axum::{
     Json,
     body::{Body, Bytes},
-    extract::{Path, State},
+    extract::{Path, Query, State},
 };
 use futures_util::Stream;
+use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
 use crate::{
     build::{
-        BuildFolders, names_an_image,
+        BuildFolders, Preface, preface,
         unpack::{Source, UnpackError, UnpackLimits, receive, unpack_release},
     },
     clock,
-    model::{Actor, AppName, Commit},
+    model::{Actor, AppName, Commit, Queueing},
     ops::{
         create::existing,
         upload::{self, Meaning, Upload, Uploaded},
@@ -33,9 +34,10 @@ pub(super) async fn upload(
     caller: Caller,
     State(api): State<Api>,
     Path(name): Path<String>,
+    Query(order): Query<Order>,
     body: Body,
 ) -> Result<Json<api::Change>, Failure> {
-    take(caller, api, name, (body, None)).await
+    take(caller, api, name, (body, None, order)).await
 }
 
 /// A tree that refers to files of the upload before it. If one of those is not there any more, the
@@ -44,22 +46,23 @@ pub(super) async fn amend(
     caller: Caller,
     State(api): State<Api>,
     Path(name): Path<String>,
+    Query(order): Query<Order>,
     body: Body,
 ) -> Result<Json<api::Change>, Failure> {
     let earlier = BuildFolders::new(&api.data).uploads(&name.parse()?);
-    take(caller, api, name, (body, Some(earlier))).await
+    take(caller, api, name, (body, Some(earlier), order)).await
 }
 
 async fn take(
     caller: Caller,
     api: Api,
     name: String,
-    (body, earlier): (Body, Option<PathBuf>),
+    (body, earlier, order): (Body, Option<PathBuf>, Order),
 ) -> Result<Json<api::Change>, Failure> {
     let app: AppName = name.parse()?;
     existing(&api.store.snapshot(), &app)?;
     let tree = patient(body);
-    let arrival = Arrival { app: &app, by: &caller.actor, earlier, commit: None };
+    let arrival = Arrival { app: &app, by: &caller.actor, earlier, commit: None, order };
     Ok(Json(change(&app, &accept(&api, arrival, tree).await?)))
 }
 
@@ -71,6 +74,22 @@ pub(super) struct Arrival<'a> {
     pub(super) earlier: Option<PathBuf>,
     /// What git calls it.
     pub(super) commit: Option<Commit>,
+    /// What is said of this one deploy.
+    pub(super) order: Order,
+}
+
+/// What a request says of the queue of builds; what it does not say, the manifest may.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(super) struct Order {
+    /// Builds of the app that have not ended are cancelled.
+    #[serde(default)]
+    newest: bool,
+}
+
+impl Order {
+    fn queueing(self, manifest: Queueing) -> Queueing {
+        if self.newest { Queueing::Newest } else { manifest }
+    }
 }
 
 /// Unpacks a tree and has it built, unless what runs is already made of it.
@@ -103,7 +122,7 @@ async fn settle(
     arrival: Arrival<'_>,
     unpack: impl AsyncFnOnce(PathBuf) -> Result<Source, UnpackError>,
 ) -> Result<Uploaded, Failure> {
-    let Arrival { app, by, commit, .. } = arrival;
+    let Arrival { app, by, commit, order, .. } = arrival;
     let folders = BuildFolders::new(&api.data);
     let unavailable = |error: io::Error| {
         Failure::new(FaultCode::Internal, format!("the upload could not be kept: {error}"))
@@ -111,11 +130,13 @@ async fn settle(
     let _turn = api.unpacking.acquire().await.map_err(|_| shutting_down())?;
     let incoming = folders.incoming(app).map_err(unavailable)?;
     let source = unpack(incoming.path().to_owned()).await.map_err(|error| refused(&error))?;
-    let meaning = if names_an_image(incoming.path(), app) { Meaning::Open } else { Meaning::Fixed };
+    let Preface { names_an_image, queueing } = preface(incoming.path(), app);
+    let meaning = if names_an_image { Meaning::Open } else { Meaning::Fixed };
+    let queueing = order.queueing(queueing);
     // The tree is in its place before there is a record of it: a crash in between leaves a folder
     // that nobody refers to, which is swept, and never a build without a source.
     incoming.keep(&source).map_err(unavailable)?;
-    let received = Upload { digest: source.digest, bytes: source.bytes, meaning, commit };
+    let received = Upload { digest: source.digest, bytes: source.bytes, meaning, commit, queueing };
     crate::faults::point("upload.kept");
     let (actor, queued) = (by.clone(), app.clone());
     let uploaded = api

@@ -8,18 +8,18 @@ use crate::{
 };
 
 /// An app whose build waits for a file that only the test makes.
-fn gated(text: &str) -> tempfile::TempDir {
+pub(crate) fn gated(text: &str) -> tempfile::TempDir {
     let folder = sources::server(text);
     let package = r#"{"name":"app","version":"1.0.0","private":true,"scripts":{"start":"exec node app.js","build":"echo begun; while [ ! -e gate ]; do sleep 0.05; done; rm gate"}}"#;
     sources::write(folder.path(), "package.json", package);
     folder
 }
 
-fn open_gate(server: &Server, app: &str) {
+pub(crate) fn open_gate(server: &Server, app: &str) {
     fs::write(server.data().join("apps").join(app).join("workspace/gate"), "").unwrap();
 }
 
-fn begin(server: &Server, app: &str, folder: &Path) {
+pub(crate) fn begin(server: &Server, app: &str, folder: &Path) {
     server.api("POST", "/v1/apps", format!(r#"{{"name":"{app}"}}"#).as_bytes());
     let folder = folder.as_os_str();
     server
@@ -32,7 +32,7 @@ fn status(server: &Server, app: &str) -> String {
     builds[0]["status"].as_str().unwrap().to_owned()
 }
 
-fn until_begun(server: &Server, app: &str, build: &str) {
+pub(crate) fn until_begun(server: &Server, app: &str, build: &str) {
     until("the build has begun", || {
         let log = server.paas(&["builds", "log", build, "-a", app]);
         log.stdout.contains("begun").then_some(())

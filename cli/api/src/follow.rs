@@ -15,6 +15,9 @@ pub enum Frame {
         /// The last one of those, for example `blog #12`.
         #[serde(default)]
         behind: Option<String>,
+        /// The one that it waits for first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        awaits: Option<Awaited>,
     },
     /// A phase began: `build`, `export`, `release`, `start`, `shift`, `watch`, `wave 2 of 3`, `drain`.
     Phase {
@@ -76,6 +79,22 @@ pub enum Frame {
     /// A frame of a newer server.
     #[serde(other)]
     Unknown,
+}
+
+/// A build that another one waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Awaited {
+    /// Whose.
+    pub app: String,
+    /// Which.
+    pub build: u32,
+    /// Who asked for it.
+    pub by: String,
+    /// One word: `running` or `queued`.
+    pub status: String,
+    /// For how many milliseconds it has been so.
+    pub since_ms: u64,
 }
 
 /// What happens if a release that has taken over dies soon.

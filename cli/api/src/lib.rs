@@ -26,6 +26,8 @@
 //! | `POST /v1/apps/{app}/git/deploy` | [`DeployRef`] → [`Change`] |
 //! | `GET /v1/apps/{app}/instances` | → list of [`Instance`] |
 //! | `GET /v1/apps/{app}/releases` | → list of [`Release`], newest first |
+//! | `PUT /v1/apps/{app}/releases/{version}/pin` | [`SetPin`] → [`Release`] |
+//! | `DELETE /v1/apps/{app}/releases/{version}/pin` | → [`Release`] |
 //! | `GET /v1/apps/{app}/rollouts` | → list of [`Rollout`], newest first |
 //! | `POST /v1/apps/{app}/rollouts/promote` | → [`Change`] |
 //! | `POST /v1/apps/{app}/rollouts/abort` | → [`Change`] |
@@ -111,12 +113,13 @@ pub use cron::{CronJob, CronRun};
 pub use dns::{AddRecord, Record, Zone};
 pub use domains::{AddDomain, DnsSetting, Domain, Pointing, SetMaintenance};
 pub use fault::{Fault, FaultCode};
-pub use follow::{Frame, InstanceProgress, Remark, Watched};
+pub use follow::{Awaited, Frame, InstanceProgress, Remark, Watched};
 pub use git::{Commit, DeployRef, Git, GitRef, SetBranch};
 pub use keys::{AddKey, Key, Keys, SshHost};
 pub use logs::{LogLine, LogQuery};
 pub use releases::{
-    Answers, Canary, Config, ConfigPatch, Declared, Difference, Plan, Release, Rollback, Rollout,
+    Answers, Canary, Config, ConfigPatch, Declared, Difference, Pin, Plan, Release, Rollback,
+    Rollout, SetPin,
 };
 pub use runs::{Run, StartRun};
 pub use secrets::{Rotation, Secret, SecretsPatch};

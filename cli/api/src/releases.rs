@@ -32,6 +32,35 @@ pub struct Release {
     pub image: String,
     /// Process → command.
     pub processes: BTreeMap<String, String>,
+    /// Why it stays and can be gone back to: `serves`, `under-way`, `before` (what serves now), `pinned`,
+    /// `newest`. Without it the server removes it with its image before long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// Who has it stay, however many come after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Pin>,
+}
+
+/// The wish that a release stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Pin {
+    /// Whose.
+    pub by: String,
+    /// Since when.
+    pub at: String,
+    /// What for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Asks that a release stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct SetPin {
+    /// What for, in up to 200 bytes; without it a note that there is stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// The way from one release to the next.

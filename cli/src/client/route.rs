@@ -1,4 +1,4 @@
-//! The paths of the API. Names come checked, so that only query values need escaping.
+//! The paths of the API. Names come checked, so that only query values and what is typed need escaping.
 
 use std::fmt::Write;
 
@@ -36,6 +36,12 @@ pub(crate) fn app(app: &AppName) -> String {
 /// What belongs to an app, for example `releases`.
 pub(crate) fn of(app: &AppName, rest: &str) -> String {
     format!("{APPS}/{app}/{rest}")
+}
+
+/// The pin of a release, which somebody typed.
+pub(crate) fn pin(app: &AppName, release: &str) -> String {
+    let release = utf8_percent_encode(release, NON_ALPHANUMERIC);
+    format!("{APPS}/{app}/releases/{release}/pin")
 }
 
 /// One domain.

@@ -10,9 +10,9 @@ use clap::Args;
 use hyper::Method;
 
 use super::{
-    follow::{Ending, Followed, follow},
+    follow::{Ending, Followed, follow, unless_stopped},
     launch,
-    upload::upload,
+    upload::{Order, upload},
 };
 use crate::{
     args::{AppOption, Wait},
@@ -47,6 +47,8 @@ pub(crate) struct Deploy {
     /// How this release takes over, whatever paas.toml says
     #[arg(long, value_name = "STRATEGY", value_parser = ["rolling", "blue-green", "canary", "recreate"])]
     strategy: Option<String>,
+    #[command(flatten)]
+    order: Order,
     /// Deploy what was pushed with git before, in place of a folder
     #[arg(long = "ref", value_name = "SHA|TAG|BRANCH", conflicts_with_all = OF_A_FOLDER)]
     reference: Option<String>,
@@ -78,6 +80,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) way: &'a Way,
     /// How its release is to take over, if that is said.
     pub(crate) strategy: Option<&'a str>,
+    /// What it means to the app's builds that have not ended.
+    pub(crate) order: &'a Order,
     /// Whether to wait for the end.
     pub(crate) wait: &'a Wait,
     /// Whether to say what is left out.
@@ -92,18 +96,28 @@ impl Deploy {
 
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         if let Some(reference) = &self.reference {
-            return again(session, &session.app(&self.app)?, reference, &self.wait).await;
+            let app = session.app(&self.app)?;
+            let change = again(session, &app, reference, &self.order).await?;
+            return watch(session, &app, &change, &self.wait).await;
         }
         if let Some(url) = self.url {
+            let app = session.app(&self.app)?;
             let body = DeployUrl { url, sha256: self.sha256 };
-            return fetch(session, &session.app(&self.app)?, &body, &self.wait).await;
+            let change = fetch(session, &app, &body, &self.order).await?;
+            return watch(session, &app, &change, &self.wait).await;
         }
         let folder = session.environment.at(&self.folder);
         let app = self.app(session, &folder).await?;
-        let Self { wait, verbose, buildpacks, way, .. } = &self;
-        let (folder, app, verbose) = (folder.as_path(), &app, *verbose);
-        let strategy = self.strategy.as_deref();
-        let delivery = Delivery { folder, app, buildpacks, way, strategy, wait, verbose };
+        let delivery = Delivery {
+            folder: &folder,
+            app: &app,
+            buildpacks: &self.buildpacks,
+            way: &self.way,
+            strategy: self.strategy.as_deref(),
+            order: &self.order,
+            wait: &self.wait,
+            verbose: self.verbose,
+        };
         deliver(session, delivery).await
     }
 
@@ -161,18 +175,19 @@ pub(crate) async fn deliver(session: &Session, delivery: Delivery<'_>) -> Result
     watch(session, app, &change, delivery.wait).await
 }
 
-/// Deploys what was pushed before.
+/// Has the server deploy what was pushed before.
 async fn again(
     session: &Session,
     app: &AppName,
     reference: &str,
-    wait: &Wait,
-) -> Result<(), Failure> {
+    order: &Order,
+) -> Result<Change, Failure> {
     let body = DeployRef { reference: reference.to_owned() };
-    let path = route::of(app, "git/deploy");
-    let change = session.client()?.send(Method::POST, &path, &body).await?.read()?;
+    let path = order.asked(route::of(app, "git/deploy"));
+    let send = Box::pin(session.client()?.send(Method::POST, &path, &body));
+    let change = unless_stopped(app, send).await?.read()?;
     session.ui.heading(&format!("Deploying {reference} to {app}"));
-    watch(session, app, &change, wait).await
+    Ok(change)
 }
 
 /// Has the server fetch what is deployed.
@@ -180,12 +195,12 @@ async fn fetch(
     session: &Session,
     app: &AppName,
     body: &DeployUrl,
-    wait: &Wait,
-) -> Result<(), Failure> {
+    order: &Order,
+) -> Result<Change, Failure> {
     session.ui.heading(&format!("Deploying {} to {app}", session.ui.foreign(&body.url)));
-    let path = route::of(app, "builds/fetch");
-    let change = session.client()?.send_for_long(&path, body).await?.read()?;
-    watch(session, app, &change, wait).await
+    let path = order.asked(route::of(app, "builds/fetch"));
+    let send = Box::pin(session.client()?.send_for_long(&path, body));
+    unless_stopped(app, send).await?.read()
 }
 
 /// Follows what a deploy set in motion, unless that is not wanted.
@@ -234,9 +249,7 @@ pub(crate) fn conclude(
             session.ui.talk("");
             session.ui.talk("You stopped watching; the server goes on by itself.");
             session.ui.hint(&format!("watch it again: {}", followed.back(app)));
-            if let Followed::Build(number) = followed {
-                session.ui.hint(&format!("stop it: `paas builds cancel {number} -a {app}`"));
-            }
+            session.ui.hint(&format!("stop it: `paas deploys cancel -a {app}`"));
             Err(Failure::Told)
         }
     }

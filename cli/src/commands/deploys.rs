@@ -112,7 +112,7 @@ async fn list(session: &Session, app: &AppOption, format: &Format) -> Result<(),
 }
 
 /// How a release was tried, in one line.
-fn story(canary: &Canary) -> String {
+pub(super) fn story(canary: &Canary) -> String {
     let side = |Answers { requests, errors, p95_ms }: &Answers| match p95_ms {
         Some(p95) => format!("{errors} of {requests} requests failed, p95 {p95:.0} ms"),
         None => format!("{errors} of {requests} requests failed"),

@@ -1,9 +1,9 @@
 //! `paas describe`.
 
-use api::{App, Event, Instance};
+use api::{App, Build, Event, Instance, Rollout};
 use clap::Args;
 
-use super::{events, ps, scale};
+use super::{deploys, events, ps, scale};
 use crate::{
     args::{AppOption, Format},
     client::route,
@@ -52,9 +52,11 @@ impl Describe {
         let known = client.get(&route::app(app)).await?;
         let instances = client.get(&route::of(app, "instances")).await?;
         let events = client.get(&route::query(route::of(app, "events"), &[recent()])).await?;
+        let under_way = UnderWay::of(session, app).await?;
         if self.format.json {
+            let (rollout, builds) = under_way.json()?;
             return ui.json(&format!(
-                r#"{{"app":{},"instances":{},"events":{}}}"#,
+                r#"{{"app":{},"rollout":{rollout},"builds":{builds},"instances":{},"events":{}}}"#,
                 known.text(),
                 instances.text(),
                 events.text()
@@ -63,7 +65,9 @@ impl Describe {
         let known: App = known.read()?;
         let instances: Vec<Instance> = instances.read()?;
         let events: Vec<Event> = events.read()?;
-        ui.table(&facts(&known, ui.now))?;
+        let mut facts = facts(&known, ui.now);
+        under_way.tell(&mut facts, ui.now);
+        ui.table(&facts)?;
         if !instances.is_empty() {
             ui.data("")?;
             ui.table(&ps::table(&instances, ui.now))?;
@@ -88,9 +92,7 @@ impl Describe {
                 .hint(format!("`paas ps -a {app}`")));
         }
         if self.format.json {
-            let text = serde_json::to_string(&matching)
-                .map_err(|fault| Failure::local("cannot write JSON").because(fault))?;
-            return ui.json(&text);
+            return ui.json(&json(&matching)?);
         }
         for instance in &matching {
             ui.table(&particulars(instance, ui.now))?;
@@ -104,6 +106,60 @@ impl Describe {
         ui.data("")?;
         ui.table(&events::table(&about, ui.now))
     }
+}
+
+/// What of an app is on its way: the rollout, and builds that wait or run.
+#[derive(Debug)]
+struct UnderWay {
+    rollout: Option<Rollout>,
+    builds: Vec<Build>,
+}
+
+impl UnderWay {
+    async fn of(session: &Session, app: &AppName) -> Result<Self, Failure> {
+        let client = session.client()?;
+        let rollouts = client.get(&route::of(app, "rollouts")).await?.read::<Vec<Rollout>>()?;
+        let builds = client.get(&route::of(app, "builds")).await?.read::<Vec<Build>>()?;
+        let is_over = |rollout: &Rollout| OVER.contains(&rollout.phase.as_str());
+        let is_open = |build: &Build| build.status == "queued" || build.status == "running";
+        Ok(Self {
+            rollout: rollouts.into_iter().next().filter(|rollout| !is_over(rollout)),
+            builds: builds.into_iter().filter(is_open).collect(),
+        })
+    }
+
+    fn json(&self) -> Result<(String, String), Failure> {
+        Ok((json(&self.rollout)?, json(&self.builds)?))
+    }
+
+    fn tell(&self, facts: &mut Table, now: jiff::Timestamp) {
+        for build in self.builds.iter().rev() {
+            let since = build.started_at.as_deref().unwrap_or(&build.queued_at);
+            let place = build.ahead.map(|ahead| ui::in_queue(ahead, build.behind.as_deref()));
+            let does = place.unwrap_or_else(|| build.status.clone());
+            let (number, by) = (build.number, &build.by);
+            let text = format!("{number} by {by}: {does}, for {}", ui::age(since, now));
+            facts.row(["Build".to_owned(), text]);
+        }
+        let Some(rollout) = &self.rollout else { return };
+        let from = rollout.from.as_ref().map(|from| format!(", from {from}")).unwrap_or_default();
+        let Rollout { number, release, phase, wave, waves, .. } = rollout;
+        let since = ui::age(&rollout.phase_at, now);
+        let text =
+            format!("{number}: {release} is {phase}{from}, wave {wave} of {waves}, for {since}");
+        facts.row(["Deploy".to_owned(), text]);
+        if let Some(canary) = &rollout.canary {
+            facts.row(["Canary".to_owned(), deploys::story(canary)]);
+        }
+        if let Some(reason) = &rollout.reason {
+            facts.row(["Why".to_owned(), reason.clone()]);
+        }
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string(value);
+    text.map_err(|fault| Failure::local("cannot write JSON").because(fault))
 }
 
 fn recent() -> (&'static str, Option<String>) {
@@ -146,6 +202,9 @@ fn particulars(instance: &Instance, now: jiff::Timestamp) -> Table {
     table.row(["Container".to_owned(), instance.container.clone().unwrap_or_default()]);
     table
 }
+
+/// Phases after which nothing more happens.
+const OVER: [&str; 3] = ["done", "failed", "superseded"];
 
 /// As many events as a screen takes.
 const RECENT: u32 = 20;

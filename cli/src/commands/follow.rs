@@ -34,6 +34,31 @@ impl Followed {
     }
 }
 
+/// Waits for the server's word, unless Ctrl-C comes first. What was asked for may then go on without us.
+pub(super) async fn unless_stopped<T>(
+    app: &AppName,
+    asking: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        stopped = stopped() => Err(stopped.map_or_else(|failure| failure, |()| unanswered(app))),
+        answer = asking => answer,
+    }
+}
+
+/// Ends with Ctrl-C.
+pub(super) async fn stopped() -> Result<(), Failure> {
+    let interrupted = tokio::signal::ctrl_c().await;
+    interrupted.map_err(|error| Failure::local("Ctrl-C cannot be noticed").because(error))
+}
+
+/// The server has everything, and has not said what comes of it.
+pub(super) fn unanswered(app: &AppName) -> Failure {
+    Failure::local("stopped before the server answered")
+        .because("it may have taken the deploy already")
+        .hint(format!("`paas builds -a {app}` shows it; `paas deploys cancel -a {app}` stops it"))
+}
+
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -67,10 +92,7 @@ pub(crate) async fn follow(
 ) -> Result<Ending, Failure> {
     tokio::select! {
         biased;
-        interrupted = tokio::signal::ctrl_c() => match interrupted {
-            Ok(()) => Ok(Ending::Left),
-            Err(error) => Err(Failure::local("Ctrl-C cannot be noticed").because(error)),
-        },
+        stopped = stopped() => stopped.map(|()| Ending::Left),
         ending = persist(client, app, followed, teller) => ending,
     }
 }

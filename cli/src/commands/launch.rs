@@ -6,7 +6,10 @@ use api::{CreateApp, FaultCode};
 use clap::Args;
 use hyper::Method;
 
-use super::deploy::{Delivery, deliver};
+use super::{
+    deploy::{Delivery, deliver},
+    upload::Order,
+};
 use crate::{
     args::{AppOption, Wait},
     client::route,
@@ -51,8 +54,8 @@ impl Launch {
         remote::offer(session, &folder, &app).await;
         let (wait, verbose, way) = (&self.wait, self.verbose, &Way::default());
         let (folder, app, buildpacks) = (folder.as_path(), &app, &[][..]);
-        let strategy = None;
-        let delivery = Delivery { folder, app, buildpacks, way, strategy, wait, verbose };
+        let (strategy, order) = (None, &Order::default());
+        let delivery = Delivery { folder, app, buildpacks, way, strategy, order, wait, verbose };
         deliver(session, delivery).await
     }
 }

@@ -6,9 +6,13 @@ use std::{
 };
 
 use api::{Change, FaultCode};
+use clap::Args;
 use tokio::time::interval;
 
-use super::deploy::Delivery;
+use super::{
+    deploy::Delivery,
+    follow::{stopped, unanswered},
+};
 use crate::{
     client::route,
     failure::Failure,
@@ -17,8 +21,24 @@ use crate::{
         self, Packing, Source,
         known::{self, Known},
     },
+    target::AppName,
     ui::{self, Progress},
 };
+
+/// What a deploy means to builds of its app that have not ended, where paas.toml does not say it.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Order {
+    /// Cancel builds of this app that wait or run: only this one counts
+    #[arg(long)]
+    newest: bool,
+}
+
+impl Order {
+    /// A request with it.
+    pub(super) fn asked(&self, path: String) -> String {
+        route::query(path, &[("newest", self.newest.then(|| "true".to_owned()))])
+    }
+}
 
 /// Uploads a source. If the server has lost something that it is known to have had, or is too old to
 /// be told names, it is sent the whole.
@@ -65,15 +85,22 @@ async fn send(
     let began = Instant::now();
     let (folder, known) = (delivery.folder.to_path_buf(), Arc::new(known));
     let parcel = source::start(folder, Arc::clone(source), known);
-    let path = route::of(delivery.app, resource);
+    let path = delivery.order.asked(route::of(delivery.app, resource));
     let progress = Progress::upload(ui, source.bytes);
     let outcome = {
         let upload = client.upload(&path, parcel.upload);
         tokio::pin!(upload);
+        let stopped = stopped();
+        tokio::pin!(stopped);
         let mut tick = interval(TICK);
         loop {
             tokio::select! {
                 answer = &mut upload => break answer,
+                stopped = &mut stopped => break Err(match stopped {
+                    Err(failure) => failure,
+                    Ok(()) if parcel.packing.is_over() => unanswered(delivery.app),
+                    Ok(()) => unsent(delivery.app),
+                }),
                 _ = tick.tick() => progress.at(parcel.packing.read.load(Ordering::Relaxed)),
             }
         }
@@ -99,6 +126,13 @@ async fn send(
         ui::seconds(began.elapsed()),
     ));
     Ok((change, packed.map(|packed| packed.known)))
+}
+
+/// The server never takes a part for the whole.
+fn unsent(app: &AppName) -> Failure {
+    Failure::local("the upload was stopped")
+        .because("nothing was deployed; what served serves on")
+        .hint(format!("`paas deploy -a {app}` begins again"))
 }
 
 /// A server's refusal says why it did not take everything; where it has none to say, a fault of

@@ -94,6 +94,11 @@ impl Writing {
 }
 
 impl Packing {
+    /// Whether all of it was given to the connection, or none will be any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// What became of it; nothing if it failed.
     pub(crate) async fn packed(self) -> Option<Packed> {
         self.thread.await.ok()?.ok()

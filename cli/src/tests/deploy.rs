@@ -2,7 +2,7 @@
 
 use std::{io::Read, process::ExitCode};
 
-use api::{App, Change, FaultCode, Frame, InstanceProgress};
+use api::{App, Awaited, Change, FaultCode, Frame, InstanceProgress};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -50,7 +50,17 @@ fn log(text: &str) -> Frame {
 
 fn story() -> Vec<Frame> {
     vec![
-        Frame::Queued { ahead: 1, behind: Some("blog #12".to_owned()) },
+        Frame::Queued {
+            ahead: 1,
+            behind: Some("blog #12".to_owned()),
+            awaits: Some(Awaited {
+                app: "blog".to_owned(),
+                build: 12,
+                by: "alice".to_owned(),
+                status: "running".to_owned(),
+                since_ms: 65_000,
+            }),
+        },
         phase("build", 0),
         log("Installing Node 22"),
         log("Installing Node 22"),
@@ -73,6 +83,8 @@ fn story() -> Vec<Frame> {
 }
 
 const TOLD: &str = "       2nd in the queue, behind blog #12
+       it waits for build 12 of blog by alice, which has been built for 1 m 5 s
+       Ctrl-C stops the watching and leaves it in the queue
 -----> Building
        Installing Node 22
        Installing Node 22

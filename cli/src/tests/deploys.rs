@@ -1,6 +1,6 @@
 //! `paas deploys`, and what a deploy says of its waves and its watch.
 
-use api::{Answers, App, Build, Canary, Change, Frame, Rollout, Watched};
+use api::{Answers, App, Build, Canary, Change, Frame, Pin, Release, Rollout, Watched};
 
 use super::{User, commands::app, server::Server};
 
@@ -115,4 +115,85 @@ async fn a_deploy_tells_its_waves_and_what_takes_over_if_it_dies() {
         ["paas", "deploy", "--strategy", "canaries"].map(std::ffi::OsString::from),
     );
     assert!(wrong.is_err());
+}
+
+#[tokio::test]
+async fn releases_say_why_they_stay_and_one_is_pinned_by_a_word() {
+    let server = Server::default();
+    let release = |version: &str, kept: Option<&str>| Release {
+        version: version.to_owned(),
+        current: kept == Some("serves"),
+        status: "done".to_owned(),
+        cause: "Deploy (build 1)".to_owned(),
+        by: "alice".to_owned(),
+        at: "2026-01-10T11:58:00Z".to_owned(),
+        build: 1,
+        commit: None,
+        image: "sha256:1".to_owned(),
+        processes: [].into(),
+        kept: kept.map(str::to_owned),
+        pinned: None,
+    };
+    let pin = Pin {
+        by: "bob".to_owned(),
+        at: "2026-01-10T11:58:00Z".to_owned(),
+        note: Some("before it all".to_owned()),
+    };
+    let pinned = Release { pinned: Some(pin), ..release("v2", Some("pinned")) };
+    let all = [release("v9", Some("serves")), release("v8", None), pinned.clone()];
+    server
+        .on("GET /v1/apps/my-app/releases", &all)
+        .on("PUT /v1/apps/my-app/releases/v2/pin", &pinned)
+        .on("DELETE /v1/apps/my-app/releases/v2/pin", &release("v2", None));
+    let user = user(&server).await;
+    let outcome = user.types("paas releases").await;
+    let lines: Vec<&str> = outcome.out.lines().collect();
+    assert!(lines[0].trim_end().ends_with("STAYS"), "{lines:?}");
+    assert!(lines[1].trim_end().ends_with("serves"), "{lines:?}");
+    assert!(lines[2].trim_end().ends_with("not for long"), "{lines:?}");
+    assert!(lines[4].starts_with("  pinned by bob, ") && lines[4].ends_with(": before it all"));
+    let told = "v2 of my-app stays; `paas rollback v2 -a my-app` goes back to it\n";
+    user.types("paas releases pin v2 --note x").await.succeeded("", told);
+    assert_eq!(server.requests().last().unwrap().body, r#"{"note":"x"}"#);
+    let told = "v2 of my-app goes, with its image, when the server cleans up\n";
+    user.types("paas releases:unpin v2").await.succeeded("", told);
+}
+
+#[tokio::test]
+async fn a_description_says_what_is_on_its_way() {
+    let server = Server::default();
+    let canary = Canary {
+        share: "10%".to_owned(),
+        left_ms: Some(90_000),
+        canary: Answers { requests: 40, errors: 1, p95_ms: Some(12.4) },
+        control: Answers { requests: 360, errors: 0, p95_ms: None },
+    };
+    let rollout = Rollout { canary: Some(canary), ..rollout(4, "canary", None) };
+    let build = serde_json::json!([{
+        "number": 12, "status": "queued", "ahead": 1, "behind": "blog #7", "source": "sha256:1",
+        "source_bytes": 1, "by": "alice", "queued_at": "2026-01-10T11:58:00Z"
+    }, {
+        "number": 11, "status": "succeeded", "source": "sha256:1",
+        "source_bytes": 1, "by": "alice", "queued_at": "2026-01-10T11:58:00Z"
+    }]);
+    let nothing: [u8; 0] = [];
+    server
+        .on("GET /v1/apps/my-app", &app("my-app"))
+        .on("GET /v1/apps/my-app/instances", &nothing)
+        .on("GET /v1/apps/my-app/events?limit=20", &nothing)
+        .on("GET /v1/apps/my-app/rollouts", &[rollout])
+        .on("GET /v1/apps/my-app/builds", &build);
+    let user = user(&server).await;
+    let told = user.types("paas describe").await.out;
+    for part in [
+        "12 by alice: 2nd in the queue, behind blog #7, for ",
+        "4: v4 is canary, from v1, wave 1 of 2, for ",
+        "canary with 10%: 1 of 40 requests failed, p95 12 ms; beside it: 0 of 360",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert!(!told.contains("11 by alice"), "{told}");
+    let json: serde_json::Value =
+        serde_json::from_str(&user.types("paas describe --json").await.out).unwrap();
+    assert_eq!((&json["rollout"]["number"], &json["builds"][0]["number"]), (&4.into(), &12.into()));
 }

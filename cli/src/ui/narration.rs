@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{Frame, InstanceProgress, Remark, Watched};
+use api::{Awaited, Frame, InstanceProgress, Remark, Watched};
 
 use super::{bytes, clean, in_queue, seconds, since};
 
@@ -98,8 +98,10 @@ impl Narration {
             return Vec::new();
         }
         match frame {
-            Frame::Queued { ahead, behind } => {
-                vec![Said::Detail(in_queue(ahead, behind.as_deref()))]
+            Frame::Queued { ahead, behind, awaits } => {
+                let place = Said::Detail(in_queue(ahead, behind.as_deref()));
+                let awaits = awaits.as_ref().map(|build| Said::Detail(awaiting(build)));
+                [place].into_iter().chain(awaits).collect()
             }
             Frame::Phase { name, at } => vec![self.phase(name, at)],
             Frame::Log { text } => {
@@ -229,6 +231,14 @@ impl Narration {
         }
         times
     }
+}
+
+/// Whose build is waited for, what it does, and for how long it has.
+fn awaiting(build: &Awaited) -> String {
+    let Awaited { app, build, by, status, since_ms } = build;
+    let since = seconds(Duration::from_millis(*since_ms));
+    let does = if status == "running" { "has been built" } else { "has waited" };
+    format!("it waits for build {build} of {app} by {by}, which {does} for {since}")
 }
 
 impl Failed {

@@ -13,12 +13,14 @@ use crate::commands::follow::{Ending, Tell};
 pub(crate) struct Story<'a> {
     ui: &'a Ui,
     narration: Narration,
+    /// It was told that the build waits.
+    waits: bool,
 }
 
 impl<'a> Story<'a> {
     /// The story of `app`.
     pub(crate) fn new(ui: &'a Ui, app: &str) -> Self {
-        Self { ui, narration: Narration::new(app) }
+        Self { ui, narration: Narration::new(app), waits: false }
     }
 }
 
@@ -37,6 +39,7 @@ impl Tell for Story<'_> {
             | Frame::Instances { .. }
             | Frame::Unknown => None,
         };
+        let waits = matches!(frame, Frame::Queued { .. });
         for said in self.narration.say(frame) {
             match said {
                 Said::Heading(text) => self.ui.heading(&text),
@@ -45,6 +48,10 @@ impl Tell for Story<'_> {
                 Said::Hint(text) => self.ui.hint(&text),
             }
         }
+        if waits && !self.waits {
+            self.ui.detail("Ctrl-C stops the watching and leaves it in the queue");
+        }
+        self.waits |= waits;
         ending
     }
 

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{DeploySettings, Manifest, ManifestError, ProcessName, Section};
 use crate::model::{
-    Share, Takeover,
+    Queueing, Share, Takeover,
+    keeping::MAX_KEEP,
     takeover::{Batch, Strategy},
 };
 
@@ -33,6 +34,10 @@ pub struct ManifestDeploy {
     pub release_timeout: Option<Duration>,
     /// Run in a shell once for each release, when it serves.
     pub post_deploy: Option<String>,
+    /// What its build means to earlier ones that have not ended.
+    pub queue: Option<Queueing>,
+    /// How many of the newest releases stay.
+    pub keep: Option<u16>,
 }
 
 impl ManifestDeploy {
@@ -60,6 +65,8 @@ pub(super) fn deploy(mut section: Section<'_>) -> Result<ManifestDeploy, Manifes
         release: section.text("release")?,
         release_timeout: section.duration("release_timeout")?,
         post_deploy: section.text("post_deploy")?,
+        queue: section.parsed("queue")?,
+        keep: section.number("keep", 1, MAX_KEEP)?,
     };
     section.finish()?;
     Ok(deploy)
@@ -98,6 +105,7 @@ impl Manifest {
             http: Box::new(self.http.clone()),
             generate: Box::new(self.secrets.generate.clone()),
             files: self.files.clone(),
+            keep: self.deploy.keep,
         }
     }
 }

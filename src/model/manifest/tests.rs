@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ByteSize, Manifest, ManifestFile};
-use crate::model::{Strategy, takeover::Batch};
+use crate::model::{Queueing, Strategy, takeover::Batch};
 
 #[test]
 fn how_a_release_takes_over_can_be_said() {
@@ -15,10 +15,15 @@ fn how_a_release_takes_over_can_be_said() {
         canary = "2.5%"
         canary_for = "90s"
         watch = "30s"
+        queue = "newest"
+        keep = 25
         [process.worker]
         strategy = "recreate"
     "#;
-    let takeover = Manifest::parse(text).unwrap().deploy_settings().takeover;
+    let manifest = Manifest::parse(text).unwrap();
+    assert_eq!(manifest.deploy.queue, Some(Queueing::Newest));
+    assert_eq!(manifest.deploy_settings().keep, Some(25));
+    let takeover = manifest.deploy_settings().takeover;
     let strategy = |name: &str| takeover.strategy_of(&name.parse().unwrap()).word();
     assert_eq!((strategy("web"), strategy("worker")), ("blue-green", "recreate"));
     assert_eq!((takeover.batch, takeover.max_fail), (Some(Batch::Count(2)), 1));

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         caller::Caller,
         fault::Failure,
         state::Api,
-        uploads::{Arrival, accept, change},
+        uploads::{Arrival, Order, accept, change},
     },
 };
 
@@ -23,11 +23,12 @@ pub(super) struct Wanted<'a> {
     pub(super) by: &'a Actor,
     pub(super) commit: Commit,
     pub(super) contents: &'a Contents,
+    pub(super) order: Order,
 }
 
 /// Has it built, unless what runs is already made of it.
 pub(super) async fn build(api: &Api, wanted: Wanted<'_>) -> Result<Uploaded, Failure> {
-    let Wanted { app, by, commit, contents } = wanted;
+    let Wanted { app, by, commit, contents, order } = wanted;
     let what = || format!("commit {}", commit.called());
     if let Some(path) = contents.submodules().await?.first() {
         return Err(Refusal::invalid(
@@ -41,7 +42,8 @@ pub(super) async fn build(api: &Api, wanted: Wanted<'_>) -> Result<Uploaded, Fai
         .into());
     }
     let tree = contents.archive()?;
-    accept(api, Arrival { app, by, earlier: None, commit: Some(commit) }, tree).await
+    let arrival = Arrival { app, by, earlier: None, commit: Some(commit), order };
+    accept(api, arrival, tree).await
 }
 
 /// `paas deploy --ref`: what was pushed before.
@@ -49,6 +51,7 @@ pub(in crate::server) async fn deploy(
     caller: Caller,
     State(api): State<Api>,
     Path(name): Path<String>,
+    Query(order): Query<Order>,
     Json(body): Json<api::DeployRef>,
 ) -> Result<Json<api::Change>, Failure> {
     let app: AppName = name.parse()?;
@@ -65,6 +68,6 @@ pub(in crate::server) async fn deploy(
             .into());
     };
     let contents = repository.contents(&commit.id);
-    let wanted = Wanted { app: &app, by: &caller.actor, commit, contents: &contents };
+    let wanted = Wanted { app: &app, by: &caller.actor, commit, contents: &contents, order };
     Ok(Json(change(&app, &build(&api, wanted).await?)))
 }

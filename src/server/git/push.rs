@@ -24,7 +24,7 @@ use crate::{
     },
     model::{Actor, AppName, Branch, BuildNumber, CommitId, RefName},
     ops::{create::existing, upload::Uploaded},
-    server::{fault::Failure, follow, state::Api},
+    server::{fault::Failure, follow, state::Api, uploads::Order},
     telemetry::chain,
 };
 
@@ -223,7 +223,9 @@ impl Push {
             let heading = format!("-----> Deploying {} to {}", commit.called(), self.app);
             self.voice.say(&heading).await;
             let contents = quarantine.contents(id);
-            let wanted = Wanted { app: &self.app, by: &self.by, commit, contents: &contents };
+            let order = Order::default();
+            let wanted =
+                Wanted { app: &self.app, by: &self.by, commit, contents: &contents, order };
             breathing(&mut self.voice, build(&self.api, wanted)).await
         };
         match begun.await {

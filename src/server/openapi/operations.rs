@@ -116,6 +116,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (Shape::None, Many("Release")),
     ),
     operation(
+        Put,
+        "/v1/apps/{app}/releases/{version}/pin",
+        ("pinRelease", "Have a release stay, however many come after it"),
+        &[],
+        (One("SetPin"), One("Release")),
+    ),
+    operation(
+        Delete,
+        "/v1/apps/{app}/releases/{version}/pin",
+        ("unpinRelease", "Let a release go when its time has come"),
+        &[],
+        (Shape::None, One("Release")),
+    ),
+    operation(
         Get,
         "/v1/apps/{app}/rollouts",
         ("rollouts", "How releases took over, newest first"),

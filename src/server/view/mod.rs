@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 pub(super) use idle::idle;
 
 use crate::model::{
-    App, Build, BuildStatus, Commit, Event, Health, InstanceState, Observed, Phase, Process,
-    Release, Rollout, Side, Timestamp, observation::Usage, rollout::servers,
+    App, Build, BuildStatus, Commit, Event, Health, InstanceState, Kept, Observed, Phase, Pin,
+    Process, Release, Rollout, Side, Timestamp, observation::Usage, rollout::servers,
 };
 
 /// What an app's state is derived from.
@@ -273,6 +273,29 @@ pub(super) fn queue(build: &Build, all: &[Build]) -> (u32, Option<String>) {
     (u32::try_from(before.len()).unwrap_or(u32::MAX), behind)
 }
 
+/// What one that waits waits for first.
+pub(super) fn awaited(build: &Build, all: &[Build], now: Timestamp) -> Option<api::Awaited> {
+    let other = build.waits_for(all)?;
+    let (status, since) = match (&other.status, other.started_at) {
+        (BuildStatus::Running, Some(since)) => ("running", since),
+        _ => ("queued", other.queued_at),
+    };
+    Some(api::Awaited {
+        app: other.app.to_string(),
+        build: other.number.0,
+        by: other.by.to_string(),
+        status: status.to_owned(),
+        since_ms: u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// Which build one was cancelled for, and how to see what becomes of that.
+pub(super) fn replaced(build: &Build) -> Option<(String, String)> {
+    let newer = build.replaced_by?;
+    let hint = format!("`paas builds follow {newer} -a {}` watches that one", build.app);
+    Some((format!("build {newer} is newer"), hint))
+}
+
 pub(super) fn build(build: &Build, all: &[Build]) -> api::Build {
     let (status, reason, hint, artifact) = match &build.status {
         BuildStatus::Queued => ("queued", None, None, None),
@@ -281,7 +304,10 @@ pub(super) fn build(build: &Build, all: &[Build]) -> api::Build {
         BuildStatus::Failed { reason, hint, .. } => {
             ("failed", Some(reason.clone()), hint.clone(), None)
         }
-        BuildStatus::Cancelled => ("cancelled", None, None, None),
+        BuildStatus::Cancelled => match replaced(build) {
+            Some((reason, hint)) => ("cancelled", Some(reason), Some(hint), None),
+            None => ("cancelled", None, None, None),
+        },
     };
     let code = match &build.status {
         BuildStatus::Failed { code, .. } => *code,
@@ -317,12 +343,25 @@ fn commit(commit: &Commit) -> api::Commit {
     }
 }
 
-pub(super) fn release(
-    release: &Release,
-    rollout: Option<&Rollout>,
-    built: Option<&Build>,
-    app: &App,
-) -> api::Release {
+/// What is known of a release besides itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Past<'a> {
+    pub(super) app: &'a App,
+    /// The last that led to it.
+    pub(super) rollout: Option<&'a Rollout>,
+    /// What made its image.
+    pub(super) built: Option<&'a Build>,
+    /// Why it stays.
+    pub(super) kept: Option<Kept>,
+}
+
+pub(super) fn release(release: &Release, past: Past<'_>) -> api::Release {
+    let Past { app, rollout, built, kept } = past;
+    let pin = |pin: &Pin| api::Pin {
+        by: pin.by.to_string(),
+        at: pin.at.to_string(),
+        note: pin.note.clone(),
+    };
     api::Release {
         version: release.version.to_string(),
         current: app.current.is_some_and(|current| current.release == release.version),
@@ -338,6 +377,8 @@ pub(super) fn release(
             .values()
             .map(|process| (process.name.to_string(), process.command.clone()))
             .collect(),
+        kept: kept.map(|kept| kept.word().to_owned()),
+        pinned: app.pins.get(&release.version).map(pin),
     }
 }
 

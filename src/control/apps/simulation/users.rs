@@ -7,8 +7,8 @@ use crate::{
     control::builds,
     model::{
         Actor, App, AppName, Artifact, Build, ByteSize, HealthCheck, Process, ProcessName,
-        ReleaseVersion, Strategy, Takeover, VolumeName, build::DeploySettings, process::Limits,
-        volume::Mounting,
+        Queueing, ReleaseVersion, Strategy, Takeover, VolumeName, build::DeploySettings,
+        process::Limits, volume::Mounting,
     },
     ops::{self, Refusal, RefusalKind, upload::Uploaded},
     store::{SealingKey, View},
@@ -67,6 +67,7 @@ impl World {
                     bytes: ByteSize::mib(1),
                     meaning: ops::upload::Meaning::Fixed,
                     commit: None,
+                    queueing: Queueing::All,
                 };
                 let queued = ops::upload::upload(tx, &name, &upload, &user(), now)?;
                 let Uploaded::Queued(number) = queued else { return Ok(()) };

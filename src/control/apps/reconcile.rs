@@ -204,6 +204,8 @@ impl<E: Engine> Apps<E> {
     fn blind(&mut self, fault: &str) {
         self.ticks.0 = None;
         self.memory.busy = true;
+        // A moment that has come would have it asked again at once, for ever.
+        self.memory.look_again = None;
         if self.observation.borrow().engine_fault.as_deref() == Some(fault) {
             return;
         }

@@ -121,6 +121,8 @@ impl<E: Engine> Task for Runs<E> {
             Ok(containers) => containers,
             Err(error) => {
                 tracing::debug!(error = %chain(&error), "runs cannot be seen");
+                // What was to be looked at then comes after the next sight, not before it at once.
+                self.memory.look_again = None;
                 self.memory.quiet = false;
                 return Ok(());
             }
@@ -189,20 +191,37 @@ impl<E: Engine> Runs<E> {
             turn,
         };
         let (step, again) = plan(&known, now);
-        let look_again = self.memory.look_again.into_iter().chain(again);
-        // Whatever was done may leave something to do.
-        let look_again = look_again.chain(step.as_ref().map(|_| now.plus(SOON)));
-        self.memory.look_again = look_again.min();
-        match step {
+        let is_step = step.is_some();
+        let done = match step {
+            Some(step) => self.carry_out(run, container, step, now).await,
             None => Ok(()),
-            Some(Step::Start) => self.start(run).await,
-            Some(Step::Record(status)) => Ok(self.record(run, container, status).await?),
-            Some(Step::Signal(id, signal)) => {
+        };
+        let again = match (&done, again) {
+            (Err(_), _) => Some(now.plus(AFTER_FAULT)),
+            (Ok(()), Some(again)) => Some(again),
+            // Whatever was done may leave something to do.
+            (Ok(()), None) => is_step.then(|| now.plus(SOON)),
+        };
+        self.memory.look_again = self.memory.look_again.into_iter().chain(again).min();
+        done
+    }
+
+    async fn carry_out(
+        &mut self,
+        run: &Run,
+        container: Option<&Instance>,
+        step: Step,
+        now: Timestamp,
+    ) -> Result<(), StepError> {
+        match step {
+            Step::Start => self.start(run).await,
+            Step::Record(status) => Ok(self.record(run, container, status).await?),
+            Step::Signal(id, signal) => {
                 self.engine.signal(&id, signal).await?;
                 self.memory.stopping.entry(id).or_insert(now);
                 Ok(())
             }
-            Some(Step::Remove(id)) => {
+            Step::Remove(id) => {
                 faults::point("runs.remove");
                 Ok(self.engine.remove(&id).await?)
             }
@@ -298,3 +317,9 @@ const PERIOD: Duration = Duration::from_secs(5);
 const QUIET_PERIOD: Duration = Duration::from_mins(1);
 /// After a step, which may leave another.
 const SOON: Duration = Duration::from_millis(50);
+/// After a step that failed.
+const AFTER_FAULT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+#[path = "reconcile_tests.rs"]
+mod tests;

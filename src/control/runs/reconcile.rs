@@ -269,15 +269,14 @@ impl<E: Engine> Runs<E> {
     }
 }
 
-/// Whether another run of the same job is in the way of one. Only one that was told to end is waited for:
-/// where jobs may overlap, none is.
+/// Whether another run of the same job is in the way of one: one that was told to end and goes on. Which of
+/// them is the earlier one times do not say, since clocks are set back; one that was told to end itself
+/// does not ask.
 fn turn(run: &Run, active: &[Run]) -> Turn {
     let Some(cron) = &run.cron else { return Turn::Now };
-    let before = |other: &&Run| {
-        let earlier = (other.at, other.number) < (run.at, run.number);
-        other.app == run.app && other.is_of(&cron.job) && earlier && other.stopped_by.is_some()
-    };
-    if active.iter().any(|other| before(&other)) { Turn::Later } else { Turn::Now }
+    let leaves =
+        |other: &Run| other.app == run.app && other.is_of(&cron.job) && other.stopped_by.is_some();
+    if active.iter().any(leaves) { Turn::Later } else { Turn::Now }
 }
 
 fn key(run: &Run) -> (AppName, RunNumber) {

@@ -186,11 +186,11 @@ fn forget(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let key = volumes::key(app, name);
+    volumes::forget_snapshots(tx, app, name)?;
     if tx.get::<Volume>(&key)?.is_none_or(|volume| volume.destroyed_at.is_none()) {
         // A release has it again meanwhile: it is there, and empty.
         return Ok(());
     }
-    volumes::forget_snapshots(tx, app, name)?;
     tx.delete::<Volume>(&key)?;
     let text = format!("the volume {name} is gone");
     diary::write(tx, app, EventKind::Volume, text, &Actor::platform(), now)

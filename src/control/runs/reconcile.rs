@@ -264,8 +264,7 @@ impl<E: Engine> Runs<E> {
     async fn last_words(&mut self, container: &Instance) -> Vec<String> {
         timeout(LAST_LINES_PATIENCE, self.collector.drained(&container.id)).await.ok();
         let lines = self.collector.last_lines(&container.app, &container.id, LAST_LINES).await;
-        let shortened = |line: String| line.chars().take(LONGEST_LINE).collect();
-        lines.unwrap_or_default().into_iter().map(shortened).collect()
+        lines.unwrap_or_default()
     }
 }
 
@@ -306,8 +305,6 @@ fn record(
 
 /// Lines of a job by the clock that went wrong which are kept with its history.
 const LAST_LINES: usize = 10;
-/// Characters of each.
-const LONGEST_LINE: usize = 300;
 /// How long the rest of its output is waited for.
 const LAST_LINES_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks while something runs: events can be lost.

@@ -89,7 +89,8 @@ impl<E: Engine> Collector<E> {
         }
     }
 
-    /// The last lines that a container wrote, as far as they are kept.
+    /// The last lines that a container wrote, as far as they are kept, and the beginning of those that are
+    /// long: they are told, and go into records.
     pub async fn last_lines(
         &self,
         app: &AppName,
@@ -98,7 +99,7 @@ impl<E: Engine> Collector<E> {
     ) -> Result<Vec<String>, LogError> {
         let query = Query { container: Some(id.clone()), ..Query::last(lines) };
         let records = self.logs.query(app, query).await?;
-        Ok(records.into_iter().map(|record| record.text).collect())
+        Ok(records.into_iter().map(|record| shortened(record.text)).collect())
     }
 
     /// Ends all tails and hands what they have read to the disk; for the end of the daemon.
@@ -247,6 +248,15 @@ impl<E: Engine> Work<E> {
     }
 }
 
+/// The beginning of a line that is long.
+fn shortened(mut line: String) -> String {
+    if let Some((end, _)) = line.char_indices().nth(LONGEST_TOLD) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
 /// What waits, by stream, for the next piece of a line that was cut: it may be half of a secret.
 #[derive(Debug, Default)]
 struct Joints(HashMap<OutputStream, Zeroizing<String>>);
@@ -276,3 +286,21 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// A container whose output Docker refuses to read so often shall not be kept for it.
 const MAX_REFUSALS: u32 = 5;
+
+/// Characters of a line that is told. Twenty of them go into a record, whatever JSON makes of each.
+const LONGEST_TOLD: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_long_line_is_its_beginning() {
+        assert_eq!(shortened("short".to_owned()), "short");
+        assert_eq!(shortened("ü".repeat(300)), "ü".repeat(300));
+        let told = shortened("\u{1b}".repeat(MAX_LINE));
+        assert_eq!(told, format!("{}…", "\u{1b}".repeat(300)));
+        let lines = serde_json::to_vec(&vec![told; 20]).unwrap();
+        assert!(lines.len() < 40 << 10, "{}", lines.len());
+    }
+}

@@ -41,8 +41,8 @@ pub fn create(
     Ok(volumes::make(tx, app, name, size, by, now)?)
 }
 
-/// Marks a volume to vanish, if `confirmed` repeats its name and no release that serves, or is about
-/// to, has it.
+/// Marks a volume to vanish, if `confirmed` repeats its name and no release that serves, or may serve
+/// soon, has it.
 pub fn destroy(
     tx: &mut Transaction<'_>,
     app: &AppName,
@@ -84,13 +84,17 @@ pub fn known(view: &impl View, app: &AppName, name: &VolumeName) -> Result<Volum
     })
 }
 
-/// Who has a volume: of the release that serves, or of the one that is about to.
+/// Who has a volume: of the release that serves, of the one that is about to, or of those that serve
+/// again if that fails.
 pub fn attached(
     view: &impl View,
     app: &App,
     name: &VolumeName,
 ) -> Result<Option<(String, ProcessName, MountPath)>, StoreError> {
-    let next = releasing::under_way(view, app)?.map(|rollout| rollout.to);
+    let next = releasing::under_way(view, app)?.into_iter().flat_map(|rollout| {
+        let stand_ins = rollout.stand_ins.into_iter().map(|one| one.incarnation);
+        [rollout.to].into_iter().chain(rollout.from).chain(stand_ins)
+    });
     for Incarnation { release, .. } in app.current.into_iter().chain(next) {
         let key = (app.name.as_str().to_owned(), u64::from(release.0));
         let Some(release) = view.get::<Release>(&key)? else { continue };
@@ -107,3 +111,83 @@ pub fn attached(
 const MOST: usize = 20;
 /// Less than this is a slip of the pen.
 const LEAST: ByteSize = ByteSize::mib(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{
+            BuildNumber, Cause, Phase, Process, ReleaseVersion, Rollout, RolloutNumber,
+            build::DeploySettings, volume::Mounting,
+        },
+        store::{Store, StoreOptions, records},
+    };
+
+    /// A release that has the volume `data`, or none.
+    fn release(version: u32, volume: Option<&VolumeName>) -> Release {
+        let digest = format!("sha256:{:064x}", 1);
+        let mut web = Process::plain("web".parse().unwrap(), Vec::new(), String::new());
+        let mounting = Mounting { path: "/data".parse().unwrap(), size: None };
+        web.volumes.extend(volume.map(|name| (name.clone(), mounting)));
+        Release {
+            app: "shop".parse().unwrap(),
+            version: ReleaseVersion(version),
+            image: digest.parse().unwrap(),
+            source: digest.parse().unwrap(),
+            build: BuildNumber(1),
+            config: [].into(),
+            secrets: [].into(),
+            processes: [(web.name.clone(), web)].into(),
+            deploy: DeploySettings::default(),
+            cause: Cause::Deploy { build: BuildNumber(1) },
+            by: Actor::platform(),
+            at: Timestamp::default(),
+        }
+    }
+
+    fn rollout(from: Incarnation, to: Incarnation) -> Rollout {
+        Rollout {
+            app: "shop".parse().unwrap(),
+            number: RolloutNumber(1),
+            from: Some(from),
+            to,
+            phase: Phase::Watching,
+            started_at: Timestamp::default(),
+            phase_at: Timestamp::default(),
+            waves: Vec::new(),
+            wave: 0,
+            command: None,
+            post_deploy: None,
+            trial: None,
+            recreate: [].into(),
+            stand_ins: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_stands_by_keeps_its_volume() {
+        let home = tempfile::tempdir().unwrap();
+        let options = StoreOptions { schema: records::schema(), now: std::time::UNIX_EPOCH };
+        let store = Store::open(home.path(), options).unwrap();
+        let told = store.transact(|tx| {
+            let (shop, data): (AppName, VolumeName) = ("shop".parse()?, "data".parse()?);
+            let (by, now) = (Actor::platform(), Timestamp::default());
+            let of = |release| Incarnation { release: ReleaseVersion(release), restart: 0 };
+            let mut app = App::new(shop.clone(), now);
+            (app.current, app.rollout) = (Some(of(2)), Some(RolloutNumber(1)));
+            tx.put(&app)?;
+            tx.put(&release(1, Some(&data)))?;
+            tx.put(&release(2, None))?;
+            let mut watched = rollout(of(1), of(2));
+            tx.put(&watched)?;
+            create(tx, &shop, &data, None, &by, now)?;
+            let refused = destroy(tx, &shop, &data, "data", &by, now).unwrap_err();
+            watched.phase = Phase::Done;
+            tx.put(&watched)?;
+            destroy(tx, &shop, &data, "data", &by, now)?;
+            Ok::<_, Refusal>(refused)
+        });
+        let refused = told.await.unwrap();
+        assert_eq!(refused.why, "web of v1 has it at /data");
+    }
+}

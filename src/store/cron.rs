@@ -42,18 +42,16 @@ pub fn fire(
     tick: Option<Timestamp>,
     (by, now): (&Actor, Timestamp),
 ) -> Result<Fired, StoreError> {
-    let runs = running::by_age(tx, &app.name)?;
-    let active = runs.into_iter().filter(|run| run.is_of(&state.job) && !run.is_over());
-    for mut earlier in active {
-        match job.overlap {
-            Overlap::Allow => {}
-            Overlap::Forbid => return Ok(Fired::Overlaps(Box::new(earlier))),
-            Overlap::Replace => {
-                earlier.stopped_by.get_or_insert_with(|| by.clone());
-                tx.put(&earlier)?;
-            }
-        }
-    }
+    let runs = running::by_age(tx, &app.name)?.into_iter();
+    let mut active = runs.filter(|run| run.is_of(&state.job) && !run.is_over());
+    let replaced: Vec<Run> = match job.overlap {
+        Overlap::Allow => Vec::new(),
+        Overlap::Forbid => match active.next() {
+            Some(earlier) => return Ok(Fired::Overlaps(Box::new(earlier))),
+            None => Vec::new(),
+        },
+        Overlap::Replace => active.collect(),
+    };
     let entry = state.last_entry + 1;
     let draft = running::Draft {
         command: job.command.words(),
@@ -68,6 +66,11 @@ pub fn fire(
         Err(NotBegun::Store(error)) => return Err(error),
         Err(why) => return Ok(Fired::Refused(why)),
     };
+    // Nobody ends for one that does not begin.
+    for mut earlier in replaced {
+        earlier.stopped_by.get_or_insert_with(|| by.clone());
+        tx.put(&earlier)?;
+    }
     state.last_tick = tick.or(state.last_tick);
     let outcome = CronOutcome::Running { run: run.number, release: run.release };
     note(tx, state, tick, outcome, (by, now))?;

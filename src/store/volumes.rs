@@ -20,15 +20,19 @@ pub fn ensure(
 ) -> Result<(), StoreError> {
     for process in release.processes.values() {
         for (name, mounting) in &process.volumes {
-            let known = tx.get::<Volume>(&key(&release.app, name))?;
-            let known = known.filter(|volume| volume.destroyed_at.is_none());
-            let Some(mut volume) = known else {
+            let Some(known) = tx.get::<Volume>(&key(&release.app, name))? else {
                 make(tx, &release.app, name, mounting.size, by, now)?;
                 continue;
             };
-            if mounting.size.is_some() && volume.size != mounting.size {
-                volume.size = mounting.size;
+            // The same record: the numbers of snapshots that may be there still are not given out again.
+            let size = mounting.size.or(known.size);
+            let volume = Volume { size, destroyed_at: None, ..known.clone() };
+            if volume != known {
                 tx.put(&volume)?;
+            }
+            if known.destroyed_at.is_some() {
+                let text = format!("the volume {name} is kept: {} has it", release.version);
+                diary::write(tx, &release.app, EventKind::Volume, text, by, now)?;
             }
         }
     }
@@ -99,4 +103,56 @@ pub fn snapshot_key(
 /// What a volume is found by.
 pub fn key(app: &AppName, name: &VolumeName) -> (String, String) {
     (app.as_str().to_owned(), name.as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{BuildNumber, Cause, Process, build::DeploySettings, volume::Mounting},
+        store::{Store, StoreOptions, records},
+    };
+
+    /// A release whose `web` has the volume `data`.
+    fn release(app: &AppName, now: Timestamp) -> Release {
+        let digest = format!("sha256:{:064x}", 1);
+        let mounting = Mounting { path: "/data".parse().unwrap(), size: None };
+        let mut web = Process::plain("web".parse().unwrap(), Vec::new(), String::new());
+        web.volumes.insert("data".parse().unwrap(), mounting);
+        Release {
+            app: app.clone(),
+            version: crate::model::ReleaseVersion(2),
+            image: digest.parse().unwrap(),
+            source: digest.parse().unwrap(),
+            build: BuildNumber(1),
+            config: [].into(),
+            secrets: [].into(),
+            processes: [(web.name.clone(), web)].into(),
+            deploy: DeploySettings::default(),
+            cause: Cause::Deploy { build: BuildNumber(1) },
+            by: Actor::platform(),
+            at: now,
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_was_to_vanish_stays_with_the_numbers_of_its_snapshots() {
+        let home = tempfile::tempdir().unwrap();
+        let options = StoreOptions { schema: records::schema(), now: std::time::UNIX_EPOCH };
+        let store = Store::open(home.path(), options).unwrap();
+        let (app, now): (AppName, _) = ("shop".parse().unwrap(), Timestamp::default());
+        let of = app.clone();
+        let ensured = store.transact(move |tx| {
+            let (by, name) = (Actor::platform(), "data".parse().unwrap());
+            let made = make(tx, &of, &name, Some(ByteSize(7)), &by, now)?;
+            tx.put(&Volume { destroyed_at: Some(now), last_snapshot: SnapshotNumber(3), ..made })?;
+            ensure(tx, &release(&of, now), &by, now)
+        });
+        let ensured: Result<(), StoreError> = ensured.await;
+        ensured.unwrap();
+        let key = key(&app, &"data".parse().unwrap());
+        let volume = store.snapshot().get::<Volume>(&key).unwrap().unwrap();
+        assert_eq!((volume.destroyed_at, volume.size), (None, Some(ByteSize(7))));
+        assert_eq!(volume.last_snapshot, SnapshotNumber(3));
+    }
 }

@@ -52,26 +52,32 @@ pub enum CopyError {
     },
 }
 
-/// Copies all that is in the folder `from` to the folder `to`, which must not be there. When it is
-/// back the copy is on the disk. It blocks, ends soon after `stop` becomes true, and leaves what it
-/// has made so far where it fails.
+/// Copies all that is in the folder `from` to the folder `to`, which must not be there; [`flush`] has the
+/// copy on the disk. It blocks, ends soon after `stop` becomes true, and leaves what it has made so far
+/// where it fails.
 pub(super) fn copy(
     from: &Path,
     to: &Path,
     reserve: ByteSize,
     stop: &AtomicBool,
 ) -> Result<(), CopyError> {
-    let failed = |path: &Path| {
-        let name = path.display().to_string();
-        move |source: Errno| CopyError::Entry { name, source: source.into() }
-    };
     let source = fs::open(from, FOLDER, Mode::empty()).map_err(failed(from))?;
     fs::mkdir(to, Mode::RWXU).map_err(failed(to))?;
     let target = fs::open(to, FOLDER, Mode::empty()).map_err(failed(to))?;
     let stat = fs::fstat(&source).map_err(failed(from))?;
     let mut copier = Copier { reserve, stop, links: HashMap::new(), unlooked: u64::MAX };
-    copier.folder((&source, &target), &stat, DEEPEST)?;
-    fs::syncfs(&target).map_err(failed(to))
+    copier.folder((&source, &target), &stat, DEEPEST)
+}
+
+/// Waits until all of a copy is on the disk, which may take as long as copying. It blocks.
+pub(super) fn flush(copy: &Path) -> Result<(), CopyError> {
+    let folder = fs::open(copy, FOLDER, Mode::empty()).map_err(failed(copy))?;
+    fs::syncfs(&folder).map_err(failed(copy))
+}
+
+fn failed(path: &Path) -> impl FnOnce(Errno) -> CopyError {
+    let name = path.display().to_string();
+    move |source| CopyError::Entry { name, source: source.into() }
 }
 
 struct Copier<'a> {

@@ -105,16 +105,19 @@ impl VolumeFolders {
 
 /// Anybody in a container that has the volume may write to it: who that is, and by which number, only
 /// its image knows. On this machine nobody but root gets through the folders above.
+///
+/// It has its name when it is open: one that is there is never opened again, since an app may have closed
+/// its own.
 pub(super) fn make(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    private().create(folder.parent().unwrap_or(folder))?;
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    fs::set_permissions(folder, Permissions::from_mode(0o777))
+    let new = folder.with_extension("new");
+    private().create(&new)?;
+    let named = fs::set_permissions(&new, Permissions::from_mode(0o777))
+        .and_then(|()| fs::rename(&new, folder));
+    // Somebody else may have been faster.
+    named.or_else(|error| if folder.is_dir() { Ok(()) } else { Err(error) })
 }
 
 pub(super) fn private() -> DirBuilder {
@@ -138,6 +141,18 @@ const GONE: &str = ".gone";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_a_crash_left_half_made_is_open_in_the_end() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("data");
+        private().create(folder.with_extension("new")).unwrap();
+        make(&folder).unwrap();
+        make(&folder).unwrap();
+        let mode = fs::metadata(&folder).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o777, "{mode:o}");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn what_is_taken_away_is_gone_at_once_and_its_name_is_free_again() {

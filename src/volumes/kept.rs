@@ -13,13 +13,44 @@ use std::{
 
 use super::{
     CopyError, FolderError, VolumeFolders,
-    copy::copy,
+    copy::{copy, flush},
     folders::{failed, make, private},
 };
 use crate::model::{AppName, ByteSize, SnapshotNumber, VolumeName};
 
+/// A copy that was made, and has its name once it is settled.
+#[derive(Debug)]
+#[must_use]
+pub struct Copied {
+    /// Where it is; `None` if it has its name already.
+    part: Option<PathBuf>,
+    whole: PathBuf,
+}
+
+impl Copied {
+    /// Waits until all of it is on the disk, and gives it its name. It blocks.
+    pub fn settle(self) -> Result<PathBuf, CopyError> {
+        if let Some(part) = &self.part {
+            let named =
+                flush(part).and_then(|()| settle(part, &self.whole).map_err(at(&self.whole)));
+            if named.is_err() {
+                // The next one has another name, and would not come by here.
+                fs::remove_dir_all(part).ok();
+            }
+            named?;
+        }
+        Ok(self.whole)
+    }
+
+    /// Whether it was made before, and is whole.
+    pub fn was_there(&self) -> bool {
+        self.part.is_none()
+    }
+}
+
 impl VolumeFolders {
-    /// Copies what is in a volume to a snapshot, unless it is there. It blocks.
+    /// Copies what is in a volume for a snapshot, unless that is there. It blocks, and somebody may stand
+    /// still meanwhile: what can be done afterwards is left to [`Copied::settle`].
     pub fn keep(
         &self,
         app: &AppName,
@@ -27,10 +58,10 @@ impl VolumeFolders {
         number: SnapshotNumber,
         reserve: ByteSize,
         stop: &AtomicBool,
-    ) -> Result<PathBuf, CopyError> {
+    ) -> Result<Copied, CopyError> {
         let data = self.data(app, volume);
         make(&data).map_err(at(&data))?;
-        whole(&data, &self.snapshot(app, volume, number), reserve, stop)
+        self.copied(&data, self.snapshot(app, volume, number), reserve, stop)
     }
 
     /// Copies a snapshot to what is about to take the place of what is in its volume, unless it is
@@ -42,9 +73,37 @@ impl VolumeFolders {
         from: SnapshotNumber,
         reserve: ByteSize,
         stop: &AtomicBool,
-    ) -> Result<PathBuf, CopyError> {
+    ) -> Result<Copied, CopyError> {
         let snapshot = self.snapshot(app, volume, from);
-        whole(&snapshot, &self.of(app, volume).join(NEXT), reserve, stop)
+        self.copied(&snapshot, self.of(app, volume).join(NEXT), reserve, stop)
+    }
+
+    /// Takes a copy away that is not to have its name.
+    pub fn give_up(&self, copied: Copied) -> Result<(), FolderError> {
+        copied.part.map_or(Ok(()), |part| self.aside(&part, PART))
+    }
+
+    fn copied(
+        &self,
+        from: &Path,
+        whole: PathBuf,
+        reserve: ByteSize,
+        stop: &AtomicBool,
+    ) -> Result<Copied, CopyError> {
+        if whole.exists() {
+            return Ok(Copied { part: None, whole });
+        }
+        let part = whole.with_extension(PART);
+        // What is left of an earlier one is moved and not removed, which may take long.
+        self.aside(&part, PART).map_err(|error| at(&part)(error.source))?;
+        let folder = part.parent().unwrap_or(&part);
+        private().create(folder).map_err(at(folder))?;
+        if let Err(error) = copy(from, &part, reserve, stop) {
+            // If it stays where it is, it is in nobody's way.
+            self.aside(&part, PART).ok();
+            return Err(error);
+        }
+        Ok(Copied { part: Some(part), whole })
     }
 
     /// Makes what is in a volume a snapshot, if something else is about to take its place.
@@ -89,33 +148,6 @@ impl VolumeFolders {
     }
 }
 
-/// A copy that has its name only when all of it is on the disk.
-fn whole(
-    from: &Path,
-    to: &Path,
-    reserve: ByteSize,
-    stop: &AtomicBool,
-) -> Result<PathBuf, CopyError> {
-    if to.exists() {
-        return Ok(to.to_owned());
-    }
-    let part = to.with_extension("part");
-    let cleared = || match fs::remove_dir_all(&part) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    };
-    cleared().map_err(at(&part))?;
-    let folder = part.parent().unwrap_or(&part);
-    private().create(folder).map_err(at(folder))?;
-    if let Err(error) = copy(from, &part, reserve, stop) {
-        // What is left of it is in nobody's way: the next one begins with that.
-        cleared().ok();
-        return Err(error);
-    }
-    settle(&part, to).map_err(at(to))?;
-    Ok(to.to_owned())
-}
-
 /// Renames, and is back when the disk has it.
 fn settle(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
@@ -131,6 +163,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> CopyError {
 }
 
 const NEXT: &str = "next";
+/// What is being copied.
+const PART: &str = "part";
 
 #[cfg(test)]
 mod tests {
@@ -146,11 +180,11 @@ mod tests {
             ("shop".parse().unwrap(), "data".parse().unwrap());
         let file = folders.data(&app, &volume).join("file");
         let (first, second) = (SnapshotNumber(1), SnapshotNumber(2));
-        folders.keep(&app, &volume, first, ByteSize(0), &GO_ON).unwrap();
+        folders.keep(&app, &volume, first, ByteSize(0), &GO_ON).unwrap().settle().unwrap();
         fs::write(&file, "old").unwrap();
         // It is there already, and stays as it is.
-        folders.keep(&app, &volume, first, ByteSize(0), &GO_ON).unwrap();
-        folders.fetch(&app, &volume, first, ByteSize(0), &GO_ON).unwrap();
+        folders.keep(&app, &volume, first, ByteSize(0), &GO_ON).unwrap().settle().unwrap();
+        folders.fetch(&app, &volume, first, ByteSize(0), &GO_ON).unwrap().settle().unwrap();
         if renames > 0 {
             folders.put_by(&app, &volume, second).unwrap();
         }
@@ -176,18 +210,22 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_leaves_nothing() {
+    fn what_does_not_fit_or_is_given_up_leaves_nothing() {
         let home = tempfile::tempdir().unwrap();
         let folders = VolumeFolders::new(home.path());
         let (app, volume): (AppName, VolumeName) =
             ("shop".parse().unwrap(), "data".parse().unwrap());
         let number = SnapshotNumber(1);
-        folders.keep(&app, &volume, number, ByteSize(0), &GO_ON).unwrap();
+        folders.keep(&app, &volume, number, ByteSize(0), &GO_ON).unwrap().settle().unwrap();
         fs::write(folders.data(&app, &volume).join("file"), "text").unwrap();
         let second = SnapshotNumber(2);
         let full = folders.keep(&app, &volume, second, ByteSize(u64::MAX), &GO_ON);
         assert!(matches!(full, Err(CopyError::Full { .. })), "{full:?}");
         let snapshots = folders.of(&app, &volume).join("snapshots");
+        assert_eq!(fs::read_dir(&snapshots).unwrap().count(), 1);
+        let copied = folders.keep(&app, &volume, second, ByteSize(0), &GO_ON).unwrap();
+        assert!(!snapshots.join("s2").exists(), "before it is settled it has no name");
+        folders.give_up(copied).unwrap();
         assert_eq!(fs::read_dir(snapshots).unwrap().count(), 1);
     }
 }

@@ -11,4 +11,5 @@ mod measure;
 
 pub use copy::CopyError;
 pub use folders::{FolderError, VolumeFolders};
+pub use kept::Copied;
 pub use measure::measure;

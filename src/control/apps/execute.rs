@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::{
     build::BuildFolders,
     control::apps::{
+        post_deploy,
         step::{Advance, Step},
         vault::{Vault, VaultError},
     },
@@ -239,8 +240,9 @@ impl<E: Engine> Executor<E> {
         let key = (app.as_str().to_owned(), u64::from(number.0));
         let recorded = self.store.transact(move |tx| {
             let Some(mut rollout) = tx.get::<Rollout>(&key)? else { return Ok(Recorded::Outdated) };
-            if rollout.phase.is_final() || rollout.post_deploy.is_some_and(|it| it.ended.is_some())
-            {
+            // Somebody may have aborted it since it was planned: then it does not serve.
+            let ended = rollout.post_deploy.is_some_and(|it| it.ended.is_some());
+            if ended || !post_deploy::serves(&rollout.phase) {
                 return Ok(Recorded::Outdated);
             }
             rollout.post_deploy = Some(how_far);

@@ -15,7 +15,14 @@ use crate::{
 
 /// Adds to the plan that it begins, or how it ended.
 pub(super) fn judge(state: &AppState, seen: &[Observed], now: Timestamp, plan: &mut Plan) {
-    let Some((rollout, post)) = due(state) else { return };
+    let Some((rollout, post)) = due(state).filter(|(rollout, _)| serves(&rollout.phase)) else {
+        return;
+    };
+    // Where this very plan takes the release back, it does not serve.
+    let leaves = |step: &Step| matches!(step, Step::Advance(advance) if !serves(&advance.to));
+    if plan.steps.iter().any(leaves) {
+        return;
+    }
     let release = post.release.version;
     let Some(PostDeploy { begun, ended: None }) = rollout.post_deploy else {
         if rollout.post_deploy.is_none() {
@@ -42,16 +49,26 @@ pub(super) fn is_settled(state: &AppState) -> bool {
     due(state).is_none_or(|(rollout, _)| rollout.post_deploy.is_some_and(|it| it.ended.is_some()))
 }
 
-/// Its post, from the moment in which the release serves everywhere until it has ended.
+/// Its post, from the moment in which the release serves everywhere until it has ended. What it is in the
+/// middle of is not cut when the last wave has to be gone through once more.
 pub(super) fn post(state: &AppState) -> Option<Post<'_>> {
     let (rollout, post) = due(state)?;
-    rollout.post_deploy.is_none_or(|it| it.ended.is_none()).then_some(post)
+    let wanted = match rollout.post_deploy {
+        None => serves(&rollout.phase),
+        Some(it) => it.ended.is_none(),
+    };
+    wanted.then_some(post)
+}
+
+/// Whether all of a release that is in the last of its waves serves.
+pub(super) fn serves(phase: &Phase) -> bool {
+    matches!(phase, Phase::Watching | Phase::Draining)
 }
 
 fn due(state: &AppState) -> Option<(&Rollout, Post<'_>)> {
-    let rollout = state.under_way().filter(|rollout| rollout.is_last_wave())?;
-    let serves = matches!(rollout.phase, Phase::Watching | Phase::Draining);
-    let release = state.releases.get(&rollout.to.release).filter(|_| serves)?;
+    let is_given_up = |rollout: &Rollout| matches!(rollout.phase, Phase::Reverting { .. });
+    let rollout = state.under_way().filter(|it| it.is_last_wave() && !is_given_up(it))?;
+    let release = state.releases.get(&rollout.to.release)?;
     let (name, process) = release.processes.iter().find(|(name, _)| name.follows_release())?;
     let slot = Slot { process: name.clone(), index: 1 };
     let post = Post { release, incarnation: rollout.to, slot, process, care: Care::Once };

@@ -177,15 +177,19 @@ impl<E: Engine> Apps<E> {
             self.memory.busy |= state.rollout.is_some() || !plan.steps.is_empty();
             self.memory.look_again =
                 self.memory.look_again.into_iter().chain(plan.look_again).min();
-            if let Err(error) = self.executor.execute(&name, plan.steps, clock::now()).await {
-                let told = chain(&error);
-                tracing::warn!(app = %name, error = %told, "a step failed");
-                if matches!(error, ExecuteError::Vault(_)) {
-                    self.tell_once(&name, told).await;
+            match self.executor.execute(&name, plan.steps, clock::now()).await {
+                // It is news if it comes back.
+                Ok(()) => drop(self.memory.told.remove(&name)),
+                Err(error) => {
+                    let told = chain(&error);
+                    tracing::warn!(app = %name, error = %told, "a step failed");
+                    if matches!(error, ExecuteError::Vault(_)) {
+                        self.tell_once(&name, told).await;
+                    }
+                    let again = now.plus(AFTER_FAULT);
+                    let look_again = self.memory.look_again.into_iter().chain([again]);
+                    self.memory.look_again = look_again.min();
                 }
-                let again = now.plus(AFTER_FAULT);
-                self.memory.look_again =
-                    Some(self.memory.look_again.map_or(again, |at| at.min(again)));
             }
         }
     }
@@ -204,6 +208,8 @@ impl<E: Engine> Apps<E> {
     fn blind(&mut self, fault: &str) {
         self.ticks.0 = None;
         self.memory.busy = true;
+        // A moment that has come would have it asked again at once, for ever.
+        self.memory.look_again = None;
         if self.observation.borrow().engine_fault.as_deref() == Some(fault) {
             return;
         }

@@ -91,8 +91,8 @@ fn by_chance(canary: &Sample, control: &Sample) -> f64 {
     let (mut term, mut tail, mut next) = (first.exp(), 0.0, found);
     loop {
         tail += term;
-        // From here on the terms fall, soon below anything that could be noticed.
-        if next >= most || term < tail * 1e-12 {
+        // From here on the terms fall, soon below anything that could be noticed; the first may be already.
+        if next >= most || term <= tail * 1e-12 {
             return tail.min(1.0);
         }
         term *= (marked - next) * (drawn - next);
@@ -202,6 +202,9 @@ mod tests {
         let many = p(sample(1_000_000, 1_001), sample(9_000_000, 8_999));
         assert!((0.4..0.6).contains(&many), "{many}");
         close(p(sample(100_000, 0), sample(100_000, 90_000)), 1.0);
+        // What no float can tell from nothing is not looked for billions of times.
+        let all = u64::from(u32::MAX);
+        close(p(sample(all, all / 2), sample(all, all / 4)), 0.0);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+#[cfg(test)]
 pub(super) use records::finish;
 use records::{change, resume};
 use tokio::{
@@ -40,7 +41,7 @@ use crate::{
         App, AppName, Artifact, Build, BuildStatus, ByteSize, OpenSecrets, Release, Volume,
         VolumeName, volume::Mounting,
     },
-    store::{Store, StoreError, Transaction, View},
+    store::{Store, StoreError, View},
     telemetry::chain,
 };
 
@@ -220,11 +221,8 @@ impl<E: BuildEngine> Builds<E> {
             return Ok(());
         }
         self.account_for(&build, &result, &log)?;
-        let (finished, now) = (build.clone(), clock::now());
         faults::point("builds.built");
-        let (recorded, sealing) = (result.clone(), self.vault.sealing());
-        let record = move |tx: &mut Transaction<'_>| finish(tx, &sealing, &finished, recorded, now);
-        let recorded = self.store.transact(record).await;
+        let recorded = self.record(&build, result.clone()).await;
         faults::point("builds.recorded");
         log.finish();
         self.tidy_app(&build.app).await;
@@ -237,11 +235,14 @@ impl<E: BuildEngine> Builds<E> {
     /// Records what an earlier pass could not.
     async fn record_ended(&self) -> Result<(), StoreError> {
         while let Some((build, outcome)) = self.unrecorded.first() {
-            let (sealing, now) = (self.vault.sealing(), clock::now());
-            self.store.transact(move |tx| finish(tx, &sealing, &build, outcome, now)).await?;
+            self.record(&build, outcome).await?;
             self.unrecorded.forget_first();
         }
         Ok(())
+    }
+
+    async fn record(&self, build: &Build, outcome: Outcome) -> Result<(), StoreError> {
+        records::record(&self.store, &self.vault.sealing(), build, outcome, clock::now()).await
     }
 
     /// The last lines of a build's log: why it failed, or what of paas.toml does not count.

@@ -5,7 +5,7 @@ use super::{Failure, Outcome};
 use crate::{
     model::{Actor, App, AppName, Build, BuildNumber, BuildStatus, EventKind, Timestamp},
     store::{
-        SealingKey, StoreError, Transaction, View, diary,
+        SealingKey, Store, StoreError, Transaction, View, diary,
         releasing::{self, Draft},
         secrets,
     },
@@ -36,7 +36,40 @@ pub(super) fn resume(tx: &mut Transaction<'_>, now: Timestamp) -> Result<(), Sto
     Ok(())
 }
 
-/// Records how a build ended, with the release that comes of it and the secrets that are made for it.
+/// Records how a build ended. What is too large for a record is so whenever it is tried, and would be in
+/// the way of every build after it: that is a failure of the build.
+pub(super) async fn record(
+    store: &Store,
+    sealing: &SealingKey,
+    build: &Build,
+    result: Outcome,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let put = |result: Outcome| {
+        let (sealing, build) = (sealing.clone(), build.clone());
+        store.transact(move |tx| finish(tx, &sealing, &build, result, now))
+    };
+    match put(result).await {
+        Err(
+            error @ (StoreError::RecordTooLarge { .. } | StoreError::TransactionTooLarge { .. }),
+        ) => put(Err(too_large(&error))).await,
+        done => done,
+    }
+}
+
+fn too_large(error: &StoreError) -> Failure {
+    Failure {
+        reason: format!("the app's files say more of it than is kept: {error}"),
+        hint: Some(
+            "shorten [env], [cron] and [http.pages] in paas.toml, or what other platforms' files \
+             say: what is long belongs into a file of the app"
+                .to_owned(),
+        ),
+        code: None,
+    }
+}
+
+/// The same in one transaction, with the release that comes of it and the secrets that are made for it.
 pub(in crate::control) fn finish(
     tx: &mut Transaction<'_>,
     sealing: &SealingKey,
@@ -89,3 +122,56 @@ pub(super) fn change(
 
 /// How often a build is begun again after the daemon died in it.
 const INTERRUPTIONS: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Artifact, ByteSize, build::DeploySettings},
+        store::{StoreOptions, records},
+    };
+
+    #[tokio::test]
+    async fn what_no_record_holds_is_a_failure_of_the_build_and_in_nobodys_way() {
+        let home = tempfile::tempdir().unwrap();
+        let options = StoreOptions { schema: records::schema(), now: std::time::UNIX_EPOCH };
+        let store = Store::open(home.path(), options).unwrap();
+        let (shop, now): (AppName, _) = ("shop".parse().unwrap(), Timestamp::default());
+        let digest = format!("sha256:{:064x}", 1);
+        let build = Build {
+            app: shop.clone(),
+            number: BuildNumber(1),
+            status: BuildStatus::Running,
+            source: digest.parse().unwrap(),
+            source_bytes: ByteSize(0),
+            by: Actor::platform(),
+            queued_at: now,
+            started_at: Some(now),
+            finished_at: None,
+            interruptions: 0,
+            release: None,
+            rebases: None,
+            commit: None,
+        };
+        let known = build.clone();
+        let begun = store.transact(move |tx| {
+            tx.put(&App::new(shop, now))?;
+            tx.put(&known)
+        });
+        let begun: Result<(), StoreError> = begun.await;
+        begun.unwrap();
+        let env = [("LONG".parse().unwrap(), "x".repeat(70_000))].into();
+        let artifact = Artifact {
+            image: digest.parse().unwrap(),
+            size: ByteSize(0),
+            processes: [].into(),
+            deploy: DeploySettings { env, ..DeploySettings::default() },
+        };
+        let sealing = SealingKey::new([7; 32]);
+        record(&store, &sealing, &build, Ok(artifact), now).await.unwrap();
+        let status =
+            store.snapshot().get::<Build>(&("shop".to_owned(), 1)).unwrap().unwrap().status;
+        let BuildStatus::Failed { reason, hint, .. } = status else { panic!("{status:?}") };
+        assert!(reason.contains("is too large: 70") && hint.is_some(), "{reason}");
+    }
+}

@@ -10,10 +10,10 @@ use crate::{
     model::{
         Actor, App, AppName, Cause, CronCommand, CronEntry, CronJob, CronName, CronOutcome,
         Incarnation, Overlap, Process, Release, ReleaseVersion, Run, RunStatus, Timestamp,
-        build::DeploySettings,
+        build::DeploySettings, run::RUNS_AT_ONCE,
     },
     ops,
-    store::{Store, StoreOptions, View, cron, records, running},
+    store::{Store, StoreOptions, View, cron, cron::Fired, records, running},
 };
 
 struct World {
@@ -222,6 +222,28 @@ async fn every_tick_has_one_line_of_history_while_daemons_only_die() {
             assert_eq!(told, came, "seed {seed}: {name}, {} {}", job.schedule, job.timezone);
         }
     }
+}
+
+#[tokio::test]
+async fn nobody_ends_for_a_run_that_does_not_begin() {
+    let mut world = World::new(1).await;
+    let (job, now) = (CronJob { overlap: Overlap::Replace, ..world.job() }, world.now);
+    let fired = world.cron.store.transact(move |tx| {
+        let app = tx.get::<App>(&"shop".to_owned())?.unwrap();
+        let mut state = cron::state(tx, &shop(), &"often".parse().unwrap())?;
+        cron::fire(tx, (&app, &mut state), &job, None, (&user(), now))?;
+        let other = CronJob { overlap: Overlap::Allow, ..job.clone() };
+        let mut others = cron::state(tx, &shop(), &"seldom".parse().unwrap())?;
+        for _ in 1..RUNS_AT_ONCE {
+            cron::fire(tx, (&app, &mut others), &other, None, (&user(), now))?;
+        }
+        cron::fire(tx, (&app, &mut state), &job, None, (&user(), now))
+    });
+    let fired: Result<Fired, crate::store::StoreError> = fired.await;
+    assert!(matches!(fired, Ok(Fired::Refused(running::NotBegun::TooMany(_)))), "{fired:?}");
+    let runs = world.cron.store.snapshot().scan::<Run>(&()).unwrap();
+    assert_eq!(runs.len(), RUNS_AT_ONCE);
+    assert!(runs.iter().all(|run| run.stopped_by.is_none()), "{runs:?}");
 }
 
 /// The ticks after `from`, up to `until`.

@@ -61,7 +61,7 @@ pub enum Fate {
 pub enum Turn {
     /// Nothing is in its way.
     Now,
-    /// An earlier run of the same job was told to end and has not.
+    /// Another run of the same job was told to end and has not.
     Later,
 }
 

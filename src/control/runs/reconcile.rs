@@ -121,6 +121,8 @@ impl<E: Engine> Task for Runs<E> {
             Ok(containers) => containers,
             Err(error) => {
                 tracing::debug!(error = %chain(&error), "runs cannot be seen");
+                // What was to be looked at then comes after the next sight, not before it at once.
+                self.memory.look_again = None;
                 self.memory.quiet = false;
                 return Ok(());
             }
@@ -190,20 +192,37 @@ impl<E: Engine> Runs<E> {
             turn,
         };
         let (step, again) = plan(&known, now);
-        let look_again = self.memory.look_again.into_iter().chain(again);
-        // Whatever was done may leave something to do.
-        let look_again = look_again.chain(step.as_ref().map(|_| now.plus(SOON)));
-        self.memory.look_again = look_again.min();
-        match step {
+        let is_step = step.is_some();
+        let done = match step {
+            Some(step) => self.carry_out(run, container, step, now).await,
             None => Ok(()),
-            Some(Step::Start) => self.start(run).await,
-            Some(Step::Record(status)) => Ok(self.record(run, container, status).await?),
-            Some(Step::Signal(id, signal)) => {
+        };
+        let again = match (&done, again) {
+            (Err(_), _) => Some(now.plus(AFTER_FAULT)),
+            (Ok(()), Some(again)) => Some(again),
+            // Whatever was done may leave something to do.
+            (Ok(()), None) => is_step.then(|| now.plus(SOON)),
+        };
+        self.memory.look_again = self.memory.look_again.into_iter().chain(again).min();
+        done
+    }
+
+    async fn carry_out(
+        &mut self,
+        run: &Run,
+        container: Option<&Instance>,
+        step: Step,
+        now: Timestamp,
+    ) -> Result<(), StepError> {
+        match step {
+            Step::Start => self.start(run).await,
+            Step::Record(status) => Ok(self.record(run, container, status).await?),
+            Step::Signal(id, signal) => {
                 self.engine.signal(&id, signal).await?;
                 self.memory.stopping.entry(id).or_insert(now);
                 Ok(())
             }
-            Some(Step::Remove(id)) => {
+            Step::Remove(id) => {
                 faults::point("runs.remove");
                 Ok(self.engine.remove(&id).await?)
             }
@@ -246,20 +265,18 @@ impl<E: Engine> Runs<E> {
     async fn last_words(&mut self, container: &Instance) -> Vec<String> {
         timeout(LAST_LINES_PATIENCE, self.collector.drained(&container.id)).await.ok();
         let lines = self.collector.last_lines(&container.app, &container.id, LAST_LINES).await;
-        let shortened = |line: String| line.chars().take(LONGEST_LINE).collect();
-        lines.unwrap_or_default().into_iter().map(shortened).collect()
+        lines.unwrap_or_default()
     }
 }
 
-/// Whether another run of the same job is in the way of one. Only one that was told to end is waited for:
-/// where jobs may overlap, none is.
+/// Whether another run of the same job is in the way of one: one that was told to end and goes on. Which of
+/// them is the earlier one times do not say, since clocks are set back; one that was told to end itself
+/// does not ask.
 fn turn(run: &Run, active: &[Run]) -> Turn {
     let Some(cron) = &run.cron else { return Turn::Now };
-    let before = |other: &&Run| {
-        let earlier = (other.at, other.number) < (run.at, run.number);
-        other.app == run.app && other.is_of(&cron.job) && earlier && other.stopped_by.is_some()
-    };
-    if active.iter().any(|other| before(&other)) { Turn::Later } else { Turn::Now }
+    let leaves =
+        |other: &Run| other.app == run.app && other.is_of(&cron.job) && other.stopped_by.is_some();
+    if active.iter().any(leaves) { Turn::Later } else { Turn::Now }
 }
 
 fn key(run: &Run) -> (AppName, RunNumber) {
@@ -289,8 +306,6 @@ fn record(
 
 /// Lines of a job by the clock that went wrong which are kept with its history.
 const LAST_LINES: usize = 10;
-/// Characters of each.
-const LONGEST_LINE: usize = 300;
 /// How long the rest of its output is waited for.
 const LAST_LINES_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks while something runs: events can be lost.
@@ -299,3 +314,9 @@ const PERIOD: Duration = Duration::from_secs(5);
 const QUIET_PERIOD: Duration = Duration::from_mins(1);
 /// After a step, which may leave another.
 const SOON: Duration = Duration::from_millis(50);
+/// After a step that failed.
+const AFTER_FAULT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+#[path = "reconcile_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 //! somebody has it again.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,7 +27,7 @@ use crate::{
     },
     store::{StoreError, Transaction, View, diary, volumes},
     telemetry::chain,
-    volumes::{CopyError, measure},
+    volumes::{Copied, CopyError, measure},
 };
 
 /// How a step ended.
@@ -69,28 +70,44 @@ impl<E: Engine> Volumes<E> {
         name: &VolumeName,
         number: SnapshotNumber,
     ) -> Result<Outcome, VolumesError> {
-        let stood = self.engine.freeze(app, name).await;
-        faults::point("volumes.frozen");
-        let copied = match stood {
-            Ok(0) => Ok(self.copied(app, name, number, PATIENCE).await),
-            Ok(_) => Ok(self.copied(app, name, number, STANDSTILL).await),
-            Err(error) => Err(error),
-        };
+        let copied = self.copied(app, name, number).await;
         // Whatever came of it, nobody is left standing; if that fails, it is all tried again.
         self.engine.thaw(app, name).await?;
-        Ok(copied?)
+        let settled = match copied? {
+            Ok(copied) => settled(copied).await,
+            Err(why) => Err(why),
+        };
+        Ok(match settled {
+            Ok(folder) => {
+                let size = tokio::task::spawn_blocking(move || measure(&folder)).await;
+                Outcome::Done(size.ok().flatten())
+            }
+            Err(why) => Outcome::Failed(why),
+        })
     }
 
+    /// Has whoever has the volume stand still, and copies it; or says why not, for people.
     async fn copied(
         &self,
         app: &AppName,
         name: &VolumeName,
         number: SnapshotNumber,
-        longest: Duration,
-    ) -> Outcome {
-        let (folders, app, name) = (self.folders.clone(), app.clone(), name.clone());
-        let reserve = self.reserve;
-        self.within(longest, move |stop| folders.keep(&app, &name, number, reserve, stop)).await
+    ) -> Result<Result<Copied, String>, VolumesError> {
+        let standing = self.engine.freeze(app, name).await?;
+        faults::point("volumes.frozen");
+        let longest = if standing == 0 { PATIENCE } else { STANDSTILL };
+        let (folders, reserve) = (self.folders.clone(), self.reserve);
+        let (of, volume) = (app.clone(), name.clone());
+        let work = move |stop: &AtomicBool| folders.keep(&of, &volume, number, reserve, stop);
+        let copied = within(longest, work).await;
+        // Whoever begins meanwhile may write to what was copied already.
+        let began = self.engine.freeze(app, name).await? > standing;
+        let Ok(copied) = copied else { return Ok(copied) };
+        if !began || copied.was_there() {
+            return Ok(Ok(copied));
+        }
+        self.folders.give_up(copied)?;
+        Ok(Err("an instance that has it began while it was copied; ask for it again".to_owned()))
     }
 
     async fn fetch(
@@ -102,7 +119,11 @@ impl<E: Engine> Volumes<E> {
         let (folders, app, name) = (self.folders.clone(), app.clone(), name.clone());
         let reserve = self.reserve;
         let work = move |stop: &AtomicBool| folders.fetch(&app, &name, from, reserve, stop);
-        Ok(self.within(PATIENCE, work).await)
+        let settled = match within(PATIENCE, work).await {
+            Ok(copied) => settled(copied).await,
+            Err(why) => Err(why),
+        };
+        Ok(settled.map_or_else(Outcome::Failed, |_| Outcome::Done(None)))
     }
 
     async fn swap(
@@ -123,36 +144,6 @@ impl<E: Engine> Volumes<E> {
         Ok(Outcome::Done(None))
     }
 
-    /// Does what blocks, and has it stopped after a time.
-    async fn within(
-        &self,
-        longest: Duration,
-        work: impl FnOnce(&AtomicBool) -> Result<std::path::PathBuf, CopyError> + Send + 'static,
-    ) -> Outcome {
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = stop.clone();
-        let mut work = tokio::task::spawn_blocking(move || work(&told));
-        let done = match timeout(longest, &mut work).await {
-            Ok(done) => done,
-            Err(_) => {
-                stop.store(true, Ordering::Relaxed);
-                work.await
-            }
-        };
-        match done {
-            Ok(Ok(folder)) => {
-                let size = tokio::task::spawn_blocking(move || measure(&folder)).await;
-                Outcome::Done(size.ok().flatten())
-            }
-            Ok(Err(CopyError::Stopped)) => Outcome::Failed(format!(
-                "it takes longer than {longest:?} to copy, and nobody can be made to stand still \
-                 for longer; stop the process first, with `paas scale`"
-            )),
-            Ok(Err(error)) => Outcome::Failed(chain(&error)),
-            Err(error) => Outcome::Failed(chain(&error)),
-        }
-    }
-
     /// Lets the oldest snapshots of a volume go.
     pub(super) async fn prune(&self, volume: &Volume, now: Timestamp) -> Result<(), VolumesError> {
         let of = (volume.app.as_str(), volume.name.as_str());
@@ -163,6 +154,40 @@ impl<E: Engine> Volumes<E> {
             self.store.transact(move |tx| forget(tx, &old, now)).await?;
         }
         Ok(())
+    }
+}
+
+/// Copies, which blocks, and has it stopped after a time; or says why not, for people.
+async fn within(
+    longest: Duration,
+    work: impl FnOnce(&AtomicBool) -> Result<Copied, CopyError> + Send + 'static,
+) -> Result<Copied, String> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = stop.clone();
+    let mut work = tokio::task::spawn_blocking(move || work(&told));
+    let done = match timeout(longest, &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            stop.store(true, Ordering::Relaxed);
+            work.await
+        }
+    };
+    match done {
+        Ok(Ok(copied)) => Ok(copied),
+        Ok(Err(CopyError::Stopped)) => Err(format!(
+            "it takes longer than {longest:?} to copy, and nobody can be made to stand still \
+             for longer; stop the process first, with `paas scale`"
+        )),
+        Ok(Err(error)) => Err(chain(&error)),
+        Err(error) => Err(chain(&error)),
+    }
+}
+
+/// Gives a copy its name when it is on the disk; or says why not, for people.
+async fn settled(copied: Copied) -> Result<PathBuf, String> {
+    match tokio::task::spawn_blocking(move || copied.settle()).await {
+        Ok(settled) => settled.map_err(|error| chain(&error)),
+        Err(error) => Err(chain(&error)),
     }
 }
 

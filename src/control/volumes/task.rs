@@ -93,17 +93,13 @@ impl<E: Engine> Task for Volumes<E> {
         self.memory.waits = false;
         let mut first_fault = None;
         for volume in self.memory.known.clone() {
-            if volume.destroyed_at.is_some() {
-                self.remove(&volume, now).await?;
-            } else if let Some(job) = &volume.job {
-                let worked = self.work(&volume, job, now).await;
-                first_fault = first_fault.or(worked.err());
-                self.prune(&volume, now).await?;
-            }
+            let done = self.see_to(&volume, now).await;
+            // A fault of one does not touch the others.
+            first_fault = first_fault.or(done.err());
         }
         let folders = self.folders.clone();
         if let Ok(swept) = tokio::task::spawn_blocking(move || folders.sweep()).await {
-            swept?;
+            first_fault = first_fault.or(swept.err().map(VolumesError::from));
         }
         self.measure(now).await?;
         first_fault.map_or(Ok(()), Err)
@@ -111,6 +107,16 @@ impl<E: Engine> Task for Volumes<E> {
 }
 
 impl<E: Engine> Volumes<E> {
+    /// What there is to do for one volume now.
+    async fn see_to(&mut self, volume: &Volume, now: Timestamp) -> Result<(), VolumesError> {
+        if volume.destroyed_at.is_some() {
+            return self.remove(volume, now).await;
+        }
+        let Some(job) = &volume.job else { return Ok(()) };
+        self.work(volume, job, now).await?;
+        self.prune(volume, now).await
+    }
+
     /// Takes the bytes away, then the record; while a container has it nothing is done.
     async fn remove(&mut self, volume: &Volume, now: Timestamp) -> Result<(), VolumesError> {
         let (app, name) = (volume.app.clone(), volume.name.clone());
@@ -180,11 +186,11 @@ fn forget(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let key = volumes::key(app, name);
+    volumes::forget_snapshots(tx, app, name)?;
     if tx.get::<Volume>(&key)?.is_none_or(|volume| volume.destroyed_at.is_none()) {
         // A release has it again meanwhile: it is there, and empty.
         return Ok(());
     }
-    volumes::forget_snapshots(tx, app, name)?;
     tx.delete::<Volume>(&key)?;
     let text = format!("the volume {name} is gone");
     diary::write(tx, app, EventKind::Volume, text, &Actor::platform(), now)

@@ -37,7 +37,7 @@ fn volume(
         let fault = format!("the volume {name} has no place in the container");
         return Err(wrong(fault, "say where it appears: path = \"/var/lib/app\""));
     };
-    if SYSTEM.contains(&path.as_str()) {
+    if hides_system(&path) {
         let fault = format!("the volume {name} would hide {path}, where the system itself is");
         return Err(wrong(fault, "give it a folder of its own, such as path = \"/var/lib/app\""));
     }
@@ -68,6 +68,11 @@ fn volume(
     }
     process.volumes.insert(name, Mounting { path, size });
     Ok(())
+}
+
+/// Whether a volume there would hide what nothing starts without.
+pub(super) fn hides_system(path: &MountPath) -> bool {
+    SYSTEM.contains(&path.as_str())
 }
 
 /// Without what is there nothing starts.

@@ -30,7 +30,9 @@ pub(super) fn rules(answerer: &Answerer, diagnosis: &mut Diagnosis) {
     }
     if let Some(gate) = &http.password {
         let key = &gate.password_from;
-        if release.config.contains_key(key) || release.secrets.contains_key(key) {
+        // As the edge has it: also what the manifest sets counts, and an empty password does not.
+        let is_open = release.environment().get(key).is_some_and(|value| !value.is_empty());
+        if is_open || release.secrets.contains_key(key) {
             diagnosis
                 .remark("password", format!("visitors must know the password of {}", gate.user));
         } else {
@@ -46,9 +48,17 @@ pub(super) fn rules(answerer: &Answerer, diagnosis: &mut Diagnosis) {
 pub(super) fn app(answerer: &Answerer, diagnosis: &mut Diagnosis) {
     let (app, name) = (&answerer.app, &answerer.app.name);
     if app.destroyed_at.is_some() {
-        diagnosis.link("app", Verdict::Wrong, "it is being destroyed");
-        let hint = "`paas apps` lists the apps there are";
-        diagnosis.in_the_way(Order::App, format!("{name} is being destroyed"), hint);
+        let (fact, hint) = match app.kept_until {
+            Some(until) => (
+                format!("was destroyed, and is kept until {until}"),
+                format!("`paas undelete {name}` brings it back"),
+            ),
+            None => {
+                ("is being destroyed".to_owned(), "`paas apps` lists the apps there are".to_owned())
+            }
+        };
+        diagnosis.link("app", Verdict::Wrong, format!("it {fact}"));
+        diagnosis.in_the_way(Order::App, format!("{name} {fact}"), hint);
         return;
     }
     let phase = answerer.rollout.as_ref().map(|rollout| (rollout, &rollout.phase));

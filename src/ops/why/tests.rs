@@ -284,6 +284,23 @@ fn rules() {
          shop asks for a password that is not set
          hint: `paas secrets set GATE -a shop`",
     );
+    let password = |value: &'static str| {
+        answerer(move |it| {
+            let deploy = &mut it.release.as_mut().unwrap().deploy;
+            deploy.env.insert("GATE".parse().unwrap(), value.to_owned());
+            deploy.http.password = Some(crate::model::PasswordGate {
+                user: "me".to_owned(),
+                password_from: "GATE".parse().unwrap(),
+            });
+        })
+    };
+    check(password("sesame"), ". password: visitors must know the password of me");
+    check(
+        password(""),
+        "- password: GATE, which holds the password, is not set: nobody gets in
+         shop asks for a password that is not set
+         hint: `paas secrets set GATE -a shop`",
+    );
 }
 
 #[test]
@@ -293,6 +310,15 @@ fn apps_that_do_not_run() {
         "- app: it is being destroyed
          shop is being destroyed
          hint: `paas apps` lists the apps there are",
+    );
+    check(
+        answerer(|it| {
+            it.app.destroyed_at = Some(NOW);
+            it.app.kept_until = Some(NOW.plus(Duration::from_hours(1)));
+        }),
+        "- app: it was destroyed, and is kept until 1970-01-01T01:01:00.000Z
+         shop was destroyed, and is kept until 1970-01-01T01:01:00.000Z
+         hint: `paas undelete shop` brings it back",
     );
     let nothing = |phase: Option<Phase>| {
         answerer(move |it| {

@@ -48,6 +48,48 @@ fn not_a_second_time() {
 }
 
 #[test]
+fn not_where_the_release_is_taken_back_in_the_same_moment() {
+    let rollout = "rollout watching v1.0 > v2.0 since 53";
+    let situation = |rest: &str| {
+        format!(
+            "now 53
+             release v1 web=1
+             release v2 web=1 post_deploy=0
+             {rest}
+             current v2.0
+             {rollout}
+             a web.1 v1.0 running 10 ready unrouted 53
+             b web.1 v2.0 exited 1 50..53"
+        )
+    };
+    check(
+        &situation("scale web=1"),
+        "rollout 1 reverting: v2 failed: web.1 had taken over and exited with code 1; v1 takes \
+         over again",
+    );
+    check(&situation("max_fail 1"), "rollout 1 starting\nlook again at 54");
+}
+
+#[test]
+fn it_is_not_cut_when_an_instance_is_replaced_meanwhile() {
+    let situation = |phase: &str| {
+        format!(
+            "now 55
+             release v1 web=1
+             release v2 web=1 post_deploy=0
+             max_fail 1
+             current v1.0
+             rollout {phase} v1.0 > v2.0 since 55 post 53
+             a web.1 v1.0 running 10 ready
+             b web.1 v2.0 #1 running 55
+             c post_deploy.1 v2.0 running 53"
+        )
+    };
+    check(&situation("starting"), "look again at 115");
+    check(&situation("reverting"), "terminate post_deploy.1 c");
+}
+
+#[test]
 fn how_it_ended_is_told_and_changes_nothing() {
     for (ended, told) in [
         ("exited 0 53..55", "the post_deploy command of v2 is done"),

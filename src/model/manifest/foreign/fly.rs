@@ -8,7 +8,10 @@ use super::{Foreign, first_table, path, plain, time};
 use crate::model::{
     ByteSize, HttpProtocol, Strategy,
     app::MAX_SCALE,
-    manifest::{BuildWay, ManifestProcess, build::inside, health::settable, read::MIN_MEMORY},
+    manifest::{
+        BuildWay, ManifestProcess, build::inside, health::settable, read::MIN_MEMORY,
+        volume::hides_system,
+    },
     volume::Mounting,
 };
 
@@ -228,6 +231,7 @@ fn mounts(value: &Value, into: &mut Foreign) {
         let ours = alone && !mount.contains_key("processes");
         let name = text("source").and_then(|name| name.parse().ok());
         let path = text("destination").and_then(|path| path.parse().ok());
+        let path = path.filter(|path| !hides_system(path));
         let both = name.zip(path).filter(|_| ours);
         into.take("mounts", both, |it, (name, path)| {
             set(it, |process| drop(process.volumes.insert(name, Mounting { path, size: None })));

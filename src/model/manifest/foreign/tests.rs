@@ -122,6 +122,9 @@ fn a_mount_of_fly_is_a_volume_unless_the_manifest_has_some() {
     let of_others = format!("{text}\nprocesses = [\"worker\"]");
     let Foreign { taken, left, .. } = Foreign::read("fly.toml", &of_others).unwrap();
     assert!(taken.is_empty() && left.contains(&"mounts".to_owned()), "{left:?}");
+    let hiding = text.replace("/data", "/usr");
+    let Foreign { taken, left, .. } = Foreign::read("fly.toml", &hiding).unwrap();
+    assert!(taken.is_empty() && left.contains(&"mounts".to_owned()), "{left:?}");
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! How soon the pass is due again when something went wrong: never at once, for ever.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::*;
+use crate::{
+    engine::fake::{Fake, Fault},
+    logs::{LogSettings, Logs},
+    model::{
+        BuildNumber, Cause, Process, ProcessName, ReleaseVersion, RunConsole, build::DeploySettings,
+    },
+    node::Handout,
+    store::{SealingKey, StoreOptions, records},
+};
+
+/// A pass of a daemon on whose record is one run that is to begin.
+async fn world(home: &tempfile::TempDir, engine: Fake) -> Runs<Fake> {
+    let options = StoreOptions { schema: records::schema(), now: clock::system() };
+    let store = Store::open(&home.path().join("store"), options).unwrap();
+    let logs = Logs::open(&home.path().join("logs"), LogSettings::default()).unwrap();
+    let handout = Handout::new("runs", home.path(), b"");
+    let vault = Vault::new(store.clone(), SealingKey::new([7; 32]), handout.clone(), logs.clone());
+    store.transact(remember).await.unwrap();
+    Runs {
+        commits: store.changes(),
+        collector: Collector::new(engine.clone(), logs),
+        consoles: Consoles::new(watch::Sender::new(None).subscribe(), handout),
+        engine,
+        vault,
+        store,
+        memory: Memory::default(),
+    }
+}
+
+fn remember(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let app: AppName = "shop".parse().unwrap();
+    let web: ProcessName = "web".parse().unwrap();
+    let digest = format!("sha256:{:064x}", 1);
+    let now = Timestamp::default();
+    tx.put(&App::new(app.clone(), now))?;
+    tx.put(&Release {
+        app: app.clone(),
+        version: ReleaseVersion(1),
+        image: digest.parse().unwrap(),
+        source: digest.parse().unwrap(),
+        build: BuildNumber(1),
+        config: [].into(),
+        secrets: [].into(),
+        processes: [(web.clone(), Process::plain(web.clone(), Vec::new(), String::new()))].into(),
+        deploy: DeploySettings::default(),
+        cause: Cause::Deploy { build: BuildNumber(1) },
+        by: Actor::platform(),
+        at: now,
+    })?;
+    tx.put(&Run {
+        app,
+        number: RunNumber(1),
+        release: ReleaseVersion(1),
+        process: web,
+        command: vec!["true".to_owned()],
+        memory: None,
+        console: RunConsole::Detached,
+        timeout: None,
+        by: Actor::platform(),
+        at: now,
+        stopped_by: None,
+        cron: None,
+        status: RunStatus::Starting,
+    })
+}
+
+#[tokio::test]
+async fn what_fails_is_not_tried_again_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let engine = Fake::new(clock::now());
+    let mut runs = world(&home, engine.clone()).await;
+    let began = clock::now();
+    engine.fail(2, Fault::Refuses);
+    runs.pass().await.unwrap();
+    let again = runs.memory.look_again.unwrap();
+    assert!(again >= began.plus(Duration::from_secs(1)), "{again} is too soon after {began}");
+
+    // Nothing can be seen: the moment that has come says nothing any more.
+    runs.memory.look_again = Some(began);
+    engine.fail(1, Fault::Refuses);
+    runs.pass().await.unwrap();
+    assert_eq!((runs.memory.look_again, runs.memory.quiet), (None, false));
+
+    // Nothing goes wrong: the next step is near.
+    runs.pass().await.unwrap();
+    assert!(runs.memory.look_again.unwrap() < clock::now().plus(Duration::from_secs(1)));
+}

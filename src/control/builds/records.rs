@@ -151,6 +151,7 @@ mod tests {
             interruptions: 0,
             release: None,
             rebases: None,
+            replaced_by: None,
             commit: None,
         };
         let known = build.clone();

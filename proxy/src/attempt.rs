@@ -44,10 +44,8 @@ impl<C: Client> Turn<'_, C> {
         let Some(mut link) = self.link(way, &peer).await else {
             return Attempt::Again(Refusal::Unreachable);
         };
-        let withheld = match rules::may_ask_earlier(way, self.request) {
-            true => Withheld::Missing,
-            false => Withheld::None,
-        };
+        let others = rules::may_ask_earlier(way, self.request);
+        let withheld = if others { Withheld::Missing } else { Withheld::None };
         let ended = self.exchange(way, (&peer, &added, withheld), &mut link).await;
         match ended {
             Ended::Answered { client, upstream } => {
@@ -68,31 +66,37 @@ impl<C: Client> Turn<'_, C> {
         }
     }
 
-    /// A connection to an upstream, new or rested; `None` if there is none to be had.
-    pub(crate) async fn link(&mut self, way: &Way, peer: &Peer) -> Option<Link> {
+    /// A connection to an upstream, rested or new; `None` if there is none to be had.
+    async fn link(&mut self, way: &Way, peer: &Peer) -> Option<Link> {
         let limits = &self.worker.shared.limits;
-        self.record.upstream = Some(peer.id.clone());
-        let protocol = way.target.service.protocol;
-        let idle = match protocol {
+        let idle = match way.target.service.protocol {
             _ if self.record.retries > 0 => None,
             Protocol::Http1 => peer.idle_link(self.oldest_link()),
             Protocol::H2c => peer.shared_link(limits),
         };
-        let link = match idle {
-            Some(link) => link,
-            None => match peer.connect(protocol, limits).await {
-                Ok(link) => link,
-                Err(error) => {
-                    tracing::debug!(upstream = %peer.id, %error, "cannot connect");
-                    if upstream::is_theirs(&error) {
-                        self.blame(peer);
-                    }
-                    return None;
-                }
-            },
-        };
+        let Some(link) = idle else { return self.connect(way, peer).await };
+        self.record.upstream = Some(peer.id.clone());
         self.record.connected = Some(self.started.elapsed());
         Some(link)
+    }
+
+    /// A new connection to an upstream.
+    pub(crate) async fn connect(&mut self, way: &Way, peer: &Peer) -> Option<Link> {
+        self.record.upstream = Some(peer.id.clone());
+        let protocol = way.target.service.protocol;
+        match peer.connect(protocol, &self.worker.shared.limits).await {
+            Ok(link) => {
+                self.record.connected = Some(self.started.elapsed());
+                Some(link)
+            }
+            Err(error) => {
+                tracing::debug!(upstream = %peer.id, %error, "cannot connect");
+                if upstream::is_theirs(&error) {
+                    self.blame(peer);
+                }
+                None
+            }
+        }
     }
 
     /// Whether a fault says something about the upstream.

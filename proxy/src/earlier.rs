@@ -6,16 +6,16 @@
 //! earlier upstream is asked only while the table that is current at that moment has it, and whatever
 //! is wrong with it is no worse for the client than its not having the file.
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::attempt::Ended;
 use crate::balance::Chosen;
-use crate::control::Persistence;
 use crate::fault::Fault;
 use crate::forward::{After, Turn};
 use crate::party::Client;
 use crate::response::{Kind, Withheld};
 use crate::table::UpstreamId;
+use crate::upstream::Age;
 use crate::venue::Way;
 
 impl<C: Client> Turn<'_, C> {
@@ -34,29 +34,24 @@ impl<C: Client> Turn<'_, C> {
         }
     }
 
-    /// Asks one; `None` if it has nothing to say.
+    /// Asks one; `None` if it has nothing to say. It is asked on a connection of its own: one that rested may
+    /// be closed at that moment, and nothing would be left to try.
     async fn ask_one(&mut self, way: &Way, chosen: Chosen) -> Option<After> {
         let Chosen { peer, in_flight: _in_flight, .. } = chosen;
-        let patience = self.worker.shared.limits.earlier;
-        let linked = timeout(patience, self.link(way, &peer)).await;
-        let Ok(Some(mut link)) = linked else { return None };
-        let age = link.age;
+        let deadline = Instant::now() + self.worker.shared.limits.earlier;
+        let connected = timeout_at(deadline, self.connect(way, &peer)).await;
+        let Ok(Some(mut link)) = connected else { return None };
         let mut leg = self.begin(way, (&peer, &[]), &mut link).ok()?;
-        let head = timeout(patience, self.head(&mut leg, Withheld::MissingOrBroken)).await;
+        let head = timeout_at(deadline, self.head(&mut leg, Withheld::MissingOrBroken)).await;
         let ended = match head.unwrap_or(Err(Fault::UpstreamSlow)) {
             Ok(Kind::Withheld(_)) => return None,
             Ok(kind) => self.finish(leg, kind).await,
             Err(fault) => Ended::Faulty(fault),
         };
         match ended {
-            Ended::Answered { client, upstream } => {
-                if upstream == Persistence::KeepAlive {
-                    peer.put_back(link.wire, &self.worker.shared.limits);
-                }
-                Some(After::Answered(client))
-            }
+            Ended::Answered { client, .. } => Some(After::Answered(client)),
             Ended::Faulty(fault) => {
-                self.judge(&peer, fault, age);
+                self.judge(&peer, fault, Age::New);
                 let begun = self.record.status.is_some();
                 (begun || !fault.is_the_upstreams()).then(|| After::Cut(fault.abort()))
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::edge::EdgeModel;
 use crate::{
     control::apps::{lingering::lingerers, state::AppState},
-    model::{AppName, Health, Incarnation, Observed, Timestamp, rollout::servers},
+    model::{AppName, Earlier, Health, Incarnation, Observed, Timestamp, rollout::servers},
 };
 
 /// Of whatever served earlier a few instances are asked for files, none of them past its time and none that
@@ -18,6 +18,8 @@ pub(super) fn few_linger_and_not_for_long(
 ) {
     let upstreams = edge.upstreams();
     for (name, state) in states {
+        let serves = |it: &Earlier| Some(it.incarnation) == state.app.current;
+        assert!(!state.app.earlier.iter().any(serves), "{name}: what serves did so earlier");
         let asked = edge.earlier().remove(name.as_str()).unwrap_or_default();
         let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
         for one in lingerers(state, seen, now).iter().map(|one| one.observed) {

@@ -41,12 +41,11 @@ impl<C: Client> Turn<'_, C> {
     /// Asks one upstream.
     pub(crate) async fn attempt(&mut self, way: &Way, chosen: Chosen) -> Attempt {
         let Chosen { peer, in_flight: _in_flight, added } = chosen;
+        let asked = self.started.elapsed();
         let Some(mut link) = self.link(way, &peer).await else {
             return Attempt::Again(Refusal::Unreachable);
         };
-        let others = rules::may_ask_earlier(way, self.request);
-        let withheld = if others { Withheld::Missing } else { Withheld::None };
-        let ended = self.exchange(way, (&peer, &added, withheld), &mut link).await;
+        let ended = self.exchange(way, (&peer, &added, asked), &mut link).await;
         match ended {
             Ended::Answered { client, upstream } => {
                 if upstream == Persistence::KeepAlive {
@@ -125,13 +124,15 @@ impl<C: Client> Turn<'_, C> {
     async fn exchange(
         &mut self,
         way: &Way,
-        (peer, added, withheld): (&Peer, &[Extra], Withheld),
+        (peer, added, asked): (&Peer, &[Extra], Duration),
         link: &mut Link,
     ) -> Ended {
-        let mut leg = match self.begin(way, (peer, added), link) {
+        let mut leg = match self.begin(way, (peer, added, asked), link) {
             Ok(leg) => leg,
             Err(fault) => return Ended::Faulty(fault),
         };
+        let others = rules::may_ask_earlier(way, self.request);
+        let withheld = if others { Withheld::Missing } else { Withheld::None };
         let mut kind = self.head(&mut leg, withheld).await;
         if let Ok(Kind::Withheld(_)) = kind {
             // Few requests come here, and all of them would carry the space that this takes.
@@ -147,11 +148,11 @@ impl<C: Client> Turn<'_, C> {
         }
     }
 
-    /// Puts the request before an upstream.
+    /// Puts the request before an upstream, which was turned to so long after the request had begun.
     pub(crate) fn begin<'l>(
         &self,
         way: &Way,
-        (peer, added): (&'l Peer, &'l [Extra]),
+        (peer, added, asked): (&'l Peer, &'l [Extra], Duration),
         link: &'l mut Link,
     ) -> Result<Leg<'l>, Fault> {
         let (upload, received) =
@@ -159,7 +160,7 @@ impl<C: Client> Turn<'_, C> {
         if let Some(most) = self.passage.most_body().filter(|most| received > *most) {
             return Err(Fault::ClientTooLarge(most));
         }
-        let (asked, progress) = (self.started.elapsed(), Progress::with(received));
+        let progress = Progress::with(received);
         Ok(Leg { peer, link, added, asked, upload, progress })
     }
 

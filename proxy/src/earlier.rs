@@ -38,10 +38,11 @@ impl<C: Client> Turn<'_, C> {
     /// be closed at that moment, and nothing would be left to try.
     async fn ask_one(&mut self, way: &Way, chosen: Chosen) -> Option<After> {
         let Chosen { peer, in_flight: _in_flight, .. } = chosen;
+        let asked = self.started.elapsed();
         let deadline = Instant::now() + self.worker.shared.limits.earlier;
         let connected = timeout_at(deadline, self.connect(way, &peer)).await;
         let Ok(Some(mut link)) = connected else { return None };
-        let mut leg = self.begin(way, (&peer, &[]), &mut link).ok()?;
+        let mut leg = self.begin(way, (&peer, &[], asked), &mut link).ok()?;
         let head = timeout_at(deadline, self.head(&mut leg, Withheld::MissingOrBroken)).await;
         let ended = match head.unwrap_or(Err(Fault::UpstreamSlow)) {
             Ok(Kind::Withheld(_)) => return None,

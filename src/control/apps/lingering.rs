@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use crate::{
     control::apps::state::AppState,
     model::{
-        AppName, ContainerId, Health, Incarnation, InstanceState, Observed, Phase, ProcessName,
-        Release, Timestamp,
+        AppName, ContainerId, Health, HttpSettings, Incarnation, InstanceState, Observed, Phase,
+        ProcessName, Release, Timestamp,
     },
 };
 
@@ -27,10 +27,8 @@ pub struct Lingerer<'a> {
 
 /// Who lingers, the newest release first.
 pub fn lingerers<'a>(state: &AppState, seen: &'a [Observed], now: Timestamp) -> Vec<Lingerer<'a>> {
-    let Some((current, lasts)) = state.serving().zip(state.http().and_then(|it| it.assets_last()))
-    else {
-        return Vec::new();
-    };
+    let lasts = state.http().and_then(HttpSettings::assets_last);
+    let Some((current, lasts)) = state.serving().zip(lasts) else { return Vec::new() };
     if state.app.destroyed_at.is_some() || !serves_requests(state, current) {
         return Vec::new();
     }

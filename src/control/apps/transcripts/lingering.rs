@@ -168,16 +168,14 @@ fn nobody_lingers_for_the_same_files() {
 
 #[test]
 fn nobody_lingers_where_none_of_it_is_declared_or_wanted() {
-    let ends = |change: &str, situation: &str| {
-        let situation = format!(
-            "now 60\n {}\n {change}\n a web.1 v1.0 running 10 ready unrouted 60\n {situation}",
-            BOTH
-        );
+    let ends = |change: &str| {
+        let situation =
+            format!("now 60\n {BOTH}\n {change}\n a web.1 v1.0 running 10 ready unrouted 60");
         check(&situation, "terminate web.1 a");
     };
-    ends("release v2 web=1", "");
-    ends("disk web data", "");
-    ends("recreate web", "");
+    ends("release v2 web=1");
+    ends("disk web data");
+    ends("recreate web");
 }
 
 #[test]

@@ -17,11 +17,12 @@ use crate::field::Extra;
 use crate::forward::{After, Turn};
 use crate::head::Malformed;
 use crate::meter::OpenTunnel;
+use crate::outgoing::Outgoing;
 use crate::party::Client;
 use crate::pump::{Encoding, Pump, put_whole};
 use crate::record::Abort;
 use crate::refusal::Refusal;
-use crate::response::{Kind, Response, Uploading};
+use crate::response::{Kind, Response, Uploading, Withheld};
 use crate::rules;
 use crate::table::Protocol;
 use crate::tunnel;
@@ -39,35 +40,16 @@ pub(crate) enum Attempt {
 impl<C: Client> Turn<'_, C> {
     /// Asks one upstream.
     pub(crate) async fn attempt(&mut self, way: &Way, chosen: Chosen) -> Attempt {
-        let limits = &self.worker.shared.limits;
         let Chosen { peer, in_flight: _in_flight, added } = chosen;
-        self.record.upstream = Some(peer.id.clone());
         let asked = self.started.elapsed();
-        let protocol = way.target.service.protocol;
-        let idle = match protocol {
-            _ if self.record.retries > 0 => None,
-            Protocol::Http1 => peer.idle_link(self.oldest_link()),
-            Protocol::H2c => peer.shared_link(limits),
+        let Some(mut link) = self.link(way, &peer).await else {
+            return Attempt::Again(Refusal::Unreachable);
         };
-        let mut link = match idle {
-            Some(link) => link,
-            None => match peer.connect(protocol, limits).await {
-                Ok(link) => link,
-                Err(error) => {
-                    tracing::debug!(upstream = %peer.id, %error, "cannot connect");
-                    if upstream::is_theirs(&error) {
-                        self.blame(&peer);
-                    }
-                    return Attempt::Again(Refusal::Unreachable);
-                }
-            },
-        };
-        self.record.connected = Some(self.started.elapsed());
-        let ended = self.exchange(way, (&peer, asked), &mut link, &added).await;
+        let ended = self.exchange(way, (&peer, &added, asked), &mut link).await;
         match ended {
             Ended::Answered { client, upstream } => {
                 if upstream == Persistence::KeepAlive {
-                    peer.put_back(link.wire, limits);
+                    peer.put_back(link.wire, &self.worker.shared.limits);
                 }
                 Attempt::Over(After::Answered(client))
             }
@@ -75,6 +57,7 @@ impl<C: Client> Turn<'_, C> {
                 None => After::Answered(Persistence::Close),
                 Some(abort) => After::Cut(abort),
             }),
+            Ended::Elsewhere(after) => Attempt::Over(after),
             Ended::Faulty(fault) => {
                 self.judge(&peer, fault, link.age);
                 self.failed(fault, &link)
@@ -82,8 +65,41 @@ impl<C: Client> Turn<'_, C> {
         }
     }
 
+    /// A connection to an upstream, rested or new; `None` if there is none to be had.
+    async fn link(&mut self, way: &Way, peer: &Peer) -> Option<Link> {
+        let limits = &self.worker.shared.limits;
+        let idle = match way.target.service.protocol {
+            _ if self.record.retries > 0 => None,
+            Protocol::Http1 => peer.idle_link(self.oldest_link()),
+            Protocol::H2c => peer.shared_link(limits),
+        };
+        let Some(link) = idle else { return self.connect(way, peer).await };
+        self.record.upstream = Some(peer.id.clone());
+        self.record.connected = Some(self.started.elapsed());
+        Some(link)
+    }
+
+    /// A new connection to an upstream.
+    pub(crate) async fn connect(&mut self, way: &Way, peer: &Peer) -> Option<Link> {
+        self.record.upstream = Some(peer.id.clone());
+        let protocol = way.target.service.protocol;
+        match peer.connect(protocol, &self.worker.shared.limits).await {
+            Ok(link) => {
+                self.record.connected = Some(self.started.elapsed());
+                Some(link)
+            }
+            Err(error) => {
+                tracing::debug!(upstream = %peer.id, %error, "cannot connect");
+                if upstream::is_theirs(&error) {
+                    self.blame(peer);
+                }
+                None
+            }
+        }
+    }
+
     /// Whether a fault says something about the upstream.
-    fn judge(&self, peer: &Peer, fault: Fault, age: Age) {
+    pub(crate) fn judge(&self, peer: &Peer, fault: Fault, age: Age) {
         match fault {
             // It closed what had rested: its right, and no sign that it is unwell.
             Fault::Closed(Answered::Nothing) if age == Age::Reused => {}
@@ -108,60 +124,117 @@ impl<C: Client> Turn<'_, C> {
     async fn exchange(
         &mut self,
         way: &Way,
-        (peer, asked): (&Peer, Duration),
+        (peer, added, asked): (&Peer, &[Extra], Duration),
         link: &mut Link,
-        added: &[Extra],
     ) -> Ended {
-        let (upload, received) = match self.prepare(way, &mut link.wire) {
-            Ok(upload) => upload,
-            Err(why) => return Ended::Faulty(Fault::ClientMalformed(why)),
+        let mut leg = match self.begin(way, (peer, added, asked), link) {
+            Ok(leg) => leg,
+            Err(fault) => return Ended::Faulty(fault),
         };
-        if let Some(most) = self.passage.most_body().filter(|most| received > *most) {
-            return Ended::Faulty(Fault::ClientTooLarge(most));
-        }
-        let mut exchange = Exchange {
-            client: &mut *self.client,
-            upstream: &mut link.wire,
-            alarm: &mut *self.alarm,
-            request: self.request,
-            added,
-            passage: &*self.passage,
-            worker: self.worker,
-            upload,
-            progress: Progress::with(received),
-        };
-        let kind = match poll_fn(|cx| exchange.poll_head(cx)).await {
-            Ok(kind) => kind,
-            Err(fault) => {
-                self.record.received = exchange.received();
-                return Ended::Faulty(fault);
+        let others = rules::may_ask_earlier(way, self.request);
+        let withheld = if others { Withheld::Missing } else { Withheld::None };
+        let mut kind = self.head(&mut leg, withheld).await;
+        if let Ok(Kind::Withheld(_)) = kind {
+            // Few requests come here, and all of them would carry the space that this takes.
+            if let Some(after) = Box::pin(self.ask_earlier(&peer.id)).await {
+                return Ended::Elsewhere(after);
             }
-        };
-        peer.meter.health.succeeded();
+            self.record.upstream = Some(peer.id.clone());
+            kind = self.pass_head(&mut leg, Withheld::None).await;
+        }
+        match kind {
+            Ok(kind) => self.finish(leg, kind).await,
+            Err(fault) => Ended::Faulty(fault),
+        }
+    }
+
+    /// Puts the request before an upstream, which was turned to so long after the request had begun.
+    pub(crate) fn begin<'l>(
+        &self,
+        way: &Way,
+        (peer, added, asked): (&'l Peer, &'l [Extra], Duration),
+        link: &'l mut Link,
+    ) -> Result<Leg<'l>, Fault> {
+        let (upload, received) =
+            self.prepare(way, &mut link.wire).map_err(Fault::ClientMalformed)?;
+        if let Some(most) = self.passage.most_body().filter(|most| received > *most) {
+            return Err(Fault::ClientTooLarge(most));
+        }
+        let progress = Progress::with(received);
+        Ok(Leg { peer, link, added, asked, upload, progress })
+    }
+
+    /// Waits for the head of the answer, and counts it.
+    pub(crate) async fn head(
+        &mut self,
+        leg: &mut Leg<'_>,
+        withheld: Withheld,
+    ) -> Result<Kind, Fault> {
+        let kind = self.pass_head(leg, withheld).await?;
+        leg.peer.meter.health.succeeded();
         let first_byte = self.started.elapsed();
         self.record.first_byte = Some(first_byte);
-        if let Some(answers) = peer.meter.answers(self.worker.index) {
-            let status = if let Kind::Final(response) = &kind { response.status } else { 101 };
-            answers.answered(status, first_byte.saturating_sub(asked));
+        if let Some(answers) = leg.peer.meter.answers(self.worker.index) {
+            let status = match &kind {
+                Kind::Final(response) => response.status,
+                Kind::Withheld(status) => *status,
+                Kind::Switched | Kind::Interim => 101,
+            };
+            answers.answered(status, first_byte.saturating_sub(leg.asked));
         }
+        Ok(kind)
+    }
+
+    async fn pass_head(&mut self, leg: &mut Leg<'_>, withheld: Withheld) -> Result<Kind, Fault> {
+        let mut exchange = self.exchange_of(leg, withheld);
+        let kind = poll_fn(|cx| exchange.poll_head(cx)).await;
+        if kind.is_err() {
+            self.record.received = leg.progress.received();
+        }
+        kind
+    }
+
+    /// Passes on what follows a head that the client was given.
+    pub(crate) async fn finish(&mut self, mut leg: Leg<'_>, kind: Kind) -> Ended {
         match kind {
             Kind::Final(mut response) => {
                 self.record.status = Some(response.status);
                 let mut download =
                     Pump::new(response.body, response.encoding).through(response.encoder.take());
+                let mut exchange = self.exchange_of(&mut leg, Withheld::None);
                 let done = poll_fn(|cx| exchange.poll_body(cx, &mut download)).await;
-                self.record.sent = download.moved();
-                self.record.received = exchange.received();
-                match done {
+                let ended = match done {
                     Ok(()) => answered(&exchange, &response),
                     Err(fault) => Ended::Faulty(fault),
-                }
+                };
+                self.record.sent = download.moved();
+                self.record.received = leg.progress.received();
+                ended
             }
-            // Interim responses never come out of `poll_head`.
-            Kind::Switched | Kind::Interim => {
-                let _tunnel = OpenTunnel::new(&peer.meter);
-                self.tunnel(link).await
+            // Neither interim responses nor what nobody withholds come out of `poll_head`.
+            Kind::Switched | Kind::Interim | Kind::Withheld(_) => {
+                let _tunnel = OpenTunnel::new(&leg.peer.meter);
+                self.tunnel(leg.link).await
             }
+        }
+    }
+
+    fn exchange_of<'t>(
+        &'t mut self,
+        leg: &'t mut Leg<'_>,
+        withheld: Withheld,
+    ) -> Exchange<'t, C, Outgoing> {
+        Exchange {
+            client: &mut *self.client,
+            upstream: &mut leg.link.wire,
+            alarm: &mut *self.alarm,
+            request: self.request,
+            added: leg.added,
+            passage: &*self.passage,
+            withheld,
+            worker: self.worker,
+            upload: &mut leg.upload,
+            progress: &mut leg.progress,
         }
     }
 
@@ -218,10 +291,27 @@ impl<C: Client> Turn<'_, C> {
     }
 }
 
+/// A request before one upstream.
+pub(crate) struct Leg<'l> {
+    peer: &'l Peer,
+    link: &'l mut Link,
+    /// Field lines for the answer that are ours.
+    added: &'l [Extra],
+    /// When that was, since the request began.
+    asked: Duration,
+    upload: Upload,
+    progress: Progress,
+}
+
 /// How an exchange ended.
-enum Ended {
-    Answered { client: Persistence, upstream: Persistence },
+pub(crate) enum Ended {
+    Answered {
+        client: Persistence,
+        upstream: Persistence,
+    },
     Tunnelled(Option<Abort>),
+    /// This one did not have it. Whoever has did all there was to do for the client.
+    Elsewhere(After),
     Faulty(Fault),
 }
 

@@ -17,7 +17,7 @@ use crate::head::{self, Found, Malformed};
 use crate::party::Client;
 use crate::pump::{Leak, Pump, Waiting};
 use crate::request::Request;
-use crate::response::{self, Circumstances, Kind, Response, Uploading};
+use crate::response::{self, Circumstances, Kind, Response, Uploading, Withheld};
 use crate::rules::Passage;
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -43,9 +43,10 @@ pub(crate) struct Exchange<'a, C, U> {
     /// Field lines for the answer that are ours.
     pub(crate) added: &'a [Extra],
     pub(crate) passage: &'a Passage,
+    pub(crate) withheld: Withheld,
     pub(crate) worker: &'a Worker,
-    pub(crate) upload: Upload,
-    pub(crate) progress: Progress,
+    pub(crate) upload: &'a mut Upload,
+    pub(crate) progress: &'a mut Progress,
 }
 
 /// How far an exchange got.
@@ -70,6 +71,11 @@ impl Progress {
     /// Nothing yet, but for body bytes that stand in the upstream's output.
     pub(crate) fn with(received: u64) -> Self {
         Self { received, ..Self::default() }
+    }
+
+    /// Body bytes passed on to the upstream.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
     }
 }
 
@@ -139,13 +145,8 @@ where
         }))
     }
 
-    /// Body bytes passed on to the upstream.
-    pub(crate) fn received(&self) -> u64 {
-        self.progress.received
-    }
-
     pub(crate) fn uploading(&self) -> Uploading {
-        match self.upload {
+        match *self.upload {
             Upload::Done => Uploading::Done,
             Upload::Flushing | Upload::Streaming(_) | Upload::Abandoned => Uploading::Underway,
         }
@@ -163,7 +164,7 @@ where
 
     /// A number for the stage of the upload, and the bytes it has moved.
     fn uploaded(&self) -> (u8, u64) {
-        match &self.upload {
+        match &*self.upload {
             Upload::Flushing => (0, 0),
             Upload::Streaming(_) => (1, self.client.moved() + self.upstream.moved()),
             Upload::Done | Upload::Abandoned => (2, 0),
@@ -172,7 +173,7 @@ where
 
     /// How long to wait for the next thing to happen before a response.
     fn patience(&self) -> Duration {
-        match &self.upload {
+        match &*self.upload {
             Upload::Streaming(pump) if pump.waiting() == Waiting::ForSource => {
                 self.worker.shared.limits.upload_idle
             }
@@ -184,7 +185,7 @@ where
     }
 
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        let sent = match &mut self.upload {
+        let sent = match &mut *self.upload {
             Upload::Done | Upload::Abandoned => return Poll::Ready(Ok(())),
             Upload::Flushing => self.upstream.poll_flush(cx).map_err(Leak::Sink),
             Upload::Streaming(pump) => {
@@ -197,10 +198,10 @@ where
             }
         };
         match sent {
-            Poll::Ready(Ok(())) => self.upload = Upload::Done,
+            Poll::Ready(Ok(())) => *self.upload = Upload::Done,
             Poll::Ready(Err(Leak::Sink(_))) => {
                 self.upstream.forget_output();
-                self.upload = Upload::Abandoned;
+                *self.upload = Upload::Abandoned;
             }
             Poll::Ready(Err(Leak::Source(_) | Leak::Malformed(Malformed::Truncated))) => {
                 return Poll::Ready(Err(Fault::ClientGone));
@@ -215,8 +216,8 @@ where
 
     /// Only time spent waiting for the client counts against it: a slow upstream is not its fault.
     fn check_pace(&mut self) -> Poll<Result<(), Fault>> {
-        let Upload::Streaming(pump) = &self.upload else { return Poll::Pending };
-        let progress = &mut self.progress;
+        let Upload::Streaming(pump) = &*self.upload else { return Poll::Pending };
+        let progress = &mut *self.progress;
         if let Some(since) = progress.waiting.take() {
             progress.waited += since.elapsed();
         }
@@ -248,6 +249,7 @@ where
                 request: self.request,
                 added: self.added,
                 passage: self.passage,
+                withheld: self.withheld,
                 encoders: self.worker.shared.limits.encoders,
                 // Asked only now: the edge may have begun to stop while the app was thinking.
                 persistence: self.worker.persistence_after(self.request),
@@ -257,6 +259,9 @@ where
             let head = bytes.get(..length).unwrap_or_default();
             let kind =
                 response::pass(head, &around, self.client).map_err(Fault::UpstreamMalformed)?;
+            if let Kind::Withheld(_) = kind {
+                return Ok(Some(kind)); // it stays where it is, to be read again
+            }
             self.upstream.input.consume(length);
             self.progress.seen = 0;
             match kind {
@@ -264,7 +269,7 @@ where
                     self.progress.interim += 1;
                 }
                 Kind::Interim => return Err(Fault::UpstreamMalformed(Malformed::Interim)),
-                Kind::Switched | Kind::Final(_) => return Ok(Some(kind)),
+                Kind::Switched | Kind::Final(_) | Kind::Withheld(_) => return Ok(Some(kind)),
             }
         }
     }
@@ -275,7 +280,7 @@ where
             return Poll::Ready(Fault::ClientGone);
         }
         ready!(self.alarm.poll(cx));
-        Poll::Ready(match &self.upload {
+        Poll::Ready(match &*self.upload {
             Upload::Streaming(pump) if pump.waiting() == Waiting::ForSource => Fault::ClientSlow,
             _ => Fault::UpstreamSlow,
         })

@@ -18,7 +18,7 @@ use crate::pool::Side;
 use crate::preface::{self, Progress};
 use crate::pump::{Encoding, put_whole};
 use crate::request::Request;
-use crate::response::{self, Circumstances, Uploading};
+use crate::response::{self, Circumstances, Uploading, Withheld};
 use crate::rules::Passage;
 use crate::rules::compression::Offer;
 use crate::sticky::{Binding, Bond};
@@ -48,6 +48,7 @@ pub fn response(bytes: &[u8]) -> Option<Vec<u8>> {
         request: &request,
         added: &[],
         passage: &Passage::unknown(),
+        withheld: Withheld::None,
         persistence: Persistence::KeepAlive,
         uploading: Uploading::Done,
         encoders: Limits::default().encoders,

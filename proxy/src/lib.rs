@@ -13,7 +13,8 @@
 //! will get; `reception` leads it to a `venue` and past the `rules`; `forward` picks an upstream from its `pool` by
 //! `balance`, holds the request while there is none (`hold`) and tries another where nothing was
 //! done (`retry`); each `attempt` moves one request and one response between two parties through
-//! two `pump`s (`exchange`), and `tunnel` takes over after a 101. What the edge has to say itself
+//! two `pump`s (`exchange`), what is not found may be asked of others (`earlier`), and `tunnel` takes
+//! over after a 101. What the edge has to say itself
 //! is a `refusal`, written by `pages`; what became of the request is a `record`, for the
 //! `access_log` and the `meter`s.
 //!
@@ -62,6 +63,7 @@ mod parting;
 
 // A request on its way to an upstream.
 mod attempt;
+mod earlier;
 mod exchange;
 mod fault;
 mod forward;
@@ -133,7 +135,7 @@ pub use record::{Abort, Record};
 pub use settings::{Feeds, Listen, Opening, Preface, Settings, Speaks, Stuck};
 pub use site::{Forwarded, Hsts, Plain, Route, Site, Subdomains};
 pub use table::{
-    Absence, Canary, Hold, Protocol, Service, ServiceName, Table, Upstream, UpstreamId,
+    Absence, Canary, Earlier, Hold, Protocol, Service, ServiceName, Table, Upstream, UpstreamId,
 };
 pub use tls::{HandshakeFailures, InvalidTicketKeys, NoRandomness, TicketKeys, TlsTraffic};
 pub use traffic::{ServiceTraffic, Traffic, UpstreamTraffic};

@@ -75,6 +75,9 @@ pub struct Limits {
     pub pool_fresh: Duration,
     /// Upstreams tried for one request, where nothing was sent to those before.
     pub attempts: u32,
+    /// Time for an earlier upstream to be connected to and to begin its answer; after that it has nothing.
+    /// A visitor waits as long for each of them, for what may be nowhere.
+    pub earlier: Duration,
     /// Interim (1xx) responses before a final one.
     pub interim: u32,
     /// Connect failures in a row after which an upstream is left out for a while.
@@ -123,6 +126,7 @@ impl Default for Limits {
             pool_idle: Duration::from_secs(4),
             pool_fresh: Duration::from_secs(1),
             attempts: 3,
+            earlier: Duration::from_secs(2),
             interim: 16,
             eject_after: 3,
             eject: Duration::from_secs(10),

@@ -27,6 +27,8 @@ pub(crate) enum Side {
 pub(crate) struct Pool {
     main: Group,
     canary: Group,
+    /// Who is asked for what those do not have, in this order.
+    earlier: Vec<Rc<Peer>>,
     permille: u16,
     binding: Option<Binding>,
 }
@@ -58,6 +60,8 @@ impl Pool {
         mut peer: impl FnMut(&Upstream) -> Rc<Peer>,
     ) -> Self {
         let slow_start = service.policy.slow_start;
+        let earlier = service.earlier.iter().flat_map(|earlier| &earlier.upstreams);
+        let earlier = earlier.map(&mut peer).collect();
         let mut group = |upstreams: &[Upstream]| Group {
             peers: upstreams.iter().map(&mut peer).collect(),
             slow_start,
@@ -66,6 +70,7 @@ impl Pool {
         let mut pool = Self {
             main: group(&service.upstreams),
             canary: group(canary.map_or(&[], |canary| &canary.upstreams)),
+            earlier,
             permille: canary.map_or(0, |canary| canary.permille.min(1000)),
             binding: service.policy.sticky.as_ref().and_then(|sticky| Binding::new(sticky, name)),
         };
@@ -113,6 +118,13 @@ impl Pool {
         let mut chosen = self.unbound(search, meter)?;
         binding.put_set_cookie(&chosen.peer.id, secure, &mut chosen.added);
         Some(chosen)
+    }
+
+    /// The next to ask for what is not found, of those that this request has not asked.
+    pub(crate) fn choose_earlier(&self, tried: &[UpstreamId]) -> Option<Chosen> {
+        let now = Instant::now();
+        let mut left = self.earlier.iter().filter(|peer| !tried.contains(&peer.id));
+        left.find_map(|peer| balance::admit(peer, now))
     }
 
     /// The cookie that binds clients, which no upstream shall see.

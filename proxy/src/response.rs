@@ -47,6 +47,28 @@ pub(crate) enum Kind {
     /// A 101 to a protocol that was asked for. It was written for the client.
     Switched,
     Final(Response),
+    /// An answer with this status that the client is not to see, not yet at least. Nothing was written.
+    Withheld(u16),
+}
+
+/// Which answers are kept from the client when their head arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    None,
+    /// Those that say that there is nothing: others may have it.
+    Missing,
+    /// And those of one who cannot say.
+    MissingOrBroken,
+}
+
+impl Withheld {
+    fn covers(self, status: u16) -> bool {
+        match self {
+            Self::None => false,
+            Self::Missing => status == 404,
+            Self::MissingOrBroken => status == 404 || status >= 500,
+        }
+    }
 }
 
 /// What is known when a response head arrives.
@@ -56,6 +78,7 @@ pub(crate) struct Circumstances<'a> {
     /// Fields that are ours to add to the final answer.
     pub(crate) added: &'a [Extra],
     pub(crate) passage: &'a Passage,
+    pub(crate) withheld: Withheld,
     /// How many responses a worker compresses at once.
     pub(crate) encoders: usize,
     /// The client connection's end is already decided: the edge stops, or the client asked.
@@ -104,6 +127,9 @@ pub(crate) fn pass<C: Client>(
     let version = Version::of(parsed.version);
     let fields = Fields::of(parsed.headers);
     let control = Control::read(version, &fields)?;
+    if around.withheld.covers(status) {
+        return Ok(Kind::Withheld(status));
+    }
     let reason = parsed.reason.unwrap_or_default();
     let (treatment, encoder) = treatment(status, control.length, fields.lines, around);
     let head = Head { status, reason, control, fields, around, treatment };

@@ -31,6 +31,8 @@ pub struct Service {
     pub upstreams: Vec<Upstream>,
     /// Others that get an exact share of the requests.
     pub canary: Option<Canary>,
+    /// Others that are asked for what these do not have.
+    pub earlier: Option<Earlier>,
     /// What the upstreams speak.
     pub protocol: Protocol,
     /// What the edge does besides.
@@ -44,8 +46,9 @@ pub struct Service {
 impl Service {
     /// A service with no rules of its own.
     pub fn new(upstreams: Vec<Upstream>, hold: Hold, absent: Absence) -> Self {
-        let (canary, protocol, policy) = (None, Protocol::default(), Policy::default());
-        Self { upstreams, canary, protocol, policy, hold, absent }
+        let (canary, earlier) = (None, None);
+        let (protocol, policy) = (Protocol::default(), Policy::default());
+        Self { upstreams, canary, earlier, protocol, policy, hold, absent }
     }
 }
 
@@ -56,6 +59,17 @@ pub struct Canary {
     pub upstreams: Vec<Upstream>,
     /// Of a thousand requests, how many go to them; exactly, not by chance.
     pub permille: u16,
+}
+
+/// Upstreams that answered before the present ones did. They get no request of their own: only what is
+/// not found (404) under some paths is asked for again, of one after the other, and the first that has
+/// it answers. If none has, the first answer stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// What such paths begin with, each with its `/`, as the upstreams see them.
+    pub prefixes: Vec<Box<str>>,
+    /// Who they are, in the order in which they are asked.
+    pub upstreams: Vec<Upstream>,
 }
 
 /// What upstreams speak.

@@ -15,6 +15,8 @@ mod conformance;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod earlier;
+#[cfg(test)]
 mod few_files;
 #[cfg(test)]
 mod forwarding;

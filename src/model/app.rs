@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, AppName, Branch, BuildNumber, Config, Incarnation, Maintenance, Pin, Process,
+    Actor, AppName, Branch, BuildNumber, Config, Earlier, Incarnation, Maintenance, Pin, Process,
     ProcessName, Release, ReleaseVersion, RolloutNumber, SecretVersion, Secrets, Timestamp,
 };
 
@@ -27,6 +27,9 @@ pub struct App {
     pub formation: BTreeMap<ProcessName, u16>,
     /// What serves now; `None` before the first healthy release.
     pub current: Option<Incarnation>,
+    /// What served before, the newest first, as far as it matters to anybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
     /// How often a restart was asked for.
     pub restarts: u32,
     /// The newest version of any secret.
@@ -70,6 +73,7 @@ impl App {
             secrets: Secrets::default(),
             formation: BTreeMap::new(),
             current: None,
+            earlier: Vec::new(),
             restarts: 0,
             last_secret: SecretVersion::default(),
             last_build: BuildNumber::default(),

@@ -12,6 +12,9 @@ use super::{
 /// Addresses in CIDR notation, `10.0.0.0/8` or `2001:db8::/32`; a bare address is itself alone.
 pub type Cidr = Name<CidrGrammar>;
 
+/// What the paths of an app's assets begin with, `/assets/`; as the app sees them.
+pub type AssetPrefix = Name<AssetGrammar>;
+
 /// How the edge serves an app's web process. It is part of a release, so that it goes back with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -42,6 +45,19 @@ pub struct HttpSettings {
     pub pages: BTreeMap<u16, String>,
     /// How long a new instance's share of requests grows.
     pub slow_start: Option<Duration>,
+    /// Where files are that pages ask for by names of their own release.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<AssetPrefix>,
+    /// How long those of an earlier release can be had when another has taken its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assets_for: Option<Duration>,
+}
+
+impl HttpSettings {
+    /// How long the files of earlier releases can be had; `None` where none are declared.
+    pub fn assets_last(&self) -> Option<Duration> {
+        (!self.assets.is_empty()).then(|| self.assets_for.unwrap_or(ASSETS_LAST))
+    }
 }
 
 /// What a web process speaks.
@@ -103,6 +119,26 @@ impl Grammar for CidrGrammar {
     }
 }
 
+/// See [`AssetPrefix`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AssetGrammar {}
+
+impl Grammar for AssetGrammar {
+    const KIND: &'static str = "beginning of a path";
+
+    fn check(text: &str) -> Result<(), &'static str> {
+        let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#\\%".contains(&byte);
+        let leads_on = |segment| matches!(segment, "." | "..");
+        let valid = text.len() <= 200
+            && text.starts_with('/')
+            && text.bytes().all(plain)
+            && !text.split('/').any(leads_on);
+        valid
+            .then_some(())
+            .ok_or("`/assets/`, for example: it begins with `/` and has no `?`, `%` or `..`")
+    }
+}
+
 /// What visitors are told while an app is being worked on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Maintenance {
@@ -111,3 +147,6 @@ pub struct Maintenance {
     /// Since when.
     pub since: super::Timestamp,
 }
+
+/// A tab that was left open over lunch.
+const ASSETS_LAST: Duration = Duration::from_hours(1);

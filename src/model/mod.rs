@@ -14,6 +14,7 @@
 //! - **Wave**: the slots that change at once on that way; a strategy is a list of waves.
 //! - **Trial**: the time in which a new instance gets a share of the requests and is compared.
 //! - **Incarnation**: a release together with the count of restarts asked for; what instances are of.
+//! - **Earlier**: an incarnation whose place another took; one instance of it may **linger**, for its files.
 //! - **Slot**: process and index; at most one instance owns a slot of an incarnation.
 //! - **Run**: a program of its own, once, beside the formation; its place is called `run.3`.
 //! - **Cron job**: a command of a release by the clock; a **tick** is a time at which it is to run.
@@ -34,6 +35,7 @@ pub mod commit;
 pub mod console;
 pub mod cron;
 pub mod domain;
+mod earlier;
 pub mod event;
 pub mod fetching;
 pub mod health;
@@ -73,9 +75,12 @@ pub use commit::{Branch, Commit, CommitId, RefName};
 pub use console::{ProgramSignal, Terminal, TerminalSize};
 pub use cron::{CronCommand, CronEntry, CronJob, CronOutcome, CronState, CronTick, Overlap};
 pub use domain::{Domain, DomainCheck, DomainName, PathPrefix, Pointing};
+pub use earlier::Earlier;
 pub use event::{Event, EventKind};
 pub use health::{HealthCheck, Liveness, Statuses};
-pub use http::{Cidr, HttpProtocol, HttpSettings, Maintenance, PasswordGate, RateLimit};
+pub use http::{
+    AssetPrefix, Cidr, HttpProtocol, HttpSettings, Maintenance, PasswordGate, RateLimit,
+};
 pub use instance::{ContainerId, Exit, Instance, InstanceState, Slot};
 pub use keeping::{Kept, Pin};
 pub use manifest::Manifest;

@@ -13,6 +13,8 @@ pub struct Observation {
     pub apps: BTreeMap<AppName, Vec<Observed>>,
     /// Instances that ended, are still wanted, and wait: when each is started again.
     pub waiting: BTreeMap<ContainerId, Timestamp>,
+    /// Instances of earlier releases that linger: until when.
+    pub lingering: BTreeMap<ContainerId, Timestamp>,
     /// Running instances whose last answers were bad, though not yet often enough to count: what was seen.
     pub doubts: BTreeMap<ContainerId, String>,
     /// Why the engine could not be asked, if it could not; then the rest is from the last time.
@@ -30,6 +32,9 @@ pub struct Observed {
     pub in_flight: u64,
     /// Since when the edge sends it nothing new, if it once did or never will again.
     pub unrouted_since: Option<Timestamp>,
+    /// Since when the edge sends it no request of its own accord; it may still ask it for what others do not
+    /// have.
+    pub unchosen_since: Option<Timestamp>,
     /// Since when it has been told to end.
     pub stopping_since: Option<Timestamp>,
     /// Whether all that it wrote has been kept; a container is not removed before that.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Actor, AppName, BuildNumber, EnvKey, ImageId, MountPath, Process, ProcessName, Secrets,
-    SourceDigest, Timestamp, build::DeploySettings,
+    SourceDigest, Strategy, Timestamp, build::DeploySettings,
 };
 
 /// Environment variables, byte for byte as they were given.
@@ -85,6 +85,13 @@ pub struct Release {
 }
 
 impl Release {
+    /// Whether of one of its processes there must not be two instances in the place of one.
+    pub fn is_alone(&self, process: &ProcessName) -> bool {
+        let described = self.processes.get(process);
+        let writes = described.is_some_and(|process| !process.volumes.is_empty());
+        writes || self.deploy.takeover.strategy_of(process) == Strategy::Recreate
+    }
+
     /// The open part of its instances' environment: the manifest's, overridden by the app's config, and
     /// without what is a secret, which is delivered apart.
     pub fn environment(&self) -> Config {

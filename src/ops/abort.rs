@@ -70,7 +70,7 @@ pub(super) fn go_back(
     diary::write(tx, &app.name, EventKind::Rollout, text, by, now)?;
     rollout.revert(reason, None, Vec::new());
     rollout.phase_at = now;
-    app.current = Some(from);
+    app.serve(from);
     app.generation += 1;
     tx.put(&rollout)?;
     tx.put(&app)

@@ -24,7 +24,7 @@ pub fn choose<'a>(
     let newest = |slot: &Slot| {
         let here = running().filter(|observed| observed.instance.slot == *slot);
         here.max_by_key(|observed| {
-            let stays = observed.unrouted_since.is_none();
+            let stays = observed.unchosen_since.is_none();
             (stays, observed.instance.incarnation, observed.instance.attempt)
         })
     };
@@ -152,6 +152,7 @@ mod tests {
             health: Health::UNKNOWN,
             in_flight: 0,
             unrouted_since: None,
+            unchosen_since: None,
             stopping_since: None,
             output_kept: false,
             tried: None,

@@ -216,6 +216,7 @@ pub(super) async fn instances(
             rollout: rollout.as_ref(),
             node: &api.node,
             waiting: observation.waiting.get(id).copied(),
+            lingering: observation.lingering.get(id).copied(),
             doubt: observation.doubts.get(id),
         };
         shown.push(view::instance(observed, company));

@@ -126,11 +126,14 @@ fn answerer(api: &Api, snapshot: &Snapshot, app: App) -> Result<Answerer, Failur
     };
     let rollout = snapshot.get::<Rollout>(&(key, app.last_rollout.0.into()))?;
     let observation = api.observation.borrow().clone();
+    // Whoever lingers answers nobody of its own accord, however well it is.
+    let mut seen = observation.apps.get(&app.name).cloned().unwrap_or_default();
+    seen.retain(|one| !observation.lingering.contains_key(&one.instance.id));
     let counted = api.figures.requests(app.name.as_str());
     Ok(Answerer {
         release,
         rollout,
-        seen: observation.apps.get(&app.name).cloned().unwrap_or_default(),
+        seen,
         waiting: observation.waiting.clone(),
         doubts: observation.doubts.clone(),
         requests: Requests {

@@ -54,6 +54,7 @@ mod staple;
 mod tarballs;
 mod tidy;
 
+mod assets;
 mod canary;
 mod daemon;
 mod full_disk;

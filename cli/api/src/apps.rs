@@ -88,6 +88,7 @@ pub struct Instance {
     /// What it is an instance of, for example `v12`.
     pub release: String,
     /// `created`, `running`, `standing by` (a newer release took its place and is being watched),
+    /// `lingering` (a newer one did, and it is kept for its files; `detail` says until when),
     /// `draining`, `stopping`, `exited`, `crashed`, `waiting` (a crash loop backs off; `detail` says until
     /// when).
     pub state: String,

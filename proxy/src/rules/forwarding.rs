@@ -10,10 +10,7 @@ use crate::venue::Way;
 
 /// Appends the head for the upstream, as `way` wants it.
 pub(crate) fn put_head(way: &Way, head: &[u8], out: &mut Vec<u8>) {
-    let stripped = match way.forwarded {
-        Forwarded::Stripped if !way.prefix.is_empty() => Some(&*way.prefix),
-        Forwarded::Stripped | Forwarded::Whole => None,
-    };
+    let stripped = stripped(way);
     let password = way.target.service.policy.password.is_some();
     let binding = way.target.pool.binding();
     if stripped.is_none() && !password && binding.is_none() {
@@ -35,6 +32,19 @@ pub(crate) fn put_head(way: &Way, head: &[u8], out: &mut Vec<u8>) {
         put(out, "X-Forwarded-Prefix", prefix.as_bytes());
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// A path as the upstream will see it, as far as it is below the way's prefix.
+pub(super) fn as_forwarded<'p>(way: &Way, path: &'p str) -> &'p str {
+    stripped(way).and_then(|prefix| path.strip_prefix(prefix)).unwrap_or(path)
+}
+
+/// What is taken away from paths.
+fn stripped(way: &Way) -> Option<&str> {
+    match way.forwarded {
+        Forwarded::Stripped if !way.prefix.is_empty() => Some(&way.prefix),
+        Forwarded::Stripped | Forwarded::Whole => None,
+    }
 }
 
 /// A request line without the prefix of its path: `/api/x` becomes `/x`, `/api?q` becomes `/?q`.

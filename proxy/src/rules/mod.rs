@@ -19,10 +19,12 @@ pub(crate) mod queue;
 pub(crate) mod rate;
 
 pub(crate) mod compression;
+mod earlier;
 mod forwarding;
 
 pub(crate) use admit::admit;
 pub(crate) use asked::{Asked, fields};
+pub(crate) use earlier::may_ask_earlier;
 pub(crate) use forwarding::put_head;
 pub(crate) use misdirected::check as keep_apart;
 pub(crate) use passage::Passage;

@@ -23,8 +23,8 @@ use crate::{
     faults,
     logs::{Collector, LogError, Logs},
     model::{
-        Actor, App, AppName, Build, ContainerId, Domain, Event, EventKind, Instance, Phase,
-        PostDeploy, Release, Rollout, RolloutNumber, Run, Tally, Timestamp,
+        Actor, App, AppName, Build, ContainerId, Domain, Event, EventKind, Incarnation, Instance,
+        Phase, PostDeploy, Release, Rollout, RolloutNumber, Run, Tally, Timestamp,
     },
     store::{Record, Store, StoreError, Transaction, View, cron, diary, secrets, volumes},
     volumes::{FolderError, VolumeFolders},
@@ -318,7 +318,7 @@ fn record(
     if advance.to.is_final() {
         app.rollout = None;
     }
-    app.current = advance.current.or(app.current);
+    serve(tx, &mut app, &rollout, advance.current, now)?;
     rollout.wave = advance.wave;
     match advance.to {
         Phase::Reverting { reason, hint, last_lines } => rollout.revert(reason, hint, last_lines),
@@ -339,6 +339,29 @@ fn record(
         diary::write(tx, name, EventKind::Rollout, text, &Actor::platform(), now)?;
     }
     Ok(Recorded::Written)
+}
+
+/// Has an incarnation serve, if that changes. What it takes the place of is remembered for its files, unless
+/// those are the same or it is only gone back to.
+fn serve(
+    tx: &Transaction<'_>,
+    app: &mut App,
+    rollout: &Rollout,
+    current: Option<Incarnation>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(current) = current else { return Ok(()) };
+    let image = |one: Incarnation| {
+        let key = (app.name.as_str().to_owned(), u64::from(one.release.0));
+        Ok::<_, StoreError>(tx.get::<Release>(&key)?.map(|release| release.image))
+    };
+    let before = app.current.map(image).transpose()?.flatten();
+    if current == rollout.to && before != image(current)? {
+        app.succeed(current, now);
+    } else {
+        app.serve(current);
+    }
+    Ok(())
 }
 
 fn erase_records(tx: &mut Transaction<'_>, name: &AppName) -> Result<(), StoreError> {

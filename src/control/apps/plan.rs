@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     control::apps::{
-        command, post_deploy,
+        command, lingering, post_deploy,
         posts::{self, Care, Post},
         relief, retire, rollout, slots,
         state::AppState,
@@ -50,6 +50,9 @@ pub fn plan(state: &AppState, seen: &[Observed], now: Timestamp) -> Plan {
         }
         let owner = slots::owner(incarnation, &place.slot, seen);
         owners.extend(owner.map(|owner| owner.instance.id.clone()));
+    }
+    for lingerer in lingering::lingerers(state, seen, now) {
+        plan.look_again_at(lingerer.until);
     }
     for observed in seen.iter().filter(|observed| !owners.contains(&observed.instance.id)) {
         retire::retire(state, observed, now, &mut plan);

@@ -2,11 +2,12 @@
 //! by silence, which are let go. Pure.
 //!
 //! Outside of a rollout that is simply what serves. In one, the wave under way has both: the new are
-//! started beside the old, and once they have taken over the old stand by until the watch is over.
+//! started beside the old, and once they have taken over the old stand by until the watch is over. Whoever
+//! lingers has a post as well, in which nobody follows.
 //! Invariant: whoever serves in a slot has a post in it until somebody better is ready.
 
 use crate::{
-    control::apps::{post_deploy, slots, state::AppState},
+    control::apps::{lingering, post_deploy, slots, state::AppState},
     model::{
         Incarnation, Observed, Phase, Process, Release, Rollout, Side, Slot, Timestamp,
         rollout::servers,
@@ -42,6 +43,7 @@ pub enum Care {
 /// The posts of an app, in the order of incarnation and slot.
 pub fn posts<'a>(state: &'a AppState, seen: &[Observed], now: Timestamp) -> Vec<Post<'a>> {
     let mut posts = wanted(state, seen, now);
+    linger(state, seen, now, &mut posts);
     for post in &mut posts {
         if post.care == Care::Fill && has_another_writer(state, post, seen) {
             post.care = Care::Keep;
@@ -69,6 +71,21 @@ fn wanted<'a>(state: &'a AppState, seen: &[Observed], now: Timestamp) -> Vec<Pos
     posts.extend(post_deploy::post(state));
     posts.sort_by(|a, b| (a.incarnation, &a.slot).cmp(&(b.incarnation, &b.slot)));
     posts
+}
+
+/// Adds the posts of those who linger and have none in a rollout.
+fn linger<'a>(state: &'a AppState, seen: &[Observed], now: Timestamp, posts: &mut Vec<Post<'a>>) {
+    for lingerer in lingering::lingerers(state, seen, now) {
+        let instance = &lingerer.observed.instance;
+        let (incarnation, slot) = (instance.incarnation, &instance.slot);
+        let has_post = posts.iter().any(|it| (it.incarnation, &it.slot) == (incarnation, slot));
+        let Some(release) = state.releases.get(&incarnation.release).filter(|_| !has_post) else {
+            continue;
+        };
+        let Some(process) = release.processes.get(&slot.process) else { continue };
+        let slot = slot.clone();
+        posts.push(Post { release, incarnation, slot, process, care: Care::Keep });
+    }
 }
 
 /// The post of the release command, while it is its turn.

@@ -18,6 +18,7 @@ use crate::{
         apps::{
             execute::{ExecuteError, Executor},
             health::Prober,
+            lingering,
             measure::Measurements,
             plan,
             questions::Target,
@@ -31,8 +32,7 @@ use crate::{
     },
     engine::Engine,
     model::{
-        AppName, ContainerId, EventKind, Health, Instance, InstanceState, Observation, Observed,
-        Timestamp,
+        AppName, EventKind, Health, Instance, InstanceState, Observation, Observed, Timestamp,
     },
     store::StoreError,
     telemetry::chain,
@@ -151,8 +151,15 @@ impl<E: Engine> Task for Apps<E> {
         let by_app = self.without_orphans(by_app, &states).await;
         let seen = self.observe(by_app, &traffic);
         self.ground.certificates = self.certificates.borrow_and_update().clone();
-        self.publish_routes(Routes::of(&snapshot, &states, &seen, &self.ground)?);
-        self.publish(seen.clone(), slots::waiting(&states, &seen, now), now);
+        self.publish_routes(Routes::of(&snapshot, &states, &seen, (&self.ground, now))?);
+        self.publish(Observation {
+            at: now,
+            apps: seen.clone(),
+            waiting: slots::waiting(&states, &seen, now),
+            lingering: lingering::by_container(&states, &seen, now),
+            doubts: self.prober.doubts(),
+            engine_fault: None,
+        });
         self.act(states, &seen, now).await;
         Ok(())
     }
@@ -270,6 +277,7 @@ impl<E: Engine> Apps<E> {
                 },
                 in_flight: figures.map_or(0, |figures| figures.in_flight as u64),
                 unrouted_since: self.memory.unrouted.since(id),
+                unchosen_since: self.memory.unrouted.unchosen_since(id),
                 stopping_since: self.executor.stopping.get(id).copied(),
                 output_kept: self.executor.collector.is_drained(id),
                 tried: self.memory.tallies.of(&instance.app, id),
@@ -290,19 +298,12 @@ impl<E: Engine> Apps<E> {
         }
     }
 
-    fn publish(
-        &self,
-        apps: BTreeMap<AppName, Vec<Observed>>,
-        waiting: BTreeMap<ContainerId, Timestamp>,
-        at: Timestamp,
-    ) {
+    /// That time has passed is no news.
+    fn publish(&self, mut next: Observation) {
         self.observation.send_if_modified(|last| {
-            let doubts = self.prober.doubts();
-            let differs = last.apps != apps
-                || last.waiting != waiting
-                || last.doubts != doubts
-                || last.engine_fault.is_some();
-            *last = Arc::new(Observation { at, apps, waiting, doubts, engine_fault: None });
+            let at = std::mem::replace(&mut next.at, last.at);
+            let differs = next != **last;
+            *last = Arc::new(Observation { at, ..next });
             differs
         });
     }

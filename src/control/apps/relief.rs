@@ -122,12 +122,7 @@ impl AppState {
     /// Whether two instances of a slot of that process must never be at the same time.
     pub fn is_alone(&self, incarnation: Incarnation, process: &ProcessName) -> bool {
         let release = self.releases.get(&incarnation.release);
-        release.is_some_and(|release| {
-            let writes =
-                release.processes.get(process).is_some_and(|process| !process.volumes.is_empty());
-            let strategy = release.deploy.takeover.strategy_of(process);
-            writes || strategy == crate::model::Strategy::Recreate
-        })
+        release.is_some_and(|release| release.is_alone(process))
     }
 }
 

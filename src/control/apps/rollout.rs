@@ -12,7 +12,7 @@ use crate::{
     control::apps::{
         command::{self, Outcome},
         failure::{Failure, after_ready, await_settling, before_ready},
-        post_deploy, slots,
+        lingering, post_deploy, slots,
         state::AppState,
         step::{Advance, Plan, Step},
     },
@@ -263,14 +263,18 @@ impl Scene<'_> {
             .filter(|o| self.is_new(o) && wave(o) == rollout.present_wave())
             .filter(|o| o.instance.slot.process.is_web() && o.health == Health::Ready)
             .peekable();
-        let arrived = ready.peek().is_none() || ready.any(is_routed);
+        let arrived = ready.peek().is_none() || ready.any(is_chosen);
         let replaced = |o: &&Observed| !self.is_new(o) && wave(o) <= rollout.present_wave();
-        arrived && !self.seen.iter().filter(replaced).any(is_routed)
+        arrived && !self.seen.iter().filter(replaced).any(is_chosen)
     }
 
-    /// Nothing but the new incarnation is left.
+    /// Nothing but the new incarnation is left, and who lingers.
     fn is_drained(&self) -> bool {
-        self.seen.iter().all(|o| self.is_new(o)) && post_deploy::is_settled(self.state)
+        let lingerers = lingering::lingerers(self.state, self.seen, self.now);
+        let lingers =
+            |o: &Observed| lingerers.iter().any(|one| one.observed.instance.id == o.instance.id);
+        let is_left = |o: &Observed| !self.is_new(o) && !lingers(o);
+        !self.seen.iter().any(is_left) && post_deploy::is_settled(self.state)
     }
 
     /// What served before serves again, and nobody is sent to what failed any more.
@@ -400,11 +404,19 @@ impl Scene<'_> {
     }
 }
 
-/// Whether the edge may still send to it.
+/// Whether the edge may still send to it, for whatever reason.
 fn is_routed(observed: &Observed) -> bool {
-    matches!(observed.instance.state, InstanceState::Running { .. })
-        && observed.instance.slot.process.is_web()
-        && observed.unrouted_since.is_none()
+    takes_requests(observed) && observed.unrouted_since.is_none()
+}
+
+/// Whether the edge may choose it for a request of its own accord.
+fn is_chosen(observed: &Observed) -> bool {
+    takes_requests(observed) && observed.unchosen_since.is_none()
+}
+
+fn takes_requests(observed: &Observed) -> bool {
+    let running = matches!(observed.instance.state, InstanceState::Running { .. });
+    running && observed.instance.slot.process.is_web()
 }
 
 fn overdue(waiting_for: &[Slot], timeout: Duration) -> Failure {

@@ -69,10 +69,14 @@ impl AppState {
         Ok(states)
     }
 
-    /// What the release that serves asks of the edge.
+    /// The release that serves.
+    pub fn serving(&self) -> Option<&Release> {
+        self.releases.get(&self.app.current?.release)
+    }
+
+    /// What it asks of the edge.
     pub fn http(&self) -> Option<&HttpSettings> {
-        let current = self.app.current?;
-        self.releases.get(&current.release).map(|release| &*release.deploy.http)
+        self.serving().map(|release| &*release.deploy.http)
     }
 
     /// What an instance speaks: its own release says it, which may not be the current one.

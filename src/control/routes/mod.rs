@@ -2,8 +2,10 @@
 //!
 //! Only instances of what serves are routed to: during a rollout, slot by slot, the old one until the
 //! record says that the wave has taken over, then the new one. An instance that is told to end, or that is more than
-//! wanted, is not in the table; the edge forgets it before anything happens to it.
+//! wanted, is not in the table; the edge forgets it before anything happens to it. Whoever lingers is in
+//! it apart, to be asked for files alone.
 
+mod earlier;
 mod policy;
 mod service;
 mod site;
@@ -15,14 +17,14 @@ use std::{
     sync::Arc,
 };
 
-use proxy::{Certificates, Pattern, Service, ServiceName, Site, Table, UpstreamId};
+use proxy::{Certificates, Pattern, Service, ServiceName, Site, Table, Upstream, UpstreamId};
 
 pub use policy::EdgeKey;
 use policy::Keys;
 
 use crate::{
     control::apps::state::AppState,
-    model::{AppName, ContainerId, Domain, Observed, Rollout, SecretValue},
+    model::{AppName, ContainerId, Domain, Observed, Rollout, SecretValue, Timestamp},
     store::{SealingKey, StoreError, View, secrets},
 };
 
@@ -64,7 +66,7 @@ impl Routes {
         view: &impl View,
         states: &BTreeMap<AppName, AppState>,
         seen: &BTreeMap<AppName, Vec<Observed>>,
-        ground: &Ground,
+        (ground, now): (&Ground, Timestamp),
     ) -> Result<Self, StoreError> {
         let mut services = BTreeMap::new();
         for (name, state) in states {
@@ -72,7 +74,7 @@ impl Routes {
             let last = view.get::<Rollout>(&key)?;
             let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
             let keys = Keys { edge: &ground.key, password: password(view, state, ground) };
-            let service = service::service(state, last.as_ref(), seen, &keys);
+            let service = service::service(state, last.as_ref(), (seen, now), &keys);
             services.insert(service_name(name), Arc::new(service));
         }
         let domains = view.scan::<Domain>(&())?;
@@ -83,7 +85,8 @@ impl Routes {
     /// holds requests by them; with no table it would call every host unknown until it has looked.
     pub fn on_record(view: &impl View, ground: &Ground) -> Result<Self, StoreError> {
         let states = AppState::load_all(view, &BTreeMap::new())?;
-        Self::of(view, &states, &BTreeMap::new(), ground)
+        // Nobody is there whose time could be over.
+        Self::of(view, &states, &BTreeMap::new(), (ground, Timestamp::default()))
     }
 
     /// Whether the edge would do the same by `table`.
@@ -103,13 +106,24 @@ pub fn is_settled(table: &Table) -> bool {
     table.services.values().all(|service| service.hold.most == 0 || !service.upstreams.is_empty())
 }
 
-/// The containers that a table sends requests to.
+/// The containers that a table sends requests to, for whatever reason.
 pub fn routed(table: &Table) -> BTreeSet<ContainerId> {
+    let earlier = table.services.values().filter_map(|service| service.earlier.as_ref());
+    let earlier = earlier.flat_map(|earlier| &earlier.upstreams).map(container);
+    earlier.chain(chosen(table)).collect()
+}
+
+/// Those that it chooses for requests of its own accord, and not only asks for what others do not have.
+pub fn chosen(table: &Table) -> BTreeSet<ContainerId> {
     let upstreams = table.services.values().flat_map(|service| {
         let tried = service.canary.iter().flat_map(|canary| &canary.upstreams);
         service.upstreams.iter().chain(tried)
     });
-    upstreams.map(|upstream| ContainerId(upstream.id.as_str().to_owned())).collect()
+    upstreams.map(container).collect()
+}
+
+fn container(upstream: &Upstream) -> ContainerId {
+    ContainerId(upstream.id.as_str().to_owned())
 }
 
 /// The edge's name of a container.

@@ -8,13 +8,14 @@ use crate::{
     control::{
         apps::{slots, state::AppState},
         routes::{
+            earlier::earlier,
             policy::{Keys, policy},
             upstream_id,
         },
     },
     model::{
         Health, HttpProtocol, Incarnation, InstanceState, Observed, Phase, ProcessName, Rollout,
-        Slot, rollout::servers,
+        Slot, Timestamp, rollout::servers,
     },
 };
 
@@ -22,7 +23,7 @@ use crate::{
 pub(super) fn service(
     state: &AppState,
     last: Option<&Rollout>,
-    seen: &[Observed],
+    (seen, now): (&[Observed], Timestamp),
     keys: &Keys<'_>,
 ) -> Service {
     let upstreams = upstreams(state, seen);
@@ -37,7 +38,13 @@ pub(super) fn service(
         HttpProtocol::H2c => Protocol::H2c,
     };
     let plain = Service::new(upstreams, hold, absence(state, last, seen));
-    Service { canary: canary(state, seen), protocol, policy: policy(state, keys), ..plain }
+    Service {
+        canary: canary(state, seen),
+        earlier: earlier(state, seen, now),
+        protocol,
+        policy: policy(state, keys),
+        ..plain
+    }
 }
 
 fn upstreams(state: &AppState, seen: &[Observed]) -> Vec<Upstream> {
@@ -82,7 +89,7 @@ fn canary(state: &AppState, seen: &[Observed]) -> Option<Canary> {
 }
 
 /// The slots that visitors may be sent to: of what serves, and of what is to.
-fn web_slots(state: &AppState) -> BTreeSet<Slot> {
+pub(super) fn web_slots(state: &AppState) -> BTreeSet<Slot> {
     let rollout = state.under_way();
     let sides =
         rollout.into_iter().flat_map(|rollout| rollout.from.into_iter().chain([rollout.to]));
@@ -91,19 +98,24 @@ fn web_slots(state: &AppState) -> BTreeSet<Slot> {
 }
 
 /// Where the instance listens that holds that slot of an incarnation, and how it is.
-fn upstream<'a>(
+pub(super) fn upstream<'a>(
     state: &AppState,
     incarnation: Incarnation,
     slot: &Slot,
     seen: &'a [Observed],
 ) -> Option<(Upstream, &'a Health)> {
-    let (_, process) = state.slots_of(incarnation).into_iter().find(|(known, _)| known == slot)?;
-    let observed = slots::owner(incarnation, slot, seen)?;
-    let running = matches!(observed.instance.state, InstanceState::Running { .. });
-    let port = process.port.filter(|_| running)?;
-    let address = SocketAddr::new(observed.instance.address?, port);
-    let upstream = Upstream { id: upstream_id(&observed.instance.id), address };
-    Some((upstream, &observed.health))
+    let observed =
+        slots::owner(incarnation, slot, seen).filter(|_| state.has_slot(incarnation, slot))?;
+    Some((listener(state, observed)?, &observed.health))
+}
+
+/// Where an instance listens, if it runs.
+pub(super) fn listener(state: &AppState, observed: &Observed) -> Option<Upstream> {
+    let instance = &observed.instance;
+    let running = matches!(instance.state, InstanceState::Running { .. });
+    let process = state.process_of(instance.incarnation, &instance.slot).filter(|_| running)?;
+    let address = SocketAddr::new(instance.address?, process.port?);
+    Some(Upstream { id: upstream_id(&instance.id), address })
 }
 
 fn web_instances(state: &AppState) -> u16 {

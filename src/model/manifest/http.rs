@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{ByteSize, HttpSettings, ManifestError, read::duration, section::Section};
-use crate::model::{Cidr, HttpProtocol, PasswordGate, RateLimit};
+use crate::model::{AssetPrefix, Cidr, HttpProtocol, PasswordGate, RateLimit};
 
 /// What `[http]` says, and the files that its pages are in, by status.
 pub(super) type Http = (HttpSettings, BTreeMap<u16, String>);
@@ -23,6 +23,8 @@ pub(super) fn http(mut section: Section<'_>) -> Result<Http, ManifestError> {
         password: password(&mut section)?,
         pages: BTreeMap::new(),
         slow_start: section.duration("slow_start")?,
+        assets: assets(&mut section)?,
+        assets_for: assets_for(&mut section)?,
     };
     let pages = match section.section("pages")? {
         Some(pages) => page_files(&pages)?,
@@ -45,17 +47,44 @@ fn protocol(section: &mut Section<'_>) -> Result<HttpProtocol, ManifestError> {
 /// In days as well, because that is what it is counted in; `0s` withdraws what browsers remember.
 fn hsts(section: &mut Section<'_>) -> Result<Option<Duration>, ManifestError> {
     let Some(text) = section.text("hsts")? else { return Ok(None) };
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
-    let read = match days {
-        Some(days) if days <= LONGEST_HSTS_DAYS => Some(Duration::from_hours(24 * u64::from(days))),
-        Some(_) => None,
-        None if text == "0s" => Some(Duration::ZERO),
-        None => duration(&text),
-    };
+    let read = if text == "0s" { Some(Duration::ZERO) } else { days(&text) };
+    let read = read.filter(|age| *age <= LONGEST_HSTS);
     read.map(Some).ok_or_else(|| {
         section
             .wrong_at("hsts", &format!("`{text}` is not a duration of up to two years"))
             .hint("hsts = \"365d\", once HTTPS works; \"0s\" takes it back".to_owned())
+    })
+}
+
+/// A duration that may be in days as well.
+fn days(text: &str) -> Option<Duration> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
+    days.map_or_else(|| duration(text), |days| Some(Duration::from_hours(24 * u64::from(days))))
+}
+
+fn assets(section: &mut Section<'_>) -> Result<Vec<AssetPrefix>, ManifestError> {
+    let assets = section.list("assets")?;
+    if assets.len() > MOST_ASSETS {
+        let fault = format!("`assets` has more than {MOST_ASSETS} entries");
+        return Err(section
+            .wrong_at("assets", &fault)
+            .hint("assets = [\"/assets/\"] is whatever is below that path".to_owned()));
+    }
+    Ok(assets)
+}
+
+fn assets_for(section: &mut Section<'_>) -> Result<Option<Duration>, ManifestError> {
+    let Some(text) = section.text("assets_for")? else { return Ok(None) };
+    if section.list::<AssetPrefix>("assets")?.is_empty() {
+        return Err(section
+            .wrong_at("assets_for", "`assets_for` stands without `assets`")
+            .hint("assets = [\"/assets/\"] says which files are meant".to_owned()));
+    }
+    let read = days(&text).filter(|time| !time.is_zero() && *time <= LONGEST_ASSETS);
+    read.map(Some).ok_or_else(|| {
+        section
+            .wrong_at("assets_for", &format!("`{text}` is not a duration of up to a week"))
+            .hint("assets_for = \"1h\"; it costs the memory of an instance for so long".to_owned())
     })
 }
 
@@ -133,7 +162,11 @@ fn is_inside(path: &str) -> bool {
 }
 
 /// Two years: what browsers keep at most, as far as lists of such sites go.
-const LONGEST_HSTS_DAYS: u16 = 730;
+const LONGEST_HSTS: Duration = Duration::from_hours(730 * 24);
+/// A tab that is older will have been reloaded.
+const LONGEST_ASSETS: Duration = Duration::from_hours(7 * 24);
+/// A build tool has one folder for them, or two.
+const MOST_ASSETS: usize = 16;
 /// More than one machine serves at a time.
 const MOST_IN_FLIGHT: u32 = 100_000;
 /// Of one client in one period.

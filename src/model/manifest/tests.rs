@@ -117,6 +117,8 @@ fn everything_can_be_said() {
         burst = 20
         password = { user = "me", password_from = "GATE" }
         slow_start = "10s"
+        assets = ["/assets/", "/_next/static/"]
+        assets_for = "2d"
         [http.pages]
         503 = "pages/503.html"
         [x-mine]
@@ -140,6 +142,7 @@ fn everything_can_be_said() {
     assert_eq!((http.allow.len(), http.deny.len()), (2, 1));
     assert!(http.compress && http.sticky && http.protocol == crate::model::HttpProtocol::H2c);
     assert_eq!(http.password.as_ref().unwrap().password_from.as_str(), "GATE");
+    assert_eq!((http.assets.len(), http.assets_last()), (2, Some(Duration::from_hours(48))));
     assert_eq!(manifest.pages[&503], "pages/503.html");
     assert_eq!(Manifest::parse("").unwrap(), Manifest::default());
 }
@@ -238,6 +241,21 @@ fn mistakes_are_named_with_their_line() {
         ),
         ("[http]\nburst = 5", "paas.toml line 2: `burst` stands without a `rate`"),
         ("[http]\ncompress = 1", "paas.toml line 2: `compress` is neither true nor false"),
+        (
+            "[http]\nassets = [\"assets/\"]",
+            "paas.toml line 2: `assets/` is not a valid beginning of a path: `/assets/`, for example: \
+             it begins with `/` and has no `?`, `%` or `..`",
+        ),
+        (
+            "[http]\nassets_for = \"1h\"",
+            "paas.toml line 2: `assets_for` stands without `assets` hint: assets = [\"/assets/\"] \
+             says which files are meant",
+        ),
+        (
+            "[http]\nassets = [\"/a\"]\nassets_for = \"8d\"",
+            "paas.toml line 3: `8d` is not a duration of up to a week hint: assets_for = \"1h\"; it \
+             costs the memory of an instance for so long",
+        ),
         (
             "[http]\ncompres = true",
             "paas.toml line 2: unknown key `compres` in [http] hint: did you mean `compress`?",

@@ -67,6 +67,7 @@ fn instance(index: u16, state: InstanceState, health: Health) -> Observed {
         health,
         in_flight: 0,
         unrouted_since: None,
+        unchosen_since: None,
         stopping_since: None,
         output_kept: false,
         usage: None,

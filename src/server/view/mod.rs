@@ -162,18 +162,23 @@ pub(super) struct Company<'a> {
     pub(super) node: &'a str,
     /// When it is started again, if it ended and waits for that.
     pub(super) waiting: Option<Timestamp>,
+    /// Until when it lingers, if it does.
+    pub(super) lingering: Option<Timestamp>,
     /// What speaks against it, though not often enough yet.
     pub(super) doubt: Option<&'a String>,
 }
 
 pub(super) fn instance(observed: &Observed, company: Company<'_>) -> api::Instance {
-    let Company { release, rollout, node, waiting, doubt } = company;
+    let Company { release, rollout, node, waiting, lingering, doubt } = company;
     let instance = &observed.instance;
     let process = release.and_then(|release| release.processes.get(&instance.slot.process));
     let (state, detail) = match (state(observed), waiting) {
         ((_, Some(ended)), Some(at)) => ("waiting", Some(format!("{ended}; starts again at {at}"))),
         (("running", _), _) if stands_by(observed, rollout) => ("standing by", None),
-        (as_seen, _) => as_seen,
+        ((state, detail), _) => match lingering {
+            Some(until) => ("lingering", Some(format!("for its files, until {until}"))),
+            None => (state, detail),
+        },
     };
     let (health, seen) = health(observed, release);
     let seen = seen.or(doubt.cloned());

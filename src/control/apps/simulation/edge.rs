@@ -75,6 +75,12 @@ impl EdgeModel {
                 if dice.u8(..10) < 4 {
                     self.requests.push((id, now.plus(span(dice, 1..8_000))));
                 }
+                let earlier = service.earlier.iter().flat_map(|earlier| &earlier.upstreams);
+                for upstream in earlier.filter(|_| dice.u8(..10) < 3).collect::<Vec<_>>() {
+                    let id = ContainerId(upstream.id.as_str().to_owned());
+                    sent.push(id.clone());
+                    self.requests.push((id, now.plus(span(dice, 1..8_000))));
+                }
             }
         }
         sent
@@ -93,6 +99,16 @@ impl EdgeModel {
             Some((name.as_str().to_owned(), canary.upstreams.iter().map(id).collect()))
         });
         canaries.collect()
+    }
+
+    /// The containers that are asked for what others do not have, by the newest table.
+    pub(super) fn earlier(&self) -> BTreeMap<String, Vec<ContainerId>> {
+        let id = |upstream: &proxy::Upstream| ContainerId(upstream.id.as_str().to_owned());
+        let earlier = self.published.services.iter().filter_map(|(name, service)| {
+            let earlier = service.earlier.as_ref()?;
+            Some((name.as_str().to_owned(), earlier.upstreams.iter().map(id).collect()))
+        });
+        earlier.collect()
     }
 
     /// The containers that a service sends requests to, by the newest table.

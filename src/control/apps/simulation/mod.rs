@@ -1,13 +1,14 @@
 //! A simulation: random users, sick instances, a faulty engine and a daemon that dies between any
 //! two steps, against the real records, verbs, planner, routes and executor. Time is virtual.
 //!
-//! In the storm the laws of [`laws`] hold after every pass. When it is over everything converges:
+//! In the storm the laws of [`laws`] and [`lingering`] hold after every pass. When it is over everything converges:
 //! what is wanted runs, nothing else is there, and there is nothing left to plan.
 //!
 //! `PAAS_SIM_SEED=n` repeats one seed with its whole story; `PAAS_SIM_SEEDS=n` tries so many.
 
 mod edge;
 mod laws;
+mod lingering;
 mod pass;
 mod rest;
 mod steps;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    laws,
+    laws, lingering,
     world::{Weather, World},
 };
 use crate::{
@@ -54,9 +54,11 @@ impl World {
             sealing: crate::store::SealingKey::new([7; 32]),
         };
         let before = self.edge.upstreams();
-        self.edge.publish(Routes::of(&snapshot, &states, &seen, &ground).unwrap());
+        let routes = Routes::of(&snapshot, &states, &seen, (&ground, self.now)).unwrap();
+        self.edge.publish(routes);
         laws::routes_are_single(&self.edge, &states, &seen);
         laws::a_canary_replaces_nobody(&self.edge, &states, &seen);
+        lingering::few_linger_and_not_for_long(&self.edge, &states, &seen, self.now);
         let after = self.edge.upstreams();
         self.laws.nobody_is_dropped_without_another((&before, &after), &snapshot, &states, &seen);
         (self.look_again, self.busy) = (None, false);
@@ -131,6 +133,7 @@ impl World {
                 health: health.unwrap_or(Health::UNKNOWN),
                 in_flight: self.edge.in_flight(&id),
                 unrouted_since: self.unrouted.since(&id),
+                unchosen_since: self.unrouted.unchosen_since(&id),
                 stopping_since: self.executor.stopping.get(&id).copied(),
                 output_kept: instance.is_gone() && self.drained.contains(&id),
                 tried: self.tallies.of(&instance.app, &id),

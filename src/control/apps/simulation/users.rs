@@ -6,9 +6,9 @@ use super::world::{Disks, World, span};
 use crate::{
     control::builds,
     model::{
-        Actor, App, AppName, Artifact, Build, ByteSize, HealthCheck, Process, ProcessName,
-        Queueing, ReleaseVersion, Strategy, Takeover, VolumeName, build::DeploySettings,
-        process::Limits, volume::Mounting,
+        Actor, App, AppName, Artifact, Build, ByteSize, HealthCheck, HttpSettings, Process,
+        ProcessName, Queueing, ReleaseVersion, Strategy, Takeover, VolumeName,
+        build::DeploySettings, process::Limits, volume::Mounting,
     },
     ops::{self, Refusal, RefusalKind, upload::Uploaded},
     store::{SealingKey, View},
@@ -104,8 +104,21 @@ impl World {
                 timeout: span(&mut self.dice, 5_000..30_000),
                 drain: span(&mut self.dice, 1..6_000),
                 takeover: Box::new(self.takeover()),
+                http: Box::new(self.http()),
                 ..DeploySettings::default()
             },
+        }
+    }
+
+    /// Half of them have files that earlier releases are asked for, for less than a storm.
+    fn http(&mut self) -> HttpSettings {
+        if self.dice.bool() {
+            return HttpSettings::default();
+        }
+        HttpSettings {
+            assets: vec!["/assets/".parse().expect("a beginning of a path")],
+            assets_for: Some(span(&mut self.dice, 1..60_000)),
+            ..HttpSettings::default()
         }
     }
 

@@ -9,6 +9,7 @@ mod deploys;
 mod failures;
 mod hanging;
 mod instances;
+mod lingering;
 mod notation;
 mod retirement;
 mod reverting;

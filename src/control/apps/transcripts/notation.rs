@@ -5,6 +5,9 @@
 //! release v1 web=2 worker=1          every process with its scale; web has the port 8080
 //! release v2 web=1 /etc/motd=MOTD     and the files of its instances
 //! current v1.0
+//! assets 60                          that every release so far has some, and for how many seconds
+//! image v3 v1                        a release that has the image of another; else each has its own
+//! earlier v1.0 50                    what served before, and since when it does not; the newest first
 //! recreate web                       a process whose old instances end before the new start
 //! scale web=3                        what `paas scale` has said
 //! max_fail 1                         what every release says of a rollout
@@ -26,7 +29,8 @@
 //! ```
 //!
 //! `#2` (attempt), `created`, `running SINCE`, `exited CODE FROM..TO`, `oom FROM..TO`, `broken TEXT`,
-//! `ready`, `failing`, `hung`, `refused`, `elsewhere ADDRESS`, `requests N`, `unrouted SINCE`, `told SINCE`,
+//! `ready`, `failing`, `hung`, `refused`, `elsewhere ADDRESS`, `requests N`, `unrouted SINCE`,
+//! `unchosen SINCE` (it is only asked for files), `told SINCE`,
 //! `kept`, `tried 0/9`. Durations are the defaults: 60 s grace, 120 s for a deploy, 10 s to watch, 30 s to drain,
 //! 30 s to stop.
 
@@ -39,7 +43,7 @@ use std::{
 use crate::{
     control::apps::state::AppState,
     model::{
-        Actor, App, BuildNumber, Cause, Config, ContainerId, Exit, Health, HealthCheck,
+        Actor, App, BuildNumber, Cause, Config, ContainerId, Earlier, Exit, Health, HealthCheck,
         Incarnation, Instance, InstanceState, Observed, Phase, PostDeploy, Process, ProcessName,
         Release, ReleaseVersion, Rollout, RolloutNumber, Sample, Share, Slot, Tally, Timestamp,
         Trial, Wave,
@@ -67,6 +71,23 @@ pub(super) fn read(text: &str) -> Situation {
         let state = &mut situation.state;
         match words.next().expect("no empty lines") {
             "now" => situation.now = seconds(next(&mut words)),
+            "assets" => {
+                let lasts = Duration::from_secs(next(&mut words).parse().unwrap());
+                for release in state.releases.values_mut() {
+                    release.deploy.http.assets = vec!["/assets/".parse().unwrap()];
+                    release.deploy.http.assets_for = Some(lasts);
+                }
+            }
+            "image" => {
+                let (to, of) = (version(next(&mut words)), version(next(&mut words)));
+                let image = state.releases[&of].image.clone();
+                state.releases.get_mut(&to).expect("a release before").image = image;
+            }
+            "earlier" => {
+                let incarnation = incarnation(next(&mut words));
+                let since = seconds(next(&mut words));
+                state.app.earlier.push(Earlier { incarnation, since });
+            }
             "current" => state.app.current = Some(incarnation(next(&mut words))),
             "held" => state.held.extend(words.map(|name| name.parse().unwrap())),
             "disk" => {
@@ -116,10 +137,11 @@ fn release(version: &str, words: SplitWhitespace<'_>) -> Release {
         (path.parse().unwrap(), name.parse().unwrap())
     };
     let files = files.into_iter().map(file).collect();
-    let digest = format!("sha256:{:064x}", 1);
+    let version = self::version(version);
+    let digest = format!("sha256:{:064x}", version.0);
     Release {
         app: "my-app".parse().unwrap(),
-        version: version.parse().unwrap(),
+        version,
         image: digest.parse().unwrap(),
         source: digest.parse().unwrap(),
         build: BuildNumber::default(),
@@ -266,6 +288,7 @@ fn observed(name: &str, mut words: SplitWhitespace<'_>) -> Observed {
         health: Health::UNKNOWN,
         in_flight: 0,
         unrouted_since: None,
+        unchosen_since: None,
         stopping_since: None,
         output_kept: false,
         tried: None,
@@ -301,7 +324,11 @@ fn remark(one: &mut Observed, word: &str, words: &mut SplitWhitespace<'_>) {
         "refused" => one.health = starting(Vec::new()),
         "elsewhere" => one.health = starting(vec![next(words).parse().unwrap()]),
         "requests" => one.in_flight = next(words).parse().unwrap(),
-        "unrouted" => one.unrouted_since = Some(seconds(next(words))),
+        "unrouted" => {
+            one.unrouted_since = Some(seconds(next(words)));
+            one.unchosen_since = one.unrouted_since;
+        }
+        "unchosen" => one.unchosen_since = Some(seconds(next(words))),
         "told" => one.stopping_since = Some(seconds(next(words))),
         "kept" => one.output_kept = true,
         "tried" => one.tried = Some(sample(next(words))),
@@ -327,6 +354,10 @@ fn incarnation(text: &str) -> Incarnation {
     let (release, restart) = text.split_once('.').expect("v1.0");
     let release: ReleaseVersion = release.parse().unwrap();
     Incarnation { release, restart: restart.parse().unwrap() }
+}
+
+fn version(text: &str) -> ReleaseVersion {
+    text.parse().unwrap()
 }
 
 fn seconds(text: &str) -> Timestamp {

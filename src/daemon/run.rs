@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    backup::Depot,
     build::fetched::Fetcher,
     clock,
     config::Config,
@@ -82,6 +83,7 @@ async fn life(
     let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let sealing = certificates::sealing_key(config, &folders, &store).await?;
+    let depot = Depot::open(config.backup.as_ref(), &folders.backup_key())?;
     let known = on_record(&store.snapshot(), &sealing, clock::now())?;
     let (presented, shown) = watch::channel(Arc::new(known));
     let ground = edge::ground(config, &folders, (&shown.borrow(), &sealing)).map_err(keys)?;
@@ -106,6 +108,8 @@ async fn life(
         store: store.clone(),
         observation: seen.observation,
         volumes: seen.usages,
+        depot: depot.clone(),
+        transfers: seen.transfers,
         logs: logs.clone(),
         figures: Figures::of(&edge),
         token_key: token_key(&folders).map_err(keys)?,
@@ -128,7 +132,7 @@ async fn life(
     let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
     let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
-    let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
+    let plane = Plane::new(config, &folders, (&store, &sealing, depot), &logs, control, published)?;
     Names { config, store: &store, edge: &edge, reach, sealing, outlets, requests, naming }
         .tend(&mut tasks)?;
     tasks.spawn("control", plane.run((docker, consoles), tasks.stop()));

@@ -5,6 +5,7 @@
 //! that somebody talks to (`sessions`) is `node`'s.
 
 mod apps;
+mod backups;
 mod builds;
 mod caller;
 mod certificates;
@@ -111,6 +112,12 @@ pub fn router(api: Api) -> Router {
             get(volumes::snapshots).post(volumes::snapshot),
         )
         .route("/v1/apps/{app}/volumes/{volume}/restore", post(volumes::restore))
+        .route(
+            "/v1/apps/{app}/volumes/{volume}/backups",
+            get(backups::of_volume).post(backups::backup),
+        )
+        .route("/v1/backups", get(backups::all))
+        .route("/v1/backups/key", get(backups::keys).post(backups::import))
         .route("/v1/apps/{app}/tunnel", get(sessions::tunnel::tunnel))
         .route("/v1/apps/{app}/files", get(files::get).post(files::put))
         .route("/v1/apps/{app}/exec", get(sessions::exec::exec))

@@ -11,11 +11,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backup::Depot,
     build::fetched::Fetcher,
     git::Repositories,
     logs::Logs,
     metrics::Figures,
-    model::{Certificate, DomainName, KeyFingerprint, Observation, volume::Usages},
+    model::{Certificate, DomainName, KeyFingerprint, Observation, Transfer, volume::Usages},
     ops::grant::TokenKey,
     server::{caller::Attempts, sessions::Sessions},
     store::{SealingKey, Store},
@@ -30,6 +31,10 @@ pub struct Api {
     pub observation: watch::Receiver<Arc<Observation>>,
     /// What volumes take of the disk.
     pub volumes: watch::Receiver<Arc<Usages>>,
+    /// Backups of volumes.
+    pub depot: Depot,
+    /// What is sent to where they are kept, or fetched from there.
+    pub transfers: watch::Receiver<Option<Transfer>>,
     /// What was written.
     pub logs: Logs,
     /// Under which tokens are hashed.

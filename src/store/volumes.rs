@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::{
     model::{
-        Actor, AppName, ByteSize, EventKind, Release, Snapshot, SnapshotNumber, Timestamp, Volume,
-        VolumeName,
+        Actor, AppName, BackupState, ByteSize, EventKind, Release, Snapshot, SnapshotNumber,
+        Timestamp, Volume, VolumeName,
     },
     store::{StoreError, Transaction, View, diary},
 };
 
-/// Makes the volumes of a release that are missing, and has their sizes as its manifest says. One that
-/// was to vanish stays.
+/// Makes the volumes of a release that are missing, and has their sizes and backups as its manifest says.
+/// One that was to vanish stays.
 pub fn ensure(
     tx: &mut Transaction<'_>,
     release: &Release,
@@ -22,12 +22,15 @@ pub fn ensure(
         for (name, mounting) in &process.volumes {
             let known = tx.get::<Volume>(&key(&release.app, name))?;
             let known = known.filter(|volume| volume.destroyed_at.is_none());
-            let Some(mut volume) = known else {
-                make(tx, &release.app, name, mounting.size, by, now)?;
-                continue;
+            let before = match known {
+                Some(volume) => volume,
+                None => make(tx, &release.app, name, mounting.size, by, now)?,
             };
-            if mounting.size.is_some() && volume.size != mounting.size {
-                volume.size = mounting.size;
+            let mut volume = before.clone();
+            volume.size = mounting.size.or(before.size);
+            let keep = mounting.keep_backups.unwrap_or_default();
+            volume.backups.wanted(mounting.backup.as_ref(), keep, now);
+            if volume != before {
                 tx.put(&volume)?;
             }
         }
@@ -54,6 +57,7 @@ pub fn make(
         last_snapshot: SnapshotNumber::default(),
         job: None,
         failure: None,
+        backups: BackupState::default(),
     };
     tx.put(&volume)?;
     diary::write(tx, app, EventKind::Volume, format!("the volume {name} was made"), by, now)?;

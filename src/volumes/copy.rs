@@ -25,6 +25,7 @@ use rustix::{
     io::Errno,
 };
 
+use super::FolderError;
 use crate::model::ByteSize;
 
 /// Why a folder was not copied.
@@ -41,6 +42,9 @@ pub enum CopyError {
     /// It was told to stop.
     #[error("it took too long")]
     Stopped,
+    /// The folder that it is in, or is to be in.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// A file or folder.
     #[error("`{name}` cannot be copied")]
     Entry {

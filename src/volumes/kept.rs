@@ -1,5 +1,5 @@
-//! Snapshots on the disk, and the exchange of what is in a volume: `snapshots/s3` beside `data`, and
-//! `next` for what is about to take its place.
+//! Snapshots on the disk, and the exchange of what is in a volume: `snapshots/s3` beside `data`, `next`
+//! for what is about to take its place, and `outgoing` for what a backup is sent from.
 //!
 //! Invariant: what has its name is whole; what is being copied has another one, and is begun anew after
 //! a crash.
@@ -16,7 +16,7 @@ use super::{
     copy::copy,
     folders::{failed, make, private},
 };
-use crate::model::{AppName, ByteSize, SnapshotNumber, VolumeName};
+use crate::model::{AppName, ByteSize, SnapshotNumber, Timestamp, VolumeName};
 
 impl VolumeFolders {
     /// Copies what is in a volume to a snapshot, unless it is there. It blocks.
@@ -29,8 +29,8 @@ impl VolumeFolders {
         stop: &AtomicBool,
     ) -> Result<PathBuf, CopyError> {
         let data = self.data(app, volume);
-        make(&data).map_err(at(&data))?;
-        whole(&data, &self.snapshot(app, volume, number), reserve, stop)
+        make(&data).map_err(failed("made", &data))?;
+        copied(&data, &self.snapshot(app, volume, number), reserve, stop)
     }
 
     /// Copies a snapshot to what is about to take the place of what is in its volume, unless it is
@@ -44,7 +44,49 @@ impl VolumeFolders {
         stop: &AtomicBool,
     ) -> Result<PathBuf, CopyError> {
         let snapshot = self.snapshot(app, volume, from);
-        whole(&snapshot, &self.of(app, volume).join(NEXT), reserve, stop)
+        copied(&snapshot, &self.of(app, volume).join(NEXT), reserve, stop)
+    }
+
+    /// Fills what is about to take the place of what is in a volume, unless it is there; `fill` gets an
+    /// empty folder. It blocks.
+    pub fn bring<E: From<FolderError>>(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+        fill: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let filled = |part: &Path| {
+            fs::create_dir(part).map_err(failed("made", part))?;
+            fill(part)?;
+            let synced = File::open(part).and_then(|it| Ok(rustix::fs::syncfs(it)?));
+            Ok(synced.map_err(failed("written", part))?)
+        };
+        whole(&self.of(app, volume).join(NEXT), filled).map(drop)
+    }
+
+    /// Copies what is in a volume to where a backup is sent from, unless it is there. It blocks.
+    pub fn ship(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+        at: Timestamp,
+        reserve: ByteSize,
+        stop: &AtomicBool,
+    ) -> Result<PathBuf, CopyError> {
+        let data = self.data(app, volume);
+        make(&data).map_err(failed("made", &data))?;
+        copied(&data, &self.outgoing(app, volume, at), reserve, stop)
+    }
+
+    /// Where a backup of that moment is sent from.
+    pub fn outgoing(&self, app: &AppName, volume: &VolumeName, at: Timestamp) -> PathBuf {
+        self.of(app, volume).join(OUTGOING).join(at.as_millis().to_string())
+    }
+
+    /// Takes away all that backups of a volume were to be sent from.
+    pub fn discard_outgoing(&self, app: &AppName, volume: &VolumeName) -> Result<(), FolderError> {
+        let folder = self.of(app, volume).join(OUTGOING);
+        self.aside(&folder, &format!("{app}.{volume}.{OUTGOING}"))
     }
 
     /// Makes what is in a volume a snapshot, if something else is about to take its place.
@@ -89,13 +131,21 @@ impl VolumeFolders {
     }
 }
 
-/// A copy that has its name only when all of it is on the disk.
-fn whole(
+/// A copy, whole.
+fn copied(
     from: &Path,
     to: &Path,
     reserve: ByteSize,
     stop: &AtomicBool,
 ) -> Result<PathBuf, CopyError> {
+    whole(to, |part| copy(from, part, reserve, stop))
+}
+
+/// A folder that has its name only when all that `fill` makes of it is on the disk.
+fn whole<E: From<FolderError>>(
+    to: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<PathBuf, E> {
     if to.exists() {
         return Ok(to.to_owned());
     }
@@ -104,15 +154,15 @@ fn whole(
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     };
-    cleared().map_err(at(&part))?;
+    cleared().map_err(failed("cleared", &part))?;
     let folder = part.parent().unwrap_or(&part);
-    private().create(folder).map_err(at(folder))?;
-    if let Err(error) = copy(from, &part, reserve, stop) {
+    private().create(folder).map_err(failed("made", folder))?;
+    if let Err(error) = fill(&part) {
         // What is left of it is in nobody's way: the next one begins with that.
         cleared().ok();
         return Err(error);
     }
-    settle(&part, to).map_err(at(to))?;
+    settle(&part, to).map_err(failed("given its name", to))?;
     Ok(to.to_owned())
 }
 
@@ -125,12 +175,8 @@ fn settle(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> CopyError {
-    let name = path.display().to_string();
-    move |source| CopyError::Entry { name, source }
-}
-
 const NEXT: &str = "next";
+const OUTGOING: &str = "outgoing";
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,9 @@ fn volume() -> Volume {
         measured_at: Some("2026-01-10T11:58:00Z".to_owned()),
         job: None,
         failure: None,
+        backup: None,
+        keep_backups: 7,
+        last_backup: None,
         created_at: "2026-01-10T11:00:00Z".to_owned(),
         by: "admin".to_owned(),
     }

@@ -20,14 +20,23 @@ use crate::{
     engine::Engine,
     faults,
     model::{
-        Actor, AppName, ByteSize, EventKind, Snapshot, SnapshotNumber, Timestamp, Volume,
-        VolumeName,
+        Actor, AppName, ByteSize, EventKind, RestoreSource, Snapshot, SnapshotNumber, Timestamp,
+        Volume, VolumeName,
         snapshot::{Job, SNAPSHOTS_KEPT, SnapshotCause, Task},
     },
-    store::{StoreError, Transaction, View, diary, volumes},
+    store::{StoreError, Transaction, View, backups, diary, volumes},
     telemetry::chain,
     volumes::{CopyError, measure},
 };
+
+/// What a copy of a volume becomes.
+#[derive(Clone, Copy)]
+enum Copied {
+    /// A snapshot.
+    Snapshot(SnapshotNumber),
+    /// What a backup of that moment is sent from.
+    Outgoing(Timestamp),
+}
 
 /// How a step ended.
 enum Outcome {
@@ -48,10 +57,17 @@ impl<E: Engine> Volumes<E> {
         now: Timestamp,
     ) -> Result<(), VolumesError> {
         let (app, name) = (&volume.app, &volume.name);
-        let outcome = match job.task {
-            Task::Snapshot { number } => self.snapshot(app, name, number).await?,
-            Task::Fetch { from, .. } => self.fetch(app, name, from).await?,
-            Task::Swap { kept, .. } => self.swap(app, name, kept).await?,
+        let outcome = match &job.task {
+            Task::Snapshot { number } => self.still(app, name, Copied::Snapshot(*number)).await?,
+            Task::Backup { at } => self.still(app, name, Copied::Outgoing(*at)).await?,
+            Task::Fetch { from: RestoreSource::Snapshot(from), .. } => {
+                self.fetch(app, name, *from).await?
+            }
+            Task::Swap { kept, .. } => self.swap(app, name, *kept).await?,
+            // Another task's work; this one goes on when it is done.
+            Task::Upload { .. } | Task::Fetch { from: RestoreSource::Backup { .. }, .. } => {
+                return Ok(());
+            }
         };
         if matches!(outcome, Outcome::Waits) {
             self.memory.waits = true;
@@ -63,17 +79,18 @@ impl<E: Engine> Volumes<E> {
         Ok(())
     }
 
-    async fn snapshot(
+    /// Copies what is in a volume while whoever has it stands still.
+    async fn still(
         &self,
         app: &AppName,
         name: &VolumeName,
-        number: SnapshotNumber,
+        to: Copied,
     ) -> Result<Outcome, VolumesError> {
         let stood = self.engine.freeze(app, name).await;
         faults::point("volumes.frozen");
         let copied = match stood {
-            Ok(0) => Ok(self.copied(app, name, number, PATIENCE).await),
-            Ok(_) => Ok(self.copied(app, name, number, STANDSTILL).await),
+            Ok(0) => Ok(self.copied(app, name, to, PATIENCE).await),
+            Ok(_) => Ok(self.copied(app, name, to, STANDSTILL).await),
             Err(error) => Err(error),
         };
         // Whatever came of it, nobody is left standing; if that fails, it is all tried again.
@@ -85,12 +102,16 @@ impl<E: Engine> Volumes<E> {
         &self,
         app: &AppName,
         name: &VolumeName,
-        number: SnapshotNumber,
+        to: Copied,
         longest: Duration,
     ) -> Outcome {
         let (folders, app, name) = (self.folders.clone(), app.clone(), name.clone());
         let reserve = self.reserve;
-        self.within(longest, move |stop| folders.keep(&app, &name, number, reserve, stop)).await
+        let work = move |stop: &AtomicBool| match to {
+            Copied::Snapshot(number) => folders.keep(&app, &name, number, reserve, stop),
+            Copied::Outgoing(at) => folders.ship(&app, &name, at, reserve, stop),
+        };
+        self.within(longest, work).await
     }
 
     async fn fetch(
@@ -187,20 +208,31 @@ fn record(
         size,
         cause,
     };
-    let text = match (job.task, outcome) {
+    let text = match (job.task.clone(), outcome) {
         (_, Outcome::Waits) => return Ok(()),
         (Task::Fetch { from, kept }, Outcome::Done(_)) => {
             let task = Task::Swap { from, kept };
             volume.job = Some(Job { task, by: job.by.clone() });
             return tx.put(&volume);
         }
+        (Task::Backup { at }, Outcome::Done(_)) => {
+            let task = Task::Upload { at, begun: 0 };
+            volume.job = Some(Job { task, by: job.by.clone() });
+            return tx.put(&volume);
+        }
+        (Task::Backup { .. }, Outcome::Failed(why)) => {
+            return backups::failed(tx, volume, &job.by, &why, now);
+        }
+        (Task::Upload { .. }, Outcome::Done(_)) => return Ok(()),
         (Task::Snapshot { number }, Outcome::Done(size)) => {
             tx.put(&snapshot(number, size, SnapshotCause::Asked))?;
             format!("the snapshot {number} of the volume {name} was made")
         }
         (Task::Swap { from, kept }, Outcome::Done(size)) => {
+            let text =
+                format!("the volume {name} was restored from {from}; what was in it is {kept}");
             tx.put(&snapshot(kept, size, SnapshotCause::Replaced { by: from }))?;
-            format!("the volume {name} was restored from {from}; what was in it is {kept}")
+            text
         }
         (task, Outcome::Failed(why)) => {
             let text = format!("volume {name}: {} failed: {why}", task.words());

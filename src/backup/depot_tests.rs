@@ -8,6 +8,8 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
+use tar::EntryType::{Block, Char, Link, Symlink};
+
 use super::*;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -74,7 +76,7 @@ fn depot(home: &tempfile::TempDir, keys: &str) -> Depot {
     Depot::open(Some(&place), &home.path().join(keys)).unwrap()
 }
 
-fn watch<'a>(told: &'a mut (dyn FnMut(ByteSize) + Send)) -> Watch<'a> {
+fn watch(told: &mut (dyn FnMut(ByteSize) + Send)) -> Watch<'_> {
     Watch { told, stop: &GO_ON }
 }
 
@@ -225,7 +227,9 @@ fn a_tar_that_leads_elsewhere_is_refused() {
         header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
         header.set_size(0);
         header.set_mode(0o644);
-        (header.set_uid(0), header.set_gid(0), header.set_mtime(0));
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header
     };
     let kind = |name: &str, kind, aim: &str| {
@@ -234,7 +238,6 @@ fn a_tar_that_leads_elsewhere_is_refused() {
         header.set_link_name_literal(aim).unwrap();
         header
     };
-    use tar::EntryType::{Block, Char, Link, Symlink};
     let cases: Vec<Vec<tar::Header>> = vec![
         vec![file("../outside")],
         vec![file("/outside")],
@@ -256,7 +259,7 @@ fn a_tar_that_leads_elsewhere_is_refused() {
         let to = stage.path(&format!("to{index}"));
         fs::create_dir(&to).unwrap();
         let tar = tar.into_inner().unwrap();
-        let refused = super::super::unpack::unpack(&*tar, &to, ByteSize(0));
+        let refused = crate::backup::unpack::unpack(&*tar, &to, ByteSize(0));
         assert!(refused.is_err(), "case {index} was unpacked");
         assert_eq!(fs::read_to_string(stage.path("outside")).unwrap(), "ours");
     }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::KeysError;
-use crate::model::ByteSize;
+use crate::{model::ByteSize, telemetry::chain};
 
 /// Why a backup was not made, or is not had back.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,11 @@ impl BackupError {
             | Self::Entry { .. }
             | Self::Stopped => None,
         }
+    }
+
+    /// About what came back, and how that shows.
+    pub(super) fn damaged(error: impl std::error::Error) -> Self {
+        Self::Damaged { reason: chain(&error) }
     }
 
     /// About a name at the place.

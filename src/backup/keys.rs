@@ -80,10 +80,7 @@ impl BackupKeys {
         if given.is_empty() {
             return Err(KeysError::Empty);
         }
-        let mut all = match self.are_unmade() {
-            true => Zeroizing::new(String::new()),
-            false => self.text()?,
-        };
+        let mut all = if self.are_unmade() { Zeroizing::new(String::new()) } else { self.text()? };
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut added = Vec::new();
         for key in given {

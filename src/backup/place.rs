@@ -50,8 +50,10 @@ impl Place {
     /// An object's bytes as they come.
     pub(super) fn stream(&self, name: &str) -> Result<Box<dyn Read + Send>, BackupError> {
         let opened = match self {
-            Self::Folder(folder) => folder.open(name).map(|file| Box::new(file) as _),
-            Self::S3(s3) => s3.get(name).map(|body| Box::new(body) as _),
+            Self::Folder(folder) => {
+                folder.open(name).map(|file| Box::new(file) as Box<dyn Read + Send>)
+            }
+            Self::S3(s3) => s3.get(name).map(|body| Box::new(body) as Box<dyn Read + Send>),
         };
         opened.map_err(BackupError::place("read", name))
     }
@@ -60,7 +62,7 @@ impl Place {
     pub(super) fn create(&self, name: &str, expected: u64) -> Result<Object, BackupError> {
         let begun = match self {
             Self::Folder(folder) => folder.create(name).map(Object::Draft),
-            Self::S3(s3) => s3.create(name, expected).map(Object::Parts),
+            Self::S3(s3) => Ok(Object::Parts(s3.create(name, expected))),
         };
         begun.map_err(BackupError::place("written", name))
     }

@@ -15,10 +15,7 @@ use super::{
     place::Place,
     unpack::unpack,
 };
-use crate::{
-    model::{Backup, ByteSize},
-    telemetry::chain,
-};
+use crate::model::{Backup, ByteSize};
 
 /// Unpacks what stands at the place under that name, and that `backup` describes, into the empty `folder`.
 pub(super) fn receive(
@@ -55,7 +52,7 @@ fn decrypted<R: Read>(
 ) -> Result<Opener<R>, BackupError> {
     decrypt(object, keys).map_err(|error| match error {
         AgeError::Key => BackupError::Key { key: backup.key.clone() },
-        error => damaged(&error),
+        error => BackupError::damaged(error),
     })
 }
 
@@ -65,12 +62,8 @@ fn unpacked(
     (folder, reserve): (&Path, ByteSize),
     watch: &mut Watch<'_>,
 ) -> Result<(), BackupError> {
-    let plain = Decoder::new(plain).map_err(|error| damaged(&error))?;
+    let plain = Decoder::new(plain).map_err(BackupError::damaged)?;
     let mut rest = unpack(Counted::new(plain, watch), folder, reserve)?;
-    io::copy(&mut rest, &mut io::sink()).map_err(|error| damaged(&error))?;
+    io::copy(&mut rest, &mut io::sink()).map_err(BackupError::damaged)?;
     Ok(())
-}
-
-fn damaged(error: &(dyn std::error::Error + 'static)) -> BackupError {
-    BackupError::Damaged { reason: chain(error) }
 }

@@ -72,15 +72,15 @@ impl S3 {
     }
 
     pub(super) fn names(&self, under: &str) -> io::Result<Vec<String>> {
-        let (mut names, mut token) = (Vec::new(), None);
+        let (mut names, mut token) = (Vec::new(), None::<String>);
         let own = self.key("");
         for _ in 0..MOST_PAGES {
             let mut list = self.bucket.list_objects_v2(Some(&self.credentials));
             list.with_prefix(format!("{own}{under}"));
             if let Some(token) = token.take() {
-                list.with_continuation_token::<String>(token);
+                list.with_continuation_token(token);
             }
-            let text = text(again(|| self.ask(&list, |url| self.agent.get(url).call()))?)?;
+            let text = text(again(|| Self::asked(&list, |url| self.agent.get(url).call()))?)?;
             let page = ListObjectsV2::parse_response(&text).map_err(io::Error::other)?;
             let found = page.contents.into_iter();
             names.extend(found.filter_map(|it| Some(it.key.strip_prefix(&own)?.to_owned())));
@@ -95,20 +95,20 @@ impl S3 {
     pub(super) fn get(&self, name: &str) -> io::Result<impl io::Read + Send + use<>> {
         let key = self.key(name);
         let get = self.bucket.get_object(Some(&self.credentials), &key);
-        let answer = again(|| self.ask(&get, |url| self.agent.get(url).call()))?;
+        let answer = again(|| Self::asked(&get, |url| self.agent.get(url).call()))?;
         Ok(answer.into_body().into_reader())
     }
 
-    pub(super) fn create(&self, name: &str, expected: u64) -> io::Result<Parts> {
+    pub(super) fn create(&self, name: &str, expected: u64) -> Parts {
         let size = usize::try_from(expected / MOST_PARTS).unwrap_or(usize::MAX);
         let (s3, key) = (self.clone(), self.key(name));
-        Ok(Parts { s3, key, part: Vec::new(), size: size.max(LEAST_PART), begun: None })
+        Parts { s3, key, part: Vec::new(), size: size.max(LEAST_PART), begun: None }
     }
 
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         let key = self.key(name);
         let delete = self.bucket.delete_object(Some(&self.credentials), &key);
-        again(|| self.ask(&delete, |url| self.agent.delete(url).call())).map(drop)
+        again(|| Self::asked(&delete, |url| self.agent.delete(url).call())).map(drop)
     }
 
     fn key(&self, name: &str) -> String {
@@ -116,8 +116,7 @@ impl S3 {
     }
 
     /// Signs a request, has it sent, and takes an answer that is a refusal for what it is.
-    fn ask<'a>(
-        &self,
+    fn asked<'a>(
         action: &impl S3Action<'a>,
         send: impl FnOnce(&str) -> Result<Response<Body>, ureq::Error>,
     ) -> io::Result<Response<Body>> {
@@ -136,8 +135,7 @@ impl Parts {
         let last = std::mem::take(&mut self.part);
         if self.begun.is_none() {
             let put = self.s3.bucket.put_object(Some(&self.s3.credentials), &self.key);
-            return again(|| self.s3.ask(&put, |url| self.s3.agent.put(url).send(&*last)))
-                .map(drop);
+            return again(|| S3::asked(&put, |url| self.s3.agent.put(url).send(&*last))).map(drop);
         }
         self.send(&last)?;
         let Some(Begun { id, etags }) = &self.begun else { return Ok(()) };
@@ -146,7 +144,7 @@ impl Parts {
         let complete =
             bucket.complete_multipart_upload(Some(credentials), &self.key, id, etags.clone());
         let body = complete.clone().body();
-        let answer = again(|| self.s3.ask(&complete, |url| self.s3.agent.post(url).send(&*body)))?;
+        let answer = again(|| S3::asked(&complete, |url| self.s3.agent.post(url).send(&*body)))?;
         // It may say that all is well before it knows.
         let text = text(answer)?;
         CompleteMultipartUploadResponse::parse(&text).map_err(|_| io::Error::other(said(&text)))?;
@@ -161,7 +159,7 @@ impl Parts {
             Some(begun) => begun,
             None => {
                 let create = bucket.create_multipart_upload(credentials, key);
-                let answer = again(|| s3.ask(&create, |url| s3.agent.post(url).send_empty()))?;
+                let answer = again(|| S3::asked(&create, |url| s3.agent.post(url).send_empty()))?;
                 let answer = CreateMultipartUpload::parse_response(&text(answer)?);
                 let id = answer.map_err(io::Error::other)?.upload_id().to_owned();
                 self.begun.insert(Begun { id, etags: Vec::new() })
@@ -169,7 +167,7 @@ impl Parts {
         };
         let number = u16::try_from(begun.etags.len() + 1).map_err(io::Error::other)?;
         let upload = bucket.upload_part(credentials, key, number, &begun.id);
-        let answer = again(|| s3.ask(&upload, |url| s3.agent.put(url).send(part)))?;
+        let answer = again(|| S3::asked(&upload, |url| s3.agent.put(url).send(part)))?;
         let etag = answer.headers().get("etag").and_then(|value| value.to_str().ok());
         let etag = etag.ok_or_else(|| io::Error::other("a part was stored without an ETag"))?;
         begun.etags.push(etag.to_owned());
@@ -202,7 +200,7 @@ impl Drop for Parts {
         let Some(Begun { id, .. }) = &self.begun else { return };
         let (bucket, credentials) = (&self.s3.bucket, &self.s3.credentials);
         let abort = bucket.abort_multipart_upload(Some(credentials), &self.key, id);
-        if let Err(error) = self.s3.ask(&abort, |url| self.s3.agent.delete(url).call()) {
+        if let Err(error) = S3::asked(&abort, |url| self.s3.agent.delete(url).call()) {
             tracing::warn!(key = self.key, %error, "parts of an upload are left in the bucket");
         }
     }
@@ -292,7 +290,8 @@ fn said(text: &str) -> String {
         Some(part.chars().take(LONGEST_WORDS).collect::<String>())
     };
     let parts = [part("Code"), part("Message")];
-    parts.into_iter().flatten().map(|part| format!(": {part}")).collect()
+    let told = parts.into_iter().flatten().map(|part| format!(": {part}"));
+    told.collect::<Vec<_>>().concat()
 }
 
 fn text(answer: Response<Body>) -> io::Result<String> {
@@ -307,7 +306,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_mins(2);
 /// The longest that a part is under way: 16 MiB at 10 kB a second.
 const PART_SENT: Duration = Duration::from_mins(30);
-/// Between attempts; a store that restarts is there again.
+/// Between attempts; a store that stumbles is there again.
 const PAUSES: [Duration; 3] =
     [Duration::from_millis(300), Duration::from_secs(3), Duration::from_secs(15)];
 /// Amazon's own bound is 5 MiB, and 10,000 of them.

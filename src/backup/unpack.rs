@@ -32,9 +32,9 @@ pub(super) fn unpack<R: Read>(from: R, to: &Path, reserve: ByteSize) -> Result<R
     let root = fs::open(to, FOLDER, Mode::empty()).map_err(|source| named("opened", to, source))?;
     let mut unpacker = Unpacker { root, reserve, open: Vec::new(), unlooked: u64::MAX };
     let mut archive = Archive::new(from);
-    let entries = archive.entries().map_err(damaged)?;
+    let entries = archive.entries().map_err(BackupError::damaged)?;
     for entry in entries {
-        unpacker.entry(&mut entry.map_err(damaged)?)?;
+        unpacker.entry(&mut entry.map_err(BackupError::damaged)?)?;
         faults::point("backups.unpacked");
     }
     unpacker.leave(None)?;
@@ -53,7 +53,7 @@ struct Unpacker {
 
 impl Unpacker {
     fn entry<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), BackupError> {
-        let name = entry.path().map_err(damaged)?.into_owned();
+        let name = entry.path().map_err(BackupError::damaged)?.into_owned();
         let name = below(&name)?;
         self.leave(Some(&name))?;
         let dress = Dress::of(entry)?;
@@ -79,8 +79,8 @@ impl Unpacker {
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 let made = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-                let mode = Mode::RUSR | Mode::WUSR;
-                let file = fs::openat(&parent, own, made, mode).map_err(failed)?;
+                let ours = Mode::RUSR | Mode::WUSR;
+                let file = fs::openat(&parent, own, made, ours).map_err(failed)?;
                 let file = self.bytes(entry, File::from(file), &name)?;
                 dress.file(&file).map_err(failed)?;
             }
@@ -135,7 +135,7 @@ impl Unpacker {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(damaged(error)),
+                Err(error) => return Err(BackupError::damaged(error)),
             };
             let bytes = piece.get(..read).unwrap_or_default();
             let more = u64::try_from(read).unwrap_or_default();
@@ -195,15 +195,16 @@ impl Dress {
         let header = entry.header();
         let id = |id: io::Result<u64>| id.map(|id| u32::try_from(id).unwrap_or(NOBODY));
         let owner = (
-            Some(Uid::from_raw(id(header.uid()).map_err(damaged)?)),
-            Some(Gid::from_raw(id(header.gid()).map_err(damaged)?)),
+            Some(Uid::from_raw(id(header.uid()).map_err(BackupError::damaged)?)),
+            Some(Gid::from_raw(id(header.gid()).map_err(BackupError::damaged)?)),
         );
-        let mode = Mode::from_raw_mode(header.mode().map_err(damaged)? & 0o7777);
-        let seconds = header.mtime().map_err(damaged)?;
+        let mode = Mode::from_raw_mode(header.mode().map_err(BackupError::damaged)? & 0o7777);
+        let seconds = header.mtime().map_err(BackupError::damaged)?;
         let mut time = Timespec { tv_sec: i64::try_from(seconds).unwrap_or_default(), tv_nsec: 0 };
         let mut attributes = Vec::new();
-        for extension in entry.pax_extensions().map_err(damaged)?.into_iter().flatten() {
-            let extension = extension.map_err(damaged)?;
+        for extension in entry.pax_extensions().map_err(BackupError::damaged)?.into_iter().flatten()
+        {
+            let extension = extension.map_err(BackupError::damaged)?;
             let Ok(key) = extension.key() else { continue };
             if key == "mtime" {
                 time = extension.value().ok().and_then(precise).unwrap_or(time);
@@ -254,7 +255,7 @@ fn below(name: &Path) -> Result<PathBuf, BackupError> {
 }
 
 fn target<R: Read>(entry: &Entry<'_, R>, name: &Path) -> Result<PathBuf, BackupError> {
-    let aim = entry.link_name().map_err(damaged)?;
+    let aim = entry.link_name().map_err(BackupError::damaged)?;
     aim.map(std::borrow::Cow::into_owned).ok_or_else(|| strange(name, "a link that leads nowhere"))
 }
 
@@ -269,10 +270,6 @@ fn precise(text: &str) -> Option<Timespec> {
         return Some(Timespec { tv_sec: seconds - 1, tv_nsec: 1_000_000_000 - nanos });
     }
     Some(Timespec { tv_sec: seconds, tv_nsec: nanos })
-}
-
-fn damaged(error: io::Error) -> BackupError {
-    BackupError::Damaged { reason: crate::telemetry::chain(&error) }
 }
 
 fn strange(name: &Path, fault: &'static str) -> BackupError {

@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backup::Depot,
+    backup::{BackupError, Depot},
     build::{
         BuildFolders, BuildLimits, Kept, KeptLimits,
         base_images::BaseImages,
@@ -42,7 +42,7 @@ use crate::{
     logs::{Collector, Logs},
     model::{Observation, Transfer, volume::Usages},
     node::{Consoles, Handout},
-    server::EngineStatus,
+    server::{self, EngineStatus},
     store::{SealingKey, Store},
     telemetry::chain,
     volumes::VolumeFolders,
@@ -65,7 +65,6 @@ pub(super) struct Plane {
     table: watch::Sender<Arc<Table>>,
     published: Published,
     volumes: VolumeFolders,
-    depot: Depot,
 }
 
 /// What the control plane lets others see: what runs, how large volumes are and what is
@@ -74,6 +73,7 @@ pub(super) struct Plane {
 pub(super) struct Published {
     observation: watch::Sender<Arc<Observation>>,
     usages: watch::Sender<Arc<Usages>>,
+    depot: Depot,
     transfers: watch::Sender<Option<Transfer>>,
     status: watch::Sender<EngineStatus>,
 }
@@ -83,19 +83,25 @@ pub(super) struct Published {
 pub(super) struct Seen {
     pub(super) observation: watch::Receiver<Arc<Observation>>,
     pub(super) usages: watch::Receiver<Arc<Usages>>,
-    pub(super) transfers: watch::Receiver<Option<Transfer>>,
+    pub(super) backups: server::Backups,
     pub(super) status: watch::Receiver<EngineStatus>,
 }
 
 impl Published {
-    pub(super) fn new() -> (Self, Seen) {
+    /// Nothing is seen yet; only the place of backups can be wrong already.
+    pub(super) fn new(config: &Config, folders: &Folders) -> Result<(Self, Seen), BackupError> {
+        let depot = Depot::open(config.backup.as_ref(), &folders.backup_key())?;
         let (observation, observed) = watch::channel(Arc::default());
         let (usages, measured) = watch::channel(Arc::default());
         let (transfers, watched) = watch::channel(None);
         let (status, known) = watch::channel(EngineStatus::default());
-        let seen =
-            Seen { observation: observed, usages: measured, transfers: watched, status: known };
-        (Self { observation, usages, transfers, status }, seen)
+        let seen = Seen {
+            observation: observed,
+            usages: measured,
+            backups: server::Backups { depot: depot.clone(), transfers: watched },
+            status: known,
+        };
+        Ok((Self { observation, usages, depot, transfers, status }, seen))
     }
 }
 
@@ -136,7 +142,7 @@ impl Plane {
     pub(super) fn new(
         config: &Config,
         folders: &Folders,
-        (store, sealing, depot): (&Store, &SealingKey, Depot),
+        (store, sealing): (&Store, &SealingKey),
         logs: &Logs,
         edge: PlaneEdge,
         published: Published,
@@ -180,7 +186,6 @@ impl Plane {
             table: edge.table,
             published,
             volumes: VolumeFolders::new(folders.root()),
-            depot,
         })
     }
 
@@ -355,7 +360,7 @@ impl Plane {
     fn backups(&self, stop: &CancellationToken) -> Backups {
         Backups {
             store: self.store.clone(),
-            depot: self.depot.clone(),
+            depot: self.published.depot.clone(),
             folders: self.volumes.clone(),
             reserve: self.builds.reserve,
             transfers: self.published.transfers.clone(),

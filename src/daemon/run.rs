@@ -9,7 +9,6 @@ use tokio::{
 };
 
 use crate::{
-    backup::Depot,
     build::fetched::Fetcher,
     clock,
     config::Config,
@@ -78,12 +77,10 @@ async fn life(
     formers: &mut Tasks,
     former: Option<(Predecessor, Inheritance)>,
 ) -> Result<Ending, RunError> {
-    let (predecessor, inheritance) = former.unzip();
-    let (inherited, mut beside, tickets) = upgrade::parts(inheritance);
+    let (predecessor, (inherited, mut beside, tickets)) = upgrade::parts(former);
     let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let sealing = certificates::sealing_key(config, &folders, &store).await?;
-    let depot = Depot::open(config.backup.as_ref(), &folders.backup_key())?;
     let known = on_record(&store.snapshot(), &sealing, clock::now())?;
     let (presented, shown) = watch::channel(Arc::new(known));
     let ground = edge::ground(config, &folders, (&shown.borrow(), &sealing)).map_err(keys)?;
@@ -99,7 +96,7 @@ async fn life(
     let reach = edge::reach(config, &edge, names.as_ref());
     announce(config, &folders, &edge, names.as_ref(), &doors);
 
-    let (published, seen) = Published::new();
+    let (published, seen) = Published::new(config, &folders)?;
     let (lookups, requests) = mpsc::channel(LOOKUPS);
     // The followers end when the edge has, since their records come from there.
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
@@ -108,8 +105,7 @@ async fn life(
         store: store.clone(),
         observation: seen.observation,
         volumes: seen.usages,
-        depot: depot.clone(),
-        transfers: seen.transfers,
+        backups: seen.backups,
         logs: logs.clone(),
         figures: Figures::of(&edge),
         token_key: token_key(&folders).map_err(keys)?,
@@ -132,7 +128,7 @@ async fn life(
     let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
     let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
-    let plane = Plane::new(config, &folders, (&store, &sealing, depot), &logs, control, published)?;
+    let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
     Names { config, store: &store, edge: &edge, reach, sealing, outlets, requests, naming }
         .tend(&mut tasks)?;
     tasks.spawn("control", plane.run((docker, consoles), tasks.stop()));

@@ -23,7 +23,7 @@ pub(super) async fn backup(
     Path((app, name)): Path<(String, String)>,
 ) -> Result<Json<api::Volume>, Failure> {
     let (app, name): (AppName, VolumeName) = (app.parse()?, name.parse()?);
-    api.depot.place()?;
+    api.backups.depot.place()?;
     let (of, by) = (app.clone(), caller.actor);
     let volume = api
         .store
@@ -124,7 +124,7 @@ async fn asked<T: Send + 'static>(
     api: &Api,
     ask: impl FnOnce(&Depot) -> Result<T, BackupError> + Send + 'static,
 ) -> Result<T, Failure> {
-    let depot = api.depot.clone();
+    let depot = api.backups.depot.clone();
     let lost = |_| Failure::new(FaultCode::Internal, "the work ended early");
     Ok(spawn_blocking(move || ask(&depot)).await.map_err(lost)??)
 }

@@ -47,7 +47,7 @@ pub use caller::{Attempts, Transport};
 pub use git::{answer_over_ssh, whose_keys};
 pub use listener::{Incoming, serve};
 pub use sessions::Sessions;
-pub use state::{Api, EngineStatus, Listening, Reach, Ssh};
+pub use state::{Api, Backups, EngineStatus, Listening, Reach, Ssh};
 
 /// All routes of the API.
 pub fn router(api: Api) -> Router {
@@ -105,6 +105,20 @@ pub fn router(api: Api) -> Router {
         .route("/v1/apps/{app}/cron/{job}/run", post(cron::run))
         .route("/v1/apps/{app}/cron/{job}/pause", post(cron::pause))
         .route("/v1/apps/{app}/cron/{job}/resume", post(cron::resume))
+        .route("/v1/apps/{app}/tunnel", get(sessions::tunnel::tunnel))
+        .route("/v1/apps/{app}/files", get(files::get).post(files::put))
+        .route("/v1/apps/{app}/exec", get(sessions::exec::exec))
+        .route("/v1/apps/{app}/git", get(git::kept::show).put(git::kept::choose))
+        .route("/v1/apps/{app}/git/deploy", post(git::deploy::deploy))
+        .merge(disks())
+        .merge(git::routes())
+        .fallback(fault::no_such_path)
+        .with_state(api)
+}
+
+/// Those of volumes, their snapshots and backups.
+fn disks() -> Router<Api> {
+    Router::new()
         .route("/v1/apps/{app}/volumes", get(volumes::list).post(volumes::create))
         .route("/v1/apps/{app}/volumes/{volume}", get(volumes::show).delete(volumes::destroy))
         .route(
@@ -118,12 +132,4 @@ pub fn router(api: Api) -> Router {
         )
         .route("/v1/backups", get(backups::all))
         .route("/v1/backups/key", get(backups::keys).post(backups::import))
-        .route("/v1/apps/{app}/tunnel", get(sessions::tunnel::tunnel))
-        .route("/v1/apps/{app}/files", get(files::get).post(files::put))
-        .route("/v1/apps/{app}/exec", get(sessions::exec::exec))
-        .route("/v1/apps/{app}/git", get(git::kept::show).put(git::kept::choose))
-        .route("/v1/apps/{app}/git/deploy", post(git::deploy::deploy))
-        .merge(git::routes())
-        .fallback(fault::no_such_path)
-        .with_state(api)
 }

@@ -32,9 +32,7 @@ pub struct Api {
     /// What volumes take of the disk.
     pub volumes: watch::Receiver<Arc<Usages>>,
     /// Backups of volumes.
-    pub depot: Depot,
-    /// What is sent to where they are kept, or fetched from there.
-    pub transfers: watch::Receiver<Option<Transfer>>,
+    pub backups: Backups,
     /// What was written.
     pub logs: Logs,
     /// Under which tokens are hashed.
@@ -69,6 +67,15 @@ pub struct Api {
     pub undelete_for: Option<Duration>,
     /// Names to look up now; each is answered when it is on record where it leads.
     pub lookups: mpsc::Sender<(DomainName, oneshot::Sender<()>)>,
+}
+
+/// Backups of volumes.
+#[derive(Debug, Clone)]
+pub struct Backups {
+    /// Where they are kept, and the keys.
+    pub depot: Depot,
+    /// What is sent there at present, or fetched.
+    pub transfers: watch::Receiver<Option<Transfer>>,
 }
 
 /// What clients of the SSH server have to know of it.

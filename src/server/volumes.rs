@@ -204,7 +204,7 @@ fn view(
 
 /// How far a transfer of the volume is, if it is the one that is under way.
 fn progress(api: &Api, volume: &Volume) -> String {
-    match &*api.transfers.borrow() {
+    match &*api.backups.transfers.borrow() {
         Some(at) if (&at.app, &at.volume) == (&volume.app, &volume.name) => match at.of {
             Some(of) => format!(": {} of about {of}", at.done),
             None => format!(": {}", at.done),

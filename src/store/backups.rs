@@ -55,18 +55,18 @@ pub fn failed(
     volume.failure = Some(why.to_owned());
     volume.backups.last = Some(BackupOutcome { at: now, result: Err(why.to_owned()) });
     let by_schedule = *by == Actor::platform();
-    let name = &volume.name;
-    let mut text = format!("the volume {name} was not backed up: {why}");
+    let mut then = String::new();
     if by_schedule {
         let failures = usize::try_from(volume.backups.failures).unwrap_or(usize::MAX);
         let pause = PAUSES.get(failures);
         volume.backups.failures = volume.backups.failures.saturating_add(1);
         volume.backups.again_at = pause.map(|pause| now.plus(*pause));
-        text.push_str(&match pause {
+        then = match pause {
             Some(pause) => format!("; it is tried again in {} minutes", pause.as_secs() / 60),
             None => "; it is tried again when its schedule says so".to_owned(),
-        });
+        };
     }
+    let text = format!("the volume {} was not backed up: {why}{then}", volume.name);
     let kind = if by_schedule { EventKind::Alert } else { EventKind::Volume };
     tx.put(&volume)?;
     diary::write(tx, &volume.app, kind, text, by, now)

@@ -1,6 +1,9 @@
 //! `paas backups`, and the verbs of `paas volumes` about them.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -145,7 +148,7 @@ async fn key(session: &Session, format: &Format) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn import(session: &Session, file: &PathBuf, format: &Format) -> Result<(), Failure> {
+async fn import(session: &Session, file: &Path, format: &Format) -> Result<(), Failure> {
     let file = session.environment.at(file);
     let read = fs::read_to_string(&file);
     let text = read.map_err(|error| {

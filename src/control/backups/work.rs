@@ -155,11 +155,11 @@ impl Backups {
         });
         Some(match sent.await? {
             Ok((backup, first, pruned)) => {
-                let mut more = String::new();
-                match pruned {
-                    Ok(gone) => gone.iter().for_each(|old| more += &format!("; {old} is gone")),
-                    Err(error) => more += &format!("; older ones stay: {}", chain(&error)),
-                }
+                let gone = |old: &BackupNumber| format!("; {old} is gone");
+                let mut more = match pruned {
+                    Ok(old) => old.iter().map(gone).collect::<Vec<_>>().concat(),
+                    Err(error) => format!("; older ones stay: {}", chain(&error)),
+                };
                 if first {
                     more.push_str(KEEP_THE_KEY);
                 }

@@ -52,6 +52,7 @@ NEEDED_BY_TESTS="
   dig:bind9-dnsutils        questions to the DNS server
   c++:g++                   the fuzzer's own code
   shellcheck:shellcheck     reads these scripts
+  age:age                   reads our backups, and we read its files
 "
 NEEDED_FILES_BY_TESTS="
   /usr/share/doc/busybox-static/copyright:busybox-static

@@ -46,6 +46,11 @@ pub const VOLUMES: &[&str] = &[
     "volumes.recorded",
 ];
 
+/// Points of backups: something of a volume is on its way; all of its bytes are at the place, and it is no
+/// backup yet; it is one, and not on record; something came back; all of it did, and nobody has it yet.
+pub const BACKUPS: &[&str] =
+    &["backups.packed", "backups.sent", "backups.described", "backups.unpacked", "backups.fetched"];
+
 /// Points of a detached run: two before and one after its container is started, one before what is left
 /// of it is removed.
 pub const RUNS: &[&str] = &["runs.start", "runs.started", "runs.record", "runs.remove"];
@@ -70,7 +75,9 @@ pub fn point(name: &'static str) {
     });
 
     debug_assert!(
-        [POINTS, UPGRADE, SEALING, VARIANTS, VOLUMES, RUNS, CRON, PUSH].concat().contains(&name),
+        [POINTS, UPGRADE, SEALING, VARIANTS, VOLUMES, BACKUPS, RUNS, CRON, PUSH]
+            .concat()
+            .contains(&name),
         "{name} is not in the list of points"
     );
     let Some((asked, left)) = ASKED.as_ref() else { return };

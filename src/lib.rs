@@ -5,6 +5,7 @@
 //! looks at what is wanted and at what is, plans the difference purely, and carries it out on an
 //! [`engine`], with [`build`] making images of source trees and the crate `proxy` bringing the
 //! requests. What comes by `git push` is kept in [`git`], and [`ssh`] is one of its ways in. Certificates come from authorities through [`acme`] and are read and made in [`pki`].
+//! What is in [`volumes`] is brought elsewhere, and back, by [`backup`].
 //! What instances write is kept by [`logs`], what is counted is told by [`metrics`]; [`node`] is
 //! what a daemon sees of its own machine. [`daemon`] puts the parts together and is the only one
 //! that knows them all. Whatever dies at whatever moment, the next pass sees the same two things
@@ -41,6 +42,8 @@ pub mod dns;
 pub mod node;
 
 pub mod volumes;
+
+pub mod backup;
 
 pub mod daemon;
 

@@ -12,6 +12,7 @@ use crate::{
     colon,
     commands::{
         apps::Apps,
+        backups::Backups,
         builds::Builds,
         certs::Certs,
         completion::Completion,
@@ -106,6 +107,7 @@ pub(crate) enum Command {
     Certs(Certs),
     Dns(Dns),
     Volumes(Volumes),
+    Backups(Backups),
     Maintenance(Maintenance),
     Restart(Restart),
     Run(Run),

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     config::{
-        builds,
+        backups, builds,
         settings::{
             AccessLogFormat, AcmeSettings, ApiAddress, ChosenBy, Config, Given, SshSettings,
         },
@@ -31,7 +31,7 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 32] = [
+const SETTINGS: [&str; 37] = [
     "domain",
     "http",
     "https",
@@ -53,6 +53,11 @@ const SETTINGS: [&str; 32] = [
     "base_image",
     "releases_kept",
     "undelete_for",
+    "backup_to",
+    "backup_s3_endpoint",
+    "backup_s3_region",
+    "backup_s3_key_id",
+    "backup_s3_secret_file",
     "build_memory",
     "build_disk",
     "disk_reserve",
@@ -115,6 +120,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
             Ok(_) | Err(_) => Err(format!("`{text}` is not a number of releases from 1 to 1000")),
         }),
         undelete_for: reader.one("undelete_for", "7d", days),
+        backup: backups::read(&mut reader),
         builds: builds::read(&mut reader),
         edge_threads: reader.one("edge_threads", "0", |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of threads"))
@@ -247,7 +253,7 @@ impl<'a> Reader<'a> {
         if place == name { ChosenBy::Default } else { ChosenBy::User }
     }
 
-    fn fault(&mut self, place: impl fmt::Display, problem: String) {
+    pub(super) fn fault(&mut self, place: impl fmt::Display, problem: String) {
         self.faults.push(ConfigFault { place: place.to_string(), problem });
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::BuildSettings;
-use crate::model::{Cidr, fetching::PrivatePlace};
+use crate::model::{BackupPlace, Cidr, fetching::PrivatePlace};
 
 /// A complete and valid configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Config {
     pub releases_kept: usize,
     /// How long destroyed apps are kept; `None` is not at all.
     pub undelete_for: Option<Duration>,
+    /// Where backups of volumes are kept, if anywhere.
+    pub backup: Option<BackupPlace>,
     /// What builds may use.
     pub builds: BuildSettings,
     /// Threads of the edge; 0 means one a core.

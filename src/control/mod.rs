@@ -9,6 +9,7 @@
 
 pub mod apps;
 pub mod backoff;
+pub mod backups;
 pub mod builds;
 pub mod certificates;
 pub mod cron;

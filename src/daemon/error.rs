@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{
+    backup::BackupError,
     daemon::{authority::AuthorityError, plane, taken::Taken, upgrade::UpgradeError},
     logs::LogError,
     ssh::InvalidHostKey,
@@ -76,6 +77,9 @@ pub enum RunError {
     /// The key that secrets are sealed with.
     #[error(transparent)]
     Sealing(#[from] SealingKeyError),
+    /// Where backups are kept.
+    #[error("the place of backups cannot be used")]
+    Backups(#[from] BackupError),
     /// The predecessor.
     #[error("the running daemon does not hand over")]
     Upgrade(#[from] UpgradeError),
@@ -106,6 +110,9 @@ impl RunError {
             Self::Edge { setting, .. } => Some(listens(setting)),
             Self::Folder { path, .. } => {
                 Some(format!("paas server needs root: sudo paas server --data {}", path.display()))
+            }
+            Self::Backups(_) => {
+                Some("see the settings `backup_…` in the server's config.toml".to_owned())
             }
             Self::Records(_)
             | Self::Logs(_)

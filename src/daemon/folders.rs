@@ -34,6 +34,11 @@ impl Folders {
         self.root.join("keys")
     }
 
+    /// The keys that backups are encrypted to.
+    pub fn backup_key(&self) -> PathBuf {
+        self.keys().join("backup.key")
+    }
+
     /// The API's socket.
     pub fn socket(&self) -> PathBuf {
         self.root.join("api.sock")

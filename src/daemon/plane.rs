@@ -12,6 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backup::{BackupError, Depot},
     build::{
         BuildFolders, BuildLimits, Kept, KeptLimits,
         base_images::BaseImages,
@@ -26,6 +27,7 @@ use crate::{
             reconcile::{Apps, Memory, Ticks},
             vault::Vault,
         },
+        backups::{self, Backups},
         builds::{Builds, Unrecorded},
         cron::{self, reconcile::Cron},
         routes::Ground,
@@ -38,9 +40,9 @@ use crate::{
     dns::system_resolvers,
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
-    model::{Observation, volume::Usages},
+    model::{Observation, Transfer, volume::Usages},
     node::{Consoles, Handout},
-    server::EngineStatus,
+    server::{self, EngineStatus},
     store::{SealingKey, Store},
     telemetry::chain,
     volumes::VolumeFolders,
@@ -65,11 +67,14 @@ pub(super) struct Plane {
     volumes: VolumeFolders,
 }
 
-/// What the control plane lets others see: what runs, how large volumes are, how the engine is.
+/// What the control plane lets others see: what runs, how large volumes are and what is
+/// sent of them, how the engine is.
 #[derive(Debug)]
 pub(super) struct Published {
     observation: watch::Sender<Arc<Observation>>,
     usages: watch::Sender<Arc<Usages>>,
+    depot: Depot,
+    transfers: watch::Sender<Option<Transfer>>,
     status: watch::Sender<EngineStatus>,
 }
 
@@ -78,16 +83,25 @@ pub(super) struct Published {
 pub(super) struct Seen {
     pub(super) observation: watch::Receiver<Arc<Observation>>,
     pub(super) usages: watch::Receiver<Arc<Usages>>,
+    pub(super) backups: server::Backups,
     pub(super) status: watch::Receiver<EngineStatus>,
 }
 
 impl Published {
-    pub(super) fn new() -> (Self, Seen) {
+    /// Nothing is seen yet; only the place of backups can be wrong already.
+    pub(super) fn new(config: &Config, folders: &Folders) -> Result<(Self, Seen), BackupError> {
+        let depot = Depot::open(config.backup.as_ref(), &folders.backup_key())?;
         let (observation, observed) = watch::channel(Arc::default());
         let (usages, measured) = watch::channel(Arc::default());
+        let (transfers, watched) = watch::channel(None);
         let (status, known) = watch::channel(EngineStatus::default());
-        let seen = Seen { observation: observed, usages: measured, status: known };
-        (Self { observation, usages, status }, seen)
+        let seen = Seen {
+            observation: observed,
+            usages: measured,
+            backups: server::Backups { depot: depot.clone(), transfers: watched },
+            status: known,
+        };
+        Ok((Self { observation, usages, depot, transfers, status }, seen))
     }
 }
 
@@ -193,6 +207,7 @@ impl Plane {
         parts.spawn(task::run(self.builds(&docker, stack, kept, &stop), stop.clone()));
         parts.spawn(task::run(self.runs(&docker, consoles), stop.clone()));
         parts.spawn(task::run(self.volumes(&docker), stop.clone()));
+        parts.spawn(task::run(self.backups(&stop), stop.clone()));
         parts.spawn(task::run(self.cron(), stop.clone()));
         parts.spawn(self.private(&docker).run(stop.clone()));
         let lost = docker.clone();
@@ -339,6 +354,19 @@ impl Plane {
             usages: self.published.usages.clone(),
             commits: self.store.changes(),
             memory: volumes::Memory::default(),
+        }
+    }
+
+    fn backups(&self, stop: &CancellationToken) -> Backups {
+        Backups {
+            store: self.store.clone(),
+            depot: self.published.depot.clone(),
+            folders: self.volumes.clone(),
+            reserve: self.builds.reserve,
+            transfers: self.published.transfers.clone(),
+            commits: self.store.changes(),
+            stop: stop.clone(),
+            memory: backups::Memory::default(),
         }
     }
 

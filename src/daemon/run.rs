@@ -77,8 +77,7 @@ async fn life(
     formers: &mut Tasks,
     former: Option<(Predecessor, Inheritance)>,
 ) -> Result<Ending, RunError> {
-    let (predecessor, inheritance) = former.unzip();
-    let (inherited, mut beside, tickets) = upgrade::parts(inheritance);
+    let (predecessor, (inherited, mut beside, tickets)) = upgrade::parts(former);
     let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let sealing = certificates::sealing_key(config, &folders, &store).await?;
@@ -97,7 +96,7 @@ async fn life(
     let reach = edge::reach(config, &edge, names.as_ref());
     announce(config, &folders, &edge, names.as_ref(), &doors);
 
-    let (published, seen) = Published::new();
+    let (published, seen) = Published::new(config, &folders)?;
     let (lookups, requests) = mpsc::channel(LOOKUPS);
     // The followers end when the edge has, since their records come from there.
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
@@ -106,6 +105,7 @@ async fn life(
         store: store.clone(),
         observation: seen.observation,
         volumes: seen.usages,
+        backups: seen.backups,
         logs: logs.clone(),
         figures: Figures::of(&edge),
         token_key: token_key(&folders).map_err(keys)?,

@@ -108,15 +108,18 @@ pub(super) fn ourselves(
     Ok((Predecessor::Ourselves(edge), Inheritance { listeners, beside, tickets }))
 }
 
-/// What there is to inherit, part by part.
-pub(super) fn parts(
-    inheritance: Option<Inheritance>,
-) -> (Vec<TcpListener>, Vec<OwnedFd>, Option<TicketKeys>) {
-    match inheritance {
-        Some(Inheritance { listeners, beside, tickets }) => (listeners, beside, Some(tickets)),
-        None => Default::default(),
+/// The predecessor, if there is one, and what there is to inherit, part by part.
+pub(super) fn parts(former: Option<(Predecessor, Inheritance)>) -> (Option<Predecessor>, Parts) {
+    match former {
+        Some((predecessor, Inheritance { listeners, beside, tickets })) => {
+            (Some(predecessor), (listeners, beside, Some(tickets)))
+        }
+        None => (None, Parts::default()),
     }
 }
+
+/// The sockets of the edge, those beside it, and the keys of its TLS sessions.
+pub(super) type Parts = (Vec<TcpListener>, Vec<OwnedFd>, Option<TicketKeys>);
 
 /// The successor has the store.
 pub(super) fn opened(predecessor: Option<&Predecessor>) {

@@ -25,9 +25,11 @@
 //! - **Volume**: a disk of an app that outlives its instances and releases.
 //! - **Zone**: a domain whose DNS this server answers for; **DNS record**: what a user adds to it.
 //! - **Snapshot**: what was in a volume at one moment, kept beside it.
+//! - **Backup**: the same, encrypted and kept elsewhere; the **place** is where.
 //! - **Event**: what happened and why, for people. Control never reads it.
 
 pub mod app;
+pub mod backup;
 pub mod build;
 mod buildpack;
 pub mod certificate;
@@ -65,6 +67,10 @@ pub mod volume;
 pub mod zone;
 
 pub use app::App;
+pub use backup::{
+    Backup, BackupName, BackupNumber, BackupOutcome, BackupPlace, BackupState, BackupsKept,
+    S3Place, Transfer,
+};
 pub use build::{Artifact, Build, BuildNumber, BuildStatus, Queueing};
 pub use buildpack::{BuildpackChoice, InvalidBuildpack};
 pub use certificate::{
@@ -98,7 +104,7 @@ pub use run::{Run, RunConsole, RunNumber, RunStatus};
 pub use schedule::Schedule;
 pub use secret::{OpenSecrets, Secret, SecretValue, SecretVersion, Secrets};
 pub use size::ByteSize;
-pub use snapshot::{Snapshot, SnapshotNumber};
+pub use snapshot::{RestoreSource, Snapshot, SnapshotNumber};
 pub use ssh::{KeyFingerprint, KeyName, SshHost, SshKey};
 pub use takeover::{Strategy, Takeover, Wave};
 pub use time::Timestamp;

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, AppName, ByteSize, Timestamp, VolumeName};
+use super::{Actor, AppName, BackupNumber, ByteSize, Timestamp, VolumeName};
 
 /// Counts a volume's snapshots, from 1. Written `s3`.
 #[derive(
@@ -64,16 +64,42 @@ pub struct Snapshot {
 }
 
 /// Why a snapshot was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "was", rename_all = "snake_case")]
 pub enum SnapshotCause {
     /// Somebody asked for it.
     Asked,
-    /// It was in the volume when an earlier one took its place.
+    /// It was in the volume when something else took its place.
     Replaced {
         /// Which.
-        by: SnapshotNumber,
+        by: RestoreSource,
     },
+}
+
+/// What a volume is restored from. A number alone is a snapshot's, as it always was on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RestoreSource {
+    /// One of the volume's own snapshots.
+    Snapshot(SnapshotNumber),
+    /// A backup of the volume of that name.
+    Backup {
+        /// Which.
+        backup: BackupNumber,
+        /// Of another app, or of one that is no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<AppName>,
+    },
+}
+
+impl fmt::Display for RestoreSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Snapshot(number) => write!(f, "{number}"),
+            Self::Backup { backup, of: None } => write!(f, "{backup}"),
+            Self::Backup { backup, of: Some(app) } => write!(f, "{backup} of {app}"),
+        }
+    }
 }
 
 /// Work on a volume: on record before it begins, so that it is brought to an end whatever dies.
@@ -86,7 +112,7 @@ pub struct Job {
 }
 
 /// What is done to a volume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Task {
     /// A copy becomes a snapshot.
@@ -94,17 +120,29 @@ pub enum Task {
         /// Its number.
         number: SnapshotNumber,
     },
-    /// A copy of a snapshot is made; what is in the volume is used until it is whole.
+    /// A copy is made that a backup is to be sent from.
+    Backup {
+        /// Of which moment the backup is, and what its copy is found by.
+        at: Timestamp,
+    },
+    /// The copy is sent to the place of backups, and removed.
+    Upload {
+        /// See [`Task::Backup`].
+        at: Timestamp,
+        /// How often that was begun; a daemon that died in it begins it anew.
+        begun: u32,
+    },
+    /// A copy of a snapshot or of a backup is made; what is in the volume is used until it is whole.
     Fetch {
         /// Of which.
-        from: SnapshotNumber,
+        from: RestoreSource,
         /// What is in the volume will be this one.
         kept: SnapshotNumber,
     },
     /// Nobody has the volume any more, and the copy takes the place of what is in it.
     Swap {
         /// See [`Task::Fetch`].
-        from: SnapshotNumber,
+        from: RestoreSource,
         /// See [`Task::Fetch`].
         kept: SnapshotNumber,
     },
@@ -112,14 +150,25 @@ pub enum Task {
 
 impl Task {
     /// Whether nobody may have the volume meanwhile.
-    pub fn holds(self) -> bool {
+    pub fn holds(&self) -> bool {
         matches!(self, Self::Swap { .. })
     }
 
+    /// Whether bytes go to the place of backups, or come from there.
+    pub fn transfers(&self) -> bool {
+        match self {
+            Self::Upload { .. } => true,
+            Self::Fetch { from, .. } => matches!(from, RestoreSource::Backup { .. }),
+            Self::Snapshot { .. } | Self::Backup { .. } | Self::Swap { .. } => false,
+        }
+    }
+
     /// In a few words, for people.
-    pub fn words(self) -> String {
+    pub fn words(&self) -> String {
         match self {
             Self::Snapshot { number } => format!("making {number}"),
+            Self::Backup { .. } => "copying it for a backup".to_owned(),
+            Self::Upload { .. } => "backing it up".to_owned(),
             Self::Fetch { from, .. } | Self::Swap { from, .. } => format!("restoring {from}"),
         }
     }
@@ -127,3 +176,24 @@ impl Task {
 
 /// So many snapshots of a volume are kept; the oldest go first.
 pub const SNAPSHOTS_KEPT: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_was_on_record_before_there_were_backups_is_still_read() {
+        let old = r#"{"is":"swap","from":3,"kept":4}"#;
+        let from = RestoreSource::Snapshot(SnapshotNumber(3));
+        let swap = Task::Swap { from, kept: SnapshotNumber(4) };
+        assert_eq!(serde_json::from_str::<Task>(old).unwrap(), swap);
+        assert_eq!(serde_json::to_string(&swap).unwrap(), old);
+        let of = Some("old".parse().unwrap());
+        let from = RestoreSource::Backup { backup: BackupNumber(2), of };
+        let fetch = Task::Fetch { from, kept: SnapshotNumber(4) };
+        let text = serde_json::to_string(&fetch).unwrap();
+        assert_eq!(text, r#"{"is":"fetch","from":{"backup":2,"of":"old"},"kept":4}"#);
+        assert_eq!(serde_json::from_str::<Task>(&text).unwrap(), fetch);
+        assert_eq!((fetch.words(), fetch.transfers()), ("restoring b2 of old".to_owned(), true));
+    }
+}

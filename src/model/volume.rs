@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, AppName, ByteSize, MountPath, Name, SnapshotNumber, Timestamp, name::Grammar,
-    snapshot::Job,
+    Actor, AppName, BackupState, BackupsKept, ByteSize, MountPath, Name, Schedule, SnapshotNumber,
+    Timestamp, name::Grammar, snapshot::Job,
 };
 
 /// A volume's name: 1 to 30 characters, `^[a-z][a-z0-9_-]*$`.
@@ -59,6 +59,9 @@ pub struct Volume {
     /// Why what was done last was not done, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// Its backups.
+    #[serde(default)]
+    pub backups: BackupState,
 }
 
 impl Volume {
@@ -76,6 +79,19 @@ pub struct Mounting {
     /// What the manifest says of its size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<ByteSize>,
+    /// When what is in it is backed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Schedule>,
+    /// How many backups stay, if that is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_backups: Option<BackupsKept>,
+}
+
+impl Mounting {
+    /// At a path, and nothing else is said.
+    pub fn at(path: MountPath) -> Self {
+        Self { path, size: None, backup: None, keep_backups: None }
+    }
 }
 
 /// What a volume took of the disk when it was last looked at.

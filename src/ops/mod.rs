@@ -5,6 +5,7 @@
 //! changed nothing.
 
 pub mod abort;
+pub mod backup;
 pub mod branch;
 pub mod cancel;
 pub mod certificate;

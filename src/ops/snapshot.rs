@@ -1,8 +1,9 @@
-//! Have a snapshot of a volume made, or have one take the place of what is in it. Control does it.
+//! Have a snapshot of a volume made, or have one, or a backup, take the place of what is in it. Control
+//! does it.
 
 use crate::{
     model::{
-        Actor, AppName, Snapshot, SnapshotNumber, Volume, VolumeName,
+        Actor, AppName, RestoreSource, Snapshot, Volume, VolumeName,
         snapshot::{Job, Task},
     },
     ops::{Refusal, create::existing, volume::known},
@@ -22,17 +23,20 @@ pub fn snapshot(
     begin(tx, volume, task, by)
 }
 
-/// Asks for a snapshot to take the place of what is in the volume, which becomes a snapshot too.
+/// Asks for a snapshot or a backup to take the place of what is in the volume, which becomes a snapshot.
+/// Whether there is such a backup only its place knows: whoever asks has looked there.
 pub fn restore(
     tx: &mut Transaction<'_>,
     app: &AppName,
     name: &VolumeName,
-    from: SnapshotNumber,
+    from: RestoreSource,
     by: &Actor,
 ) -> Result<Volume, Refusal> {
     let mut volume = idle(tx, app, name)?;
     let what = || format!("volume {name} of {app} stays as it is");
-    if tx.get::<Snapshot>(&volumes::snapshot_key(app, name, from))?.is_none() {
+    if let RestoreSource::Snapshot(from) = from
+        && tx.get::<Snapshot>(&volumes::snapshot_key(app, name, from))?.is_none()
+    {
         return Err(Refusal::not_found(
             what(),
             format!("there is no snapshot {from}, or not any more"),
@@ -60,7 +64,11 @@ pub fn newest_first(
 }
 
 /// A volume that nothing is done to.
-fn idle(tx: &Transaction<'_>, app: &AppName, name: &VolumeName) -> Result<Volume, Refusal> {
+pub(super) fn idle(
+    tx: &Transaction<'_>,
+    app: &AppName,
+    name: &VolumeName,
+) -> Result<Volume, Refusal> {
     existing(tx, app)?;
     let volume = known(tx, app, name)?;
     let busy = match (&volume.job, volume.destroyed_at) {

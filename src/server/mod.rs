@@ -5,6 +5,7 @@
 //! that somebody talks to (`sessions`) is `node`'s.
 
 mod apps;
+mod backups;
 mod builds;
 mod caller;
 mod certificates;
@@ -47,7 +48,7 @@ pub use caller::{Attempts, Transport};
 pub use git::{answer_over_ssh, whose_keys};
 pub use listener::{Incoming, serve};
 pub use sessions::Sessions;
-pub use state::{Api, EngineStatus, Listening, Reach, Retention, Ssh};
+pub use state::{Api, Backups, EngineStatus, Listening, Reach, Retention, Ssh};
 
 /// All routes of the API.
 pub fn router(api: Api) -> Router {
@@ -106,6 +107,20 @@ pub fn router(api: Api) -> Router {
         .route("/v1/apps/{app}/cron/{job}/run", post(cron::run))
         .route("/v1/apps/{app}/cron/{job}/pause", post(cron::pause))
         .route("/v1/apps/{app}/cron/{job}/resume", post(cron::resume))
+        .route("/v1/apps/{app}/tunnel", get(sessions::tunnel::tunnel))
+        .route("/v1/apps/{app}/files", get(files::get).post(files::put))
+        .route("/v1/apps/{app}/exec", get(sessions::exec::exec))
+        .route("/v1/apps/{app}/git", get(git::kept::show).put(git::kept::choose))
+        .route("/v1/apps/{app}/git/deploy", post(git::deploy::deploy))
+        .merge(disks())
+        .merge(git::routes())
+        .fallback(fault::no_such_path)
+        .with_state(api)
+}
+
+/// Those of volumes, their snapshots and backups.
+fn disks() -> Router<Api> {
+    Router::new()
         .route("/v1/apps/{app}/volumes", get(volumes::list).post(volumes::create))
         .route("/v1/apps/{app}/volumes/{volume}", get(volumes::show).delete(volumes::destroy))
         .route(
@@ -113,12 +128,10 @@ pub fn router(api: Api) -> Router {
             get(volumes::snapshots).post(volumes::snapshot),
         )
         .route("/v1/apps/{app}/volumes/{volume}/restore", post(volumes::restore))
-        .route("/v1/apps/{app}/tunnel", get(sessions::tunnel::tunnel))
-        .route("/v1/apps/{app}/files", get(files::get).post(files::put))
-        .route("/v1/apps/{app}/exec", get(sessions::exec::exec))
-        .route("/v1/apps/{app}/git", get(git::kept::show).put(git::kept::choose))
-        .route("/v1/apps/{app}/git/deploy", post(git::deploy::deploy))
-        .merge(git::routes())
-        .fallback(fault::no_such_path)
-        .with_state(api)
+        .route(
+            "/v1/apps/{app}/volumes/{volume}/backups",
+            get(backups::of_volume).post(backups::backup),
+        )
+        .route("/v1/backups", get(backups::all))
+        .route("/v1/backups/key", get(backups::keys).post(backups::import))
 }

@@ -11,11 +11,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backup::Depot,
     build::fetched::Fetcher,
     git::Repositories,
     logs::Logs,
     metrics::Figures,
-    model::{Certificate, DomainName, KeyFingerprint, Observation, volume::Usages},
+    model::{Certificate, DomainName, KeyFingerprint, Observation, Transfer, volume::Usages},
     ops::grant::TokenKey,
     server::{caller::Attempts, sessions::Sessions},
     store::{SealingKey, Store},
@@ -30,6 +31,8 @@ pub struct Api {
     pub observation: watch::Receiver<Arc<Observation>>,
     /// What volumes take of the disk.
     pub volumes: watch::Receiver<Arc<Usages>>,
+    /// Backups of volumes.
+    pub backups: Backups,
     /// What was written.
     pub logs: Logs,
     /// Under which tokens are hashed.
@@ -73,6 +76,15 @@ pub struct Retention {
     pub undelete_for: Option<Duration>,
     /// The newest releases of an app that stay, where it does not say so itself.
     pub releases_kept: usize,
+}
+
+/// Backups of volumes.
+#[derive(Debug, Clone)]
+pub struct Backups {
+    /// Where they are kept, and the keys.
+    pub depot: Depot,
+    /// What is sent there at present, or fetched.
+    pub transfers: watch::Receiver<Option<Transfer>>,
 }
 
 /// What clients of the SSH server have to know of it.

@@ -9,12 +9,11 @@ use serde::Deserialize;
 use crate::{
     clock,
     model::{
-        App, AppName, SnapshotNumber, Volume, VolumeName,
-        size::InvalidSize,
-        snapshot::{InvalidSnapshot, SnapshotCause},
+        App, AppName, BackupNumber, RestoreSource, SnapshotNumber, Volume, VolumeName,
+        size::InvalidSize, snapshot::SnapshotCause,
     },
     ops::{self, Refusal},
-    server::{apps::on_record, caller::Caller, fault::Failure, state::Api},
+    server::{apps::on_record, backups::readable, caller::Caller, fault::Failure, state::Api},
     store::{self, View},
 };
 
@@ -96,7 +95,7 @@ pub(super) async fn snapshots(
         at: snapshot.at.to_string(),
         by: snapshot.by.to_string(),
         size: snapshot.size.map(|size| size.0),
-        cause: match snapshot.cause {
+        cause: match &snapshot.cause {
             SnapshotCause::Asked => "asked for".to_owned(),
             SnapshotCause::Replaced { by } => format!("replaced by {by}"),
         },
@@ -122,17 +121,42 @@ pub(super) async fn restore(
     Json(body): Json<api::RestoreVolume>,
 ) -> Result<Json<api::Volume>, Failure> {
     let (app, name): (AppName, VolumeName) = (app.parse()?, name.parse()?);
-    let from: SnapshotNumber = body.snapshot.parse().map_err(|error: InvalidSnapshot| {
-        Refusal::invalid(format!("volume {name} of {app} stays as it is"), error.to_string())
-            .hint(format!("`paas volumes snapshots {name} -a {app}` lists them"))
-    })?;
+    let from = source(&app, &name, &body)?;
+    if let RestoreSource::Backup { backup, of } = &from {
+        readable(&api, (of.as_ref().unwrap_or(&app), &name), *backup).await?;
+    }
     let (of, by) = (app.clone(), caller.actor);
     let volume =
         api.store.transact(move |tx| ops::snapshot::restore(tx, &of, &name, from, &by)).await?;
     one(&api, &app, &volume)
 }
 
-fn one(api: &Api, app: &AppName, volume: &Volume) -> Result<Json<api::Volume>, Failure> {
+/// `s3`, or `b3`, which may be another app's.
+fn source(
+    app: &AppName,
+    name: &VolumeName,
+    body: &api::RestoreVolume,
+) -> Result<RestoreSource, Failure> {
+    let of = body.from_app.as_deref().map(str::parse::<AppName>).transpose()?;
+    if let Ok(backup) = body.snapshot.parse::<BackupNumber>() {
+        return Ok(RestoreSource::Backup { backup, of: of.filter(|of| of != app) });
+    }
+    let refused =
+        |why: String| Refusal::invalid(format!("volume {name} of {app} stays as it is"), why);
+    let number = body.snapshot.parse::<SnapshotNumber>().map_err(|_| {
+        let what = body.snapshot.chars().take(40).collect::<String>();
+        refused(format!("`{what}` is neither a snapshot such as `s3` nor a backup such as `b3`"))
+            .hint(format!("`paas volumes snapshots {name} -a {app}` lists them"))
+    })?;
+    if of.is_some() {
+        return Err(refused("another app's snapshots are on its own disk".to_owned())
+            .hint(format!("`paas backups` lists what {name} can be restored from"))
+            .into());
+    }
+    Ok(RestoreSource::Snapshot(number))
+}
+
+pub(super) fn one(api: &Api, app: &AppName, volume: &Volume) -> Result<Json<api::Volume>, Failure> {
     let snapshot = api.store.snapshot();
     let app = on_record(&snapshot, app)?;
     Ok(Json(view(api, &snapshot, &app, volume)?))
@@ -164,9 +188,27 @@ fn view(
         size: volume.size.map(|size| size.0),
         used: usage.map(|usage| usage.used.0),
         measured_at: usage.map(|usage| usage.at.to_string()),
-        job: volume.job.as_ref().map(|job| job.task.words()),
+        job: volume.job.as_ref().map(|job| job.task.words() + &progress(api, volume)),
         failure: volume.failure.clone(),
+        backup: volume.backups.schedule.as_ref().map(ToString::to_string),
+        keep_backups: volume.backups.keep.0,
+        last_backup: volume.backups.last.as_ref().map(|last| api::LastBackup {
+            at: last.at.to_string(),
+            name: last.result.as_ref().ok().map(ToString::to_string),
+            failure: last.result.as_ref().err().cloned(),
+        }),
         created_at: volume.created_at.to_string(),
         by: volume.by.to_string(),
     })
+}
+
+/// How far a transfer of the volume is, if it is the one that is under way.
+fn progress(api: &Api, volume: &Volume) -> String {
+    match &*api.backups.transfers.borrow() {
+        Some(at) if (&at.app, &at.volume) == (&volume.app, &volume.name) => match at.of {
+            Some(of) => format!(": {} of about {of}", at.done),
+            None => format!(": {}", at.done),
+        },
+        Some(_) | None => String::new(),
+    }
 }

@@ -1,7 +1,7 @@
 //! What is remembered: the only door to the database. It stores records; which nouns of
 //! `model` are records stands in [`records`], and the changes of records that users and control
-//! share in [`diary`], [`releasing`], [`running`], [`cron`] and [`volumes`]. Logs, metrics and images
-//! are files of their own and never come here.
+//! share in [`diary`], [`releasing`], [`running`], [`cron`], [`volumes`] and [`backups`]. Logs, metrics and
+//! images are files of their own and never come here.
 //!
 //! The whole state is small, so it is held twice: as an image in memory, which
 //! every read sees, and as sled's log on disk, which only the writer thread touches. The invariant:
@@ -13,6 +13,7 @@
 //! on the writer thread; a [`Snapshot`] reads them; an [`export`] is the state as text, which
 //! [`restore()`] reads.
 
+pub mod backups;
 mod chunk;
 pub mod cron;
 pub mod diary;

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::{
     model::{
-        Actor, AppName, ByteSize, EventKind, Release, Snapshot, SnapshotNumber, Timestamp, Volume,
-        VolumeName,
+        Actor, AppName, BackupState, ByteSize, EventKind, Release, Snapshot, SnapshotNumber,
+        Timestamp, Volume, VolumeName,
     },
     store::{StoreError, Transaction, View, diary},
 };
 
-/// Makes the volumes of a release that are missing, and has their sizes as its manifest says. One that
-/// was to vanish stays.
+/// Makes the volumes of a release that are missing, and has their sizes and backups as its manifest says.
+/// One that was to vanish stays.
 pub fn ensure(
     tx: &mut Transaction<'_>,
     release: &Release,
@@ -20,17 +20,21 @@ pub fn ensure(
 ) -> Result<(), StoreError> {
     for process in release.processes.values() {
         for (name, mounting) in &process.volumes {
-            let Some(known) = tx.get::<Volume>(&key(&release.app, name))? else {
-                make(tx, &release.app, name, mounting.size, by, now)?;
-                continue;
+            let known = tx.get::<Volume>(&key(&release.app, name))?;
+            let is_back = known.as_ref().is_some_and(|volume| volume.destroyed_at.is_some());
+            let before = match known {
+                Some(volume) => volume,
+                None => make(tx, &release.app, name, mounting.size, by, now)?,
             };
             // The same record: the numbers of snapshots that may be there still are not given out again.
-            let size = mounting.size.or(known.size);
-            let volume = Volume { size, destroyed_at: None, ..known.clone() };
-            if volume != known {
+            let size = mounting.size.or(before.size);
+            let mut volume = Volume { size, destroyed_at: None, ..before.clone() };
+            let keep = mounting.keep_backups.unwrap_or_default();
+            volume.backups.wanted(mounting.backup.as_ref(), keep, now);
+            if volume != before {
                 tx.put(&volume)?;
             }
-            if known.destroyed_at.is_some() {
+            if is_back {
                 let text = format!("the volume {name} is kept: {} has it", release.version);
                 diary::write(tx, &release.app, EventKind::Volume, text, by, now)?;
             }
@@ -58,6 +62,7 @@ pub fn make(
         last_snapshot: SnapshotNumber::default(),
         job: None,
         failure: None,
+        backups: BackupState::default(),
     };
     tx.put(&volume)?;
     diary::write(tx, app, EventKind::Volume, format!("the volume {name} was made"), by, now)?;

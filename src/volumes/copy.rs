@@ -25,6 +25,7 @@ use rustix::{
     io::Errno,
 };
 
+use super::FolderError;
 use crate::model::ByteSize;
 
 /// Why a folder was not copied.
@@ -41,6 +42,9 @@ pub enum CopyError {
     /// It was told to stop.
     #[error("it took too long")]
     Stopped,
+    /// The folder that it is in, or is to be in.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// A file or folder.
     #[error("`{name}` cannot be copied")]
     Entry {
@@ -52,8 +56,8 @@ pub enum CopyError {
     },
 }
 
-/// Copies all that is in the folder `from` to the folder `to`, which must not be there; [`flush`] has the
-/// copy on the disk. It blocks, ends soon after `stop` becomes true, and leaves what it has made so far
+/// Copies all that is in the folder `from` to the folder `to`, which must not be there; that the disk has it
+/// is not waited for. It blocks, ends soon after `stop` becomes true, and leaves what it has made so far
 /// where it fails.
 pub(super) fn copy(
     from: &Path,
@@ -67,12 +71,6 @@ pub(super) fn copy(
     let stat = fs::fstat(&source).map_err(failed(from))?;
     let mut copier = Copier { reserve, stop, links: HashMap::new(), unlooked: u64::MAX };
     copier.folder((&source, &target), &stat, DEEPEST)
-}
-
-/// Waits until all of a copy is on the disk, which may take as long as copying. It blocks.
-pub(super) fn flush(copy: &Path) -> Result<(), CopyError> {
-    let folder = fs::open(copy, FOLDER, Mode::empty()).map_err(failed(copy))?;
-    fs::syncfs(&folder).map_err(failed(copy))
 }
 
 fn failed(path: &Path) -> impl FnOnce(Errno) -> CopyError {

@@ -161,7 +161,7 @@ mod tests {
         let (app, volume) = ("shop".parse().unwrap(), "data".parse().unwrap());
         let mut process = Process::plain("web".parse().unwrap(), Vec::new(), String::new());
         let path = "/data".parse().unwrap();
-        let mounting = crate::model::volume::Mounting { path, size: None };
+        let mounting = crate::model::volume::Mounting::at(path);
         process.volumes = [(VolumeName::clone(&volume), mounting)].into();
         for _ in 0..2 {
             let disk = folders.ready(&app, &process).unwrap().remove(0);

@@ -1,5 +1,5 @@
-//! Snapshots on the disk, and the exchange of what is in a volume: `snapshots/s3` beside `data`, and
-//! `next` for what is about to take its place.
+//! Snapshots on the disk, and the exchange of what is in a volume: `snapshots/s3` beside `data`, `next`
+//! for what is about to take its place, and `outgoing` for what a backup is sent from.
 //!
 //! Invariant: what has its name is whole; what is being copied has another one, and is begun anew after
 //! a crash.
@@ -13,10 +13,10 @@ use std::{
 
 use super::{
     CopyError, FolderError, VolumeFolders,
-    copy::{copy, flush},
+    copy::copy,
     folders::{failed, make, private},
 };
-use crate::model::{AppName, ByteSize, SnapshotNumber, VolumeName};
+use crate::model::{AppName, ByteSize, SnapshotNumber, Timestamp, VolumeName};
 
 /// A copy that was made, and has its name once it is settled.
 #[derive(Debug)]
@@ -29,10 +29,11 @@ pub struct Copied {
 
 impl Copied {
     /// Waits until all of it is on the disk, and gives it its name. It blocks.
-    pub fn settle(self) -> Result<PathBuf, CopyError> {
+    pub fn settle(self) -> Result<PathBuf, FolderError> {
         if let Some(part) = &self.part {
-            let named =
-                flush(part).and_then(|()| settle(part, &self.whole).map_err(at(&self.whole)));
+            let named = flush(part).and_then(|()| {
+                settle(part, &self.whole).map_err(failed("given its name", &self.whole))
+            });
             if named.is_err() {
                 // The next one has another name, and would not come by here.
                 fs::remove_dir_all(part).ok();
@@ -60,7 +61,7 @@ impl VolumeFolders {
         stop: &AtomicBool,
     ) -> Result<Copied, CopyError> {
         let data = self.data(app, volume);
-        make(&data).map_err(at(&data))?;
+        make(&data).map_err(failed("made", &data))?;
         self.copied(&data, self.snapshot(app, volume, number), reserve, stop)
     }
 
@@ -78,6 +79,48 @@ impl VolumeFolders {
         self.copied(&snapshot, self.of(app, volume).join(NEXT), reserve, stop)
     }
 
+    /// Fills what is about to take the place of what is in a volume, unless it is there; `fill` gets an
+    /// empty folder. It blocks.
+    pub fn bring<E: From<FolderError>>(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+        fill: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let filled = |part: &Path| {
+            fs::create_dir(part).map_err(failed("made", part))?;
+            fill(part)
+        };
+        let copied = self.filled(self.of(app, volume).join(NEXT), filled)?;
+        Ok(copied.settle().map(drop)?)
+    }
+
+    /// Copies what is in a volume to where a backup is sent from, unless it is there. It blocks, as
+    /// [`VolumeFolders::keep`] does.
+    pub fn ship(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+        at: Timestamp,
+        reserve: ByteSize,
+        stop: &AtomicBool,
+    ) -> Result<Copied, CopyError> {
+        let data = self.data(app, volume);
+        make(&data).map_err(failed("made", &data))?;
+        self.copied(&data, self.outgoing(app, volume, at), reserve, stop)
+    }
+
+    /// Where a backup of that moment is sent from.
+    pub fn outgoing(&self, app: &AppName, volume: &VolumeName, at: Timestamp) -> PathBuf {
+        self.of(app, volume).join(OUTGOING).join(at.as_millis().to_string())
+    }
+
+    /// Takes away all that backups of a volume were to be sent from.
+    pub fn discard_outgoing(&self, app: &AppName, volume: &VolumeName) -> Result<(), FolderError> {
+        let folder = self.of(app, volume).join(OUTGOING);
+        self.aside(&folder, &format!("{app}.{volume}.{OUTGOING}"))
+    }
+
     /// Takes a copy away that is not to have its name.
     pub fn give_up(&self, copied: Copied) -> Result<(), FolderError> {
         copied.part.map_or(Ok(()), |part| self.aside(&part, PART))
@@ -90,15 +133,24 @@ impl VolumeFolders {
         reserve: ByteSize,
         stop: &AtomicBool,
     ) -> Result<Copied, CopyError> {
+        self.filled(whole, |part| copy(from, part, reserve, stop))
+    }
+
+    /// What `fill` makes has its name once it is settled, unless it is there already.
+    fn filled<E: From<FolderError>>(
+        &self,
+        whole: PathBuf,
+        fill: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<Copied, E> {
         if whole.exists() {
             return Ok(Copied { part: None, whole });
         }
         let part = whole.with_extension(PART);
         // What is left of an earlier one is moved and not removed, which may take long.
-        self.aside(&part, PART).map_err(|error| at(&part)(error.source))?;
+        self.aside(&part, PART)?;
         let folder = part.parent().unwrap_or(&part);
-        private().create(folder).map_err(at(folder))?;
-        if let Err(error) = copy(from, &part, reserve, stop) {
+        private().create(folder).map_err(failed("made", folder))?;
+        if let Err(error) = fill(&part) {
             // If it stays where it is, it is in nobody's way.
             self.aside(&part, PART).ok();
             return Err(error);
@@ -148,6 +200,12 @@ impl VolumeFolders {
     }
 }
 
+/// Waits until all of a folder is on the disk, which may take as long as copying it.
+fn flush(folder: &Path) -> Result<(), FolderError> {
+    let synced = File::open(folder).and_then(|it| Ok(rustix::fs::syncfs(it)?));
+    synced.map_err(failed("written", folder))
+}
+
 /// Renames, and is back when the disk has it.
 fn settle(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
@@ -157,14 +215,10 @@ fn settle(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> CopyError {
-    let name = path.display().to_string();
-    move |source| CopyError::Entry { name, source }
-}
-
 const NEXT: &str = "next";
 /// What is being copied.
 const PART: &str = "part";
+const OUTGOING: &str = "outgoing";
 
 #[cfg(test)]
 mod tests {

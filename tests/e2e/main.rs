@@ -14,6 +14,7 @@
     reason = "a case is a story that is told to its end; clippy takes only the test functions themselves for tests, not what they share"
 )]
 
+mod bucket;
 mod docker;
 mod http;
 mod kept;
@@ -25,6 +26,7 @@ mod traffic;
 mod examples;
 mod refused;
 
+mod backups;
 mod buildpacks;
 mod changes;
 mod dockerfile;

@@ -79,6 +79,11 @@
 //! | `DELETE /v1/apps/{app}/volumes/{volume}?confirm={volume}` | → [`Volume`] |
 //! | `GET /v1/apps/{app}/volumes/{volume}/snapshots` | → list of [`Snapshot`], newest first |
 //! | `POST /v1/apps/{app}/volumes/{volume}/snapshots` | → [`Volume`], whose `job` it is |
+//! | `GET /v1/apps/{app}/volumes/{volume}/backups?from={app}` | → list of [`Backup`], newest first, of that app or of this one |
+//! | `POST /v1/apps/{app}/volumes/{volume}/backups` | → [`Volume`], whose `job` it is |
+//! | `GET /v1/backups` | → list of [`Backup`], of all volumes of all apps |
+//! | `GET /v1/backups/key` | → [`BackupKeys`] |
+//! | `POST /v1/backups/key` | [`ImportBackupKeys`] → [`ImportedBackupKeys`] |
 //! | `POST /v1/apps/{app}/volumes/{volume}/restore` | [`RestoreVolume`] → [`Volume`], whose `job` it is |
 //! | `GET /v1/apps/{app}/exec` as a WebSocket | [`session::Exec`] → a [`session`] |
 //! | `GET /v1/apps/{app}/files?instance={name}&path={path}` | → a tar |
@@ -124,7 +129,10 @@ pub use releases::{
 pub use runs::{Run, StartRun};
 pub use secrets::{Rotation, Secret, SecretsPatch};
 pub use server::{Kept, Server};
-pub use volumes::{CreateVolume, RestoreVolume, Snapshot, Volume};
+pub use volumes::{
+    Backup, BackupKeys, CreateVolume, ImportBackupKeys, ImportedBackupKeys, LastBackup,
+    RestoreVolume, Snapshot, Volume,
+};
 pub use why::{Link, Why};
 
 /// The media type of streams: one JSON value a line.

@@ -28,10 +28,31 @@ pub struct Volume {
     /// Why what was done last was not done.
     #[serde(default)]
     pub failure: Option<String>,
+    /// When a backup of it is made by itself, such as `30 3 * * *`, in UTC.
+    #[serde(default)]
+    pub backup: Option<String>,
+    /// How many backups stay.
+    #[serde(default)]
+    pub keep_backups: u32,
+    /// How the last one went.
+    #[serde(default)]
+    pub last_backup: Option<LastBackup>,
     /// When it was made.
     pub created_at: String,
     /// By whom.
     pub by: String,
+}
+
+/// How a backup went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct LastBackup {
+    /// When it was over.
+    pub at: String,
+    /// Such as `b3`; `null` if there is none.
+    pub name: Option<String>,
+    /// Why there is none.
+    pub failure: Option<String>,
 }
 
 /// Asks for a volume. One that is there gets the size.
@@ -60,10 +81,65 @@ pub struct Snapshot {
     pub cause: String,
 }
 
-/// Asks for a snapshot to take the place of what is in its volume.
+/// What was in a volume at one moment, kept elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Backup {
+    /// Such as `b3`.
+    pub name: String,
+    /// Whose.
+    pub app: String,
+    /// Of which volume.
+    pub volume: String,
+    /// Of which moment.
+    pub at: String,
+    /// By whom.
+    pub by: String,
+    /// Bytes of its archive, before it was compressed.
+    pub bytes: u64,
+    /// Bytes where it is kept.
+    pub stored: u64,
+    /// Their digest, in hexadecimal digits.
+    pub sha256: String,
+    /// The public half of the key that opens it.
+    pub key: String,
+    /// Whether this server has the other half.
+    pub readable: bool,
+}
+
+/// The keys of backups: a text that `age -i` takes, to be kept elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct BackupKeys {
+    /// All of them, the one that encrypts first.
+    pub text: String,
+    /// Their public halves, in the same order.
+    pub public: Vec<String>,
+}
+
+/// Asks to take over keys of another server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ImportBackupKeys {
+    /// See [`BackupKeys`].
+    pub text: String,
+}
+
+/// The keys that were taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ImportedBackupKeys {
+    /// The public halves of those that are new here.
+    pub added: Vec<String>,
+}
+
+/// Asks for a snapshot or a backup to take the place of what is in its volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RestoreVolume {
-    /// Such as `s3`.
+    /// Such as `s3`, or `b3` for a backup.
     pub snapshot: String,
+    /// Of the backups of which app; its own if nobody says.
+    #[serde(default)]
+    pub from_app: Option<String>,
 }

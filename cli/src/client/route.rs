@@ -19,6 +19,10 @@ pub(crate) const DOMAINS: &str = "/v1/domains";
 pub(crate) const CERTIFICATES: &str = "/v1/certificates";
 /// A new sealing key.
 pub(crate) const ROTATE: &str = "/v1/sealing-key/rotate";
+/// All backups.
+pub(crate) const BACKUPS: &str = "/v1/backups";
+/// The keys that open them.
+pub(crate) const BACKUP_KEY: &str = "/v1/backups/key";
 /// Keys of SSH.
 pub(crate) const KEYS: &str = "/v1/keys";
 /// Why a request gets an answer or none.

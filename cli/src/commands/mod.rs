@@ -4,6 +4,7 @@
 //! means is decided there, not here.
 
 pub(crate) mod apps;
+pub(crate) mod backups;
 pub(crate) mod builds;
 pub(crate) mod certs;
 pub(crate) mod completion;
@@ -76,6 +77,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Certs(certs) => certs.run(session).await,
         Command::Dns(dns) => dns.run(session).await,
         Command::Volumes(volumes) => volumes.run(session).await,
+        Command::Backups(backups) => backups.run(session).await,
         Command::Maintenance(maintenance) => maintenance.run(session).await,
         Command::Restart(restart) => restart.run(session).await,
         Command::Open(open) => open.run(session).await,

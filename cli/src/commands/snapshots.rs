@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     session::Session,
     target::AppName,
-    ui::{self, Table},
+    ui::{self, Progress, Table},
 };
 
 /// Keep what is in a volume now, beside it
@@ -37,17 +37,20 @@ pub(crate) struct Snapshots {
     format: Format,
 }
 
-/// Have a snapshot take the place of what is in a volume
+/// Have a snapshot or a backup take the place of what is in a volume
 ///
 /// The process that has the volume is stopped for the moment and started again; what was in the volume is
-/// kept as a snapshot.
+/// kept as a snapshot. A backup is fetched, checked and unpacked before, while the process runs.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Restore {
     #[arg(value_name = "VOLUME")]
     name: String,
-    /// Such as `s3`
+    /// Such as `s3`, or `b3` for a backup
     #[arg(value_name = "SNAPSHOT")]
     snapshot: String,
+    /// Take the backup of this app's volume of the same name: one that was renamed, or lost
+    #[arg(long, value_name = "APP")]
+    from_app: Option<String>,
     #[command(flatten)]
     app: AppOption,
 }
@@ -88,7 +91,8 @@ impl Restore {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let app = session.app(&self.app)?;
         let path = of(&app, &self.name, "restore")?;
-        let body = api::RestoreVolume { snapshot: self.snapshot.clone() };
+        let body =
+            api::RestoreVolume { snapshot: self.snapshot.clone(), from_app: self.from_app.clone() };
         let answer = session.client()?.send(Method::POST, &path, &body).await?;
         until_done(session, &app, &answer.read()?).await?;
         let Self { name, snapshot, .. } = self;
@@ -102,11 +106,18 @@ impl Restore {
 }
 
 /// Waits until nothing is done to a volume any more; whoever goes changes nothing of it.
-async fn until_done(session: &Session, app: &AppName, begun: &api::Volume) -> Result<(), Failure> {
+pub(super) async fn until_done(
+    session: &Session,
+    app: &AppName,
+    begun: &api::Volume,
+) -> Result<(), Failure> {
     let path = one(app, &begun.name)?;
+    let shown = Progress::waiting(&session.ui, begun.job.as_deref().unwrap_or_default());
     loop {
         let volume: api::Volume = session.client()?.get(&path).await?.read()?;
-        if volume.job.is_none() {
+        if let Some(job) = &volume.job {
+            shown.say(job);
+        } else {
             let Some(why) = volume.failure else { return Ok(()) };
             return Err(Failure::local(format!("the volume {} stays as it was", volume.name))
                 .because(why)
@@ -116,7 +127,7 @@ async fn until_done(session: &Session, app: &AppName, begun: &api::Volume) -> Re
     }
 }
 
-fn of(app: &AppName, name: &str, what: &str) -> Result<String, Failure> {
+pub(super) fn of(app: &AppName, name: &str, what: &str) -> Result<String, Failure> {
     Ok(format!("{}/{what}", one(app, name)?))
 }
 

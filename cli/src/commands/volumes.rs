@@ -6,7 +6,10 @@ use hyper::Method;
 use crate::{
     args::{AppOption, Format},
     client::route,
-    commands::snapshots::{Restore, Snapshot, Snapshots},
+    commands::{
+        backups::{Backup, BackupsOf},
+        snapshots::{Restore, Snapshot, Snapshots},
+    },
     failure::Failure,
     session::Session,
     target::AppName,
@@ -58,6 +61,8 @@ enum Verb {
     Snapshot(Snapshot),
     Snapshots(Snapshots),
     Restore(Restore),
+    Backup(Backup),
+    Backups(BackupsOf),
     /// Destroy one with all that is in it; refused while a release has it
     Destroy {
         #[arg(value_name = "VOLUME")]
@@ -80,6 +85,8 @@ impl Volumes {
             Some(Verb::Snapshot(snapshot)) => snapshot.run(session).await,
             Some(Verb::Snapshots(snapshots)) => snapshots.run(session).await,
             Some(Verb::Restore(restore)) => restore.run(session).await,
+            Some(Verb::Backup(backup)) => backup.run(session).await,
+            Some(Verb::Backups(backups)) => backups.run(session).await,
             Some(Verb::Destroy { name, confirm, app }) => {
                 destroy(session, &name, confirm, &app).await
             }
@@ -134,6 +141,18 @@ async fn show(
     }
     if let Some(failure) = volume.failure {
         table.row(["failed".to_owned(), failure]);
+    }
+    if let Some(schedule) = volume.backup {
+        let keep = volume.keep_backups;
+        table.row(["backups".to_owned(), format!("{schedule} (UTC), {keep} are kept")]);
+    }
+    if let Some(last) = volume.last_backup {
+        let age = ui::age(&last.at, ui.now);
+        let told = match (last.name, last.failure) {
+            (Some(name), _) => format!("{name}, {age} ago"),
+            (None, why) => format!("failed {age} ago: {}", or_none(why)),
+        };
+        table.row(["last backup".to_owned(), told]);
     }
     table.row(["made".to_owned(), format!("{} by {}", volume.created_at, volume.by)]);
     ui.table(&table)

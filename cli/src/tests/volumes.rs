@@ -1,6 +1,6 @@
 //! What `paas volumes` asks and says.
 
-use api::{Snapshot, Volume};
+use api::{Backup, Snapshot, Volume};
 
 use super::{User, server::Server};
 
@@ -16,6 +16,9 @@ fn volume() -> Volume {
         measured_at: Some("2026-01-10T11:58:00Z".to_owned()),
         job: None,
         failure: None,
+        backup: None,
+        keep_backups: 7,
+        last_backup: None,
         created_at: "2026-01-10T11:00:00Z".to_owned(),
         by: "admin".to_owned(),
     }
@@ -99,5 +102,47 @@ s3        3.0 MiB  60m  admin  asked for
         1,
         "error: the volume data stays as it was\n  because 1 MiB of the disk are free\n\
          hint: `paas volumes show data -a shop`\n",
+    );
+}
+
+#[tokio::test]
+async fn backups_are_listed_with_whether_their_key_is_here() {
+    let server = Server::default();
+    let backup = Backup {
+        name: "b3".to_owned(),
+        app: "shop".to_owned(),
+        volume: "data".to_owned(),
+        at: "2026-01-10T11:00:00Z".to_owned(),
+        by: "platform".to_owned(),
+        bytes: 10 << 20,
+        stored: 3 << 20,
+        sha256: "00".to_owned(),
+        key: "age1x".to_owned(),
+        readable: true,
+    };
+    let others = Backup { app: "old".to_owned(), readable: false, ..backup.clone() };
+    server.on("GET /v1/apps/shop/volumes/data/backups?from=old", &[others]);
+    server.on("GET /v1/backups", std::slice::from_ref(&backup));
+    server.on("GET /v1/backups", &Vec::<Backup>::new());
+    let user = user(&server).await;
+    let expected = "\
+APP   VOLUME  BACKUP  SIZE      STORED   AGE  BY        KEY
+shop  data    b3      10.0 MiB  3.0 MiB  60m  platform  here
+";
+    user.types("paas backups").await.succeeded(expected, "");
+    let none = "There are no backups yet: `paas volumes backup VOLUME` makes one.\n";
+    user.types("paas backups list").await.succeeded("", none);
+    let expected = "\
+APP  VOLUME  BACKUP  SIZE      STORED   AGE  BY        KEY
+old  data    b3      10.0 MiB  3.0 MiB  60m  platform  missing
+";
+    user.types("paas volumes backups data --from-app old").await.succeeded(expected, "");
+    server.on("POST /v1/apps/shop/volumes/data/backups", &volume());
+    server.on("GET /v1/apps/shop/volumes/data", &volume());
+    server.on("GET /v1/apps/shop/volumes/data/backups", std::slice::from_ref(&backup));
+    user.types("paas volumes backup data").await.succeeded(
+        "",
+        "Backing up data of shop... done: b3, 3.0 MiB\n\
+         hint: keep what `paas backups key` shows elsewhere: without it nobody reads a backup\n",
     );
 }

@@ -21,14 +21,23 @@ use crate::{
     engine::Engine,
     faults,
     model::{
-        Actor, AppName, ByteSize, EventKind, Snapshot, SnapshotNumber, Timestamp, Volume,
-        VolumeName,
+        Actor, AppName, ByteSize, EventKind, RestoreSource, Snapshot, SnapshotNumber, Timestamp,
+        Volume, VolumeName,
         snapshot::{Job, SNAPSHOTS_KEPT, SnapshotCause, Task},
     },
-    store::{StoreError, Transaction, View, diary, volumes},
+    store::{StoreError, Transaction, View, backups, diary, volumes},
     telemetry::chain,
     volumes::{Copied, CopyError, measure},
 };
+
+/// What a copy of a volume becomes.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// A snapshot.
+    Snapshot(SnapshotNumber),
+    /// What a backup of that moment is sent from.
+    Outgoing(Timestamp),
+}
 
 /// How a step ended.
 enum Outcome {
@@ -49,10 +58,17 @@ impl<E: Engine> Volumes<E> {
         now: Timestamp,
     ) -> Result<(), VolumesError> {
         let (app, name) = (&volume.app, &volume.name);
-        let outcome = match job.task {
-            Task::Snapshot { number } => self.snapshot(app, name, number).await?,
-            Task::Fetch { from, .. } => self.fetch(app, name, from).await?,
-            Task::Swap { kept, .. } => self.swap(app, name, kept).await?,
+        let outcome = match &job.task {
+            Task::Snapshot { number } => self.still(app, name, Purpose::Snapshot(*number)).await?,
+            Task::Backup { at } => self.still(app, name, Purpose::Outgoing(*at)).await?,
+            Task::Fetch { from: RestoreSource::Snapshot(from), .. } => {
+                self.fetch(app, name, *from).await?
+            }
+            Task::Swap { kept, .. } => self.swap(app, name, *kept).await?,
+            // Another task's work; this one goes on when it is done.
+            Task::Upload { .. } | Task::Fetch { from: RestoreSource::Backup { .. }, .. } => {
+                return Ok(());
+            }
         };
         if matches!(outcome, Outcome::Waits) {
             self.memory.waits = true;
@@ -64,13 +80,14 @@ impl<E: Engine> Volumes<E> {
         Ok(())
     }
 
-    async fn snapshot(
+    /// Copies what is in a volume while whoever has it stands still.
+    async fn still(
         &self,
         app: &AppName,
         name: &VolumeName,
-        number: SnapshotNumber,
+        to: Purpose,
     ) -> Result<Outcome, VolumesError> {
-        let copied = self.copied(app, name, number).await;
+        let copied = self.copied(app, name, to).await;
         // Whatever came of it, nobody is left standing; if that fails, it is all tried again.
         self.engine.thaw(app, name).await?;
         let settled = match copied? {
@@ -91,14 +108,17 @@ impl<E: Engine> Volumes<E> {
         &self,
         app: &AppName,
         name: &VolumeName,
-        number: SnapshotNumber,
+        to: Purpose,
     ) -> Result<Result<Copied, String>, VolumesError> {
         let standing = self.engine.freeze(app, name).await?;
         faults::point("volumes.frozen");
         let longest = if standing == 0 { PATIENCE } else { STANDSTILL };
         let (folders, reserve) = (self.folders.clone(), self.reserve);
         let (of, volume) = (app.clone(), name.clone());
-        let work = move |stop: &AtomicBool| folders.keep(&of, &volume, number, reserve, stop);
+        let work = move |stop: &AtomicBool| match to {
+            Purpose::Snapshot(number) => folders.keep(&of, &volume, number, reserve, stop),
+            Purpose::Outgoing(at) => folders.ship(&of, &volume, at, reserve, stop),
+        };
         let copied = within(longest, work).await;
         // Whoever begins meanwhile may write to what was copied already.
         let began = self.engine.freeze(app, name).await? > standing;
@@ -212,20 +232,31 @@ fn record(
         size,
         cause,
     };
-    let text = match (job.task, outcome) {
+    let text = match (job.task.clone(), outcome) {
         (_, Outcome::Waits) => return Ok(()),
         (Task::Fetch { from, kept }, Outcome::Done(_)) => {
             let task = Task::Swap { from, kept };
             volume.job = Some(Job { task, by: job.by.clone() });
             return tx.put(&volume);
         }
+        (Task::Backup { at }, Outcome::Done(_)) => {
+            let task = Task::Upload { at, begun: 0 };
+            volume.job = Some(Job { task, by: job.by.clone() });
+            return tx.put(&volume);
+        }
+        (Task::Backup { .. }, Outcome::Failed(why)) => {
+            return backups::failed(tx, volume, &job.by, &why, now);
+        }
+        (Task::Upload { .. }, Outcome::Done(_)) => return Ok(()),
         (Task::Snapshot { number }, Outcome::Done(size)) => {
             tx.put(&snapshot(number, size, SnapshotCause::Asked))?;
             format!("the snapshot {number} of the volume {name} was made")
         }
         (Task::Swap { from, kept }, Outcome::Done(size)) => {
+            let text =
+                format!("the volume {name} was restored from {from}; what was in it is {kept}");
             tx.put(&snapshot(kept, size, SnapshotCause::Replaced { by: from }))?;
-            format!("the volume {name} was restored from {from}; what was in it is {kept}")
+            text
         }
         (task, Outcome::Failed(why)) => {
             let text = format!("volume {name}: {} failed: {why}", task.words());

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{ByteSize, Manifest, ManifestFile};
-use crate::model::{Queueing, Strategy, takeover::Batch};
+use super::{ByteSize, Manifest, ManifestError, ManifestFile};
+use crate::model::{BackupsKept, Queueing, Strategy, takeover::Batch};
 
 #[test]
 fn how_a_release_takes_over_can_be_said() {
@@ -348,4 +348,21 @@ fn a_volume_belongs_to_one_instance_of_one_process() {
     refused("", "[volume.less]\nsize = \"1g\"", "no place");
     assert!(Manifest::parse("[volume.data]\npath = \"/proc/x\"").is_err());
     assert!(Manifest::parse("[volume.Data]\npath = \"/data\"").is_err());
+}
+
+#[test]
+fn a_volume_says_when_it_is_backed_up() {
+    let of = |more: &str| {
+        let text = format!("[volume.data]\npath = \"/data\"\n{more}");
+        Ok(Manifest::parse(&text)?.processes["web"].volumes["data"].clone())
+    };
+    let wanted = of("backup = \"30 3 * * *\"\nkeep_backups = 3").unwrap();
+    assert_eq!(wanted.backup.unwrap().as_str(), "30 3 * * *");
+    assert_eq!(wanted.keep_backups, Some(BackupsKept(3)));
+    let silent = of("").unwrap();
+    assert_eq!((silent.backup, silent.keep_backups), (None, None));
+    for wrong in ["backup = \"at night\"", "keep_backups = 0", "keep_backups = 366"] {
+        let refused: Result<_, ManifestError> = of(wrong);
+        assert!(refused.is_err(), "{wrong}");
+    }
 }

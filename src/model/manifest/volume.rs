@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::{ManifestError, ManifestProcess, Section};
-use crate::model::{ByteSize, MountPath, ProcessName, Strategy, VolumeName, volume::Mounting};
+use crate::model::{
+    BackupsKept, ByteSize, MountPath, ProcessName, Schedule, Strategy, VolumeName, volume::Mounting,
+};
 
 /// Reads all volumes and gives each to its process.
 pub(super) fn volumes(
@@ -27,6 +29,8 @@ fn volume(
     let path: Option<MountPath> = section.parsed("path")?;
     let size: Option<ByteSize> = section.parsed("size")?;
     let of: Option<ProcessName> = section.parsed("process")?;
+    let backup: Option<Schedule> = section.parsed("backup")?;
+    let keep_backups = section.number("keep_backups", 1, MOST_BACKUPS)?.map(BackupsKept);
     let place = section.fault(String::new());
     section.finish()?;
     let wrong = |fault: String, hint: &str| {
@@ -66,7 +70,7 @@ fn volume(
         let fault = format!("the volumes {other} and {name} are both at {path}");
         return Err(wrong(fault, "give one of them another path"));
     }
-    process.volumes.insert(name, Mounting { path, size });
+    process.volumes.insert(name, Mounting { path, size, backup, keep_backups });
     Ok(())
 }
 
@@ -78,3 +82,5 @@ pub(super) fn hides_system(path: &MountPath) -> bool {
 /// Without what is there nothing starts.
 const SYSTEM: [&str; 10] =
     ["/bin", "/boot", "/etc", "/layers", "/lib", "/lib64", "/sbin", "/usr", "/usr/bin", "/usr/lib"];
+/// Each is looked at when they are listed.
+const MOST_BACKUPS: u32 = 365;

@@ -212,7 +212,7 @@ fn disk(processes: &mut BTreeMap<ProcessName, Process>) -> BTreeMap<VolumeName, 
     for process in processes.values_mut() {
         process.volumes.clear();
     }
-    let mounting = Mounting { path: "/data".parse().expect("a path"), size: None };
+    let mounting = Mounting::at("/data".parse().expect("a path"));
     [("data".parse().expect("a name"), mounting)].into()
 }
 

@@ -93,7 +93,7 @@ pub(super) fn read(text: &str) -> Situation {
             "disk" => {
                 let (name, volume) = (next(&mut words), next(&mut words));
                 let path = "/data".parse().unwrap();
-                let mounting = Mounting { path, size: None };
+                let mounting = Mounting::at(path);
                 for release in state.releases.values_mut() {
                     if let Some(process) = release.processes.get_mut(name) {
                         process.volumes.insert(volume.parse().unwrap(), mounting.clone());

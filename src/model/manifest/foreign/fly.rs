@@ -234,7 +234,7 @@ fn mounts(value: &Value, into: &mut Foreign) {
         let path = path.filter(|path| !hides_system(path));
         let both = name.zip(path).filter(|_| ours);
         into.take("mounts", both, |it, (name, path)| {
-            set(it, |process| drop(process.volumes.insert(name, Mounting { path, size: None })));
+            set(it, |process| drop(process.volumes.insert(name, Mounting::at(path))));
         });
         let rest = mount.keys().filter(|key| !MOUNT.contains(&key.as_str()));
         into.left.extend(rest.map(|key| format!("mounts.{key}")));

@@ -1,0 +1,19 @@
+//! Have what is in a volume backed up now. Control does it.
+
+use crate::{
+    model::{Actor, AppName, Timestamp, Volume, VolumeName},
+    ops::{Refusal, snapshot::idle},
+    store::{Transaction, backups},
+};
+
+/// Asks for a backup.
+pub fn backup(
+    tx: &mut Transaction<'_>,
+    app: &AppName,
+    name: &VolumeName,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Volume, Refusal> {
+    let volume = idle(tx, app, name)?;
+    Ok(backups::begin(tx, volume, by, now)?)
+}

@@ -127,7 +127,12 @@ mod tests {
     fn release(version: u32, volume: Option<&VolumeName>) -> Release {
         let digest = format!("sha256:{:064x}", 1);
         let mut web = Process::plain("web".parse().unwrap(), Vec::new(), String::new());
-        let mounting = Mounting { path: "/data".parse().unwrap(), size: None };
+        let mounting = Mounting {
+            path: "/data".parse().unwrap(),
+            size: None,
+            backup: None,
+            keep_backups: None,
+        };
         web.volumes.extend(volume.map(|name| (name.clone(), mounting)));
         Release {
             app: "shop".parse().unwrap(),

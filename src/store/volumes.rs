@@ -121,7 +121,12 @@ mod tests {
     /// A release whose `web` has the volume `data`.
     fn release(app: &AppName, now: Timestamp) -> Release {
         let digest = format!("sha256:{:064x}", 1);
-        let mounting = Mounting { path: "/data".parse().unwrap(), size: None };
+        let mounting = Mounting {
+            path: "/data".parse().unwrap(),
+            size: None,
+            backup: None,
+            keep_backups: None,
+        };
         let mut web = Process::plain("web".parse().unwrap(), Vec::new(), String::new());
         web.volumes.insert("data".parse().unwrap(), mounting);
         Release {

@@ -121,8 +121,9 @@ async fn backups_are_listed_with_whether_their_key_is_here() {
         readable: true,
     };
     let others = Backup { app: "old".to_owned(), readable: false, ..backup.clone() };
+    let ours = [backup];
     server.on("GET /v1/apps/shop/volumes/data/backups?from=old", &[others]);
-    server.on("GET /v1/backups", std::slice::from_ref(&backup));
+    server.on("GET /v1/backups", &ours);
     server.on("GET /v1/backups", &Vec::<Backup>::new());
     let user = user(&server).await;
     let expected = "\
@@ -139,7 +140,7 @@ old  data    b3      10.0 MiB  3.0 MiB  60m  platform  missing
     user.types("paas volumes backups data --from-app old").await.succeeded(expected, "");
     server.on("POST /v1/apps/shop/volumes/data/backups", &volume());
     server.on("GET /v1/apps/shop/volumes/data", &volume());
-    server.on("GET /v1/apps/shop/volumes/data/backups", std::slice::from_ref(&backup));
+    server.on("GET /v1/apps/shop/volumes/data/backups", &ours);
     user.types("paas volumes backup data").await.succeeded(
         "",
         "Backing up data of shop... done: b3, 3.0 MiB\n\

@@ -75,7 +75,7 @@ impl World {
         };
         let Volume { app, name, .. } = self.volume();
         let stop = AtomicBool::new(false);
-        self.backups.folders.ship(&app, &name, at, ByteSize(0), &stop).unwrap();
+        self.backups.folders.ship(&app, &name, at, ByteSize(0), &stop).unwrap().settle().unwrap();
         let task = Task::Upload { at, begun: 0 };
         self.change(|volume| volume.job = Some(Job { task, by: Actor::platform() })).await;
     }

@@ -259,3 +259,17 @@ fn spoken(duration: Duration) -> String {
 fn quoted(tail: &str) -> String {
     if tail.is_empty() { String::new() } else { format!("; its last output was:\n{tail}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::manifest::Declaration, telemetry::chain};
+
+    #[test]
+    fn a_fault_of_the_manifest_is_said_once() {
+        let texts = [("paas.toml".to_owned(), "nope = 1\n".to_owned())].into();
+        let fault = Declaration::read(&texts, &"shop".parse().unwrap()).unwrap_err();
+        let told = chain(&BuildError::from(fault));
+        assert_eq!(told, "paas.toml line 1: unknown key `nope`");
+    }
+}

@@ -14,8 +14,7 @@ const NOW: Timestamp = Timestamp::from_millis(60_000);
 /// The app `shop`, which serves v2 with one web instance that is ready, asked for by its own name.
 fn facts() -> Facts {
     let digest = format!("sha256:{:064x}", 1);
-    let name: crate::model::ProcessName = "web".parse().unwrap();
-    let process = Process::plain(name.clone(), Vec::new(), "bin/web".to_owned());
+    let process = Process::plain("web".parse().unwrap(), Vec::new(), "bin/web".to_owned());
     let release = Release {
         app: "shop".parse().unwrap(),
         version: ReleaseVersion(2),
@@ -24,7 +23,7 @@ fn facts() -> Facts {
         build: BuildNumber::default(),
         config: Config::default(),
         secrets: [].into(),
-        processes: BTreeMap::from([(name, process)]),
+        processes: BTreeMap::from([(process.name.clone(), process)]),
         deploy: DeploySettings::default(),
         cause: Cause::Deploy { build: BuildNumber::default() },
         by: Actor::platform(),

@@ -125,10 +125,8 @@ impl<E: Engine> Volumes<E> {
             log_waiting(&app, &name, &error);
             return Ok(());
         }
-        self.folders.discard(&app, &name)?;
-        faults::point("volumes.discarded");
-        self.store.transact(move |tx| forget(tx, &app, &name, now)).await?;
-        Ok(())
+        let folders = self.folders.clone();
+        self.store.transact(move |tx| vanish(tx, &folders, (&app, &name), now)).await
     }
 
     /// Looks at what was not looked at lately, one volume after the other.
@@ -179,21 +177,24 @@ impl<E: Engine> Volumes<E> {
     }
 }
 
-fn forget(
+/// Takes the bytes away and the record, unless a release has the volume again. The bytes within the
+/// transaction, as they are renamed in a moment: so no release can name the volume between the two.
+fn vanish(
     tx: &mut Transaction<'_>,
-    app: &AppName,
-    name: &VolumeName,
+    folders: &VolumeFolders,
+    (app, name): (&AppName, &VolumeName),
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<(), VolumesError> {
     let key = volumes::key(app, name);
-    volumes::forget_snapshots(tx, app, name)?;
     if tx.get::<Volume>(&key)?.is_none_or(|volume| volume.destroyed_at.is_none()) {
-        // A release has it again meanwhile: it is there, and empty.
         return Ok(());
     }
+    folders.discard(app, name)?;
+    faults::point("volumes.discarded");
+    volumes::forget_snapshots(tx, app, name)?;
     tx.delete::<Volume>(&key)?;
     let text = format!("the volume {name} is gone");
-    diary::write(tx, app, EventKind::Volume, text, &Actor::platform(), now)
+    Ok(diary::write(tx, app, EventKind::Volume, text, &Actor::platform(), now)?)
 }
 
 fn log_waiting(app: &AppName, name: &VolumeName, error: &EngineError) {

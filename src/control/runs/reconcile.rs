@@ -215,7 +215,16 @@ impl<E: Engine> Runs<E> {
         now: Timestamp,
     ) -> Result<(), StepError> {
         match step {
-            Step::Start => self.start(run).await,
+            Step::Start => match self.start(run).await {
+                // An image that is gone, a secret that does not open: nobody waits for that for ever, and no
+                // later tick of its job.
+                Err(fault) if container.is_none() && now.since(run.at) >= BEGIN_WITHIN => {
+                    let reason = Some(format!("it could not begin: {}", chain(&fault)));
+                    let status = RunStatus::Ended { at: now, code: None, reason };
+                    Ok(self.record(run, None, status).await?)
+                }
+                done => done,
+            },
             Step::Record(status) => Ok(self.record(run, container, status).await?),
             Step::Signal(id, signal) => {
                 self.engine.signal(&id, signal).await?;
@@ -316,6 +325,8 @@ const QUIET_PERIOD: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_millis(50);
 /// After a step that failed.
 const AFTER_FAULT: Duration = Duration::from_secs(1);
+/// A run that fails to begin is tried again for so long.
+const BEGIN_WITHIN: Duration = Duration::from_mins(5);
 
 #[cfg(test)]
 #[path = "reconcile_tests.rs"]

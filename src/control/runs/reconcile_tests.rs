@@ -15,14 +15,14 @@ use crate::{
     store::{SealingKey, StoreOptions, records},
 };
 
-/// A pass of a daemon on whose record is one run that is to begin.
-async fn world(home: &tempfile::TempDir, engine: Fake) -> Runs<Fake> {
+/// A pass of a daemon on whose record is one run that is to begin, asked for at that time.
+async fn world(home: &tempfile::TempDir, engine: Fake, at: Timestamp) -> Runs<Fake> {
     let options = StoreOptions { schema: records::schema(), now: clock::system() };
     let store = Store::open(&home.path().join("store"), options).unwrap();
     let logs = Logs::open(&home.path().join("logs"), LogSettings::default()).unwrap();
     let handout = Handout::new("runs", home.path(), b"");
     let vault = Vault::new(store.clone(), SealingKey::new([7; 32]), handout.clone(), logs.clone());
-    store.transact(remember).await.unwrap();
+    store.transact(move |tx| remember(tx, at)).await.unwrap();
     Runs {
         commits: store.changes(),
         collector: Collector::new(engine.clone(), logs),
@@ -34,7 +34,7 @@ async fn world(home: &tempfile::TempDir, engine: Fake) -> Runs<Fake> {
     }
 }
 
-fn remember(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+fn remember(tx: &mut Transaction<'_>, at: Timestamp) -> Result<(), StoreError> {
     let app: AppName = "shop".parse().unwrap();
     let web: ProcessName = "web".parse().unwrap();
     let digest = format!("sha256:{:064x}", 1);
@@ -64,7 +64,7 @@ fn remember(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
         console: RunConsole::Detached,
         timeout: None,
         by: Actor::platform(),
-        at: now,
+        at,
         stopped_by: None,
         cron: None,
         status: RunStatus::Starting,
@@ -75,8 +75,8 @@ fn remember(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
 async fn what_fails_is_not_tried_again_at_once() {
     let home = tempfile::tempdir().unwrap();
     let engine = Fake::new(clock::now());
-    let mut runs = world(&home, engine.clone()).await;
     let began = clock::now();
+    let mut runs = world(&home, engine.clone(), began).await;
     engine.fail(2, Fault::Refuses);
     runs.pass().await.unwrap();
     let again = runs.memory.look_again.unwrap();
@@ -91,4 +91,18 @@ async fn what_fails_is_not_tried_again_at_once() {
     // Nothing goes wrong: the next step is near.
     runs.pass().await.unwrap();
     assert!(runs.memory.look_again.unwrap() < clock::now().plus(Duration::from_secs(1)));
+}
+
+#[tokio::test]
+async fn what_cannot_begin_is_given_up_after_a_while() {
+    let home = tempfile::tempdir().unwrap();
+    let engine = Fake::new(clock::now());
+    let mut runs = world(&home, engine.clone(), Timestamp::default()).await;
+    engine.fail(2, Fault::Refuses);
+    runs.pass().await.unwrap();
+    let run = runs.store.snapshot().scan::<Run>(&()).unwrap().remove(0);
+    let RunStatus::Ended { code: None, reason: Some(reason), .. } = run.status else {
+        panic!("{:?}", run.status);
+    };
+    assert!(reason.starts_with("it could not begin: "), "{reason}");
 }

@@ -17,6 +17,7 @@ mod front;
 mod interruption;
 mod issuance;
 mod pebble;
+mod ports;
 mod preflight;
 mod refusal;
 mod renewal;

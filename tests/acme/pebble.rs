@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Read,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -13,6 +13,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{net::TcpStream, time::sleep};
+
+use crate::ports::free_port;
 
 /// How pebble shall behave.
 #[derive(Debug, Clone)]
@@ -126,11 +128,6 @@ impl Drop for Pebble {
 /// The directory of a pebble on this port.
 pub(crate) fn directory(port: u16) -> String {
     format!("https://localhost:{port}/dir")
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn write_certificates(folder: &TempDir) {

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{pebble::free_port, stage::Stage};
+use crate::{ports::free_port, stage::Stage};
 
 /// By what a name is to be proved.
 #[derive(Debug, Clone, Copy)]

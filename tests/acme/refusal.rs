@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::{
     front::{Answer, Front, urls},
-    pebble::{Behaviour, Pebble, directory, free_port},
+    pebble::{Behaviour, Pebble, directory},
+    ports::free_port,
     stage::Stage,
 };
 

@@ -2,10 +2,9 @@
 //!
 //! Nothing is deployed: the page of an app that has nothing yet names it, and that is who answered.
 
-use std::net::TcpListener;
-
 use crate::{
     http::{Answer, Request},
+    ports::free_port,
     server::{Server, Setup, says, until},
 };
 
@@ -23,11 +22,6 @@ pub(crate) fn server(more: Vec<(&'static str, String)>) -> (Server, u16) {
     ];
     settings.extend(more);
     (Server::starting(Setup { settings, ..Setup::default() }), dns)
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn visit(server: &Server, host: &str, path: &str) -> Answer {

@@ -15,7 +15,8 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::json;
 
 use crate::{
-    domains::{free_port, server},
+    domains::server,
+    ports::free_port,
     server::{Output, Server, run, says, until},
 };
 

@@ -18,6 +18,8 @@ mod bucket;
 mod docker;
 mod http;
 mod kept;
+#[path = "../acme/ports.rs"]
+mod ports;
 mod repository;
 mod server;
 mod sources;

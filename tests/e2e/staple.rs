@@ -15,8 +15,9 @@ use rcgen::{
 };
 
 use crate::{
-    domains::{free_port, server},
+    domains::server,
     https::tls,
+    ports::free_port,
     server::{Server, run, says, until},
 };
 

@@ -117,7 +117,7 @@ impl<T: Write> Write for Digested<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes);
         let written = self.noted(written)?;
-        self.add(bytes.get(..written).unwrap_or(bytes));
+        self.add(bytes.get(..written).unwrap_or_default());
         Ok(written)
     }
 
@@ -130,9 +130,7 @@ impl<T: Read> Read for Digested<T> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(bytes);
         let read = self.noted(read)?;
-        let new = bytes.get(..read).unwrap_or_default();
-        self.digest.update(new);
-        self.bytes += u64::try_from(read).unwrap_or_default();
+        self.add(bytes.get(..read).unwrap_or_default());
         Ok(read)
     }
 }

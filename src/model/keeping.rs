@@ -31,6 +31,8 @@ pub enum Kept {
     Before,
     /// Somebody wants it.
     Pinned,
+    /// An instance of it may linger for its files, and is known by its record.
+    Lingers,
     /// It is one of the newest.
     Newest,
 }
@@ -43,6 +45,7 @@ impl Kept {
             Self::UnderWay => "under-way",
             Self::Before => "before",
             Self::Pinned => "pinned",
+            Self::Lingers => "lingers",
             Self::Newest => "newest",
         }
     }
@@ -63,6 +66,9 @@ pub fn kept(
     let mut versions: Vec<_> = releases.iter().map(|release| release.version).collect();
     versions.sort_unstable_by(|a, b| b.cmp(a));
     let newest = versions.iter().take(most).map(|version| (*version, Kept::Newest));
+    let has_assets = |release: &Release| release.deploy.http.assets_last().is_some();
+    let lingering = app.earlier.iter().filter(|_| serving.is_some_and(has_assets));
+    let lingering = lingering.map(|one| (one.incarnation.release, Kept::Lingers));
     let pinned = app.pins.keys().map(|version| (*version, Kept::Pinned));
     let before = serves.and_then(|serves| before(serves, rollouts));
     let before = before.map(|version| (version, Kept::Before));
@@ -74,7 +80,7 @@ pub fn kept(
     });
     let serves = serves.map(|version| (version, Kept::Serves));
     // What is said last counts.
-    let all = newest.chain(pinned).chain(before).chain(under_way).chain(serves);
+    let all = newest.chain(lingering).chain(pinned).chain(before).chain(under_way).chain(serves);
     all.filter(|(version, _)| versions.contains(version)).collect()
 }
 
@@ -165,6 +171,22 @@ mod tests {
         let shown: Vec<_> =
             kept.iter().rev().map(|(version, why)| format!("{version} {}", why.word())).collect();
         assert_eq!(shown.join(", "), expected);
+    }
+
+    #[test]
+    fn what_may_linger_stays_while_files_are_declared() {
+        let mut releases: Vec<_> = (1..=4).map(|version| release(version, Some(1))).collect();
+        let mut app = App::new("shop".parse().unwrap(), Timestamp::default());
+        for version in 1..=4 {
+            let to = Incarnation { release: ReleaseVersion(version), restart: 0 };
+            app.succeed(to, Timestamp::default());
+        }
+        let versions = |releases: &[Release]| {
+            kept(&app, releases, &[], 10).into_keys().map(|version| version.0).collect::<Vec<_>>()
+        };
+        assert_eq!(versions(&releases), [4]);
+        releases[3].deploy.http.assets = vec!["/assets/".parse().unwrap()];
+        assert_eq!(versions(&releases), [1, 2, 3, 4]);
     }
 
     #[test]

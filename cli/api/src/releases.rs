@@ -33,7 +33,7 @@ pub struct Release {
     /// Process → command.
     pub processes: BTreeMap<String, String>,
     /// Why it stays and can be gone back to: `serves`, `under-way`, `before` (what serves now), `pinned`,
-    /// `newest`. Without it the server removes it with its image before long.
+    /// `lingers` (may be asked for files of its own), `newest`. Without it the server removes it with its image before long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
     /// Who has it stay, however many come after it.

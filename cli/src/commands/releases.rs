@@ -124,6 +124,7 @@ fn stays(kept: Option<&str>) -> &str {
         None => "not for long",
         Some("under-way") => "being rolled out",
         Some("before") => "served before",
+        Some("lingers") => "may be asked for files",
         Some("newest") => "among the newest",
         // A newer server may have reasons of its own.
         Some(word) => word,

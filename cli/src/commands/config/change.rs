@@ -128,20 +128,26 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let text = content(session, &self.file)?;
-        let values = dotenv::read(&text).map_err(|fault: dotenv::Fault| {
-            Failure::local(format!("cannot use {}", self.file)).because(fault)
-        })?;
-        if values.is_empty() {
-            session.ui.talk(&format!("{} holds no values; nothing changed.", self.file));
-            return Ok(());
-        }
-        let values: BTreeMap<_, _> =
-            values.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let Some(values) = imported(session, &self.file)? else { return Ok(()) };
         let verb = format!("Setting {}", names(values.keys().map(String::as_str)));
         let wish = ConfigPatch { values, stage: self.stage.stage };
         change(session, &self.app, &self.wait, wish, &verb).await
     }
+}
+
+/// What a .env file, or the input, wants set; `None`, which is said, if it holds nothing.
+pub(in crate::commands) fn imported(
+    session: &Session,
+    file: &str,
+) -> Result<Option<BTreeMap<String, Option<String>>>, Failure> {
+    let values = dotenv::read(&content(session, file)?).map_err(|fault: dotenv::Fault| {
+        Failure::local(format!("cannot use {file}")).because(fault)
+    })?;
+    if values.is_empty() {
+        session.ui.talk(&format!("{file} holds no values; nothing changed."));
+        return Ok(None);
+    }
+    Ok(Some(values.into_iter().map(|(key, value)| (key, Some(value))).collect()))
 }
 
 async fn change(

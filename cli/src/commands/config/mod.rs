@@ -6,7 +6,7 @@ mod staged;
 
 use clap::{Args, Subcommand};
 
-pub(super) use self::change::{Stage, content, names, report};
+pub(super) use self::change::{Stage, content, imported, names, report};
 use self::{
     change::{Import, Set, Unset},
     show::{Get, List},

@@ -9,8 +9,7 @@ use hyper::Method;
 use crate::{
     args::{AppOption, Wait},
     client::route,
-    commands::config::{Stage, content, names, report},
-    dotenv,
+    commands::config::{Stage, content, imported, names, report},
     failure::Failure,
     session::Session,
 };
@@ -191,15 +190,7 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let text = content(session, &self.file)?;
-        let values = dotenv::read(&text).map_err(|fault: dotenv::Fault| {
-            Failure::local(format!("cannot use {}", self.file)).because(fault)
-        })?;
-        if values.is_empty() {
-            session.ui.talk(&format!("{} holds no values; nothing changed.", self.file));
-            return Ok(());
-        }
-        let values = values.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let Some(values) = imported(session, &self.file)? else { return Ok(()) };
         let wish = SecretsPatch { values, stage: self.stage.stage, ..SecretsPatch::default() };
         change(session, &self.app, &self.wait, wish).await
     }

@@ -3,9 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+use bech32::{Bech32, Hrp, primitives::decode::CheckedHrpstring};
 use zeroize::Zeroizing;
-
-use super::bech32::{decoded, encoded};
 
 /// The secret half.
 pub(in crate::backup) struct Identity(Zeroizing<[u8; KEY]>);
@@ -34,8 +33,8 @@ impl Identity {
 
     /// As `age-keygen` writes it.
     pub(in crate::backup) fn text(&self) -> Zeroizing<String> {
-        let lower = Zeroizing::new(encoded(SECRET, &*self.0));
-        Zeroizing::new(lower.to_ascii_uppercase())
+        let text = bech32::encode_upper::<Bech32>(SECRET, &*self.0);
+        Zeroizing::new(text.expect("a key is far shorter than a text may be"))
     }
 
     /// What it agrees on with who has the other half of `with`; `None` if that is no key at all.
@@ -54,7 +53,11 @@ impl FromStr for Identity {
     type Err = InvalidIdentity;
 
     fn from_str(text: &str) -> Result<Self, InvalidIdentity> {
-        let bytes = decoded(SECRET, text).map(Zeroizing::new).ok_or(InvalidIdentity)?;
+        let read = CheckedHrpstring::new::<Bech32>(text).map_err(|_| InvalidIdentity)?;
+        if read.hrp() != SECRET {
+            return Err(InvalidIdentity);
+        }
+        let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(read.byte_iter().collect());
         bytes
             .as_slice()
             .try_into()
@@ -71,14 +74,14 @@ impl fmt::Debug for Identity {
 
 impl fmt::Display for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&encoded(PUBLIC, &self.0))
+        f.pad(&bech32::encode::<Bech32>(PUBLIC, &self.0).map_err(|_| fmt::Error)?)
     }
 }
 
 /// Bytes of either half.
 pub(super) const KEY: usize = 32;
-const SECRET: &str = "age-secret-key-";
-const PUBLIC: &str = "age";
+const SECRET: Hrp = Hrp::parse_unchecked("age-secret-key-");
+const PUBLIC: Hrp = Hrp::parse_unchecked("age");
 
 #[cfg(test)]
 mod tests {
@@ -93,6 +96,22 @@ mod tests {
         assert!(key.public().to_string().starts_with("age1"));
         assert!(!format!("{key:?}").contains(&text[16..]));
         assert_eq!(key.public().to_string().parse::<Identity>().unwrap_err(), InvalidIdentity);
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_noticed() {
+        let text = Identity::generate().text();
+        assert!(text.to_lowercase().parse::<Identity>().is_ok());
+        assert!(text.replacen('A', "a", 1).parse::<Identity>().is_err(), "of both cases");
+        for at in "AGE-SECRET-KEY-1".len()..text.len() {
+            let slipped = if text.as_bytes()[at] == b'Q' { "P" } else { "Q" };
+            let mut slip = text.to_string();
+            slip.replace_range(at..=at, slipped);
+            assert_eq!(slip.parse::<Identity>().unwrap_err(), InvalidIdentity, "{at}");
+        }
+        for wrong in ["", "AGE-SECRET-KEY-", "AGE-SECRET-KEY-1", "AGE-SECRET-KEY-1QQQQQ"] {
+            assert_eq!(wrong.parse::<Identity>().unwrap_err(), InvalidIdentity, "{wrong}");
+        }
     }
 
     #[test]

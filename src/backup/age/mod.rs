@@ -8,7 +8,6 @@
 //! halves agree on; a MAC under the file's key ends it. Then come chunks of 64 KiB, each sealed under its
 //! number, and the last one as the last.
 
-mod bech32;
 mod header;
 mod identity;
 mod stream;

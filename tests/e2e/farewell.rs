@@ -77,7 +77,7 @@ fn a_destroyed_app_is_kept_for_a_while_and_comes_back() {
     let destroy = |more: &[&str]| server.paas(&[&["destroy", "--confirm", "app"], more].concat());
     says(&destroy(&[]).ok(), &["done, kept until", "paas undelete app"]);
     assert!(server.containers().is_empty());
-    assert_ne!(server.get("app", "/").status, 200);
+    assert_eq!(server.get("app", "/").status, 404);
     assert_eq!(server.paas(&["apps", "--json"]).json(), serde_json::json!([]));
     says(&server.paas(&["apps", "--destroyed"]).ok(), &["app", "destroyed", "kept until"]);
     let refused = server.deploy("app", sources::example("static-site").path()).ended(1);

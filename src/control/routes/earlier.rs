@@ -16,7 +16,7 @@ use crate::{
 /// They, and for which paths, as the release that serves says; `None` where that is none.
 pub(super) fn earlier(state: &AppState, seen: &[Observed], now: Timestamp) -> Option<Earlier> {
     let assets = &state.http()?.assets;
-    if assets.is_empty() || state.app.destroyed_at.is_some() {
+    if assets.is_empty() {
         return None;
     }
     let mut upstreams = side_by_side(state, seen);

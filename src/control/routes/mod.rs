@@ -68,8 +68,11 @@ impl Routes {
         seen: &BTreeMap<AppName, Vec<Observed>>,
         (ground, now): (&Ground, Timestamp),
     ) -> Result<Self, StoreError> {
+        // Nobody finds an app that is destroyed, also while it ends and as long as it is kept.
+        let there = states.iter().filter(|(_, state)| state.app.destroyed_at.is_none());
+        let there: BTreeMap<&AppName, &AppState> = there.collect();
         let mut services = BTreeMap::new();
-        for (name, state) in states {
+        for (&name, &state) in &there {
             let key = (name.as_str().to_owned(), u64::from(state.app.last_rollout.0));
             let last = view.get::<Rollout>(&key)?;
             let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
@@ -78,7 +81,7 @@ impl Routes {
             services.insert(service_name(name), Arc::new(service));
         }
         let domains = view.scan::<Domain>(&())?;
-        Ok(Self { services, sites: site::sites(states, &domains, ground) })
+        Ok(Self { services, sites: site::sites(&there, &domains, ground) })
     }
 
     /// Those of all apps on record before any instance was seen. A daemon that has just started

@@ -27,8 +27,7 @@ pub(super) fn service(
     keys: &Keys<'_>,
 ) -> Service {
     let upstreams = upstreams(state, seen);
-    let expected = web_instances(state) > 0 && state.app.destroyed_at.is_none();
-    let hold = if expected {
+    let hold = if web_instances(state) > 0 {
         Hold { most: HELD, deadline: HOLD }
     } else {
         Hold { most: 0, deadline: Duration::ZERO }
@@ -48,9 +47,6 @@ pub(super) fn service(
 }
 
 fn upstreams(state: &AppState, seen: &[Observed]) -> Vec<Upstream> {
-    if state.app.destroyed_at.is_some() {
-        return Vec::new();
-    }
     let (mut ready, mut failing) = (Vec::new(), Vec::new());
     for slot in web_slots(state) {
         let servers = servers(&state.app, state.under_way(), &slot);
@@ -81,7 +77,7 @@ fn upstreams(state: &AppState, seen: &[Observed]) -> Vec<Upstream> {
 
 /// Who gets a share of the requests beside them.
 fn canary(state: &AppState, seen: &[Observed]) -> Option<Canary> {
-    let rollout = state.under_way().filter(|_| state.app.destroyed_at.is_none())?;
+    let rollout = state.under_way()?;
     let (slot, trial) = rollout.tried_slot().zip(rollout.trial.as_ref())?;
     let (upstream, health) = upstream(state, rollout.to, &slot, seen)?;
     let permille = trial.share.permille();
@@ -135,10 +131,6 @@ fn absence(state: &AppState, last: Option<&Rollout>, seen: &[Observed]) -> Absen
         explanation,
         retry_after: Duration::from_secs(seconds),
     };
-    if state.app.destroyed_at.is_some() {
-        let explanation = "Its owner has taken it down.".to_owned();
-        return page(format!("{name} is not here any more"), explanation, 3600);
-    }
     let Some(current) = state.app.current else {
         return match last.map(|rollout| &rollout.phase) {
             Some(Phase::Failed { reason, .. }) => page(

@@ -16,7 +16,7 @@ use crate::{
 
 /// The sites of all apps.
 pub(super) fn sites(
-    states: &BTreeMap<AppName, AppState>,
+    states: &BTreeMap<&AppName, &AppState>,
     domains: &[Domain],
     ground: &Ground,
 ) -> BTreeMap<Pattern, Site> {
@@ -43,7 +43,7 @@ pub(super) fn sites(
 fn of_domain(
     host: &Pattern,
     parts: &[&Domain],
-    states: &BTreeMap<AppName, AppState>,
+    states: &BTreeMap<&AppName, &AppState>,
     ground: &Ground,
 ) -> Site {
     // What is said of the host as a whole is said by whoever has the shortest path of it.

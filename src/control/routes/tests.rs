@@ -92,7 +92,8 @@ fn check(http: HttpSettings, domains: &[&str], ground: &Ground, expected: &[&str
     let apps =
         [app("shop", http, Config::new()), app("blog", HttpSettings::default(), Config::new())];
     let domains: Vec<Domain> = domains.iter().map(|line| domain(line)).collect();
-    let sites = site::sites(&BTreeMap::from(apps), &domains, ground);
+    let there = apps.iter().map(|(name, state)| (name, state)).collect();
+    let sites = site::sites(&there, &domains, ground);
     let lines: Vec<String> = sites.iter().map(|(pattern, site)| shown(pattern, site)).collect();
     assert_eq!(lines, expected);
 }

@@ -19,7 +19,10 @@ use crate::{
     clock,
     control::task::Task,
     engine::{BuildEngine, Engine, EngineError, ImageRole, OwnImage},
-    model::{App, AppName, Build, BuildNumber, ImageId, Release, Rollout, SourceDigest, keeping},
+    model::{
+        App, AppName, Build, BuildNumber, ImageId, Release, Rollout, RolloutNumber, SourceDigest,
+        keeping,
+    },
     store::{Store, StoreError, Transaction, View, cron, export::ExportError, secrets},
     telemetry::chain,
 };
@@ -37,8 +40,15 @@ pub struct Sweep<E> {
     pub releases: usize,
     /// Moves with every commit.
     pub commits: watch::Receiver<u64>,
-    /// The builds that had ended when it last looked.
-    pub ended: BTreeMap<AppName, u64>,
+    /// What had ended when it last looked.
+    pub ended: BTreeMap<AppName, Ended>,
+}
+
+/// The last build and the last rollout of an app that came to their end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    build: Option<BuildNumber>,
+    rollout: Option<RolloutNumber>,
 }
 
 /// Why it did not clean up.
@@ -59,7 +69,8 @@ impl<E: Engine + BuildEngine> Task for Sweep<E> {
     const NAME: &'static str = "sweep";
     type Error = SweepError;
 
-    /// Once an hour, and when a build has ended, as it then leaves an image too many.
+    /// Once an hour, and when a build or a rollout has ended: the one leaves an image too many, and what
+    /// served before the other is needed until then, however long that takes.
     async fn wait(&mut self) {
         let hour = sleep(PERIOD);
         tokio::pin!(hour);
@@ -69,7 +80,7 @@ impl<E: Engine + BuildEngine> Task for Sweep<E> {
                 Ok(()) = self.commits.changed() => {}
             }
             if self.ended().is_ok_and(|ended| ended != self.ended) {
-                // Often a rollout follows, after which more is not needed any longer.
+                // Often a rollout follows a build at once, and then one look does for both.
                 return sleep(SETTLED).await;
             }
         }
@@ -92,11 +103,20 @@ impl<E: Engine + BuildEngine> Task for Sweep<E> {
 }
 
 impl<E: Engine + BuildEngine> Sweep<E> {
-    /// The last build that has ended, of each app.
-    fn ended(&self) -> Result<BTreeMap<AppName, u64>, StoreError> {
-        let builds = self.store.snapshot().scan::<Build>(&())?;
-        let ended = builds.into_iter().filter(|build| build.status.is_final());
-        Ok(ended.map(|build| (build.app, build.number.0.into())).collect())
+    /// What has ended last, of each app. It is asked at every commit and reads few records.
+    fn ended(&self) -> Result<BTreeMap<AppName, Ended>, StoreError> {
+        let snapshot = self.store.snapshot();
+        let of_app = |app: App| {
+            let name = app.name.as_str();
+            let builds = snapshot.latest::<Build>(name, RECENT)?;
+            let rollouts = snapshot.latest::<Rollout>(name, RECENT)?;
+            let ended = Ended {
+                build: builds.iter().find(|one| one.status.is_final()).map(|one| one.number),
+                rollout: rollouts.iter().find(|one| one.phase.is_final()).map(|one| one.number),
+            };
+            Ok((app.name, ended))
+        };
+        snapshot.scan::<App>(&())?.into_iter().map(of_app).collect()
     }
 
     fn sweep_uploads(&self) -> Result<(), StoreError> {
@@ -208,7 +228,10 @@ fn forget_old(tx: &mut Transaction<'_>, most: usize) -> Result<(), StoreError> {
 /// Builds and rollouts of an app that stay on record whatever came of them.
 const KEPT_RECORDS: usize = 100;
 
-/// From a build's end to the look at what it left over.
+/// Builds and rollouts of an app among which the last that ended is looked for: more are seldom under way.
+const RECENT: usize = 8;
+
+/// From the end of a build or a rollout to the look at what it left over.
 const SETTLED: Duration = Duration::from_secs(5);
 
 const PERIOD: Duration = Duration::from_hours(1);

@@ -30,9 +30,12 @@ fn a_pinned_release_can_be_gone_back_to_however_many_came_after_it() {
     says(&pinned.ok(), &["v2 of shop stays", "paas rollback v2 -a shop"]);
     server.paas(&["secrets", "set", "API_KEY=later", "-a", "shop"]).ok();
 
-    // The app keeps fewer than the server would.
-    let folder = sources::folder(&[("paas.toml", "[deploy]\nkeep = 2\nwatch = \"200ms\"\n")]);
-    for number in 4..=7 {
+    // The app keeps fewer than the server would. The last release serves long after its build, and only then
+    // can go what served before the one before it.
+    let folder = sources::folder(&[]);
+    for (number, release) in [(4, "true"), (5, "true"), (6, "true"), (7, "sleep 8")] {
+        let deploy = format!("[deploy]\nkeep = 2\nwatch = \"200ms\"\nrelease = \"{release}\"\n");
+        sources::write(folder.path(), "paas.toml", &deploy);
         sources::write(folder.path(), "index.html", &format!("page {number}"));
         server.deploy("shop", folder.path()).ok();
     }

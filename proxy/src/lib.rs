@@ -29,6 +29,7 @@
 
 // What is said to the edge, as plain data.
 mod certificates;
+mod packed;
 mod host;
 mod limits;
 mod network;

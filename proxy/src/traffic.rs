@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use crate::health::Standing;
 use crate::histogram::Histogram;
 use crate::meter::{ServiceMeter, UpstreamMeter};
@@ -14,7 +16,8 @@ use crate::table::{ServiceName, UpstreamId};
 use crate::tls::TlsTraffic;
 
 /// A snapshot of all figures.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Traffic {
     /// The lowest table generation that every worker routes by. `None` before the first.
     pub applied: Option<u64>,
@@ -54,7 +57,8 @@ impl Traffic {
 }
 
 /// Figures of one upstream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct UpstreamTraffic {
     /// Requests chosen for it and not finished; open tunnels are among them.
     pub in_flight: usize,
@@ -75,7 +79,8 @@ pub struct UpstreamTraffic {
 }
 
 /// Figures of one service.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServiceTraffic {
     /// Requests between their head and the last byte of their answer; held ones are among them.
     pub in_flight: usize,

@@ -2,8 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use serde::{Deserialize, Serialize};
+
 /// Figures of the TLS listeners.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TlsTraffic {
     /// Handshakes that succeeded.
     pub handshakes: u64,
@@ -16,7 +19,8 @@ pub struct TlsTraffic {
 }
 
 /// Failed handshakes by reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HandshakeFailures {
     /// There is no certificate for the name, and no other to present.
     pub unknown_name: u64,

@@ -27,6 +27,13 @@ pub struct Table {
     pub sites: BTreeMap<Pattern, Site>,
 }
 
+impl Table {
+    /// Every upstream that it names, as often as it does.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        self.services.values().flat_map(|service| service.all())
+    }
+}
+
 /// A set of interchangeable upstreams.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
@@ -52,6 +59,20 @@ impl Service {
         let (canary, earlier) = (None, None);
         let (protocol, policy) = (Protocol::default(), Policy::default());
         Self { upstreams, canary, earlier, protocol, policy, hold, absent }
+    }
+
+    /// Every upstream that may be asked, for whatever reason.
+    pub fn all(&self) -> impl Iterator<Item = &Upstream> {
+        let canary = self.canary.iter().flat_map(|canary| &canary.upstreams);
+        let earlier = self.earlier.iter().flat_map(|earlier| &earlier.upstreams);
+        self.upstreams.iter().chain(canary).chain(earlier)
+    }
+
+    /// The same, to be changed.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Upstream> {
+        let canary = self.canary.iter_mut().flat_map(|canary| &mut canary.upstreams);
+        let earlier = self.earlier.iter_mut().flat_map(|earlier| &mut earlier.upstreams);
+        self.upstreams.iter_mut().chain(canary).chain(earlier)
     }
 }
 

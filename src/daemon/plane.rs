@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use proxy::{Certificates, Edge, Table};
+use proxy::{Certificates, Table};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -41,7 +41,7 @@ use crate::{
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
     model::{Observation, Transfer, volume::Usages},
-    node::{Consoles, Handout},
+    node::{Consoles, Edges, Handout},
     server::{self, EngineStatus},
     store::{SealingKey, Store},
     telemetry::chain,
@@ -61,7 +61,7 @@ pub(super) struct Plane {
     store: Store,
     logs: Logs,
     vault: Vault,
-    edge: Arc<Edge>,
+    edges: Edges,
     table: watch::Sender<Arc<Table>>,
     published: Published,
     volumes: VolumeFolders,
@@ -105,10 +105,10 @@ impl Published {
     }
 }
 
-/// The edge, as the control plane has it.
+/// The edges, as the control plane has them.
 #[derive(Debug)]
 pub(super) struct PlaneEdge {
-    pub(super) edge: Arc<Edge>,
+    pub(super) edges: Edges,
     pub(super) table: watch::Sender<Arc<Table>>,
     pub(super) certificates: watch::Receiver<Arc<Certificates>>,
     pub(super) ground: Ground,
@@ -182,7 +182,7 @@ impl Plane {
             store: store.clone(),
             logs: logs.clone(),
             vault,
-            edge: edge.edge,
+            edges: edge.edges,
             table: edge.table,
             published,
             volumes: VolumeFolders::new(folders.root()),
@@ -268,8 +268,8 @@ impl Plane {
                 stopping: std::collections::BTreeMap::new(),
             },
             prober,
-            edge_changes: self.edge.changes(),
-            edge: self.edge,
+            edge_changes: self.edges.changes(),
+            edges: self.edges,
             table: self.table,
             observation: self.published.observation,
             ground: self.ground,

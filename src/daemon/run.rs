@@ -36,7 +36,7 @@ use crate::{
     logs::{LogSettings, Logs},
     metrics::Figures,
     model::zone::Proofs,
-    node::{Consoles, Handout},
+    node::{Consoles, Edges, Handout},
     server::{Api, Attempts, Retention, Sessions},
     store::{self, DataDirLock, Store, StoreOptions},
     telemetry::chain,
@@ -93,6 +93,7 @@ async fn life(
     let (names, naming) = dns::begin(config, &store, proofs, beside)?.unzip();
     upgrade::opened(predecessor.as_ref());
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, inherited, tickets)?);
+    let edges = Edges::of(&edge);
     let reach = edge::reach(config, &edge, names.as_ref());
     announce(config, &folders, &edge, names.as_ref(), &doors);
 
@@ -107,7 +108,7 @@ async fn life(
         volumes: seen.usages,
         backups: seen.backups,
         logs: logs.clone(),
-        figures: Figures::of(&edge),
+        figures: Figures::of(&edges),
         token_key: token_key(&folders).map_err(keys)?,
         attempts: Attempts::default(),
         data: config.data.clone(),
@@ -127,9 +128,9 @@ async fn life(
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
     let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
-    let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
+    let control = PlaneEdge { edges: edges.clone(), table, certificates: shown, ground };
     let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
-    Names { config, store: &store, edge: &edge, reach, sealing, outlets, requests, naming }
+    Names { config, store: &store, edge: &edge, edges, reach, sealing, outlets, requests, naming }
         .tend(&mut tasks)?;
     tasks.spawn("control", plane.run((docker, consoles), tasks.stop()));
     let beside = Beside::of(&doors, names)?;

@@ -6,15 +6,24 @@
 
 pub mod addresses;
 pub mod consoles;
+pub mod edges;
+mod feed;
+mod follower;
+mod gateway;
 mod handout;
 mod holder;
+mod hub;
 pub mod listening;
 pub mod ports;
 pub mod probe;
 pub mod runs;
 
 pub use consoles::{Consoles, Program, Talk};
+pub use edges::Edges;
+pub use follower::Follower;
+pub use gateway::Gateway;
 pub use handout::{Handout, HandoutError, Reader};
 pub use holder::{Holder, Transports, holders};
+pub use hub::{Hub, Known, RENEW, Renewal};
 pub use listening::listening;
 pub use probe::{ProbeFailure, ProbeTarget, probe};

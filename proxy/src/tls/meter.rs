@@ -18,6 +18,16 @@ pub struct TlsTraffic {
     pub failed: HandshakeFailures,
 }
 
+impl TlsTraffic {
+    /// Counts another edge's handshakes too.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.handshakes += other.handshakes;
+        self.resumed += other.resumed;
+        self.proofs += other.proofs;
+        self.failed.add(&other.failed);
+    }
+}
+
 /// Failed handshakes by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -34,6 +44,17 @@ pub struct HandshakeFailures {
     pub slow: u64,
     /// The connection was closed or broke.
     pub gone: u64,
+}
+
+impl HandshakeFailures {
+    fn add(&mut self, other: &Self) {
+        self.unknown_name += other.unknown_name;
+        self.incompatible += other.incompatible;
+        self.refused += other.refused;
+        self.malformed += other.malformed;
+        self.slow += other.slow;
+        self.gone += other.gone;
+    }
 }
 
 /// Why a handshake failed.

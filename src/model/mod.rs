@@ -26,6 +26,7 @@
 //! - **Zone**: a domain whose DNS this server answers for; **DNS record**: what a user adds to it.
 //! - **Snapshot**: what was in a volume at one moment, kept beside it.
 //! - **Backup**: the same, encrypted and kept elsewhere; the **place** is where.
+//! - **Node**: a machine that joined the one that **controls**, by a **join token**; its **state** is observed.
 //! - **Event**: what happened and why, for people. Control never reads it.
 
 pub mod app;
@@ -46,6 +47,7 @@ pub mod instance;
 pub mod keeping;
 pub mod manifest;
 pub mod name;
+pub mod node;
 pub mod observation;
 pub mod process;
 mod reference;
@@ -93,6 +95,10 @@ pub use manifest::Manifest;
 pub use name::{
     Actor, AppName, CronName, EnvKey, ImageId, InvalidName, MountPath, Name, ProcessName,
     SourceDigest,
+};
+pub use node::{
+    InvalidWord, JoinToken, JoinWord, LabelKey, LabelValue, Node, NodeKey, NodeName, NodeState,
+    NodeStates, TokenLife,
 };
 pub use observation::{Health, Observation, Observed};
 pub use process::{Privileges, Process};

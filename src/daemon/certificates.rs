@@ -59,7 +59,6 @@ pub(super) fn begin(
         },
         http_port: plain.first().map(SocketAddr::port),
         tls_port: tls.first().map(SocketAddr::port),
-        addresses: reach.addresses.clone(),
         limits: Limits::default(),
     };
     let world = World { lookup: lookup(config)?, edges };

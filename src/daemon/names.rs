@@ -35,12 +35,13 @@ impl Names<'_> {
     /// Starts the tasks.
     pub(super) fn tend(self, tasks: &mut Tasks) -> Result<(), LookupError> {
         let (config, store, stop) = (self.config, self.store, tasks.stop());
-        let (edge, reach) = ((self.edge, self.edges), &self.reach);
+        let (edges, reach) = (self.edges, &self.reach);
+        let edge = (self.edge, edges.clone());
         let certificates =
             certificates::begin(config, store, self.sealing, edge, reach, self.outlets)?;
         tasks.spawn("certificates", task::run(certificates, stop.clone()));
         let lookup = certificates::lookup(config)?;
-        let domains = Domains::new(store.clone(), lookup, self.reach.addresses, self.requests);
+        let domains = Domains::new(store.clone(), lookup, edges, self.requests);
         tasks.spawn("domains", task::run(domains, stop.clone()));
         if let Some(naming) = self.naming {
             tasks.spawn("zones", task::run(naming, stop));

@@ -90,11 +90,12 @@ async fn life(
     let feeds = Feeds { table: table_reader, certificates: shown.clone() };
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
     let doors = Doors::bind(config, &folders, (&store, &sealing), &mut beside).await?;
-    let (names, naming) = dns::begin(config, &store, proofs, beside)?.unzip();
+    let (names, zones) = dns::begin(config, beside)?.unzip();
     upgrade::opened(predecessor.as_ref());
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, inherited, tickets)?);
-    let edges = Edges::of(&edge);
-    let reach = edge::reach(config, &edge, names.as_ref());
+    let edges = Edges::of(&edge, &config.addresses);
+    let reach = edge::reach(config, (&edge, &edges), names.as_ref());
+    let naming = zones.map(|zones| dns::naming(config, &store, &edges, proofs, zones));
     announce(config, &folders, &edge, names.as_ref(), &doors);
 
     let (published, seen) = Published::new(config, &folders)?;

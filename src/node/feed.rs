@@ -5,13 +5,17 @@
 //! does not know of the other's words it leaves alone, so that neighbouring versions understand each
 //! other.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::body::Body;
+use futures_util::stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Body, Frame};
 use proxy::{Certificates, Table, Traffic};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::sync::mpsc;
+
+use super::link;
 
 /// What a control tells the edge of a node.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -31,6 +35,8 @@ pub struct FromControl {
 pub struct FromNode {
     /// What it does, and has done since it began; generations are those of the control.
     pub figures: Traffic,
+    /// Where the world finds it.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// Why the other side is not understood, or not heard any more.
@@ -52,6 +58,15 @@ pub fn line(value: &impl Serialize) -> Result<Bytes, FeedError> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     Ok(line.into())
+}
+
+/// A body of what is sent, which ends with the sender.
+pub fn body(lines: mpsc::Receiver<Bytes>) -> link::Body {
+    let frames = stream::unfold(lines, |mut lines| async move {
+        let line = lines.recv().await?;
+        Some((Ok(Frame::data(line)), lines))
+    });
+    StreamBody::new(frames).boxed_unsync()
 }
 
 /// The lines of a body.
@@ -101,9 +116,6 @@ const LONGEST: usize = 256 << 20;
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::StreamBody;
-    use hyper::body::Frame;
-
     use super::*;
 
     fn body(parts: &[&str]) -> Lines<impl Body<Data = Bytes, Error = std::io::Error> + Unpin> {

@@ -8,12 +8,12 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    net::IpAddr,
     sync::{Arc, Weak},
     time::Duration,
 };
 
-use http_body_util::StreamBody;
-use hyper::{Method, Request, StatusCode, body::Frame};
+use hyper::{Method, Request, StatusCode};
 use proxy::{Certificates, Edge, Table, Traffic};
 use tokio::{
     sync::{mpsc, watch},
@@ -22,9 +22,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    addresses,
     feed::{self, FeedError, FromControl, FromNode, Lines},
     gateway::Gateway,
-    link::{Body, Link, LinkError},
+    link::{Link, LinkError},
 };
 use crate::telemetry::chain;
 
@@ -37,6 +38,7 @@ pub struct Follower {
     link: Link,
     gateway: Gateway,
     edge: Weak<Edge>,
+    given: Vec<IpAddr>,
     table: watch::Sender<Arc<Table>>,
     certificates: watch::Sender<Arc<Certificates>>,
     tables: Numbers,
@@ -48,6 +50,8 @@ pub struct Follower {
 enum Astray {
     #[error("the control is not reached")]
     Link(#[from] LinkError),
+    #[error("the call cannot be made")]
+    Unfit(#[from] hyper::http::Error),
     #[error("the control refuses ({0})")]
     Refused(StatusCode),
     #[error(transparent)]
@@ -59,16 +63,17 @@ enum Astray {
 }
 
 impl Follower {
-    /// Leads the edge that reads the other ends of these.
+    /// Leads the edge that reads the other ends of these. The world finds it at the addresses that are
+    /// given, or if none are, at the machine's own.
     pub fn new(
         (link, gateway): (Link, Gateway),
-        edge: &Arc<Edge>,
+        (edge, given): (&Arc<Edge>, Vec<IpAddr>),
         table: watch::Sender<Arc<Table>>,
         certificates: watch::Sender<Arc<Certificates>>,
     ) -> Self {
         let edge = Arc::downgrade(edge);
         let (tables, presented) = (Numbers::default(), Numbers::default());
-        Self { link, gateway, edge, table, certificates, tables, presented }
+        Self { link, gateway, edge, given, table, certificates, tables, presented }
     }
 
     /// Follows until it is told to stop.
@@ -95,13 +100,8 @@ impl Follower {
     /// One call, for as long as it lasts.
     async fn call(&mut self) -> Result<Infallible, Astray> {
         let (figures, told) = mpsc::channel(1);
-        let lines = futures_util::stream::unfold(told, |mut told| async move {
-            let line = told.recv().await?;
-            Some((Ok::<_, Infallible>(Frame::data(line)), told))
-        });
         let request = Request::builder().method(Method::POST).uri(FEED);
-        let request = request.body(Body::new(StreamBody::new(lines)));
-        let request = request.expect("a method and a path make a request");
+        let request = request.body(feed::body(told))?;
         let response = self.link.call(request).await?;
         if response.status() != StatusCode::OK {
             return Err(Astray::Refused(response.status()));
@@ -112,7 +112,7 @@ impl Follower {
         let mut lines = Lines::of(response.into_body());
         let mut changes = self.edge.upgrade().map(|edge| edge.changes()).ok_or(Astray::Ended)?;
         loop {
-            let sent = figures.send(feed::line(&FromNode { figures: self.figures() })?);
+            let sent = figures.send(feed::line(&self.told())?);
             if sent.await.is_err() {
                 return Err(Astray::Ended);
             }
@@ -145,13 +145,14 @@ impl Follower {
     }
 
     /// What the edge does, in the numbers of the control.
-    fn figures(&self) -> Traffic {
+    fn told(&self) -> FromNode {
         let traffic = self.edge.upgrade().map(|edge| edge.traffic()).unwrap_or_default();
-        Traffic {
+        let figures = Traffic {
             applied: self.tables.theirs(traffic.applied),
             presented: self.presented.theirs(traffic.presented),
             ..traffic
-        }
+        };
+        FromNode { figures, addresses: addresses::public_or(&self.given) }
     }
 }
 

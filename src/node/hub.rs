@@ -3,17 +3,14 @@
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use http_body_util::StreamBody;
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::{Bytes, Frame},
-};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::{Method, Request, Response, StatusCode};
 use proxy::{Certificates, Table, UpstreamId};
 use tokio::{
     net::TcpStream,
@@ -121,18 +118,11 @@ impl Hub {
                 }
             }
         });
-        let lines = futures_util::stream::unfold(lines, |mut lines: mpsc::Receiver<Bytes>| {
-            async move {
-                let line = lines.recv().await?;
-                Some((Ok::<_, Infallible>(Frame::data(line)), lines))
-            }
-        });
-        Response::new(Body::new(StreamBody::new(lines)))
+        Response::new(feed::body(lines))
     }
 
     async fn renew(&self, peer: &Peer, body: Body) -> Response<Body> {
-        let limited = http_body_util::Limited::new(body, LARGEST_REQUEST);
-        let Ok(request) = http_body_util::BodyExt::collect(limited).await else {
+        let Ok(request) = Limited::new(body, LARGEST_REQUEST).collect().await else {
             return refusal(StatusCode::BAD_REQUEST, "the request does not end in time or size");
         };
         let request = String::from_utf8_lossy(&request.to_bytes()).into_owned();
@@ -153,7 +143,7 @@ impl Hub {
 async fn hear(body: Body, connected: &Connected) -> Result<(), FeedError> {
     let mut lines = Lines::of(body);
     while let Some(told) = lines.next::<FromNode>().await? {
-        connected.says(told.figures);
+        connected.says(told.figures, told.addresses);
     }
     Ok(())
 }

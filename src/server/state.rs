@@ -1,7 +1,7 @@
 //! What handlers work with: handles to the store, the published observation, logs and uploads.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -17,6 +17,7 @@ use crate::{
     logs::Logs,
     metrics::Figures,
     model::{Certificate, DomainName, KeyFingerprint, Observation, Transfer, volume::Usages},
+    node::Edges,
     ops::grant::TokenKey,
     server::{caller::Attempts, sessions::Sessions},
     store::{SealingKey, Store},
@@ -107,8 +108,8 @@ pub struct Reach {
     pub http: u16,
     /// The port of TLS, if it is spoken.
     pub https: Option<u16>,
-    /// The addresses of the edge.
-    pub addresses: Vec<IpAddr>,
+    /// The edges, which the world finds at their addresses.
+    pub edges: Edges,
     /// Whether this server answers for zones.
     pub dns: bool,
     /// Whether certificates are got for domains by themselves.

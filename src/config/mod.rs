@@ -6,10 +6,12 @@
 mod backups;
 mod builds;
 mod parse;
+mod reader;
 mod settings;
 
 pub use builds::BuildSettings;
-pub use parse::{ConfigFault, resolve};
+pub use parse::resolve;
+pub use reader::ConfigFault;
 pub use settings::{
     AccessLogFormat, AcmeSettings, ApiAddress, ChosenBy, Config, Given, SshSettings,
 };

@@ -5,11 +5,13 @@
 
 mod backups;
 mod builds;
+mod cluster;
 mod parse;
 mod reader;
 mod settings;
 
 pub use builds::BuildSettings;
+pub use cluster::ClusterSettings;
 pub use parse::resolve;
 pub use reader::ConfigFault;
 pub use settings::{

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use crate::{
     config::{
-        backups, builds,
+        backups, builds, cluster,
         reader::{ConfigFault, Reader},
         settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given, SshSettings},
     },
@@ -61,6 +61,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         }),
         undelete_for: reader.one("undelete_for", "7d", days),
         backup: backups::read(&mut reader),
+        cluster: cluster::read(&mut reader),
         builds: builds::read(&mut reader),
         edge_threads: reader.one("edge_threads", "0", |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of threads"))
@@ -122,7 +123,7 @@ fn domain(text: &str) -> Result<String, String> {
     }
 }
 
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an ADDRESS:PORT, such as `0.0.0.0:80`"))
 }
 

@@ -1,7 +1,7 @@
 //! Where a setting is found: in the flags, the environment and the file, in this order; and every
 //! fault, kept until all have been seen.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use super::settings::{ChosenBy, Given};
 
@@ -20,8 +20,9 @@ impl fmt::Display for ConfigFault {
     }
 }
 
-/// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 37] = [
+/// The settings, by their names in the file, where `cluster_listen` may be `listen` below `[cluster]`.
+/// `PAAS_` and the name in capitals is the variable.
+const SETTINGS: [&str; 39] = [
     "domain",
     "http",
     "https",
@@ -56,6 +57,8 @@ const SETTINGS: [&str; 37] = [
     "toolchain_cache",
     "build_idle",
     "builds_at_once",
+    "cluster_listen",
+    "cluster_address",
     "edge_threads",
     "access_log",
     "access_log_sample",
@@ -79,20 +82,30 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    fn read_file(&mut self, path: &std::path::Path, table: toml::Table) {
+    fn read_file(&mut self, path: &Path, table: toml::Table) {
         for (key, value) in table {
-            let place = format!("{}: {key}", path.display());
-            if !SETTINGS.contains(&key.as_str()) {
-                let near = nearest(&key);
-                self.fault(place, format!("there is no such setting; did you mean `{near}`?"));
-                continue;
-            }
-            match as_text(&value) {
-                Some(text) => drop(self.file.insert(key, text)),
-                None => {
-                    self.fault(place, "it must be a text, a number or a list of texts".to_owned());
+            match value {
+                // What stands in a table has the table's name before its own.
+                toml::Value::Table(part) => {
+                    for (rest, value) in part {
+                        self.read_setting(path, format!("{key}_{rest}"), &value);
+                    }
                 }
+                value => self.read_setting(path, key, &value),
             }
+        }
+    }
+
+    fn read_setting(&mut self, path: &Path, key: String, value: &toml::Value) {
+        let place = format!("{}: {key}", path.display());
+        if !SETTINGS.contains(&key.as_str()) {
+            let near = nearest(&key);
+            self.fault(place, format!("there is no such setting; did you mean `{near}`?"));
+            return;
+        }
+        match as_text(value) {
+            Some(text) => drop(self.file.insert(key, text)),
+            None => self.fault(place, "it must be a text, a number or a list of texts".to_owned()),
         }
     }
 

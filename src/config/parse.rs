@@ -1,75 +1,15 @@
-//! From texts to a [`Config`]: every setting is looked for in the flags, the environment and the
-//! file, in this order, and every fault is kept until all have been seen.
+//! From texts to a [`Config`], setting by setting.
 
-use std::{
-    collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use crate::{
     config::{
-        backups, builds,
-        settings::{
-            AccessLogFormat, AcmeSettings, ApiAddress, ChosenBy, Config, Given, SshSettings,
-        },
+        backups, builds, cluster,
+        reader::{ConfigFault, Reader},
+        settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given, SshSettings},
     },
     model::{InvalidName, fetching::PrivatePlace},
 };
-
-/// One thing that is wrong with what was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigFault {
-    /// Where it stands: a flag, a variable, or a key of the file.
-    pub place: String,
-    /// What is wrong.
-    pub problem: String,
-}
-
-impl fmt::Display for ConfigFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.problem)
-    }
-}
-
-/// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 37] = [
-    "domain",
-    "http",
-    "https",
-    "dns",
-    "ssh",
-    "addresses",
-    "trusted",
-    "proxy_protocol",
-    "fetch_private",
-    "resolver",
-    "acme",
-    "acme_email",
-    "acme_root",
-    "acme_external",
-    "api",
-    "docker",
-    "subnets",
-    "node",
-    "base_image",
-    "releases_kept",
-    "undelete_for",
-    "backup_to",
-    "backup_s3_endpoint",
-    "backup_s3_region",
-    "backup_s3_key_id",
-    "backup_s3_secret_file",
-    "build_memory",
-    "build_disk",
-    "disk_reserve",
-    "cache_per_app",
-    "cache",
-    "toolchain_cache",
-    "build_idle",
-    "builds_at_once",
-    "edge_threads",
-    "access_log",
-    "access_log_sample",
-];
 
 /// Makes a configuration of what was given, or says all that is wrong with it.
 pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
@@ -109,7 +49,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
             .environment
             .get("CREDENTIALS_DIRECTORY")
             .map(|folder| PathBuf::from(folder).join("paas-sealing-key")),
-        acme: reader.acme(acme),
+        acme: authorities(&mut reader, acme),
         api: reader.many("api", api, ApiAddress::from_str),
         docker: reader.one("docker", "/var/run/docker.sock", |text| Ok(PathBuf::from(text))),
         subnets: reader.one("subnets", "10.210.0.0/16", subnets),
@@ -121,6 +61,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         }),
         undelete_for: reader.one("undelete_for", "7d", days),
         backup: backups::read(&mut reader),
+        cluster: cluster::read(&mut reader),
         builds: builds::read(&mut reader),
         edge_threads: reader.one("edge_threads", "0", |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of threads"))
@@ -154,128 +95,18 @@ fn days(text: &str) -> Result<Option<Duration>, String> {
     allowed.then_some(Some(time)).ok_or_else(wrong)
 }
 
-#[derive(Debug)]
-pub(super) struct Reader<'a> {
-    given: &'a Given,
-    file: BTreeMap<String, String>,
-    faults: Vec<ConfigFault>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(given: &'a Given) -> Self {
-        let mut reader = Self { given, file: BTreeMap::new(), faults: Vec::new() };
-        if let Some((path, text)) = &given.file {
-            match text.parse::<toml::Table>() {
-                Ok(table) => reader.read_file(path, table),
-                Err(error) => reader.fault(path.display(), error.to_string().trim().to_owned()),
-            }
-        }
-        reader
-    }
-
-    fn read_file(&mut self, path: &std::path::Path, table: toml::Table) {
-        for (key, value) in table {
-            let place = format!("{}: {key}", path.display());
-            if !SETTINGS.contains(&key.as_str()) {
-                let near = nearest(&key);
-                self.fault(place, format!("there is no such setting; did you mean `{near}`?"));
-                continue;
-            }
-            match as_text(&value) {
-                Some(text) => drop(self.file.insert(key, text)),
-                None => {
-                    self.fault(place, "it must be a text, a number or a list of texts".to_owned());
-                }
-            }
-        }
-    }
-
-    pub(super) fn one<T: Default>(
-        &mut self,
-        name: &str,
-        default: &str,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> T {
-        let (place, text) = self.find(name, default);
-        read(&text).unwrap_or_else(|problem| {
-            self.fault(place, problem);
-            T::default()
-        })
-    }
-
-    fn many<T>(
-        &mut self,
-        name: &str,
-        default: &str,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Vec<T> {
-        let (place, text) = self.find(name, default);
-        let mut values = Vec::new();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            match read(part) {
-                Ok(value) => values.push(value),
-                Err(problem) => self.fault(&place, problem),
-            }
-        }
-        values
-    }
-
-    fn acme(&mut self, default: &str) -> Option<AcmeSettings> {
-        let directories = self.many("acme", default, directory);
-        let email = self.one("acme_email", "", |text| Ok(text.to_owned()));
-        let root = self.one("acme_root", "", |text| Ok(PathBuf::from(text)));
-        let external = self.one("acme_external", "", external);
-        let directories: Vec<String> = directories.into_iter().flatten().collect();
-        (!directories.is_empty()).then(|| AcmeSettings {
-            directories,
-            email: Some(email).filter(|email| !email.is_empty()),
-            root: Some(root).filter(|root| !root.as_os_str().is_empty()),
-            external,
-        })
-    }
-
-    fn find(&self, name: &str, default: &str) -> (String, String) {
-        let variable = format!("PAAS_{}", name.to_ascii_uppercase());
-        if let Some(text) = self.given.flags.get(name) {
-            (format!("--{}", name.replace('_', "-")), text.clone())
-        } else if let Some(text) = self.given.environment.get(&variable) {
-            (variable, text.clone())
-        } else if let Some(text) = self.file.get(name) {
-            let path = self.given.file.as_ref().map(|(path, _)| path.display().to_string());
-            (format!("{}: {name}", path.unwrap_or_default()), text.clone())
-        } else {
-            (name.to_owned(), default.to_owned())
-        }
-    }
-
-    fn chosen_by(&self, name: &str) -> ChosenBy {
-        let (place, _) = self.find(name, "");
-        if place == name { ChosenBy::Default } else { ChosenBy::User }
-    }
-
-    pub(super) fn fault(&mut self, place: impl fmt::Display, problem: String) {
-        self.faults.push(ConfigFault { place: place.to_string(), problem });
-    }
-}
-
-fn as_text(value: &toml::Value) -> Option<String> {
-    match value {
-        toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Array(values) => {
-            let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
-            texts.map(|texts| texts.join(","))
-        }
-        toml::Value::Float(_)
-        | toml::Value::Boolean(_)
-        | toml::Value::Datetime(_)
-        | toml::Value::Table(_) => None,
-    }
-}
-
-fn nearest(key: &str) -> &'static str {
-    let by_distance = |name: &&str| strsim::damerau_levenshtein(name, key);
-    SETTINGS.iter().copied().min_by_key(by_distance).unwrap_or("domain")
+fn authorities(reader: &mut Reader<'_>, default: &str) -> Option<AcmeSettings> {
+    let directories = reader.many("acme", default, directory);
+    let email = reader.one("acme_email", "", |text| Ok(text.to_owned()));
+    let root = reader.one("acme_root", "", |text| Ok(PathBuf::from(text)));
+    let external = reader.one("acme_external", "", external);
+    let directories: Vec<String> = directories.into_iter().flatten().collect();
+    (!directories.is_empty()).then(|| AcmeSettings {
+        directories,
+        email: Some(email).filter(|email| !email.is_empty()),
+        root: Some(root).filter(|root| !root.as_os_str().is_empty()),
+        external,
+    })
 }
 
 fn domain(text: &str) -> Result<String, String> {
@@ -292,7 +123,7 @@ fn domain(text: &str) -> Result<String, String> {
     }
 }
 
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an ADDRESS:PORT, such as `0.0.0.0:80`"))
 }
 
@@ -370,6 +201,7 @@ fn subnets(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ChosenBy;
 
     fn given(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Given {
         let texts = |pairs: &[(&str, &str)]| {

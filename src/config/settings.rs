@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::BuildSettings;
+use super::{BuildSettings, ClusterSettings};
 use crate::model::{BackupPlace, Cidr, fetching::PrivatePlace};
 
 /// A complete and valid configuration.
@@ -57,6 +57,8 @@ pub struct Config {
     pub undelete_for: Option<Duration>,
     /// Where backups of volumes are kept, if anywhere.
     pub backup: Option<BackupPlace>,
+    /// Where the link to other machines is, if anywhere.
+    pub cluster: Option<ClusterSettings>,
     /// What builds may use.
     pub builds: BuildSettings,
     /// Threads of the edge; 0 means one a core.

@@ -7,6 +7,7 @@ mod access;
 mod api;
 pub mod authority;
 mod certificates;
+mod cluster;
 mod dns;
 mod doors;
 mod edge;

@@ -17,7 +17,7 @@ use crate::{
         routes::{Ground, Routes, is_settled},
     },
     daemon::{
-        access, certificates, dns,
+        access, certificates, cluster, dns,
         doors::Doors,
         edge,
         error::RunError,
@@ -35,7 +35,7 @@ use crate::{
     git::Repositories,
     logs::{LogSettings, Logs},
     metrics::Figures,
-    model::zone::Proofs,
+    model::{NodeStates, zone::Proofs},
     node::{Consoles, Edges, Handout},
     server::{Api, Attempts, Retention, Sessions},
     store::{self, DataDirLock, Store, StoreOptions},
@@ -97,6 +97,8 @@ async fn life(
     let reach = edge::reach(config, (&edge, &edges), names.as_ref());
     let naming = zones.map(|zones| dns::naming(config, &store, &edges, proofs, zones));
     announce(config, &folders, &edge, names.as_ref(), &doors);
+    let cluster = cluster::begin(config, &folders, &doors)?;
+    let (_node_states, nodes) = watch::channel(Arc::<NodeStates>::default());
 
     let (published, seen) = Published::new(config, &folders)?;
     let (lookups, requests) = mpsc::channel(LOOKUPS);
@@ -115,6 +117,8 @@ async fn life(
         data: config.data.clone(),
         reach: reach.clone(),
         node: config.node.clone(),
+        nodes,
+        cluster,
         engine: seen.status,
         unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         fetcher: Fetcher::new(&config.data, config.fetch_private.clone()),

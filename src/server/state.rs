@@ -16,10 +16,12 @@ use crate::{
     git::Repositories,
     logs::Logs,
     metrics::Figures,
-    model::{Certificate, DomainName, KeyFingerprint, Observation, Transfer, volume::Usages},
+    model::{
+        Certificate, DomainName, KeyFingerprint, NodeStates, Observation, Transfer, volume::Usages,
+    },
     node::Edges,
     ops::grant::TokenKey,
-    server::{caller::Attempts, sessions::Sessions},
+    server::{caller::Attempts, nodes::Cluster, sessions::Sessions},
     store::{SealingKey, Store},
 };
 
@@ -46,6 +48,10 @@ pub struct Api {
     pub reach: Reach,
     /// This machine's name.
     pub node: String,
+    /// How the machines are that joined.
+    pub nodes: watch::Receiver<Arc<NodeStates>>,
+    /// What they are told; `None` if none can join.
+    pub cluster: Option<Cluster>,
     /// Of the container engine and the base images.
     pub engine: watch::Receiver<EngineStatus>,
     /// Uploads unpacked at the same time; more wait.

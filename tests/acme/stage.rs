@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -20,6 +20,7 @@ use paas::{
         AcmeAccount, Actor, Certificate, CertificateState, DnsData, DnsRecord, Domain, Zone,
         zone::Proofs,
     },
+    node::Edges,
     store::{self, SealingKey, Store, StoreOptions, View},
 };
 use proxy::{Edge, Feeds, Listen, Table};
@@ -43,6 +44,7 @@ pub(crate) struct Stage {
     pub(crate) http: u16,
     pub(crate) tls: u16,
     edge: Arc<Edge>,
+    given: Vec<IpAddr>,
     certificates: watch::Sender<Arc<proxy::Certificates>>,
     proofs: watch::Sender<Arc<Proofs>>,
     pub(crate) sealing: SealingKey,

@@ -26,6 +26,7 @@
 //! - **Zone**: a domain whose DNS this server answers for; **DNS record**: what a user adds to it.
 //! - **Snapshot**: what was in a volume at one moment, kept beside it.
 //! - **Backup**: the same, encrypted and kept elsewhere; the **place** is where.
+//! - **Node**: a machine of the installation that runs a daemon; a **link** joins two of them.
 //! - **Event**: what happened and why, for people. Control never reads it.
 
 pub mod app;
@@ -46,6 +47,7 @@ pub mod instance;
 pub mod keeping;
 pub mod manifest;
 pub mod name;
+pub mod node;
 pub mod observation;
 pub mod process;
 mod reference;
@@ -94,6 +96,7 @@ pub use name::{
     Actor, AppName, CronName, EnvKey, ImageId, InvalidName, MountPath, Name, ProcessName,
     SourceDigest,
 };
+pub use node::NodeName;
 pub use observation::{Health, Observation, Observed};
 pub use process::{Privileges, Process};
 pub use reference::{ImageReference, InvalidReference};

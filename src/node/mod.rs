@@ -1,6 +1,6 @@
 //! What a daemon sees of its own machine: its addresses, whether an instance answers, where it
-//! listens, and who has a port; where instances find their secrets in its memory; and the programs of its
-//! instances that somebody talks to.
+//! listens, and who has a port; where instances find their secrets in its memory; the programs of its
+//! instances that somebody talks to; and the link to the daemons of other machines.
 //!
 //! Nothing here decides what an answer means for an app, or who may talk to it.
 
@@ -8,6 +8,7 @@ pub mod addresses;
 pub mod consoles;
 mod handout;
 mod holder;
+pub mod link;
 pub mod listening;
 pub mod ports;
 pub mod probe;

@@ -17,12 +17,16 @@ use crate::{
         routes::{Ground, Routes, is_settled},
     },
     daemon::{
-        access, certificates, cluster, dns,
+        access, certificates,
+        cluster::{self, Told},
+        dns,
         doors::Doors,
         edge,
         error::RunError,
         folders::Folders,
+        follow,
         init::token_key,
+        joined::Joined,
         names::Names,
         notify::{self, Turn},
         plane::{Plane, PlaneEdge, Published, handout},
@@ -44,6 +48,9 @@ use crate::{
 
 /// Runs the daemon until it is told to end, or until a successor serves in its place.
 pub async fn run(config: Config, start: Start) -> Result<(), RunError> {
+    if let Some(joined) = Joined::read(&Folders::of(&config.data))? {
+        return follow::run(&config, joined, &start).await;
+    }
     let mut signals = Signals::take().map_err(RunError::Signals)?;
     let mut former = match start.from {
         From::Scratch => None,
@@ -97,11 +104,13 @@ async fn life(
     let reach = edge::reach(config, (&edge, &edges), names.as_ref());
     let naming = zones.map(|zones| dns::naming(config, &store, &edges, proofs, zones));
     announce(config, &folders, &edge, names.as_ref(), &doors);
-    let cluster = cluster::begin(config, &folders, &doors)?;
-    let (_node_states, nodes) = watch::channel(Arc::<NodeStates>::default());
+    let cluster = cluster::offer(config, &folders, (&doors, &edges))?;
+    let link = cluster::Bound::of(config, cluster.as_ref()).await?;
+    let (states, nodes) = watch::channel(Arc::<NodeStates>::default());
 
     let (published, seen) = Published::new(config, &folders)?;
     let (lookups, requests) = mpsc::channel(LOOKUPS);
+    let observation = seen.observation.clone();
     // The followers end when the edge has, since their records come from there.
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
     let (consoles, docker, sessions) = sessions(&mut tasks, handout(&folders)?);
@@ -133,6 +142,12 @@ async fn life(
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
     let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
+    if let Some(link) = link {
+        let (table, certificates) = (feeds.table.clone(), shown.clone());
+        let (store, edges, observation) = (store.clone(), edges.clone(), observation);
+        let told = Told { store, edges, table, certificates, observation, states };
+        link.tend(told, &mut tasks)?;
+    }
     let control = PlaneEdge { edges: edges.clone(), table, certificates: shown, ground };
     let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
     Names { config, store: &store, edge: &edge, edges, reach, sealing, outlets, requests, naming }
@@ -269,7 +284,7 @@ async fn sole(mut edge: Arc<Edge>) -> Option<Edge> {
     None
 }
 
-async fn end_tasks(tasks: Tasks, patience: Duration) {
+pub(super) async fn end_tasks(tasks: Tasks, patience: Duration) {
     let cut = tasks.stop_all(patience).await;
     if !cut.is_empty() {
         tracing::warn!(?cut, "these tasks did not end in time and were cut");
@@ -279,6 +294,13 @@ async fn end_tasks(tasks: Tasks, patience: Duration) {
 /// Listeners stop first, then passes end, then connections drain, then the store closes.
 async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) {
     end_tasks(tasks, TASKS_END).await;
+    wind_edge_down(edge, followers).await;
+    store.close().await;
+    tracing::info!("ended");
+}
+
+/// Connections drain, and then whoever follows what they do ends.
+pub(super) async fn wind_edge_down(edge: Arc<Edge>, followers: Tasks) {
     if let Some(edge) = sole(edge).await {
         let cut = edge.shutdown(EDGE_DRAINS).await;
         if cut.connections_cut > 0 {
@@ -286,8 +308,6 @@ async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store
         }
     }
     followers.stop_all(FOLLOWERS_END).await;
-    store.close().await;
-    tracing::info!("ended");
 }
 
 fn retention(config: &Config) -> Retention {
@@ -319,7 +339,7 @@ const UPLOADS_AT_ONCE: usize = 2;
 /// Names that wait to be looked up; one more is looked up in its turn, and nobody waits for it.
 const LOOKUPS: usize = 64;
 /// For the tasks to end their passes; a build is cancelled and begins anew with the next daemon.
-const TASKS_END: Duration = Duration::from_secs(15);
+pub(super) const TASKS_END: Duration = Duration::from_secs(15);
 /// For the first look at the instances; an app that cannot start does not hold an upgrade up.
 const SETTLES: Duration = Duration::from_secs(5);
 /// The same as [`TASKS_END`] when a successor waits: until it has the store the API is silent. What is cut, it goes

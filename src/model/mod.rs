@@ -27,6 +27,7 @@
 //! - **Snapshot**: what was in a volume at one moment, kept beside it.
 //! - **Backup**: the same, encrypted and kept elsewhere; the **place** is where.
 //! - **Node**: a machine that joined the one that **controls**, by a **join token**; its **state** is observed.
+//!   A **link** joins two of them.
 //! - **Event**: what happened and why, for people. Control never reads it.
 
 pub mod app;

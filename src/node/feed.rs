@@ -20,28 +20,28 @@ use super::link;
 /// What a control tells the edge of a node.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct FromControl {
+pub(super) struct FromControl {
     /// Route by this from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub table: Option<Arc<Table>>,
+    pub(super) table: Option<Arc<Table>>,
     /// Present these from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub certificates: Option<Arc<Certificates>>,
+    pub(super) certificates: Option<Arc<Certificates>>,
 }
 
 /// What the edge of a node tells its control.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct FromNode {
+pub(super) struct FromNode {
     /// What it does, and has done since it began; generations are those of the control.
-    pub figures: Traffic,
+    pub(super) figures: Traffic,
     /// Where the world finds it.
-    pub addresses: Vec<IpAddr>,
+    pub(super) addresses: Vec<IpAddr>,
 }
 
 /// Why the other side is not understood, or not heard any more.
 #[derive(Debug, thiserror::Error)]
-pub enum FeedError {
+pub(super) enum FeedError {
     /// The call broke off.
     #[error("the call broke off")]
     Cut(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -54,14 +54,14 @@ pub enum FeedError {
 }
 
 /// A value as a line.
-pub fn line(value: &impl Serialize) -> Result<Bytes, FeedError> {
+pub(super) fn line(value: &impl Serialize) -> Result<Bytes, FeedError> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     Ok(line.into())
 }
 
 /// A body of what is sent, which ends with the sender.
-pub fn body(lines: mpsc::Receiver<Bytes>) -> link::Body {
+pub(super) fn body(lines: mpsc::Receiver<Bytes>) -> link::Body {
     let frames = stream::unfold(lines, |mut lines| async move {
         let line = lines.recv().await?;
         Some((Ok(Frame::data(line)), lines))
@@ -71,7 +71,7 @@ pub fn body(lines: mpsc::Receiver<Bytes>) -> link::Body {
 
 /// The lines of a body.
 #[derive(Debug)]
-pub struct Lines<B> {
+pub(super) struct Lines<B> {
     body: B,
     begun: BytesMut,
     searched: usize,
@@ -83,12 +83,12 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     /// Reads them off this body.
-    pub fn of(body: B) -> Self {
+    pub(super) fn of(body: B) -> Self {
         Self { body, begun: BytesMut::new(), searched: 0 }
     }
 
     /// The next one; `None` at the end. What has been read is kept if it is dropped before.
-    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FeedError> {
+    pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FeedError> {
         loop {
             let fresh = self.begun.get(self.searched..).unwrap_or_default();
             if let Some(at) = fresh.iter().position(|byte| *byte == b'\n') {

@@ -9,7 +9,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
 use hyper::{Method, Request, Response, StatusCode};
 use proxy::{Certificates, Table, UpstreamId};
 use tokio::{
@@ -23,7 +22,7 @@ use super::{
     edges::Connected,
     feed::{self, FeedError, FromControl, FromNode, Lines},
     follower::FEED,
-    link::{Body, Handler, Peer, Refused, empty, full},
+    link::{Body, Handler, Peer, Refused, empty, full, whole},
 };
 use crate::telemetry::chain;
 
@@ -122,10 +121,10 @@ impl Hub {
     }
 
     async fn renew(&self, peer: &Peer, body: Body) -> Response<Body> {
-        let Ok(request) = Limited::new(body, LARGEST_REQUEST).collect().await else {
-            return refusal(StatusCode::BAD_REQUEST, "the request does not end in time or size");
+        let Ok(request) = whole(body, LARGEST_REQUEST).await else {
+            return refusal(StatusCode::BAD_REQUEST, "the request is cut off, or too large");
         };
-        let request = String::from_utf8_lossy(&request.to_bytes()).into_owned();
+        let request = String::from_utf8_lossy(&request).into_owned();
         let (answer, answered) = oneshot::channel();
         let renewal = Renewal { peer: peer.clone(), request, answer };
         if self.renewals.send(renewal).await.is_err() {
@@ -184,3 +183,17 @@ fn refusal(status: StatusCode, text: &str) -> Response<Body> {
 const CONNECT: Duration = Duration::from_secs(5);
 /// A signing request has less, in bytes.
 const LARGEST_REQUEST: usize = 16 << 10;
+
+/// What a node answers: nothing yet. That it is reached, and its version, the link itself says.
+#[derive(Debug, Clone, Copy)]
+pub struct Bystander;
+
+impl Handler for Bystander {
+    async fn call(&self, _: &Peer, _: Request<Body>) -> Response<Body> {
+        refusal(StatusCode::NOT_FOUND, "a node is not asked for that")
+    }
+
+    async fn tunnel(&self, _: &Peer, _: &str) -> Result<TcpStream, Refused> {
+        Err(Refused::nobody("no instance is here"))
+    }
+}

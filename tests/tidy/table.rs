@@ -80,7 +80,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("acme", &["model", "limits", "clock"]),
     room("pki", &["model", "proxy"]),
     room("dns", &["model", "limits", "clock"]),
-    room("node", &["model", "engine", "logs", "limits", "telemetry", "proxy"]),
+    room("node", &["model", "engine", "logs", "limits", "clock", "pki", "telemetry", "proxy"]),
     room("volumes", &["model", "engine"]),
     room("backup", &["model", "clock", "faults", "telemetry"]),
     room("logs", &["model", "engine", "clock", "limits"]),

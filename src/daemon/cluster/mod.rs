@@ -1,6 +1,7 @@
 //! The machines that have joined, as the daemon that controls has them: who may come in, how they are,
 //! and what they are told. Put together from the settings and the records.
 
+mod offer;
 mod roll;
 mod sign;
 
@@ -10,22 +11,25 @@ use proxy::{Certificates, Table, UpstreamId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::offer::offer;
 use self::roll::Roll;
 use super::{error::RunError, tasks::Tasks};
 use crate::{
+    config::Config,
     control::routes::upstream_id,
     model::{NodeName, NodeStates, Observation},
     node::{Edges, Hub, Known, link::Listener},
     pki::NodeAuthority,
+    server::Cluster,
     store::Store,
 };
 
-/// What the daemon that controls has for the others, before anybody is let in.
+/// Where nodes come in; nobody is let in yet.
 #[derive(Debug)]
-pub(super) struct Cluster {
-    pub(super) name: NodeName,
-    pub(super) authority: NodeAuthority,
-    pub(super) listener: Listener,
+pub(super) struct Bound {
+    name: NodeName,
+    authority: Arc<NodeAuthority>,
+    listener: Listener,
 }
 
 /// What they are told, and what is told of them.
@@ -39,12 +43,28 @@ pub(super) struct Told {
     pub(super) states: watch::Sender<Arc<NodeStates>>,
 }
 
-impl Cluster {
+impl Bound {
+    /// Takes the link's address; `None` if there is to be no link.
+    pub(super) async fn of(
+        config: &Config,
+        offer: Option<&Cluster>,
+    ) -> Result<Option<Self>, RunError> {
+        let Some((settings, offer)) = config.cluster.as_ref().zip(offer) else { return Ok(None) };
+        let at = settings.listen;
+        let listener = Listener::bind(at).await;
+        let listener = listener.map_err(|source| RunError::Link { at, source })?;
+        tracing::info!(at = %listener.address(), node = %offer.control, "link");
+        Ok(Some(Self {
+            name: offer.control.clone(),
+            authority: offer.authority.clone(),
+            listener,
+        }))
+    }
+
     /// Lets nodes in, and keeps to them.
     pub(super) fn tend(self, told: Told, tasks: &mut Tasks) -> Result<(), RunError> {
         let Self { name, authority, listener } = self;
         let stop = tasks.stop();
-        let authority = Arc::new(authority);
         let (show, credentials) = watch::channel(Arc::new(sign::own(&name, &authority)?));
         let (admit, admitted) = watch::channel(Arc::default());
         let (renewals, asked) = mpsc::channel(1);

@@ -4,13 +4,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::Arc,
-    time::Duration,
 };
 
-use tokio::{
-    sync::{Notify, watch},
-    time::sleep,
-};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -58,7 +54,7 @@ impl Roll {
     /// Keeps to the records until it is told to stop.
     pub(super) async fn call(mut self, stop: CancellationToken) {
         let mut commits = self.store.changes();
-        let mut edges = self.edges.changes();
+        let mut there = self.edges.there();
         loop {
             commits.mark_unchanged();
             match ops::node::all(&self.store.snapshot()) {
@@ -72,8 +68,7 @@ impl Roll {
                 () = stop.cancelled() => return,
                 _ = commits.changed() => {}
                 () = moved.notified() => {}
-                // Figures change with every request; how a node is may wait a little.
-                Ok(()) = edges.changed() => sleep(CALM).await,
+                Ok(()) = there.changed() => {}
             }
         }
     }
@@ -81,7 +76,7 @@ impl Roll {
     /// Lets in and calls those who are on record, and nobody else.
     fn keep_to(&mut self, nodes: &[Node], stop: &CancellationToken) {
         let names: BTreeSet<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
-        let keys = |node: &Node| Keys::These([node.key.clone()].into());
+        let keys = |node: &Node| Keys::These([node.key.as_str().to_owned()].into());
         let admitted = nodes.iter().map(|node| (node.name.clone(), keys(node))).collect();
         let admitted = Arc::new(Admitted(admitted));
         self.admit.send_if_modified(|before| {
@@ -139,6 +134,3 @@ impl Roll {
         });
     }
 }
-
-/// Between two looks at how edges are.
-const CALM: Duration = Duration::from_millis(200);

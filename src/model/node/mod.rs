@@ -115,6 +115,11 @@ impl NodeName {
     pub fn in_certificate(&self) -> String {
         format!("{self}.{NODES}")
     }
+
+    /// The node whose certificate has this name.
+    pub fn of_certificate(name: &str) -> Option<Self> {
+        name.strip_suffix(NODES)?.strip_suffix('.')?.parse().ok()
+    }
 }
 
 /// The domain of nodes, which no DNS knows.

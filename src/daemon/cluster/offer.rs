@@ -1,4 +1,4 @@
-//! This machine as one that others may join, put together from the settings and what is bound.
+//! What machines that want to join are told, put together from the settings and what is bound.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -8,20 +8,21 @@ use std::{
 use crate::{
     clock,
     config::{ClusterSettings, Config},
-    daemon::{authority, dns, doors::Doors, error::RunError, folders::Folders},
+    daemon::{authority, doors::Doors, error::RunError, folders::Folders},
     model::NodeName,
+    node::Edges,
     server::Cluster,
 };
 
-/// What machines that join are told; `None` without a link.
-pub(super) fn begin(
+/// It; `None` without a link.
+pub(in crate::daemon) fn offer(
     config: &Config,
     folders: &Folders,
-    doors: &Doors,
+    (doors, edges): (&Doors, &Edges),
 ) -> Result<Option<Cluster>, RunError> {
     let Some(settings) = &config.cluster else { return Ok(None) };
     let authority = Arc::new(authority::of_nodes(&folders.keys(), clock::now())?);
-    let public = dns::public(config);
+    let public = edges.own_at();
     let api = doors.tls();
     Ok(Some(Cluster {
         control: control(&config.node),

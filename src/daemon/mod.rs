@@ -1,7 +1,7 @@
 //! The composition root: the only place that knows every part.
 //!
 //! [`run()`] reads as a life: lock → open → bind → adopt → start → wait → drain. [`init`] is what comes
-//! once before it. Nothing is decided here that belongs to a part.
+//! once before it, and for a node [`join`]. Nothing is decided here that belongs to a part.
 
 mod access;
 mod api;
@@ -14,6 +14,8 @@ mod edge;
 mod error;
 pub mod folders;
 pub mod init;
+pub mod join;
+pub mod joined;
 mod names;
 mod notify;
 mod plane;

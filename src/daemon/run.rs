@@ -95,7 +95,6 @@ async fn life(
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, inherited, tickets)?);
     let reach = edge::reach(config, &edge, names.as_ref());
     announce(config, &folders, &edge, names.as_ref(), &doors);
-    let cluster = cluster::begin(config, &folders, &doors)?;
     let (_node_states, nodes) = watch::channel(Arc::<NodeStates>::default());
 
     let (published, seen) = Published::new(config, &folders)?;
@@ -116,7 +115,7 @@ async fn life(
         reach: reach.clone(),
         node: config.node.clone(),
         nodes,
-        cluster,
+        cluster: cluster::begin(config, &folders, &doors)?,
         engine: seen.status,
         unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         fetcher: Fetcher::new(&config.data, config.fetch_private.clone()),
@@ -149,8 +148,7 @@ async fn life(
     drop(access_log);
     let Some(successor) = successor else {
         let _names = beside.without_copies();
-        wind_down(tasks, edge, followers, store).await;
-        return Ok(Ending::Over);
+        return Ok(wind_down(tasks, edge, followers, store).await);
     };
     let_go(tasks, store, lock).await;
     Ok(hand_over(successor, (edge, beside), followers, signals, formers).await)
@@ -275,7 +273,7 @@ async fn end_tasks(tasks: Tasks, patience: Duration) {
 }
 
 /// Listeners stop first, then passes end, then connections drain, then the store closes.
-async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) {
+async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) -> Ending {
     end_tasks(tasks, TASKS_END).await;
     if let Some(edge) = sole(edge).await {
         let cut = edge.shutdown(EDGE_DRAINS).await;
@@ -286,6 +284,7 @@ async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store
     followers.stop_all(FOLLOWERS_END).await;
     store.close().await;
     tracing::info!("ended");
+    Ending::Over
 }
 
 fn retention(config: &Config) -> Retention {

@@ -71,16 +71,16 @@ impl Folders {
 
     /// Makes the folders that are missing, for root only.
     pub fn make(&self) -> std::io::Result<()> {
-        make([self.root.clone(), self.keys()])
+        make(&[self.root.clone(), self.keys()])
     }
 
     /// The same of a node.
     pub fn make_node(&self) -> std::io::Result<()> {
-        make([self.root.clone(), self.node()])
+        make(&[self.root.clone(), self.node()])
     }
 }
 
-fn make<const N: usize>(folders: [PathBuf; N]) -> std::io::Result<()> {
+fn make(folders: &[PathBuf]) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);

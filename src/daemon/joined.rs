@@ -187,8 +187,8 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), GOLDEN);
         for name in [KEY, AUTHORITY, CHAIN, IDENTITY] {
             use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(folders.node().join(name)).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{name}");
+            let found = fs::metadata(folders.node().join(name)).unwrap().permissions();
+            assert_eq!(found.mode() & 0o777, 0o600, "{name}");
         }
 
         fs::write(&file, "{}").unwrap();

@@ -1,7 +1,7 @@
 //! The composition root: the only place that knows every part.
 //!
 //! [`run()`] reads as a life: lock → open → bind → adopt → start → wait → drain. [`init`] is what comes
-//! once before it. Nothing is decided here that belongs to a part.
+//! once before it, and for a node [`join`]. Nothing is decided here that belongs to a part.
 
 mod access;
 mod api;
@@ -15,7 +15,8 @@ mod error;
 mod follow;
 pub mod folders;
 pub mod init;
-mod joined;
+pub mod join;
+pub mod joined;
 mod names;
 mod notify;
 mod plane;

@@ -110,7 +110,14 @@ async fn life(
 
     let (published, seen) = Published::new(config, &folders)?;
     let (lookups, requests) = mpsc::channel(LOOKUPS);
-    let observation = seen.observation.clone();
+    let told = Told {
+        store: store.clone(),
+        edges: edges.clone(),
+        table: feeds.table.clone(),
+        certificates: shown.clone(),
+        observation: seen.observation.clone(),
+        states,
+    };
     // The followers end when the edge has, since their records come from there.
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
     let (consoles, docker, sessions) = sessions(&mut tasks, handout(&folders)?);
@@ -142,12 +149,7 @@ async fn life(
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
     let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
-    if let Some(link) = link {
-        let (table, certificates) = (feeds.table.clone(), shown.clone());
-        let (store, edges, observation) = (store.clone(), edges.clone(), observation);
-        let told = Told { store, edges, table, certificates, observation, states };
-        link.tend(told, &mut tasks)?;
-    }
+    cluster::tend(link, told, &mut tasks)?;
     let control = PlaneEdge { edges: edges.clone(), table, certificates: shown, ground };
     let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
     Names { config, store: &store, edge: &edge, edges, reach, sealing, outlets, requests, naming }
@@ -166,8 +168,7 @@ async fn life(
     drop(access_log);
     let Some(successor) = successor else {
         let _names = beside.without_copies();
-        wind_down(tasks, edge, followers, store).await;
-        return Ok(Ending::Over);
+        return Ok(wind_down(tasks, edge, followers, store).await);
     };
     let_go(tasks, store, lock).await;
     Ok(hand_over(successor, (edge, beside), followers, signals, formers).await)
@@ -292,11 +293,12 @@ pub(super) async fn end_tasks(tasks: Tasks, patience: Duration) {
 }
 
 /// Listeners stop first, then passes end, then connections drain, then the store closes.
-async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) {
+async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) -> Ending {
     end_tasks(tasks, TASKS_END).await;
     wind_edge_down(edge, followers).await;
     store.close().await;
     tracing::info!("ended");
+    Ending::Over
 }
 
 /// Connections drain, and then whoever follows what they do ends.

@@ -49,6 +49,7 @@ mod https;
 mod leaving;
 mod measured;
 mod names;
+mod nodes;
 mod pins;
 mod queue;
 mod runs;

@@ -24,6 +24,11 @@ use crate::{
     store::Store,
 };
 
+/// Lets nodes in where they come in, if there is a link.
+pub(super) fn tend(link: Option<Bound>, told: Told, tasks: &mut Tasks) -> Result<(), RunError> {
+    link.map_or(Ok(()), |link| link.tend(told, tasks))
+}
+
 /// Where nodes come in; nobody is let in yet.
 #[derive(Debug)]
 pub(super) struct Bound {
@@ -62,7 +67,7 @@ impl Bound {
     }
 
     /// Lets nodes in, and keeps to them.
-    pub(super) fn tend(self, told: Told, tasks: &mut Tasks) -> Result<(), RunError> {
+    fn tend(self, told: Told, tasks: &mut Tasks) -> Result<(), RunError> {
         let Self { name, authority, listener } = self;
         let stop = tasks.stop();
         let (show, credentials) = watch::channel(Arc::new(sign::own(&name, &authority)?));

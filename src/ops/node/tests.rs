@@ -38,7 +38,7 @@ impl World {
             let randomness = Randomness { id: [number; 4], secret: [number; 32] };
             make(tx, &KEY, &randomness, lasts, (&Actor::platform(), now))
         });
-        let id = made.await.map_err(told)?.id;
+        let id = made.await.map_err(|refusal: Refusal| refusal.to_string())?.id;
         Ok(format!("paasj_{id}_{}", hex::encode([number; 32])))
     }
 
@@ -56,7 +56,10 @@ impl World {
         };
         let (control, now) = ("control".parse::<NodeName>().unwrap(), self.now);
         let joined = self.store.transact(move |tx| join(tx, &control, &id, candidate, now));
-        joined.await.map_or_else(told, |node| format!("{} at {}", node.name, node.address))
+        match joined.await {
+            Ok(node) => format!("{} at {}", node.name, node.address),
+            Err(refusal) => refusal.to_string(),
+        }
     }
 
     fn nodes(&self) -> Vec<Node> {
@@ -66,10 +69,6 @@ impl World {
     fn tokens(&self) -> usize {
         self.store.snapshot().scan::<JoinToken>(&()).unwrap().len()
     }
-}
-
-fn told(refusal: Refusal) -> String {
-    refusal.to_string()
 }
 
 #[tokio::test]

@@ -38,10 +38,8 @@ pub(in crate::server) async fn join(
     let signed = signed.map_err(|error| Failure::new(FaultCode::Internal, chain(&error)))?;
     let (control, token) = (cluster.control.clone(), newcomer.token);
     let candidate = Candidate { name, key: request.key().clone(), address };
-    let join = move |tx: &mut crate::store::Transaction<'_>| {
-        ops::node::join(tx, &control, &token, candidate, now)
-    };
-    let node = api.store.transact(join).await?;
+    let node =
+        api.store.transact(move |tx| ops::node::join(tx, &control, &token, candidate, now)).await?;
     tracing::info!(node = %node.name, address = %node.address, by = %node.by, "a node joined");
     Ok(Json(api::Joined {
         name: node.name.to_string(),

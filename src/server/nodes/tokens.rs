@@ -35,10 +35,12 @@ pub(in crate::server) async fn create(
     let (now, key, actor) = (clock::now(), api.token_key.clone(), caller.actor);
     let (id, secret) = (rand::random(), rand::random());
     let lasts = body.ttl_ms.map(Duration::from_millis);
-    let make = move |tx: &mut crate::store::Transaction<'_>| {
-        ops::node::make(tx, &key, &Randomness { id, secret }, lasts, (&actor, now))
-    };
-    let made = api.store.transact(make).await?;
+    let made = api
+        .store
+        .transact(move |tx| {
+            ops::node::make(tx, &key, &Randomness { id, secret }, lasts, (&actor, now))
+        })
+        .await?;
     tracing::info!(id = %made.id, by = %made.by, until = %made.expires_at, "a join token was made");
     let word = JoinWord {
         id: made.id.clone(),

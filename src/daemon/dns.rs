@@ -13,12 +13,15 @@ use crate::{
     store::Store,
 };
 
+/// Where it is said what the server answers from.
+type Answers = watch::Sender<Arc<Zones>>;
+
 /// Listens where the settings say, on the sockets of a predecessor if it had them, and answers from
 /// what is sent; `None` if they say nowhere.
 pub(super) fn begin(
     config: &Config,
     inherited: Vec<OwnedFd>,
-) -> Result<Option<(Server, watch::Sender<Arc<Zones>>)>, BindError> {
+) -> Result<Option<(Server, Answers)>, BindError> {
     if config.dns.is_empty() {
         return Ok(None);
     }
@@ -35,7 +38,7 @@ pub(super) fn naming(
     store: &Store,
     edges: &Edges,
     proofs: watch::Receiver<Arc<Proofs>>,
-    zones: watch::Sender<Arc<Zones>>,
+    zones: Answers,
 ) -> Naming {
     Naming {
         store: store.clone(),

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
 
-use proxy::{Edge, Feeds, Table, handover::Inheritance};
+use proxy::{Certificates, Edge, Feeds, Table, handover::Inheritance};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     time::{sleep, timeout},
@@ -39,10 +39,10 @@ use crate::{
     git::Repositories,
     logs::{LogSettings, Logs},
     metrics::Figures,
-    model::{NodeStates, zone::Proofs},
+    model::zone::Proofs,
     node::{Consoles, Edges, Handout},
     server::{Api, Attempts, Retention, Sessions},
-    store::{self, DataDirLock, Store, StoreOptions},
+    store::{self, DataDirLock, SealingKey, Store, StoreOptions},
     telemetry::chain,
 };
 
@@ -88,13 +88,8 @@ async fn life(
     let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let sealing = certificates::sealing_key(config, &folders, &store).await?;
-    let known = on_record(&store.snapshot(), &sealing, clock::now())?;
-    let (presented, shown) = watch::channel(Arc::new(known));
-    let ground = edge::ground(config, &folders, (&shown.borrow(), &sealing)).map_err(keys)?;
-    let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
-    let (table, table_reader) = watch::channel(Arc::new(known));
+    let Known { presented, table, ground, feeds } = known(config, &folders, (&store, &sealing))?;
     let (access_log, records) = access::begin(config);
-    let feeds = Feeds { table: table_reader, certificates: shown.clone() };
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
     let doors = Doors::bind(config, &folders, (&store, &sealing), &mut beside).await?;
     let (names, zones) = dns::begin(config, beside)?.unzip();
@@ -104,20 +99,12 @@ async fn life(
     let reach = edge::reach(config, (&edge, &edges), names.as_ref());
     let naming = zones.map(|zones| dns::naming(config, &store, &edges, proofs, zones));
     announce(config, &folders, &edge, names.as_ref(), &doors);
-    let cluster = cluster::offer(config, &folders, (&doors, &edges))?;
-    let link = cluster::Bound::of(config, cluster.as_ref()).await?;
-    let (states, nodes) = watch::channel(Arc::<NodeStates>::default());
+    let (cluster, link) = cluster::bind(config, &folders, (&doors, &edges)).await?;
+    let (states, nodes) = watch::channel(Arc::default());
 
     let (published, seen) = Published::new(config, &folders)?;
     let (lookups, requests) = mpsc::channel(LOOKUPS);
-    let told = Told {
-        store: store.clone(),
-        edges: edges.clone(),
-        table: feeds.table.clone(),
-        certificates: shown.clone(),
-        observation: seen.observation.clone(),
-        states,
-    };
+    let told = Told::of((&store, states), (&edges, &feeds), &seen.observation);
     // The followers end when the edge has, since their records come from there.
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
     let (consoles, docker, sessions) = sessions(&mut tasks, handout(&folders)?);
@@ -150,7 +137,8 @@ async fn life(
     let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
     cluster::tend(link, told, &mut tasks)?;
-    let control = PlaneEdge { edges: edges.clone(), table, certificates: shown, ground };
+    let certificates = feeds.certificates.clone();
+    let control = PlaneEdge { edges: edges.clone(), table, certificates, ground };
     let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
     Names { config, store: &store, edge: &edge, edges, reach, sealing, outlets, requests, naming }
         .tend(&mut tasks)?;
@@ -172,6 +160,28 @@ async fn life(
     };
     let_go(tasks, store, lock).await;
     Ok(hand_over(successor, (edge, beside), followers, signals, formers).await)
+}
+
+/// What the edge begins with, before anything has been looked at.
+struct Known {
+    presented: watch::Sender<Arc<Certificates>>,
+    table: watch::Sender<Arc<Table>>,
+    ground: Ground,
+    feeds: Feeds,
+}
+
+fn known(
+    config: &Config,
+    folders: &Folders,
+    (store, sealing): (&Store, &SealingKey),
+) -> Result<Known, RunError> {
+    let certificates = on_record(&store.snapshot(), sealing, clock::now())?;
+    let (presented, certificates) = watch::channel(Arc::new(certificates));
+    let ground = edge::ground(config, folders, (&certificates.borrow(), sealing))
+        .map_err(|source| RunError::Folder { path: folders.keys(), source })?;
+    let routes = Routes::on_record(&store.snapshot(), &ground)?;
+    let (table, routes) = watch::channel(Arc::new(routes.into_table(0)));
+    Ok(Known { presented, table, ground, feeds: Feeds { table: routes, certificates } })
 }
 
 /// The predecessor is not needed any more; what is left of it is drained.

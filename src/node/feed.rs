@@ -121,7 +121,7 @@ mod tests {
     fn body(parts: &[&str]) -> Lines<impl Body<Data = Bytes, Error = std::io::Error> + Unpin> {
         let parts: Vec<_> =
             parts.iter().map(|part| Ok(Frame::data(Bytes::from((*part).to_owned())))).collect();
-        Lines::of(StreamBody::new(futures_util::stream::iter(parts)))
+        Lines::of(StreamBody::new(stream::iter(parts)))
     }
 
     #[tokio::test]

@@ -30,7 +30,7 @@ use super::{
 use crate::telemetry::chain;
 
 /// Where the feed is asked for, over the link.
-pub const FEED: &str = "/edge";
+pub(super) const FEED: &str = "/edge";
 
 /// What leads the edge.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Follower {
         self.presented.forget();
         tracing::info!("the control leads the edge");
         let mut lines = Lines::of(response.into_body());
-        let mut changes = self.edge.upgrade().map(|edge| edge.changes()).ok_or(Astray::Ended)?;
+        let mut ticks = self.edge.upgrade().map(|edge| edge.changes()).ok_or(Astray::Ended)?;
         loop {
             let sent = figures.send(feed::line(&self.told())?);
             if sent.await.is_err() {
@@ -120,7 +120,7 @@ impl Follower {
                 told = lines.next::<FromControl>() => {
                     self.obey(told?.ok_or(Astray::Ended)?).await?;
                 }
-                changed = changes.changed() => {
+                changed = ticks.changed() => {
                     changed.map_err(|_| Astray::Ended)?;
                     // Under load something changes all the time.
                     sleep(BETWEEN).await;

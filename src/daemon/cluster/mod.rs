@@ -7,13 +7,12 @@ mod sign;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use proxy::{Certificates, Table, UpstreamId};
+use proxy::{Feeds, Table, UpstreamId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::offer::offer;
-use self::roll::Roll;
-use super::{error::RunError, tasks::Tasks};
+use self::{offer::offer, roll::Roll};
+use super::{doors::Doors, error::RunError, folders::Folders, tasks::Tasks};
 use crate::{
     config::Config,
     control::routes::upstream_id,
@@ -23,6 +22,23 @@ use crate::{
     server::Cluster,
     store::Store,
 };
+
+/// What machines that want to join are told, and where nodes come in, if there is to be a link.
+pub(super) async fn bind(
+    config: &Config,
+    folders: &Folders,
+    (doors, edges): (&Doors, &Edges),
+) -> Result<(Option<Cluster>, Option<Bound>), RunError> {
+    let Some((settings, offer)) = config.cluster.as_ref().zip(offer(config, folders, (doors, edges))?)
+    else {
+        return Ok((None, None));
+    };
+    let at = settings.listen;
+    let listener = Listener::bind(at).await.map_err(|source| RunError::Link { at, source })?;
+    tracing::info!(at = %listener.address(), node = %offer.control, "link");
+    let (name, authority) = (offer.control.clone(), offer.authority.clone());
+    Ok((Some(offer), Some(Bound { name, authority, listener })))
+}
 
 /// Lets nodes in where they come in, if there is a link.
 pub(super) fn tend(link: Option<Bound>, told: Told, tasks: &mut Tasks) -> Result<(), RunError> {
@@ -40,32 +56,26 @@ pub(super) struct Bound {
 /// What they are told, and what is told of them.
 #[derive(Debug)]
 pub(super) struct Told {
-    pub(super) store: Store,
-    pub(super) edges: Edges,
-    pub(super) table: watch::Receiver<Arc<Table>>,
-    pub(super) certificates: watch::Receiver<Arc<Certificates>>,
-    pub(super) observation: watch::Receiver<Arc<Observation>>,
-    pub(super) states: watch::Sender<Arc<NodeStates>>,
+    store: Store,
+    edges: Edges,
+    feeds: Feeds,
+    observation: watch::Receiver<Arc<Observation>>,
+    states: watch::Sender<Arc<NodeStates>>,
+}
+
+impl Told {
+    /// From what this daemon remembers and has its own edge do; how nodes are goes to `states`.
+    pub(super) fn of(
+        (store, states): (&Store, watch::Sender<Arc<NodeStates>>),
+        (edges, feeds): (&Edges, &Feeds),
+        observation: &watch::Receiver<Arc<Observation>>,
+    ) -> Self {
+        let (store, edges) = (store.clone(), edges.clone());
+        Self { store, edges, feeds: feeds.clone(), observation: observation.clone(), states }
+    }
 }
 
 impl Bound {
-    /// Takes the link's address; `None` if there is to be no link.
-    pub(super) async fn of(
-        config: &Config,
-        offer: Option<&Cluster>,
-    ) -> Result<Option<Self>, RunError> {
-        let Some((settings, offer)) = config.cluster.as_ref().zip(offer) else { return Ok(None) };
-        let at = settings.listen;
-        let listener = Listener::bind(at).await;
-        let listener = listener.map_err(|source| RunError::Link { at, source })?;
-        tracing::info!(at = %listener.address(), node = %offer.control, "link");
-        Ok(Some(Self {
-            name: offer.control.clone(),
-            authority: offer.authority.clone(),
-            listener,
-        }))
-    }
-
     /// Lets nodes in, and keeps to them.
     fn tend(self, told: Told, tasks: &mut Tasks) -> Result<(), RunError> {
         let Self { name, authority, listener } = self;
@@ -76,14 +86,14 @@ impl Bound {
         let known = Known::default();
         let hub = Hub {
             edges: told.edges.clone(),
-            table: told.table.clone(),
-            certificates: told.certificates,
+            table: told.feeds.table.clone(),
+            certificates: told.feeds.certificates,
             known: known.clone(),
             renewals,
         };
         let serve = listener.serve(credentials.clone(), admitted, Arc::new(hub), stop.clone());
         tasks.spawn("link", serve);
-        tasks.spawn("addresses", learn(known, told.table, told.observation, stop.clone()));
+        tasks.spawn("addresses", learn(known, told.feeds.table, told.observation, stop.clone()));
         tasks.spawn("own certificate", sign::keep_own(name, authority.clone(), show, stop.clone()));
         tasks.spawn("renewals", sign::renew(told.store.clone(), authority, asked, stop.clone()));
         let roll = Roll::new((told.store, told.edges), credentials, admit, told.states);

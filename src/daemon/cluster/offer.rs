@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// It; `None` without a link.
-pub(in crate::daemon) fn offer(
+pub(super) fn offer(
     config: &Config,
     folders: &Folders,
     (doors, edges): (&Doors, &Edges),

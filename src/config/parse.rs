@@ -7,10 +7,8 @@ use std::{
 
 use crate::{
     config::{
-        backups, builds,
-        settings::{
-            AccessLogFormat, AcmeSettings, ApiAddress, ChosenBy, Config, Given, SshSettings,
-        },
+        acme, backups, builds,
+        settings::{AccessLogFormat, ApiAddress, ChosenBy, Config, Given, SshSettings},
     },
     model::{InvalidName, fetching::PrivatePlace},
 };
@@ -76,9 +74,9 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
     let mut reader = Reader::new(given);
     let domain = reader.one("domain", LAPTOP, domain);
     // A name of one's own is meant for the world; without one this is somebody's laptop.
-    let (http, https, api, acme, ssh) = match domain.as_str() {
+    let (http, https, api, by_acme, ssh) = match domain.as_str() {
         LAPTOP => ("127.0.0.1:8080", "", "127.0.0.1:8443", "off", "off"),
-        _ => ("0.0.0.0:80", "0.0.0.0:443", "0.0.0.0:8443", LETS_ENCRYPT, "0.0.0.0:2222"),
+        _ => ("0.0.0.0:80", "0.0.0.0:443", "0.0.0.0:8443", acme::LETS_ENCRYPT, "0.0.0.0:2222"),
     };
     let config = Config {
         data: given.data.clone(),
@@ -109,7 +107,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
             .environment
             .get("CREDENTIALS_DIRECTORY")
             .map(|folder| PathBuf::from(folder).join("paas-sealing-key")),
-        acme: reader.acme(acme),
+        acme: acme::read(&mut reader, by_acme),
         api: reader.many("api", api, ApiAddress::from_str),
         docker: reader.one("docker", "/var/run/docker.sock", |text| Ok(PathBuf::from(text))),
         subnets: reader.one("subnets", "10.210.0.0/16", subnets),
@@ -203,7 +201,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn many<T>(
+    pub(super) fn many<T>(
         &mut self,
         name: &str,
         default: &str,
@@ -218,20 +216,6 @@ impl<'a> Reader<'a> {
             }
         }
         values
-    }
-
-    fn acme(&mut self, default: &str) -> Option<AcmeSettings> {
-        let directories = self.many("acme", default, directory);
-        let email = self.one("acme_email", "", |text| Ok(text.to_owned()));
-        let root = self.one("acme_root", "", |text| Ok(PathBuf::from(text)));
-        let external = self.one("acme_external", "", external);
-        let directories: Vec<String> = directories.into_iter().flatten().collect();
-        (!directories.is_empty()).then(|| AcmeSettings {
-            directories,
-            email: Some(email).filter(|email| !email.is_empty()),
-            root: Some(root).filter(|root| !root.as_os_str().is_empty()),
-            external,
-        })
     }
 
     fn find(&self, name: &str, default: &str) -> (String, String) {
@@ -294,29 +278,6 @@ fn domain(text: &str) -> Result<String, String> {
 
 fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an ADDRESS:PORT, such as `0.0.0.0:80`"))
-}
-
-/// The default authority.
-const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
-
-/// A directory's URL; `None` for `off`.
-fn directory(text: &str) -> Result<Option<String>, String> {
-    match text {
-        "off" => Ok(None),
-        url if url.starts_with("https://") => Ok(Some(url.to_owned())),
-        _ => Err(format!("`{text}` is not the https:// URL of an ACME directory, nor `off`")),
-    }
-}
-
-/// `KEY-ID:HMAC-KEY`.
-fn external(text: &str) -> Result<Option<(String, String)>, String> {
-    match text.split_once(':') {
-        _ if text.is_empty() => Ok(None),
-        Some((id, key)) if !id.is_empty() && !key.is_empty() => {
-            Ok(Some((id.to_owned(), key.to_owned())))
-        }
-        _ => Err("it must be KEY-ID:HMAC-KEY as the authority gave them".to_owned()),
-    }
 }
 
 /// A share such as `0.01`, in millionths: digits, and up to six behind the point.

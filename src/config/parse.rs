@@ -10,7 +10,7 @@ use crate::{
         acme, backups, builds,
         settings::{AccessLogFormat, ApiAddress, ChosenBy, Config, Given, SshSettings},
     },
-    model::{InvalidName, fetching::PrivatePlace},
+    model::{InvalidName, fetching::PrivatePlace, opening::Opening},
 };
 
 /// One thing that is wrong with what was given.
@@ -29,7 +29,7 @@ impl fmt::Display for ConfigFault {
 }
 
 /// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 37] = [
+const SETTINGS: [&str; 39] = [
     "domain",
     "http",
     "https",
@@ -39,6 +39,8 @@ const SETTINGS: [&str; 37] = [
     "trusted",
     "proxy_protocol",
     "fetch_private",
+    "firewall",
+    "firewall_allow",
     "resolver",
     "acme",
     "acme_email",
@@ -99,6 +101,8 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         }),
         proxy_protocol: reader.one("proxy_protocol", "no", yes_or_no),
         fetch_private: reader.many("fetch_private", "", PrivatePlace::from_str),
+        firewall: reader.one("firewall", "on", on_or_off),
+        firewall_allow: reader.many("firewall_allow", "", Opening::from_str),
         resolver: reader.one("resolver", "", |text| match text {
             "" => Ok(None),
             _ => socket_address(text).map(Some),
@@ -182,7 +186,7 @@ impl<'a> Reader<'a> {
             match as_text(&value) {
                 Some(text) => drop(self.file.insert(key, text)),
                 None => {
-                    self.fault(place, "it must be a text, a number or a list of texts".to_owned());
+                    self.fault(place, "it must be a text, a number or a list of them".to_owned());
                 }
             }
         }
@@ -247,8 +251,8 @@ fn as_text(value: &toml::Value) -> Option<String> {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Array(values) => {
-            let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
-            texts.map(|texts| texts.join(","))
+            let flat = |value: &toml::Value| if value.is_array() { None } else { as_text(value) };
+            values.iter().map(flat).collect::<Option<Vec<_>>>().map(|texts| texts.join(","))
         }
         toml::Value::Float(_)
         | toml::Value::Boolean(_)
@@ -297,6 +301,14 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
         "yes" | "true" => Ok(true),
         "no" | "false" => Ok(false),
         _ => Err(format!("`{text}` is neither `yes` nor `no`")),
+    }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("`{text}` is neither `on` nor `off`")),
     }
 }
 
@@ -387,6 +399,20 @@ mod tests {
         assert!(shown[0].contains("did you mean `domain`?"), "{shown:#?}");
         assert!(shown.iter().any(|line| line.starts_with("PAAS_BUILD_MEMORY: `lots`")));
         assert!(shown.iter().any(|line| line.starts_with("--api: ") && line.contains("clear")));
+    }
+
+    #[test]
+    fn the_firewall_is_on_and_opens_what_it_is_told() {
+        let config = resolve(&given("", &[], &[])).unwrap();
+        assert!(config.firewall && config.firewall_allow.is_empty());
+        let file = "firewall_allow = [5432, '8125/udp']";
+        let config = resolve(&given(file, &[("PAAS_FIREWALL", "off")], &[])).unwrap();
+        assert!(!config.firewall);
+        assert_eq!(config.firewall_allow, ["5432", "8125/udp"].map(|it| it.parse().unwrap()));
+        let file = "firewall = 'maybe'\nfirewall_allow = ['5432', 'postgres', '0']";
+        let faults = resolve(&given(file, &[], &[])).unwrap_err();
+        assert_eq!(faults.len(), 3, "{faults:#?}");
+        assert!(faults[1].to_string().starts_with("config.toml: firewall_allow: `postgres`"));
     }
 
     #[test]

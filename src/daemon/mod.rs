@@ -21,6 +21,7 @@ mod renewal;
 mod run;
 mod signals;
 mod ssh;
+mod status;
 mod taken;
 mod tasks;
 pub mod upgrade;

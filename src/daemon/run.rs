@@ -14,7 +14,7 @@ use crate::{
     config::Config,
     control::{
         certificates::{Outlets, on_record},
-        routes::{Ground, Routes, is_settled},
+        routes::{Routes, is_settled},
     },
     daemon::{
         access, certificates, dns,
@@ -125,9 +125,8 @@ async fn life(
         lookups,
     };
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
-    let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
-    let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
+    let control = PlaneEdge::of(&edge, (table, shown), ground, &reach);
     let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
     Names { config, store: &store, edge: &edge, reach, sealing, outlets, requests, naming }
         .tend(&mut tasks)?;

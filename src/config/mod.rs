@@ -3,6 +3,7 @@
 //!
 //! [`Config`] is complete and valid. Nothing else in the house reads the environment.
 
+mod acme;
 mod backups;
 mod builds;
 mod cluster;

@@ -4,11 +4,11 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use crate::{
     config::{
-        backups, builds, cluster,
+        acme, backups, builds, cluster,
         reader::{ConfigFault, Reader},
-        settings::{AccessLogFormat, AcmeSettings, ApiAddress, Config, Given, SshSettings},
+        settings::{AccessLogFormat, ApiAddress, Config, Given, SshSettings},
     },
-    model::{InvalidName, fetching::PrivatePlace},
+    model::{InvalidName, fetching::PrivatePlace, opening::Opening},
 };
 
 /// Makes a configuration of what was given, or says all that is wrong with it.
@@ -16,9 +16,9 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
     let mut reader = Reader::new(given);
     let domain = reader.one("domain", LAPTOP, domain);
     // A name of one's own is meant for the world; without one this is somebody's laptop.
-    let (http, https, api, acme, ssh) = match domain.as_str() {
+    let (http, https, api, by_acme, ssh) = match domain.as_str() {
         LAPTOP => ("127.0.0.1:8080", "", "127.0.0.1:8443", "off", "off"),
-        _ => ("0.0.0.0:80", "0.0.0.0:443", "0.0.0.0:8443", LETS_ENCRYPT, "0.0.0.0:2222"),
+        _ => ("0.0.0.0:80", "0.0.0.0:443", "0.0.0.0:8443", acme::LETS_ENCRYPT, "0.0.0.0:2222"),
     };
     let config = Config {
         data: given.data.clone(),
@@ -41,6 +41,8 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         }),
         proxy_protocol: reader.one("proxy_protocol", "no", yes_or_no),
         fetch_private: reader.many("fetch_private", "", PrivatePlace::from_str),
+        firewall: reader.one("firewall", "on", on_or_off),
+        firewall_allow: reader.many("firewall_allow", "", Opening::from_str),
         resolver: reader.one("resolver", "", |text| match text {
             "" => Ok(None),
             _ => socket_address(text).map(Some),
@@ -49,7 +51,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
             .environment
             .get("CREDENTIALS_DIRECTORY")
             .map(|folder| PathBuf::from(folder).join("paas-sealing-key")),
-        acme: authorities(&mut reader, acme),
+        acme: acme::read(&mut reader, by_acme),
         api: reader.many("api", api, ApiAddress::from_str),
         docker: reader.one("docker", "/var/run/docker.sock", |text| Ok(PathBuf::from(text))),
         subnets: reader.one("subnets", "10.210.0.0/16", subnets),
@@ -95,18 +97,6 @@ fn days(text: &str) -> Result<Option<Duration>, String> {
     allowed.then_some(Some(time)).ok_or_else(wrong)
 }
 
-fn authorities(reader: &mut Reader<'_>, default: &str) -> Option<AcmeSettings> {
-    let directories = reader.many("acme", default, directory);
-    let email = reader.one("acme_email", "", |text| Ok(text.to_owned()));
-    let root = reader.one("acme_root", "", |text| Ok(PathBuf::from(text)));
-    let external = reader.one("acme_external", "", external);
-    let directories: Vec<String> = directories.into_iter().flatten().collect();
-    (!directories.is_empty()).then(|| AcmeSettings {
-        directories,
-        email: Some(email).filter(|email| !email.is_empty()),
-        root: Some(root).filter(|root| !root.as_os_str().is_empty()),
-        external,
-    })
 }
 
 fn domain(text: &str) -> Result<String, String> {
@@ -127,29 +117,6 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an ADDRESS:PORT, such as `0.0.0.0:80`"))
 }
 
-/// The default authority.
-const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
-
-/// A directory's URL; `None` for `off`.
-fn directory(text: &str) -> Result<Option<String>, String> {
-    match text {
-        "off" => Ok(None),
-        url if url.starts_with("https://") => Ok(Some(url.to_owned())),
-        _ => Err(format!("`{text}` is not the https:// URL of an ACME directory, nor `off`")),
-    }
-}
-
-/// `KEY-ID:HMAC-KEY`.
-fn external(text: &str) -> Result<Option<(String, String)>, String> {
-    match text.split_once(':') {
-        _ if text.is_empty() => Ok(None),
-        Some((id, key)) if !id.is_empty() && !key.is_empty() => {
-            Ok(Some((id.to_owned(), key.to_owned())))
-        }
-        _ => Err("it must be KEY-ID:HMAC-KEY as the authority gave them".to_owned()),
-    }
-}
-
 /// A share such as `0.01`, in millionths: digits, and up to six behind the point.
 fn share(text: &str) -> Result<u32, String> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
@@ -167,6 +134,14 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
         "yes" | "true" => Ok(true),
         "no" | "false" => Ok(false),
         _ => Err(format!("`{text}` is neither `yes` nor `no`")),
+    }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("`{text}` is neither `on` nor `off`")),
     }
 }
 
@@ -258,6 +233,20 @@ mod tests {
         assert!(shown[0].contains("did you mean `domain`?"), "{shown:#?}");
         assert!(shown.iter().any(|line| line.starts_with("PAAS_BUILD_MEMORY: `lots`")));
         assert!(shown.iter().any(|line| line.starts_with("--api: ") && line.contains("clear")));
+    }
+
+    #[test]
+    fn the_firewall_is_on_and_opens_what_it_is_told() {
+        let config = resolve(&given("", &[], &[])).unwrap();
+        assert!(config.firewall && config.firewall_allow.is_empty());
+        let file = "firewall_allow = [5432, '8125/udp']";
+        let config = resolve(&given(file, &[("PAAS_FIREWALL", "off")], &[])).unwrap();
+        assert!(!config.firewall);
+        assert_eq!(config.firewall_allow, ["5432", "8125/udp"].map(|it| it.parse().unwrap()));
+        let file = "firewall = 'maybe'\nfirewall_allow = ['5432', 'postgres', '0']";
+        let faults = resolve(&given(file, &[], &[])).unwrap_err();
+        assert_eq!(faults.len(), 3, "{faults:#?}");
+        assert!(faults[1].to_string().starts_with("config.toml: firewall_allow: `postgres`"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl fmt::Display for ConfigFault {
 
 /// The settings, by their names in the file, where `cluster_listen` may be `listen` below `[cluster]`.
 /// `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 39] = [
+const SETTINGS: [&str; 41] = [
     "domain",
     "http",
     "https",
@@ -32,6 +32,8 @@ const SETTINGS: [&str; 39] = [
     "trusted",
     "proxy_protocol",
     "fetch_private",
+    "firewall",
+    "firewall_allow",
     "resolver",
     "acme",
     "acme_email",
@@ -105,7 +107,7 @@ impl<'a> Reader<'a> {
         }
         match as_text(value) {
             Some(text) => drop(self.file.insert(key, text)),
-            None => self.fault(place, "it must be a text, a number or a list of texts".to_owned()),
+            None => self.fault(place, "it must be a text, a number or a list of them".to_owned()),
         }
     }
 
@@ -168,8 +170,8 @@ fn as_text(value: &toml::Value) -> Option<String> {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Array(values) => {
-            let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
-            texts.map(|texts| texts.join(","))
+            let flat = |value: &toml::Value| if value.is_array() { None } else { as_text(value) };
+            values.iter().map(flat).collect::<Option<Vec<_>>>().map(|texts| texts.join(","))
         }
         toml::Value::Float(_)
         | toml::Value::Boolean(_)

@@ -14,6 +14,7 @@ pub mod builds;
 pub mod certificates;
 pub mod cron;
 pub mod domains;
+pub mod firewall;
 pub mod names;
 pub mod routes;
 pub mod runs;

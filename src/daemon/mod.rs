@@ -26,6 +26,7 @@ mod renewal;
 mod run;
 mod signals;
 mod ssh;
+mod status;
 mod taken;
 mod tasks;
 pub mod upgrade;

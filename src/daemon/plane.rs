@@ -30,19 +30,25 @@ use crate::{
         backups::{self, Backups},
         builds::{Builds, Unrecorded},
         cron::{self, reconcile::Cron},
+        firewall::{Firewall, Wanted},
         routes::Ground,
         runs::{self, reconcile::Runs},
         sweep::Sweep,
         task,
         volumes::{self, Volumes},
     },
-    daemon::{folders::Folders, init::write_secret, private::Private},
+    daemon::{
+        folders::Folders,
+        init::write_secret,
+        private::Private,
+        status::{self, Parts},
+    },
     dns::system_resolvers,
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
     model::{Observation, Transfer, volume::Usages},
     node::{Consoles, Edges, Handout},
-    server::{self, EngineStatus},
+    server::{self, EngineStatus, Listening, Reach},
     store::{SealingKey, Store},
     telemetry::chain,
     volumes::VolumeFolders,
@@ -65,6 +71,7 @@ pub(super) struct Plane {
     table: watch::Sender<Arc<Table>>,
     published: Published,
     volumes: VolumeFolders,
+    firewall: Wanted,
 }
 
 /// What the control plane lets others see: what runs, how large volumes are and what is
@@ -108,10 +115,25 @@ impl Published {
 /// The edges, as the control plane has them.
 #[derive(Debug)]
 pub(super) struct PlaneEdge {
-    pub(super) edges: Edges,
-    pub(super) table: watch::Sender<Arc<Table>>,
-    pub(super) certificates: watch::Receiver<Arc<Certificates>>,
-    pub(super) ground: Ground,
+    edges: Edges,
+    table: watch::Sender<Arc<Table>>,
+    certificates: watch::Receiver<Arc<Certificates>>,
+    ground: Ground,
+    /// Where the world finds it, and the DNS server.
+    listening: Listening,
+}
+
+impl PlaneEdge {
+    /// Of an edge that is bound, and those of other machines.
+    pub(super) fn of(
+        (table, certificates): (watch::Sender<Arc<Table>>, watch::Receiver<Arc<Certificates>>),
+        ground: Ground,
+        reach: &Reach,
+    ) -> Self {
+        let ground = Ground { https: reach.https, ..ground };
+        let (edges, listening) = (reach.edges.clone(), reach.listening.clone());
+        Self { edges, table, certificates, ground, listening }
+    }
 }
 
 /// Why it cannot be put together.
@@ -186,6 +208,7 @@ impl Plane {
             table: edge.table,
             published,
             volumes: VolumeFolders::new(folders.root()),
+            firewall: status::firewall(config, edge.listening),
         })
     }
 
@@ -198,11 +221,17 @@ impl Plane {
     ) {
         let status = self.published.status.clone();
         let Some(docker) = self.connect(&status, &stop).await else { return };
-        engine.send_replace(Some(docker.clone()));
         let collector = Arc::new(Collector::new(docker.clone(), self.logs.clone()));
         let (stack, stack_seen) = watch::channel("waiting for Docker".to_owned());
         let (kept, kept_seen) = watch::channel(None);
+        let (wall, wall_seen) = watch::channel("not looked at yet".to_owned());
+        let mut parts_seen = Parts { stack: stack_seen, kept: kept_seen, wall: wall_seen };
+        let firewall = Firewall::new(docker.clone(), self.firewall.clone(), wall);
         let mut parts = JoinSet::new();
+        parts.spawn(task::run(firewall, stop.clone()));
+        // What starts from here on starts behind it, unless it takes too long.
+        let _ = timeout(WALLED, parts_seen.wall.changed()).await;
+        engine.send_replace(Some(docker.clone()));
         parts.spawn(task::run(self.sweep(&docker), stop.clone()));
         parts.spawn(task::run(self.builds(&docker, stack, kept, &stop), stop.clone()));
         parts.spawn(task::run(self.runs(&docker, consoles), stop.clone()));
@@ -213,7 +242,7 @@ impl Plane {
         let lost = docker.clone();
         parts.spawn(async move { lost.end_lost_programs().await });
         parts.spawn(task::run(self.apps(docker, collector.clone()), stop.clone()));
-        parts.spawn(pass_on(stack_seen, kept_seen, status, stop));
+        parts.spawn(parts_seen.pass_on(status, stop));
         while parts.join_next().await.is_some() {}
         collector.stop().await;
     }
@@ -394,32 +423,6 @@ fn running() -> io::Result<PathBuf> {
     Ok(if path.exists() { path } else { PathBuf::from("/proc/self/exe") })
 }
 
-/// Shows how far the base images are where the API shows the engine.
-async fn pass_on(
-    mut stack: watch::Receiver<String>,
-    mut kept: watch::Receiver<Option<Kept>>,
-    status: watch::Sender<EngineStatus>,
-    stop: CancellationToken,
-) {
-    loop {
-        let text = stack.borrow_and_update().clone();
-        let kept_now = kept.borrow_and_update().as_ref().map(|kept| {
-            let apps = kept.apps.iter().map(|kept| kept.size).sum();
-            (apps, kept.shared, kept.toolchains)
-        });
-        status.send_modify(|status| {
-            status.stack = text;
-            status.kept = kept_now;
-        });
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            changed = stack.changed() => if changed.is_err() { return },
-            changed = kept.changed() => if changed.is_err() { return },
-        }
-    }
-}
-
 /// Eight random hexadecimal digits, made once: what labels this installation's things in Docker.
 fn identity(folders: &Folders) -> Result<InstallationId, PlaneError> {
     let path = folders.root().join("installation");
@@ -437,5 +440,7 @@ fn identity(folders: &Folders) -> Result<InstallationId, PlaneError> {
 const CONNECT: Duration = Duration::from_secs(10);
 /// Between two attempts to reach Docker.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// For the first look at the firewall, before anything is started in a container.
+const WALLED: Duration = Duration::from_secs(3);
 const NO_DOCKER: &str = "hint: install it with `apt-get install docker.io`, or start it with \
                          `systemctl start docker`";

@@ -14,7 +14,7 @@ use crate::{
     config::Config,
     control::{
         certificates::{Outlets, on_record},
-        routes::{Ground, Routes, is_settled},
+        routes::{Routes, is_settled},
     },
     daemon::{
         access, certificates,
@@ -134,11 +134,9 @@ async fn life(
         lookups,
     };
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
-    let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
     cluster::tend(link, told, &mut tasks)?;
-    let certificates = feeds.certificates.clone();
-    let control = PlaneEdge { edges: edges.clone(), table, certificates, ground };
+    let control = PlaneEdge::of((table, feeds.certificates.clone()), ground, &reach);
     let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
     Names { config, store: &store, edge: &edge, edges, reach, sealing, outlets, requests, naming }
         .tend(&mut tasks)?;

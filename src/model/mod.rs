@@ -24,6 +24,7 @@
 //! - **SSH key**: what a user pushes with; **SSH host**: what the server proves itself with there.
 //! - **Volume**: a disk of an app that outlives its instances and releases.
 //! - **Zone**: a domain whose DNS this server answers for; **DNS record**: what a user adds to it.
+//! - **Opening**: a port of a machine that the containers on it may reach.
 //! - **Snapshot**: what was in a volume at one moment, kept beside it.
 //! - **Backup**: the same, encrypted and kept elsewhere; the **place** is where.
 //! - **Node**: a machine that joined the one that **controls**, by a **join token**; its **state** is observed.
@@ -50,6 +51,7 @@ pub mod manifest;
 pub mod name;
 pub mod node;
 pub mod observation;
+pub mod opening;
 pub mod process;
 mod reference;
 pub mod registrar;

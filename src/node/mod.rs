@@ -1,6 +1,7 @@
 //! What a daemon sees of its own machine: its addresses, whether an instance answers, where it
-//! listens, and who has a port; where instances find their secrets in its memory; the programs of its
-//! instances that somebody talks to; and the link to the daemons of other machines.
+//! listens, who has a port, and what of the machine containers reach; where instances find their secrets in
+//! its memory; the programs of its instances that somebody talks to; and the link to the daemons of
+//! other machines.
 //!
 //! Nothing here decides what an answer means for an app, or who may talk to it.
 
@@ -18,6 +19,7 @@ pub mod listening;
 pub mod ports;
 pub mod probe;
 pub mod runs;
+pub mod wall;
 
 pub use consoles::{Consoles, Program, Talk};
 pub use edges::Edges;

@@ -142,6 +142,8 @@ pub struct EngineStatus {
     pub version: Option<String>,
     /// How far the base images are: `ready`, or what is being done or went wrong.
     pub stack: String,
+    /// Whether containers are kept from this machine's services: `on`, or why they are not.
+    pub firewall: String,
     /// What builds keep on the disk, once that was looked at, in bytes: of apps, of what they share,
     /// of toolchains.
     pub kept: Option<(u64, u64, u64)>,

@@ -42,6 +42,7 @@ mod cron;
 mod cycles;
 mod domains;
 mod entry;
+mod firewall;
 mod git;
 mod h2c;
 mod hostile;

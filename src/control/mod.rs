@@ -17,6 +17,7 @@ pub mod domains;
 pub mod names;
 pub mod routes;
 pub mod runs;
+pub mod standstill;
 pub mod sweep;
 pub mod task;
 pub mod volumes;

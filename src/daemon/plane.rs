@@ -32,6 +32,7 @@ use crate::{
         cron::{self, reconcile::Cron},
         routes::Ground,
         runs::{self, reconcile::Runs},
+        standstill::Standstill,
         sweep::Sweep,
         task,
         volumes::{self, Volumes},
@@ -65,6 +66,7 @@ pub(super) struct Plane {
     table: watch::Sender<Arc<Table>>,
     published: Published,
     volumes: VolumeFolders,
+    standstill: Standstill,
 }
 
 /// What the control plane lets others see: what runs, how large volumes are and what is
@@ -186,6 +188,7 @@ impl Plane {
             table: edge.table,
             published,
             volumes: VolumeFolders::new(folders.root()),
+            standstill: Standstill::default(),
         })
     }
 
@@ -254,7 +257,7 @@ impl Plane {
     }
 
     fn apps(self, docker: Docker, collector: Arc<Collector<Docker>>) -> Apps<Docker> {
-        let prober = Prober::new(docker.clone(), self.vault.clone());
+        let prober = Prober::new(docker.clone(), self.vault.clone(), self.standstill.clone());
         Apps {
             commits: self.store.changes(),
             executor: Executor {
@@ -351,6 +354,7 @@ impl Plane {
             engine: docker.clone(),
             folders: self.volumes.clone(),
             reserve: self.builds.reserve,
+            standstill: self.standstill.clone(),
             usages: self.published.usages.clone(),
             commits: self.store.changes(),
             memory: volumes::Memory::default(),

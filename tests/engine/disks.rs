@@ -1,9 +1,9 @@
 //! Disks: a folder of ours that Docker has a name for, whoever makes that name.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use bollard::{models::VolumeCreateRequest, query_parameters::RemoveVolumeOptions};
-use paas::engine::{Disk, Engine, InstanceSpec};
+use paas::engine::{Disk, Engine, InstanceSpec, VolumeUsers};
 
 use crate::world::World;
 
@@ -70,4 +70,27 @@ async fn a_volume_of_somebody_else_is_not_written_to() {
     api.remove_volume(&name(&world), None::<RemoveVolumeOptions>).await.unwrap();
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("exists and is not ours"), "{refused}");
+}
+
+#[tokio::test]
+async fn whom_somebody_else_paused_stays_paused() {
+    let (world, folder) = (World::new().await, tempfile::tempdir().unwrap());
+    let api = bollard::Docker::connect_with_unix_defaults().unwrap();
+    let ours = world.docker.start(&with_disk(&world, folder.path(), "sleep 60")).await.unwrap();
+    let (app, volume) = ("shop".parse().unwrap(), "data".parse().unwrap());
+    let users = || async { world.docker.users(&app, &volume).await.unwrap() };
+    let (one, nobody) = (BTreeSet::from([ours.clone()]), BTreeSet::new());
+    assert_eq!(users().await, VolumeUsers { running: one.clone(), paused: nobody.clone() });
+
+    assert_eq!(world.docker.freeze(&one).await.unwrap(), one);
+    assert_eq!(users().await, VolumeUsers { running: nobody.clone(), paused: one.clone() });
+    world.docker.thaw(&one).await.unwrap();
+    world.docker.thaw(&one).await.unwrap();
+    assert_eq!(users().await, VolumeUsers { running: one.clone(), paused: nobody.clone() });
+
+    api.pause_container(&ours.0).await.unwrap();
+    let frozen = world.docker.freeze(&one).await.unwrap();
+    world.docker.thaw(&frozen).await.unwrap();
+    assert_eq!((frozen, users().await.paused), (nobody, one));
+    world.docker.remove(&ours).await.unwrap();
 }

@@ -33,5 +33,5 @@ pub use quarantine::{Behind, MAX_PACK, Quarantine};
 pub use refs::Refs;
 pub use repository::{Repositories, Repository};
 pub use sideband::{Report, Voice};
-pub use turns::{Holder, Turn};
+pub use turns::{Arrival, Holder, Turn};
 pub use verdict::{Verdict, deployed_branch, judge};

@@ -14,6 +14,7 @@ use futures_util::Stream;
 use super::{
     deploy::{Wanted, build},
     newest::{gives_way, overtake},
+    pinned::tidy,
     remarks::{Deployed, remarks},
     wait::{breathing, turn},
 };
@@ -26,7 +27,6 @@ use crate::{
     model::{Actor, AppName, Branch, BuildNumber, CommitId, RefName},
     ops::{create::existing, upload::Uploaded},
     server::{fault::Failure, follow, state::Api, uploads::Order},
-    telemetry::chain,
 };
 
 /// A push whose list of refs is known.
@@ -61,9 +61,7 @@ impl Push {
             }
         };
         self.voice.report(&report).await;
-        if let Err(error) = self.repository.tidy().await {
-            tracing::warn!(app = %self.app, error = %chain(&error), "a repository is not tidied");
-        }
+        tidy(&self.api, &self.app).await;
     }
 
     async fn attempt(

@@ -7,7 +7,7 @@ use crate::{
     daemon::{authority::AuthorityError, plane, taken::Taken, upgrade::UpgradeError},
     logs::LogError,
     ssh::InvalidHostKey,
-    store::{LockError, OpenError, SealingKeyError, StoreError},
+    store::{LockError, OpenError, SealingError, SealingKeyError, StoreError},
     telemetry::chain,
 };
 
@@ -56,6 +56,9 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// The SSH server's key, as it is on record.
+    #[error("the SSH server's key cannot be opened")]
+    SshSealed(#[source] SealingError),
     /// The SSH server's key.
     #[error(transparent)]
     SshKey(#[from] InvalidHostKey),
@@ -107,6 +110,11 @@ impl RunError {
             }
             Self::Listen { .. } => Some(listens("api")),
             Self::Ssh { .. } => Some(listens("ssh")),
+            Self::SshSealed(_) => Some(
+                "put the sealing key that this data folder had back into keys/sealing.key; until then \
+                 `paas server --ssh off` starts without it, and no secret opens either"
+                    .to_owned(),
+            ),
             Self::Edge { setting, .. } => Some(listens(setting)),
             Self::Folder { path, .. } => {
                 Some(format!("paas server needs root: sudo paas server --data {}", path.display()))

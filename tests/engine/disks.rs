@@ -2,7 +2,13 @@
 
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
-use bollard::{models::VolumeCreateRequest, query_parameters::RemoveVolumeOptions};
+use bollard::{
+    models::{ContainerCreateBody, HostConfig, VolumeCreateRequest},
+    query_parameters::{
+        CreateContainerOptions, InspectContainerOptions, RemoveContainerOptions,
+        RemoveVolumeOptions,
+    },
+};
 use paas::engine::{Disk, Engine, InstanceSpec, VolumeUsers};
 
 use crate::world::World;
@@ -58,6 +64,44 @@ async fn a_name_follows_a_folder_that_was_moved() {
     world.docker.remove(&ended.id).await.unwrap();
     let (app, volume) = ("shop".parse().unwrap(), "data".parse().unwrap());
     world.docker.forget_volume(&app, &volume).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_made_and_never_started_does_not_hold_a_name() {
+    let (world, folder) = (World::new().await, tempfile::tempdir().unwrap());
+    let api = bollard::Docker::connect_with_unix_defaults().unwrap();
+    let (before, after) = (folder.path().join("before"), folder.path().join("after"));
+    fs::create_dir(&before).unwrap();
+    let first = world.docker.start(&with_disk(&world, &before, "echo kept > /data/file")).await;
+    let first = first.unwrap();
+    world.ended().await;
+    // A daemon dies between the making of a container and its start; then the data folder is moved.
+    let seen = api.inspect_container(&first.0, None::<InspectContainerOptions>).await.unwrap();
+    let config = seen.config.unwrap();
+    let body = |labels| ContainerCreateBody {
+        image: config.image.clone(),
+        labels,
+        host_config: Some(HostConfig {
+            mounts: seen.host_config.as_ref().unwrap().mounts.clone(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let create = async |labels| {
+        api.create_container(None::<CreateContainerOptions>, body(labels)).await.unwrap().id
+    };
+    let (ours, theirs) = (create(config.labels.clone()).await, create(None).await);
+    world.docker.remove(&first).await.unwrap();
+    fs::rename(&before, &after).unwrap();
+    let spec = with_disk(&world, &after, "cat /data/file");
+    let refused = world.docker.start(&spec).await.unwrap_err().to_string();
+    assert!(refused.contains("volume is in use") && refused.contains(&theirs), "{refused}");
+    assert!(api.inspect_container(&ours, None::<InspectContainerOptions>).await.is_err());
+    api.remove_container(&theirs, None::<RemoveContainerOptions>).await.unwrap();
+    world.docker.start(&spec).await.unwrap();
+    let ended = world.ended().await;
+    assert_eq!(world.output(&ended).await, ["kept"]);
+    world.docker.remove(&ended.id).await.unwrap();
 }
 
 #[tokio::test]

@@ -16,10 +16,10 @@ use bollard::{
     },
 };
 
-use super::{Docker, InstallationId, fault, label};
+use super::{Docker, InstallationId, fault, label, observe, remove_container};
 use crate::{
     engine::{Disk, EngineError, InstanceSpec, VolumeUsers},
-    model::{AppName, ContainerId, VolumeName},
+    model::{AppName, ContainerId, InstanceState, Timestamp, VolumeName},
 };
 
 /// How a container has a disk. The mount itself says what its name means, so that Docker makes a
@@ -46,7 +46,8 @@ pub(super) fn mount(installation: &InstallationId, app: &AppName, disk: &Disk) -
 }
 
 /// Forgets a name that means another folder, because the data folder was moved; one that is not ours
-/// is refused.
+/// is refused. A container that a daemon made and died before it was started would hold the name for ever, as
+/// nobody looks for it before the one that takes its place is made: it goes first.
 pub(super) async fn clear(docker: &Docker, app: &AppName, disk: &Disk) -> Result<(), EngineError> {
     let name = label::volume_name(docker.installation(), app, &disk.volume);
     let inspected = docker.ask("volume inspect", &name, docker.api().inspect_volume(&name)).await;
@@ -63,7 +64,28 @@ pub(super) async fn clear(docker: &Docker, app: &AppName, disk: &Disk) -> Result
     if device.is_some_and(|device| *device == disk.folder.to_string_lossy()) {
         return Ok(());
     }
+    for one in with(docker, app, &disk.volume, &["created"]).await? {
+        let Some(id) =
+            one.id.filter(|_| label::is_ours(docker.installation(), one.labels.as_ref()))
+        else {
+            continue;
+        };
+        if never_started(docker, &id).await? {
+            remove_container(docker, &id).await?;
+        }
+    }
     remove(docker, &name).await
+}
+
+/// Whether a container was made and nothing more; one that could not start has something to tell.
+async fn never_started(docker: &Docker, id: &str) -> Result<bool, EngineError> {
+    let inspect = docker.api().inspect_container(id, None::<InspectContainerOptions>);
+    let state = match docker.ask("container inspect", id, inspect).await {
+        Ok(found) => found.state.unwrap_or_default(),
+        Err(error) if fault::status(&error) == Some(404) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    Ok(observe::life(&state, Timestamp::default()) == Some(InstanceState::Created))
 }
 
 /// Refuses a start while a container of another place that may write to one of its disks runs: the

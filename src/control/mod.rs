@@ -18,6 +18,7 @@ pub mod firewall;
 pub mod names;
 pub mod routes;
 pub mod runs;
+pub mod standstill;
 pub mod sweep;
 pub mod task;
 pub mod volumes;

@@ -11,7 +11,7 @@ use crate::{
     node::link::IdentityError,
     pki::MadeError,
     ssh::InvalidHostKey,
-    store::{LockError, OpenError, SealingKeyError, StoreError},
+    store::{LockError, OpenError, SealingError, SealingKeyError, StoreError},
     telemetry::chain,
 };
 
@@ -60,6 +60,9 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// The SSH server's key, as it is on record.
+    #[error("the SSH server's key cannot be opened")]
+    SshSealed(#[source] SealingError),
     /// The SSH server's key.
     #[error(transparent)]
     SshKey(#[from] InvalidHostKey),
@@ -132,6 +135,11 @@ impl RunError {
             Self::Link { .. } => Some(
                 "`ss -ltnp` shows who listens; choose another address with `cluster_listen` in \
                  config.toml, or on a node with `paas node join … --listen`"
+                    .to_owned(),
+            ),
+            Self::SshSealed(_) => Some(
+                "put the sealing key that this data folder had back into keys/sealing.key; until then \
+                  `paas server --ssh off` starts without it, and no secret opens either"
                     .to_owned(),
             ),
             Self::Edge { setting, .. } => Some(listens(setting)),

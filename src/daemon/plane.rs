@@ -33,6 +33,7 @@ use crate::{
         firewall::{Firewall, Wanted},
         routes::Ground,
         runs::{self, reconcile::Runs},
+        standstill::Standstill,
         sweep::Sweep,
         task,
         volumes::{self, Volumes},
@@ -72,6 +73,7 @@ pub(super) struct Plane {
     published: Published,
     volumes: VolumeFolders,
     firewall: Wanted,
+    standstill: Standstill,
 }
 
 /// What the control plane lets others see: what runs, how large volumes are and what is
@@ -209,6 +211,7 @@ impl Plane {
             published,
             volumes: VolumeFolders::new(folders.root()),
             firewall: status::firewall(config, edge.listening),
+            standstill: Standstill::default(),
         })
     }
 
@@ -283,7 +286,7 @@ impl Plane {
     }
 
     fn apps(self, docker: Docker, collector: Arc<Collector<Docker>>) -> Apps<Docker> {
-        let prober = Prober::new(docker.clone(), self.vault.clone());
+        let prober = Prober::new(docker.clone(), self.vault.clone(), self.standstill.clone());
         Apps {
             commits: self.store.changes(),
             executor: Executor {
@@ -380,6 +383,7 @@ impl Plane {
             engine: docker.clone(),
             folders: self.volumes.clone(),
             reserve: self.builds.reserve,
+            standstill: self.standstill.clone(),
             usages: self.published.usages.clone(),
             commits: self.store.changes(),
             memory: volumes::Memory::default(),

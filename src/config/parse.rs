@@ -97,8 +97,6 @@ fn days(text: &str) -> Result<Option<Duration>, String> {
     allowed.then_some(Some(time)).ok_or_else(wrong)
 }
 
-}
-
 fn domain(text: &str) -> Result<String, String> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

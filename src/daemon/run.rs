@@ -14,7 +14,7 @@ use crate::{
     config::Config,
     control::{
         certificates::{Outlets, on_record},
-        routes::{Routes, is_settled},
+        routes::{Ground, Routes, is_settled},
     },
     daemon::{
         access, certificates,

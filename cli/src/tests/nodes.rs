@@ -71,15 +71,15 @@ async fn a_token_is_a_command_to_run_elsewhere() {
         created_at: "2026-01-10T11:30:00Z".to_owned(),
         by: "admin".to_owned(),
     };
-    let used = api::JoinToken {
+    let spent = api::JoinToken {
         id: "22".to_owned(),
         state: "used".to_owned(),
         used_by: Some("edge-1".to_owned()),
         used_at: Some("2026-01-10T11:31:00Z".to_owned()),
         ..token.clone()
     };
-    server.on("GET /v1/nodes/tokens", &[token, used.clone()]);
-    server.on("DELETE /v1/nodes/tokens/22", &used);
+    server.on("GET /v1/nodes/tokens", &[token, spent.clone()]);
+    server.on("DELETE /v1/nodes/tokens/22", &spent);
     let user = User::of(&server.on_tcp().await);
     let told = "On the other machine, as root:\n\
                 It works once and ends in 30m; `paas nodes revoke 0011aabb` ends it now.\n";

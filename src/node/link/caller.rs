@@ -6,10 +6,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use h2::{
-    RecvStream, SendStream,
-    client::{ResponseFuture, SendRequest},
-};
+use h2::{RecvStream, SendStream, client::ResponseFuture};
 use hyper::{
     Method, Request, Response, Uri,
     body::Body as _,
@@ -22,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     Body, Credentials, Refused, Tunnel,
     body::{Incoming, send_body},
+    dial::Line,
     keeper::Keeper,
     wire::{OWN_VERSION, TARGET, VERSION},
 };
@@ -32,7 +30,7 @@ use crate::model::{NodeName, Timestamp};
 pub struct Link {
     peer: Arc<NodeName>,
     states: watch::Receiver<LinkState>,
-    lines: watch::Receiver<Option<SendRequest<Bytes>>>,
+    lines: watch::Receiver<Option<Line>>,
     patience: Duration,
 }
 
@@ -182,17 +180,17 @@ impl Link {
         let mut lines = self.lines.clone();
         let opened = async {
             loop {
-                let line = lines.wait_for(Option::is_some).await.ok()?.clone()?;
-                // A connection that the far side is closing takes nothing more; the keeper will see.
-                let Ok(mut line) = line.ready().await else {
-                    lines.changed().await.ok()?;
-                    continue;
-                };
-                match line.send_request(head.clone(), ended) {
-                    Ok(opened) => return Some(Ok(opened)),
-                    Err(error) if is_lost(&error) => lines.changed().await.ok()?,
-                    Err(error) => return Some(Err(LinkError::Request(error.into()))),
+                let Line { requests, spent } =
+                    lines.wait_for(Option::is_some).await.ok()?.clone()?;
+                if let Ok(mut requests) = requests.ready().await {
+                    match requests.send_request(head.clone(), ended) {
+                        Ok(opened) => return Some(Ok(opened)),
+                        Err(error) if is_lost(&error) => {}
+                        Err(error) => return Some(Err(LinkError::Request(error.into()))),
+                    }
                 }
+                spent.cancel();
+                lines.changed().await.ok()?;
             }
         };
         match timeout(self.patience, opened).await {

@@ -68,19 +68,23 @@ impl hyper::body::Body for Incoming {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = match ready!(self.stream.poll_data(cx)) {
-            Some(Ok(data)) => {
-                // It fails only for more than there was.
-                let _ = self.stream.flow_control().release_capacity(data.len());
-                Some(Ok(Frame::data(data)))
-            }
-            Some(Err(error)) if is_end(&error) => None,
-            Some(Err(error)) => Some(Err(error.into())),
-            None => match ready!(self.stream.poll_trailers(cx)) {
-                Ok(trailers) => trailers.map(Frame::trailers).map(Ok),
-                Err(error) if is_end(&error) => None,
-                Err(error) => Some(Err(error.into())),
-            },
+        let frame = loop {
+            break match ready!(self.stream.poll_data(cx)) {
+                // The end of a body may come alone.
+                Some(Ok(data)) if data.is_empty() => continue,
+                Some(Ok(data)) => {
+                    // It fails only for more than there was.
+                    let _ = self.stream.flow_control().release_capacity(data.len());
+                    Some(Ok(Frame::data(data)))
+                }
+                Some(Err(error)) if is_end(&error) => None,
+                Some(Err(error)) => Some(Err(error.into())),
+                None => match ready!(self.stream.poll_trailers(cx)) {
+                    Ok(trailers) => trailers.map(Frame::trailers).map(Ok),
+                    Err(error) if is_end(&error) => None,
+                    Err(error) => Some(Err(error.into())),
+                },
+            };
         };
         Poll::Ready(frame)
     }

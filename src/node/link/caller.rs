@@ -1,15 +1,12 @@
 //! The calling end of a link, for as many tasks as like to.
 //!
-//! A call that finds no connection waits for one, so long as it has patience; what was sent is never
-//! sent again, because the far side may have done it. How long an answer may take is the caller's to say.
+//! A call that finds no connection waits for one, so long as it has patience; what may have reached the
+//! far side is never sent again, because it may have done it. How long an answer may take is the caller's to say.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use h2::{
-    RecvStream, SendStream,
-    client::{ResponseFuture, SendRequest},
-};
+use h2::{Reason, RecvStream, SendStream, client::ResponseFuture};
 use hyper::{
     Method, Request, Response, Uri,
     body::Body as _,
@@ -22,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     Body, Credentials, Refused, Tunnel,
     body::{Incoming, send_body},
+    dial::Line,
     keeper::Keeper,
     wire::{OWN_VERSION, TARGET, VERSION},
 };
@@ -32,7 +30,7 @@ use crate::model::{NodeName, Timestamp};
 pub struct Link {
     peer: Arc<NodeName>,
     states: watch::Receiver<LinkState>,
-    lines: watch::Receiver<Option<SendRequest<Bytes>>>,
+    lines: watch::Receiver<Option<Line>>,
     patience: Duration,
 }
 
@@ -58,7 +56,7 @@ pub enum LinkState {
 /// Why a node did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// There was no connection in time. Nothing was sent.
+    /// There was no connection in time, or the node was about to end. Nothing was done.
     #[error("node `{node}` is not reached: {why}")]
     Down {
         /// Which.
@@ -122,17 +120,18 @@ impl Link {
     pub async fn call(&self, request: Request<Body>) -> Result<Response<Body>, LinkError> {
         let (head, body) = request.into_parts();
         let head = self.head(head)?;
-        let ended = body.is_end_stream();
-        let (answer, mut outgoing) = self.open(head, ended).await?;
-        let upload = (!ended).then(|| {
-            AbortOnDropHandle::new(tokio::spawn(async move {
-                if let Err(error) = send_body(&mut outgoing, body).await {
-                    tracing::debug!(%error, "a request did not get across");
-                }
-            }))
-        });
+        if body.is_end_stream() {
+            let (answer, _) = self.ask(head, true).await?;
+            return Ok(answer.map(|incoming| Incoming::answer(incoming, None)));
+        }
+        let (answer, mut outgoing) = self.open(head, false).await?;
+        let upload = AbortOnDropHandle::new(tokio::spawn(async move {
+            if let Err(error) = send_body(&mut outgoing, body).await {
+                tracing::debug!(%error, "a request did not get across");
+            }
+        }));
         let answer = answer.await.map_err(|source| self.broken(source))?;
-        Ok(answer.map(|incoming| Incoming::answer(incoming, upload)))
+        Ok(answer.map(|incoming| Incoming::answer(incoming, Some(upload))))
     }
 
     /// Opens a tunnel to something that the node knows by this text: visible ASCII, for instance the
@@ -145,8 +144,7 @@ impl Link {
             .header(TARGET, target)
             .body(())
             .map_err(|error| LinkError::Request(error.into()))?;
-        let (answer, outgoing) = self.open(head, false).await?;
-        let answer = answer.await.map_err(|source| self.broken(source))?;
+        let (answer, outgoing) = self.ask(head, false).await?;
         if answer.status().is_success() {
             return Ok(Tunnel::new(outgoing, answer.into_body()));
         }
@@ -173,6 +171,23 @@ impl Link {
         Ok(Request::from_parts(head, ()))
     }
 
+    /// Sends a head and waits for the answer. What a daemon that is about to end has not taken is for
+    /// its successor.
+    async fn ask(
+        &self,
+        head: Request<()>,
+        ended: bool,
+    ) -> Result<(Response<RecvStream>, SendStream<Bytes>), LinkError> {
+        loop {
+            let (answer, outgoing) = self.open(head.clone(), ended).await?;
+            match answer.await {
+                Ok(answer) => return Ok((answer, outgoing)),
+                Err(error) if is_untaken(&error) => {}
+                Err(source) => return Err(self.broken(source)),
+            }
+        }
+    }
+
     /// Sends a request's head over the connection of the moment, or over the next one.
     async fn open(
         &self,
@@ -182,17 +197,17 @@ impl Link {
         let mut lines = self.lines.clone();
         let opened = async {
             loop {
-                let line = lines.wait_for(Option::is_some).await.ok()?.clone()?;
-                // A connection that the far side is closing takes nothing more; the keeper will see.
-                let Ok(mut line) = line.ready().await else {
-                    lines.changed().await.ok()?;
-                    continue;
-                };
-                match line.send_request(head.clone(), ended) {
-                    Ok(opened) => return Some(Ok(opened)),
-                    Err(error) if is_lost(&error) => lines.changed().await.ok()?,
-                    Err(error) => return Some(Err(LinkError::Request(error.into()))),
+                let Line { requests, spent } =
+                    lines.wait_for(Option::is_some).await.ok()?.clone()?;
+                if let Ok(mut requests) = requests.ready().await {
+                    match requests.send_request(head.clone(), ended) {
+                        Ok(opened) => return Some(Ok(opened)),
+                        Err(error) if is_lost(&error) => {}
+                        Err(error) => return Some(Err(LinkError::Request(error.into()))),
+                    }
                 }
+                spent.cancel();
+                lines.changed().await.ok()?;
             }
         };
         match timeout(self.patience, opened).await {
@@ -210,8 +225,16 @@ impl Link {
     }
 
     fn broken(&self, source: h2::Error) -> LinkError {
+        if is_untaken(&source) {
+            return self.down("it is about to end".to_owned());
+        }
         LinkError::Broken { node: NodeName::clone(&self.peer), source }
     }
+}
+
+/// Whether the far side has said that it did not even look at a request (RFC 9113 section 6.8).
+fn is_untaken(error: &h2::Error) -> bool {
+    error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
 }
 
 /// Whether it was the connection that failed, and not the request.

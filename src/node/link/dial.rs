@@ -10,6 +10,7 @@ use hyper::{Request, StatusCode, Uri, header::HeaderValue};
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Identity, Peer,
@@ -20,10 +21,18 @@ use super::{
 };
 use crate::model::NodeName;
 
+/// What takes requests for a connection.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub(super) requests: SendRequest<Bytes>,
+    /// Told by whoever finds that it takes no more.
+    pub(super) spent: CancellationToken,
+}
+
 /// A connection over which the other side has answered.
 pub(super) struct Dialled {
     /// What takes requests.
-    pub(super) line: SendRequest<Bytes>,
+    pub(super) line: Line,
     /// Which version of paas answered.
     pub(super) version: Option<String>,
     /// The connection itself; it must be polled, and ends with the reason of its end.
@@ -130,7 +139,7 @@ pub(super) async fn dial(
     }
     let (stream, heard) = Heard::new(stream);
     let http = |source| NoLink::Http { address, source };
-    let (line, mut connection) = wire::calling().handshake(stream).await.map_err(http)?;
+    let (requests, mut connection) = wire::calling().handshake(stream).await.map_err(http)?;
     let pings = connection.ping_pong();
     let mut connection = async move {
         let Some(pings) = pings else { return Lost::Closed };
@@ -140,30 +149,31 @@ pub(super) async fn dial(
         }
     }
     .boxed();
-    let (line, version) = tokio::select! {
+    let (requests, version) = tokio::select! {
         biased;
-        greeted = greet(line, address) => greeted?,
+        greeted = greet(requests, address) => greeted?,
         source = &mut connection => return Err(NoLink::Lost { address, source }),
     };
+    let line = Line { requests, spent: CancellationToken::new() };
     Ok(Dialled { line, version, connection })
 }
 
 /// Asks the first question.
 async fn greet(
-    line: SendRequest<Bytes>,
+    requests: SendRequest<Bytes>,
     address: SocketAddr,
 ) -> Result<(SendRequest<Bytes>, Option<String>), NoLink> {
     let http = |source| NoLink::Http { address, source };
-    let mut line = line.ready().await.map_err(http)?;
+    let mut requests = requests.ready().await.map_err(http)?;
     let mut hello = Request::new(());
     *hello.method_mut() = wire::hello();
     *hello.uri_mut() = Uri::from_static("https://node.paas.internal/");
     hello.headers_mut().insert(VERSION, HeaderValue::from_static(OWN_VERSION));
-    let (answer, _) = line.send_request(hello, true).map_err(http)?;
+    let (answer, _) = requests.send_request(hello, true).map_err(http)?;
     let answer = answer.await.map_err(http)?;
     let (status, version) = (answer.status(), wire::version(answer.headers()));
     if status.is_success() {
-        return Ok((line, version));
+        return Ok((requests, version));
     }
     Err(NoLink::Unwelcome { status, text: text(answer.into_body()).await })
 }

@@ -1,13 +1,11 @@
 //! Keeps one connection to a node up.
 //!
 //! It dials until there is one, waits for its end, and dials again: at once when the node has another
-//! address, else after a pause that grows. A connection that is left for another address serves what goes
-//! over it to its end.
+//! address, else after a pause that grows. A connection that is left for another one serves what goes over
+//! it to its end.
 
 use std::{net::SocketAddr, time::Duration};
 
-use bytes::Bytes;
-use h2::client::SendRequest;
 use tokio::{
     sync::watch,
     task::{Id, JoinSet},
@@ -17,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Credentials, LinkState,
-    dial::{Dialled, Lost, NoLink, dial},
+    dial::{Dialled, Line, Lost, NoLink, dial},
 };
 use crate::{clock, model::NodeName, telemetry::chain};
 
@@ -28,16 +26,18 @@ pub struct Keeper {
     address: watch::Receiver<SocketAddr>,
     credentials: Credentials,
     states: watch::Sender<LinkState>,
-    lines: watch::Sender<Option<SendRequest<Bytes>>>,
+    lines: watch::Sender<Option<Line>>,
 }
 
 /// A keeper, and what it tells: how the link is, and what takes requests.
-type Kept = (Keeper, watch::Receiver<LinkState>, watch::Receiver<Option<SendRequest<Bytes>>>);
+type Kept = (Keeper, watch::Receiver<LinkState>, watch::Receiver<Option<Line>>);
 
 /// Why a connection is no longer used.
 enum Over {
     Lost(Lost),
     Moved,
+    /// It lives, and takes no more requests: the far side is about to end.
+    Spent,
 }
 
 impl Keeper {
@@ -78,13 +78,15 @@ impl Keeper {
                 Ok(Dialled { line, version, connection }) => {
                     let begun = Instant::now();
                     let current = connections.spawn(connection).id();
+                    let spent = line.spent.clone();
                     self.up(line, version);
-                    match self.over(&mut connections, current).await {
+                    match self.over(&mut connections, current, &spent).await {
                         Over::Moved => {
                             self.down("it has another address".to_owned());
                             failures = 0;
                             continue;
                         }
+                        Over::Spent => self.down("it is about to end".to_owned()),
                         Over::Lost(why) => self.down(chain(&why)),
                     }
                     if begun.elapsed() >= STEADY {
@@ -99,16 +101,22 @@ impl Keeper {
         }
     }
 
-    /// Waits until the current connection ends or the node has another address.
-    async fn over(&mut self, connections: &mut JoinSet<Lost>, current: Id) -> Over {
+    /// Waits until the current connection ends or is spent, or the node has another address.
+    async fn over(
+        &mut self,
+        connections: &mut JoinSet<Lost>,
+        current: Id,
+        spent: &CancellationToken,
+    ) -> Over {
         loop {
             tokio::select! {
                 biased;
                 Ok(()) = self.address.changed() => return Over::Moved,
+                () = spent.cancelled() => return Over::Spent,
                 Some(ended) = connections.join_next_with_id() => match ended {
                     Ok((id, why)) if id == current => return Over::Lost(why),
                     Err(error) if error.id() == current => return Over::Lost(Lost::Closed),
-                    // One that was left for another address has come to its end.
+                    // One that was left for another has come to its end.
                     Ok(_) | Err(_) => {}
                 },
             }
@@ -125,7 +133,7 @@ impl Keeper {
         }
     }
 
-    fn up(&self, line: SendRequest<Bytes>, version: Option<String>) {
+    fn up(&self, line: Line, version: Option<String>) {
         tracing::info!(node = %self.node, "link up");
         self.lines.send_replace(Some(line));
         self.states.send_replace(LinkState::Up { since: clock::now(), version });

@@ -37,7 +37,8 @@ impl<H: Handler> Serving<H> {
     /// Serves a connection until its end, or until its peer is no longer admitted, is lost, or has more
     /// connections than it may.
     pub(super) async fn run(mut self, arrived: Arrived, stop: CancellationToken) {
-        let Arrived { mut peer, mut connection, heard } = arrived;
+        let Arrived { peer, mut connection, heard } = arrived;
+        let mut peer = Arc::new(peer);
         let Some(pings) = connection.ping_pong() else { return };
         let welcome = self.admitted.borrow().admits(&peer);
         let cut = cut(&mut self.admitted, peer.clone(), welcome);
@@ -62,7 +63,7 @@ impl<H: Handler> Serving<H> {
                     Some(Ok((request, respond))) => {
                         let said = version(request.headers());
                         if said.is_some() && said != peer.version {
-                            peer.version = said;
+                            Arc::make_mut(&mut peer).version = said;
                         }
                         let stream = Stream { peer: peer.clone(), respond };
                         let handler = self.handler.clone();
@@ -89,15 +90,18 @@ impl<H: Handler> Serving<H> {
 /// Ends when the peer is no longer admitted; one that never was has just long enough to hear of it.
 async fn cut(
     admitted: &mut watch::Receiver<Arc<Admitted>>,
-    peer: Peer,
+    peer: Arc<Peer>,
     welcome: bool,
 ) -> &'static str {
     if !welcome {
         sleep(TURNED_AWAY).await;
         return "it is not admitted";
     }
-    // If nobody is left to say who is admitted, nobody is.
-    let _ = admitted.wait_for(|admitted| !admitted.admits(&peer)).await;
+    let removed = admitted.wait_for(|admitted| !admitted.admits(&peer)).await.is_ok();
+    if !removed {
+        // Nobody changes the list any more, so what it says last stands.
+        std::future::pending::<()>().await;
+    }
     "it is no longer admitted"
 }
 
@@ -110,7 +114,7 @@ async fn until(deadline: Option<Instant>) {
 
 /// A request that is to be answered.
 struct Stream {
-    peer: Peer,
+    peer: Arc<Peer>,
     respond: SendResponse<Bytes>,
 }
 

@@ -153,7 +153,7 @@ async fn a_caller_believes_only_the_node_it_means() {
     let calling = Leaf { names: &[B], usages: client_only, years: (2020, 2120) };
     let c = Leaf::of(&["c.node.paas.internal"]);
     for (shown, versions, words) in [
-        (other.sign(&Leaf::of(&[B])), THIRTEEN, "UnknownIssuer"),
+        (other.sign(&Leaf::of(&[B])), THIRTEEN, "BadSignature"),
         (authority.sign(&c), THIRTEEN, "not valid for name"),
         (authority.sign(&past), THIRTEEN, "expired"),
         (authority.sign(&calling), THIRTEEN, "no TLS"),

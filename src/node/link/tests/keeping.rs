@@ -31,6 +31,31 @@ async fn calls_succeed_again_when_a_daemon_is_back() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_stops_ends_what_is_under_way_while_its_successor_is_called() {
+    let (listener, at) = target().await;
+    let (authority, daemon, caller) = pair(Some(at)).await;
+    let mut near = soon("a tunnel", caller.link.tunnel("target")).await.unwrap();
+    let (mut far, _) = listener.accept().await.unwrap();
+    let address = daemon.address;
+    let ending = daemon.stop();
+    soon("its place is free", async {
+        while TcpListener::bind(address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let _next = Daemon::start_at(address, authority.identity("b"), Town::default()).await;
+    assert_eq!(caller.ask("/who").await.unwrap().0, StatusCode::OK);
+    assert!(!ending.is_finished(), "there is still a tunnel");
+    near.write_all(b"the end").await.unwrap();
+    near.shutdown().await.unwrap();
+    far.read_to_end(&mut Vec::new()).await.unwrap();
+    drop(far);
+    assert_eq!(near.read(&mut [0; 8]).await.unwrap(), 0);
+    soon("it ends", ending).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_was_sent_when_a_daemon_died_is_not_sent_again() {
     let (_authority, daemon, caller) = pair(None).await;
     let mut waiting = daemon.town.waiting.subscribe();

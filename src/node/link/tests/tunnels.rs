@@ -1,17 +1,12 @@
 //! Bytes through a tunnel: all of them, no more in memory than the windows, and ends that are told
 //! from breaks.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use hyper::StatusCode;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::watch,
     time::timeout,
 };
 
@@ -29,10 +24,10 @@ fn piece(number: usize) -> Vec<u8> {
 }
 
 /// Writes all pieces and ends; says as it goes how many are taken.
-async fn write(mut to: impl AsyncWrite + Unpin, taken: Arc<AtomicUsize>) {
+async fn write(mut to: impl AsyncWrite + Unpin, taken: watch::Sender<usize>) {
     for number in 0..PIECES {
         to.write_all(&piece(number)).await.unwrap();
-        taken.fetch_add(1, Ordering::Relaxed);
+        taken.send_replace(number + 1);
     }
     to.shutdown().await.unwrap();
 }
@@ -48,19 +43,10 @@ async fn read(mut from: impl AsyncRead + Unpin) {
 }
 
 /// Waits until no piece is taken for a while; how many were.
-async fn stalled(taken: &AtomicUsize) -> usize {
-    loop {
-        let before = taken.load(Ordering::Relaxed);
-        let moved = async {
-            while taken.load(Ordering::Relaxed) == before {
-                tokio::task::yield_now().await;
-            }
-        };
-        if before > 0 && timeout(Duration::from_millis(500), moved).await.is_err() {
-            return before;
-        }
-        tokio::task::yield_now().await;
-    }
+async fn stalled(taken: &mut watch::Receiver<usize>) -> usize {
+    taken.changed().await.unwrap();
+    while let Ok(Ok(())) = timeout(Duration::from_millis(500), taken.changed()).await {}
+    *taken.borrow()
 }
 
 async fn tunnel(caller: &Caller) -> Tunnel {
@@ -73,13 +59,11 @@ async fn sixty_four_mebibytes_each_way_with_readers_that_wait() {
     let (_authority, _daemon, caller) = pair(Some(at)).await;
     let (near_read, near_write) = tokio::io::split(tunnel(&caller).await);
     let (far_read, far_write) = listener.accept().await.unwrap().0.into_split();
-    let (inward, outward) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let writing = [
-        tokio::spawn(write(near_write, inward.clone())),
-        tokio::spawn(write(far_write, outward.clone())),
-    ];
-    for taken in [&inward, &outward] {
-        let bytes = soon("a writer waits", stalled(taken)).await * PIECE;
+    let ((inward, near_taken), (outward, far_taken)) = (watch::channel(0), watch::channel(0));
+    let writing =
+        [tokio::spawn(write(near_write, inward)), tokio::spawn(write(far_write, outward))];
+    for mut taken in [near_taken, far_taken] {
+        let bytes = soon("a writer waits", stalled(&mut taken)).await * PIECE;
         assert!(bytes < 32 << 20, "{bytes} bytes are somewhere between writer and reader");
     }
     // Whoever waits in tunnels does not hold up others.

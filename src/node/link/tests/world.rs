@@ -146,7 +146,7 @@ pub(super) struct Daemon {
     pub(super) admitted: watch::Sender<Arc<Admitted>>,
     pub(super) town: Arc<Town>,
     serving: JoinHandle<()>,
-    _stop: DropGuard,
+    stop: DropGuard,
 }
 
 impl Daemon {
@@ -162,8 +162,13 @@ impl Daemon {
         let (admitted, asked) = watch::channel(anybody(&["a"]));
         let (town, stop) = (Arc::new(town), CancellationToken::new());
         let serving = tokio::spawn(listener.serve(shown, asked, town.clone(), stop.clone()));
-        let _stop = stop.drop_guard();
-        Self { address, credentials, admitted, town, serving, _stop }
+        Self { address, credentials, admitted, town, serving, stop: stop.drop_guard() }
+    }
+
+    /// Is told to stop; what is under way may go on.
+    pub(super) fn stop(self) -> JoinHandle<()> {
+        drop(self.stop);
+        self.serving
     }
 
     /// Ends as a process does that is killed.

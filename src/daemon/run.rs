@@ -81,11 +81,9 @@ async fn life(
     let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let sealing = certificates::sealing_key(config, &folders, &store).await?;
-    let known = on_record(&store.snapshot(), &sealing, clock::now())?;
-    let (presented, shown) = watch::channel(Arc::new(known));
+    let (presented, shown) = told(on_record(&store.snapshot(), &sealing, clock::now())?);
     let ground = edge::ground(config, &folders, (&shown.borrow(), &sealing)).map_err(keys)?;
-    let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
-    let (table, table_reader) = watch::channel(Arc::new(known));
+    let (table, table_reader) = told(Routes::on_record(&store.snapshot(), &ground)?.into_table(0));
     let (access_log, records) = access::begin(config);
     let feeds = Feeds { table: table_reader, certificates: shown.clone() };
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
@@ -95,7 +93,7 @@ async fn life(
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, inherited, tickets)?);
     let reach = edge::reach(config, &edge, names.as_ref());
     announce(config, &folders, &edge, names.as_ref(), &doors);
-    let (_node_states, nodes) = watch::channel(Arc::<NodeStates>::default());
+    let (_node_states, nodes) = told(NodeStates::default());
 
     let (published, seen) = Published::new(config, &folders)?;
     let (lookups, requests) = mpsc::channel(LOOKUPS);
@@ -152,6 +150,11 @@ async fn life(
     };
     let_go(tasks, store, lock).await;
     Ok(hand_over(successor, (edge, beside), followers, signals, formers).await)
+}
+
+/// What is published and replaced whole, and where it is read.
+fn told<T>(first: T) -> (watch::Sender<Arc<T>>, watch::Receiver<Arc<T>>) {
+    watch::channel(Arc::new(first))
 }
 
 /// The predecessor is not needed any more; what is left of it is drained.

@@ -181,8 +181,8 @@ async fn label(session: &Session, name: &str, labels: &[String]) -> Result<(), F
     let path = format!("{}/labels", one(name)?);
     let node: api::Node = session.client()?.send(Method::PATCH, &path, &body).await?.read()?;
     session.ui.talk(&match shown(&node.labels) {
-        none if none.is_empty() => format!("{} has no labels.", node.name),
-        some => format!("{} has the labels {some}.", node.name),
+        text if text.is_empty() => format!("{} has no labels.", node.name),
+        text => format!("{} has the labels {text}.", node.name),
     });
     Ok(())
 }

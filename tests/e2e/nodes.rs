@@ -73,8 +73,8 @@ fn a_machine_joins_by_one_word_and_only_by_a_good_one() {
     let again = world.join("two", &token, "edge-2").ended(1);
     says(&again, &["edge-2 did not join: the token was used by edge-1 at ", "`paas nodes token`"]);
     let token = world.word();
-    let taken = world.join("two", &token, "edge-1").ended(1);
-    says(&taken, &["another machine has that name", "paas nodes remove edge-1", "--name"]);
+    let refused = world.join("two", &token, "edge-1").ended(1);
+    says(&refused, &["another machine has that name", "paas nodes remove edge-1", "--name"]);
     let itself = world.join("two", &token, "box").ended(1);
     says(&itself, &["the control itself has that name"]);
     assert_eq!(world.file("two", "identity.json"), "");

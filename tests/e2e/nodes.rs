@@ -49,59 +49,59 @@ impl World {
 
 #[test]
 fn a_machine_joins_by_one_word_and_only_by_a_good_one() {
-    let stage = World::new();
-    let server = &stage.server;
-    says(&server.paas(&["nodes"]).ok(), &["box", "control", &format!("127.0.0.1:{}", stage.link)]);
+    let world = World::new();
+    let server = &world.server;
+    says(&server.paas(&["nodes"]).ok(), &["box", "control", &format!("127.0.0.1:{}", world.link)]);
 
-    let word = stage.word();
-    let told = stage.join("one", &word, "edge-1").ok();
+    let token = world.word();
+    let told = world.join("one", &token, "edge-1").ok();
     says(&told, &["edge-1", "Control       box", "127.0.0.1:7601", "paas server --data"]);
     let identity: serde_json::Value =
-        serde_json::from_str(&stage.file("one", "identity.json")).unwrap();
-    assert_eq!(identity["control"]["addresses"][0], format!("127.0.0.1:{}", stage.link));
-    let chain = stage.file("one", "chain.pem");
+        serde_json::from_str(&world.file("one", "identity.json")).unwrap();
+    assert_eq!(identity["control"]["addresses"][0], format!("127.0.0.1:{}", world.link));
+    let chain = world.file("one", "chain.pem");
     assert_eq!((chain.matches("BEGIN CERTIFICATE").count(), told.contains("PRIVATE")), (1, false));
     says(&server.paas(&["nodes"]).ok(), &["edge-1", "joined", "127.0.0.1:7601"]);
-    says(&stage.join("one", &word, "edge-1").ok(), &["edge-1"]);
+    says(&world.join("one", &token, "edge-1").ok(), &["edge-1"]);
 
     // As after a crash before the last file was written: the key stays, and the token still serves it.
-    let key = stage.file("one", "key.pem");
-    fs::remove_file(stage.folder("one").join("node/identity.json")).unwrap();
-    stage.join("one", &word, "edge-1").ok();
-    assert_eq!(stage.file("one", "key.pem"), key);
+    let key = world.file("one", "key.pem");
+    fs::remove_file(world.folder("one").join("node/identity.json")).unwrap();
+    world.join("one", &token, "edge-1").ok();
+    assert_eq!(world.file("one", "key.pem"), key);
 
-    let again = stage.join("two", &word, "edge-2").ended(1);
+    let again = world.join("two", &token, "edge-2").ended(1);
     says(&again, &["edge-2 did not join: the token was used by edge-1 at ", "`paas nodes token`"]);
-    let word = stage.word();
-    let taken = stage.join("two", &word, "edge-1").ended(1);
-    says(&taken, &["another machine has that name", "paas nodes remove edge-1", "--name"]);
-    let itself = stage.join("two", &word, "box").ended(1);
+    let token = world.word();
+    let refused = world.join("two", &token, "edge-1").ended(1);
+    says(&refused, &["another machine has that name", "paas nodes remove edge-1", "--name"]);
+    let itself = world.join("two", &token, "box").ended(1);
     says(&itself, &["the control itself has that name"]);
-    assert_eq!(stage.file("two", "identity.json"), "");
+    assert_eq!(world.file("two", "identity.json"), "");
 
-    let mut stranger = word.clone();
+    let mut stranger = token.clone();
     // A character of the fingerprint, behind the id, the secret and the time.
     let at = 100;
     let other = if stranger.as_bytes()[at] == b'A' { "B" } else { "A" };
     stranger.replace_range(at..=at, other);
-    let refused = stage.join("two", &stranger, "edge-2").ended(1);
+    let refused = world.join("two", &stranger, "edge-2").ended(1);
     says(&refused, &["somebody may be in between", "hint:"]);
 
-    let id = word.split('_').nth(1).unwrap();
+    let id = token.split('_').nth(1).unwrap();
     server.paas(&["nodes", "revoke", id]).ok();
-    let revoked = stage.join("two", &word, "edge-2").ended(1);
+    let revoked = world.join("two", &token, "edge-2").ended(1);
     says(&revoked, &["not valid, or was taken back", "`paas nodes token`"]);
-    let own = stage.server.data().to_str().unwrap().to_owned();
-    let control = server.paas(&["node", "join", &word, "--data", &own]).ended(1);
+    let own = world.server.data().to_str().unwrap().to_owned();
+    let control = server.paas(&["node", "join", &token, "--data", &own]).ended(1);
     says(&control, &["a server of its own", "--data DIR"]);
 
     server.paas(&["nodes", "label", "edge-1", "zone=a"]).ok();
     says(&server.paas(&["nodes"]).ok(), &["zone=a"]);
     server.paas(&["nodes", "remove", "edge-1", "--confirm", "edge-1"]).ok();
     assert!(!server.paas(&["nodes"]).ok().contains("edge-1"));
-    let init = server.paas(&["init", "--data", stage.folder("one").to_str().unwrap()]).ended(1);
+    let init = server.paas(&["init", "--data", world.folder("one").to_str().unwrap()]).ended(1);
     says(&init, &["the data folder of a node"]);
-    stage.join("two", &stage.word(), "edge-1").ok();
+    world.join("two", &world.word(), "edge-1").ok();
 }
 
 #[test]

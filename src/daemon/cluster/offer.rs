@@ -58,6 +58,8 @@ fn each(listening: &[SocketAddr], public: &[IpAddr]) -> Vec<SocketAddr> {
             all.push(*at);
         }
     }
+    // Whoever is not on this machine would first ask its own.
+    all.sort_by_key(|at| at.ip().is_loopback());
     all
 }
 
@@ -80,6 +82,8 @@ mod tests {
         check("[::]:7600", None, &["203.0.113.7:7600", "[2001:db8::7]:7600"]);
         check("10.0.0.5:7600", None, &["10.0.0.5:7600"]);
         check("0.0.0.0:7600", Some("198.51.100.1:1"), &["198.51.100.1:1"]);
+        let both = ["127.0.0.1:1", "10.0.0.5:1"].map(|at| at.parse().unwrap());
+        assert_eq!(each(&both, &public), [both[1], both[0]]);
         assert_eq!(each(&["0.0.0.0:1".parse().unwrap()], &[]), []);
     }
 

@@ -29,10 +29,10 @@
 
 // What is said to the edge, as plain data.
 mod certificates;
-mod packed;
 mod host;
 mod limits;
 mod network;
+mod packed;
 mod pattern;
 mod policy;
 mod settings;

@@ -90,7 +90,9 @@ async fn ended(signals: &mut Signals) -> &'static str {
         match signals.received().await {
             Asked::End(signal) => return signal,
             Asked::Upgrade => {
-                tracing::warn!("a node does not hand over to a successor: end it and start it anew");
+                tracing::warn!(
+                    "a node does not hand over to a successor: end it and start it anew"
+                );
             }
         }
     }

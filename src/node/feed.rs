@@ -134,7 +134,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_known_is_left_alone() {
-        let told = format!("{}\n", r#"{"weather": "fine", "table": {"generation": 7, "colour": 1}}"#);
+        let told =
+            format!("{}\n", r#"{"weather": "fine", "table": {"generation": 7, "colour": 1}}"#);
         let told: FromControl = body(&[&told]).next().await.unwrap().unwrap();
         assert_eq!(told.table.map(|table| table.generation), Some(7));
         assert!(told.certificates.is_none());

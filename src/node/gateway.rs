@@ -118,8 +118,7 @@ async fn pass(mut visitor: TcpStream, link: &Link, id: &UpstreamId) {
     match link.tunnel(id.as_str()).await {
         Ok(mut tunnel) => {
             // How it ended, both sides know by themselves.
-            let _ =
-                copy_bidirectional_with_sizes(&mut visitor, &mut tunnel, PIECE, PIECE).await;
+            let _ = copy_bidirectional_with_sizes(&mut visitor, &mut tunnel, PIECE, PIECE).await;
         }
         Err(error) => {
             tracing::debug!(instance = id.as_str(), %error, "an instance cannot be reached");

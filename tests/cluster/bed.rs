@@ -43,7 +43,8 @@ impl Bed {
         let port = Port { bed: self.number, index };
         let (name, outside) = (port.namespace(), port.outside());
         done(&ip(&["netns", "add", &name]));
-        let pair = ["link", "add", &outside, "type", "veth", "peer", "name", "eth0", "netns", &name];
+        let pair =
+            ["link", "add", &outside, "type", "veth", "peer", "name", "eth0", "netns", &name];
         done(&ip(&pair));
         done(&ip(&["link", "set", &outside, "master", &bridge(self.number), "up"]));
         let inside = |arguments: &[&str]| done(&ip(&[&["-n", &name], arguments].concat()));

@@ -29,7 +29,8 @@ pub(super) async fn bind(
     folders: &Folders,
     (doors, edges): (&Doors, &Edges),
 ) -> Result<(Option<Cluster>, Option<Bound>), RunError> {
-    let Some((settings, offer)) = config.cluster.as_ref().zip(offer(config, folders, (doors, edges))?)
+    let Some((settings, offer)) =
+        config.cluster.as_ref().zip(offer(config, folders, (doors, edges))?)
     else {
         return Ok((None, None));
     };

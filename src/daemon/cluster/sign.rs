@@ -66,7 +66,9 @@ pub(super) async fn renew(
         let signed = sign(&store, &authority, &peer.name, &request).await;
         match &signed {
             Ok(_) => tracing::info!(node = %peer.name, "a node has a new certificate"),
-            Err(error) => tracing::warn!(node = %peer.name, %error, "a node has no new certificate"),
+            Err(error) => {
+                tracing::warn!(node = %peer.name, %error, "a node has no new certificate")
+            }
         }
         // Whoever has gone asks again.
         let _ = answer.send(signed);

@@ -163,8 +163,9 @@ impl Link {
         let mut uri = uri::Parts::from(std::mem::take(&mut head.uri));
         uri.scheme.get_or_insert(uri::Scheme::HTTPS);
         if uri.authority.is_none() {
-            uri.authority =
-                Some(self.peer.in_certificate().parse().map_err(|e: uri::InvalidUri| unfit(e.into()))?);
+            uri.authority = Some(
+                self.peer.in_certificate().parse().map_err(|e: uri::InvalidUri| unfit(e.into()))?,
+            );
         }
         head.uri = Uri::from_parts(uri).map_err(|error| unfit(error.into()))?;
         head.headers.insert(VERSION, HeaderValue::from_static(OWN_VERSION));

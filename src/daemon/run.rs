@@ -100,11 +100,10 @@ async fn life(
     let naming = zones.map(|zones| dns::naming(config, &store, &edges, proofs, zones));
     announce(config, &folders, &edge, names.as_ref(), &doors);
     let (cluster, link) = cluster::bind(config, &folders, (&doors, &edges)).await?;
-    let (states, nodes) = watch::channel(Arc::default());
 
     let (published, seen) = Published::new(config, &folders)?;
     let (lookups, requests) = mpsc::channel(LOOKUPS);
-    let told = Told::of((&store, states), (&edges, &feeds), &seen.observation);
+    let (told, nodes) = Told::of(&store, (&edges, &feeds), &seen.observation);
     // The followers end when the edge has, since their records come from there.
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
     let (consoles, docker, sessions) = sessions(&mut tasks, handout(&folders)?);

@@ -58,7 +58,7 @@ impl Stage {
             ("PAAS_NODE", "box".to_owned()),
         ];
         let api = Some(format!("https://{at}:8443,http://127.0.0.1:0"));
-        let server = Server::starting(Setup { settings, api, ..Setup::default() });
+        let server = Server::starting(Setup { api, settings, ..Setup::default() });
         server.until_ready();
         Self { server, folder: sources::example("static-site"), bed }
     }

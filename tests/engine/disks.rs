@@ -80,6 +80,7 @@ async fn what_was_made_and_never_started_does_not_hold_a_name() {
     let config = seen.config.unwrap();
     let body = |labels| ContainerCreateBody {
         image: config.image.clone(),
+        cmd: Some(vec!["true".to_owned()]),
         labels,
         host_config: Some(HostConfig {
             mounts: seen.host_config.as_ref().unwrap().mounts.clone(),

@@ -65,14 +65,18 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// From what this daemon remembers and has its own edge do; how nodes are goes to `states`.
+    /// From what this daemon remembers and has its own edge do; beside it, where it will be seen how
+    /// nodes are.
     pub(super) fn of(
-        (store, states): (&Store, watch::Sender<Arc<NodeStates>>),
+        store: &Store,
         (edges, feeds): (&Edges, &Feeds),
         observation: &watch::Receiver<Arc<Observation>>,
-    ) -> Self {
+    ) -> (Self, watch::Receiver<Arc<NodeStates>>) {
+        let (states, seen) = watch::channel(Arc::default());
         let (store, edges) = (store.clone(), edges.clone());
-        Self { store, edges, feeds: feeds.clone(), observation: observation.clone(), states }
+        let told =
+            Self { store, edges, feeds: feeds.clone(), observation: observation.clone(), states };
+        (told, seen)
     }
 }
 

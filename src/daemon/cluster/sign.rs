@@ -67,7 +67,7 @@ pub(super) async fn renew(
         match &signed {
             Ok(_) => tracing::info!(node = %peer.name, "a node has a new certificate"),
             Err(error) => {
-                tracing::warn!(node = %peer.name, %error, "a node has no new certificate")
+                tracing::warn!(node = %peer.name, %error, "a node has no new certificate");
             }
         }
         // Whoever has gone asks again.

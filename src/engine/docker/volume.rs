@@ -65,9 +65,11 @@ pub(super) async fn clear(docker: &Docker, app: &AppName, disk: &Disk) -> Result
         return Ok(());
     }
     for one in with(docker, app, &disk.volume, &["created"]).await? {
-        let Some(id) =
-            one.id.filter(|_| label::is_ours(docker.installation(), one.labels.as_ref()))
-        else {
+        // Whoever runs an image of ours by hand has its labels, and no place of an instance.
+        let is_ours = |labels: &HashMap<_, _>| {
+            label::is_ours(docker.installation(), Some(labels)) && label::identity(labels).is_some()
+        };
+        let Some(id) = one.id.filter(|_| one.labels.as_ref().is_some_and(is_ours)) else {
             continue;
         };
         if never_started(docker, &id).await? {

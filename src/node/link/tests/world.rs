@@ -210,9 +210,8 @@ impl Caller {
             let down = |state: &LinkState| matches!(state, LinkState::Down { why, .. } if why.contains(words));
             state.wait_for(down).await.unwrap();
         };
-        if timeout(LIMIT, down).await.is_err() {
-            panic!("not down by `{words}`: {:?}", *self.link.state().borrow());
-        }
+        let found = timeout(LIMIT, down).await;
+        assert!(found.is_ok(), "not down by `{words}`: {:?}", *self.link.state().borrow());
     }
 
     /// Asks for a page.

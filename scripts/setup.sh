@@ -40,6 +40,8 @@ NEEDED_FILES="
 
 # Only the tests need these: real package managers on the host, and programs for tiny images.
 NEEDED_BY_TESTS="
+  ip:iproute2               machines on one machine
+  nsenter:util-linux        the same
   ssh:openssh-client        pushes over SSH
   node:nodejs               runs builds without a container
   npm:npm                   the same

@@ -210,8 +210,8 @@ impl Caller {
             let down = |state: &LinkState| matches!(state, LinkState::Down { why, .. } if why.contains(words));
             state.wait_for(down).await.unwrap();
         };
-        let ended = timeout(LIMIT, down).await;
-        assert!(ended.is_ok(), "not down by `{words}`: {:?}", *self.link.state().borrow());
+        let found = timeout(LIMIT, down).await;
+        assert!(found.is_ok(), "not down by `{words}`: {:?}", *self.link.state().borrow());
     }
 
     /// Asks for a page.

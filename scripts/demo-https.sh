@@ -103,6 +103,7 @@ resolver = "127.0.0.1:$DNS_PORT"
 acme = "https://localhost:$ACME_PORT/dir"
 acme_email = "me@$ZONE"
 acme_root = "$AUTHORITY/root.pem"
+firewall = "off"
 TOML
 }
 

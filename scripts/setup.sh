@@ -19,7 +19,7 @@ DOCKER_START_SECONDS=60
 # packages, so that a Docker or a compiler from elsewhere is respected.
 NEEDED_COMMANDS="
   dockerd:docker.io         runs the containers
-  iptables:iptables         dockerd's networks, and the faults that tests inject
+  iptables:iptables         dockerd's networks, our firewall, and the faults that tests inject
   mmdebstrap:mmdebstrap     makes the base images where no image registry answers
   musl-gcc:musl-tools       the static binary
   cc:gcc                    the C parts of the TLS library
@@ -40,6 +40,8 @@ NEEDED_FILES="
 
 # Only the tests need these: real package managers on the host, and programs for tiny images.
 NEEDED_BY_TESTS="
+  ip:iproute2               machines on one machine
+  nsenter:util-linux        the same
   ssh:openssh-client        pushes over SSH
   node:nodejs               runs builds without a container
   npm:npm                   the same

@@ -7,13 +7,14 @@ use std::{
     process::ExitCode,
 };
 
-use cli::{InitArgs, Invocation, ServerArgs};
+use cli::{InitArgs, Invocation, JoinArgs, ServerArgs};
 use paas::{
     config::{self, ApiAddress, Given},
     daemon::{
         self,
         folders::Folders,
         init::{Setup, init},
+        join::Wish,
         upgrade::{From, Start},
     },
     telemetry,
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Client(request)) => cli::run(*request),
         Ok(Invocation::Server(arguments)) => serve(*arguments),
         Ok(Invocation::Init(arguments)) => prepare(arguments),
+        Ok(Invocation::Join(arguments)) => join(arguments),
         Err(code) => code,
     }
 }
@@ -56,7 +58,6 @@ fn serve(arguments: ServerArgs) -> ExitCode {
 
 /// Prepares a data folder and says what to do next.
 fn prepare(arguments: InitArgs) -> ExitCode {
-    let binary = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("paas"));
     let setup = Setup {
         data: arguments.data.clone(),
         restore: arguments.restore,
@@ -67,7 +68,7 @@ fn prepare(arguments: InitArgs) -> ExitCode {
             ("acme_email", arguments.email),
         ])
         .collect(),
-        unit: arguments.systemd.then(|| (PathBuf::from(UNIT), binary)),
+        unit: arguments.systemd.then(unit),
     };
     match runtime().block_on(init(&setup)) {
         Ok(made) => {
@@ -94,6 +95,48 @@ fn prepare(arguments: InitArgs) -> ExitCode {
         }
         Err(error) => fail(&daemon::init::explain(&error)),
     }
+}
+
+/// Makes this machine a node and says what to do next.
+fn join(arguments: JoinArgs) -> ExitCode {
+    let data = std::path::absolute(&arguments.data).unwrap_or(arguments.data);
+    let wish = Wish {
+        token: arguments.token,
+        data: data.clone(),
+        name: arguments.name,
+        host_name: host_name(),
+        listen: arguments.listen,
+        address: arguments.address,
+        unit: arguments.systemd.then(unit),
+    };
+    let start = match &wish.unit {
+        Some(_) => "systemctl enable --now paas".to_owned(),
+        None => format!("paas server --data {}", data.display()),
+    };
+    match runtime().block_on(daemon::join::join(&wish)) {
+        Ok(node) => {
+            say(&format!(
+                "Data folder   {}\n\
+                 Node          {}\n\
+                 Control       {}\n\
+                 Link          {}, which others reach at {}\n\n\
+                 Next:\n  {start}",
+                data.display(),
+                node.name,
+                node.control.name,
+                node.listen,
+                node.address,
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&daemon::join::explain(&error)),
+    }
+}
+
+/// Where a systemd unit is written, and which binary it starts.
+fn unit() -> (PathBuf, PathBuf) {
+    let binary = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("paas"));
+    (PathBuf::from(UNIT), binary)
 }
 
 /// Everything a configuration is made of: flags, environment, file and machine.

@@ -1,7 +1,7 @@
 //! The command line as data: every command, and the options that all of them share.
 //!
 //! A command's own options stand in its own file under `commands/`, where the doc comment is the
-//! help text. `init` and `server` are listed here because they belong in the help, and are carried
+//! help text. `init`, `server` and `node` are listed here because they belong in the help, and are carried
 //! out by the daemon.
 
 use std::ffi::OsString;
@@ -34,6 +34,8 @@ use crate::{
         login::Login,
         logs::Logs,
         maintenance::Maintenance,
+        node::Node,
+        nodes::Nodes,
         open::Open,
         plan::{Apply, Plan},
         ps::Ps,
@@ -122,6 +124,8 @@ pub(crate) enum Command {
     Builds(Builds),
     Git(Git),
     Keys(Keys),
+    Nodes(Nodes),
+    Node(Node),
     Destroy(Destroy),
     Undelete(Undelete),
     Completion(Completion),

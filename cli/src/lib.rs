@@ -6,7 +6,7 @@
 //! Reading order: [`args`] what may be asked for · [`commands`] one file each · [`target`] which
 //! server and which app · [`client`] the line to it · [`console`] talking to a program on the server
 //! · [`source`] what is uploaded · [`files`] what is copied · [`dotenv`]
-//! config as text · [`remote`] git's way to the server · [`ui`] all that is printed · [`failure`] why
+//! config as text · [`span`] times as text · [`join`] the daemon's one request · [`remote`] git's way to the server · [`ui`] all that is printed · [`failure`] why
 //! not, and the exit code.
 
 mod args;
@@ -18,9 +18,11 @@ mod dotenv;
 mod environment;
 mod failure;
 mod files;
+mod join;
 mod remote;
 mod session;
 mod source;
+mod span;
 mod target;
 mod ui;
 
@@ -29,11 +31,13 @@ mod tests;
 
 use std::{ffi::OsString, panic::UnwindSafe, process::ExitCode};
 
-pub use commands::{init::InitArgs, server::ServerArgs};
+pub use commands::{init::InitArgs, node::JoinArgs, server::ServerArgs};
+pub use join::{Control, NotJoined, ask_to_join};
 pub use ui::Narration;
 
 use crate::{
     args::{Command, Shared},
+    commands::node::{Node, Verb},
     environment::Environment,
     failure::{BUG, Failure, USAGE},
     session::Session,
@@ -45,6 +49,8 @@ use crate::{
 pub enum Invocation {
     /// Prepare a server: the daemon's.
     Init(InitArgs),
+    /// Make this machine a node: the daemon's.
+    Join(JoinArgs),
     /// Run the daemon.
     Server(Box<ServerArgs>),
     /// Everything else: [`run`].
@@ -65,6 +71,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Exi
     Ok(match cli.command {
         Command::Init(init) => Invocation::Init(init),
         Command::Server(server) => Invocation::Server(server),
+        Command::Node(Node { verb: Verb::Join(join) }) => Invocation::Join(join),
         command => Invocation::Client(Box::new(Request { shared: cli.shared, command })),
     })
 }

@@ -13,12 +13,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
+use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
+use crate::packed;
 use crate::pattern::Pattern;
 
 /// Everything the edge presents.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Certificates {
     /// Grows with every publication.
     pub generation: u64,
@@ -27,6 +30,7 @@ pub struct Certificates {
     /// Paths that the edge answers itself, before anything else is looked at and over plain HTTP
     /// too: host and path to the text (`text/plain`). Proofs for certificate authorities (RFC 8555
     /// section 8.3).
+    #[serde(with = "packed::answers")]
     pub answers: BTreeMap<(Host, Box<str>), Arc<str>>,
     /// Presented only to a client that offers nothing but the protocol `acme-tls/1` (RFC 8737): the
     /// answers to challenges, by host.
@@ -37,8 +41,13 @@ pub struct Certificates {
 }
 
 /// A certificate chain with its key, ready to sign.
-#[derive(Clone)]
-pub struct Certificate(pub(crate) Arc<CertifiedKey>);
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "packed::Packed", into = "packed::Packed")]
+pub struct Certificate {
+    pub(crate) whole: Arc<CertifiedKey>,
+    /// The key once more, for the edge of another machine.
+    key: Arc<PrivateKeyDer<'static>>,
+}
 
 /// Why a chain and a key are not a certificate.
 #[derive(Debug, thiserror::Error)]
@@ -60,11 +69,18 @@ impl Certificate {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
             .collect::<Result<_, _>>()
             .map_err(|_| InvalidCertificate::Chain)?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
+        Self::from_der(chain, key.map_err(|_| InvalidCertificate::Key)?)
+    }
+
+    fn from_der(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, InvalidCertificate> {
         if chain.is_empty() {
             return Err(InvalidCertificate::Chain);
         }
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
-        let key = key.map_err(|_| InvalidCertificate::Key)?;
+        let secret = Arc::new(key.clone_key());
         let provider = aws_lc_rs::default_provider().key_provider;
         let key = provider.load_private_key(key).map_err(InvalidCertificate::Mismatch)?;
         let whole = CertifiedKey::new(chain, key);
@@ -74,14 +90,15 @@ impl Certificate {
             Err(Error::InvalidCertificate(_)) if has_key(&whole) => {}
             Err(other) => return Err(InvalidCertificate::Mismatch(other)),
         }
-        Ok(Self(Arc::new(whole)))
+        Ok(Self { whole: Arc::new(whole), key: secret })
     }
 
     /// The same certificate with its issuer's word that it is not revoked (OCSP, DER), which is
     /// sent along to clients that ask for it. Keeping it fresh is the owner's affair.
     #[must_use]
     pub fn with_ocsp(self, response: Vec<u8>) -> Self {
-        Self(Arc::new(CertifiedKey { ocsp: Some(response), ..CertifiedKey::clone(&self.0) }))
+        let whole = CertifiedKey { ocsp: Some(response), ..CertifiedKey::clone(&self.whole) };
+        Self { whole: Arc::new(whole), ..self }
     }
 }
 
@@ -94,8 +111,28 @@ fn has_key(whole: &CertifiedKey) -> bool {
         .is_some_and(|(key, certificate)| memchr::memmem::find(certificate, &key).is_some())
 }
 
+impl From<Certificate> for packed::Packed {
+    fn from(certificate: Certificate) -> Self {
+        let whole = &certificate.whole;
+        Self::new(&whole.cert, &certificate.key, whole.ocsp.as_deref())
+    }
+}
+
+impl TryFrom<packed::Packed> for Certificate {
+    type Error = InvalidCertificate;
+
+    fn try_from(packed: packed::Packed) -> Result<Self, InvalidCertificate> {
+        let (chain, key, ocsp) = packed.unpack()?;
+        let plain = Self::from_der(chain, key)?;
+        Ok(match ocsp {
+            Some(response) => plain.with_ocsp(response),
+            None => plain,
+        })
+    }
+}
+
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({} in the chain)", self.0.cert.len())
+        write!(f, "Certificate({} in the chain)", self.whole.cert.len())
     }
 }

@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The upper bounds of all classes but the last, which has none. From what a cache answers in to
 /// what only a patient client waits for.
 pub const BOUNDS: [Duration; 15] = [
@@ -27,7 +29,8 @@ pub const BOUNDS: [Duration; 15] = [
 ];
 
 /// Times by class.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Histogram {
     /// How many took at most the bound of the same index in [`BOUNDS`], and more than the one
     /// before; the last is for all that took longer.

@@ -7,8 +7,11 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use serde::{Deserialize, Serialize};
+
 /// A host name, an IPv4 address or an IPv6 address in brackets, in its one canonical spelling.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Host(Box<str>);
 
 /// Why a text is not a host.
@@ -103,6 +106,20 @@ fn port(rest: &str) -> Result<Option<u16>, InvalidHost> {
         return Err(InvalidHost::Port);
     }
     digits.parse().map(Some).map_err(|_| InvalidHost::Port)
+}
+
+impl TryFrom<String> for Host {
+    type Error = InvalidHost;
+
+    fn try_from(text: String) -> Result<Self, InvalidHost> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Host> for String {
+    fn from(host: Host) -> Self {
+        host.0.into()
+    }
 }
 
 impl Borrow<str> for Host {

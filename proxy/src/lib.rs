@@ -32,6 +32,7 @@ mod certificates;
 mod host;
 mod limits;
 mod network;
+mod packed;
 mod pattern;
 mod policy;
 mod settings;

@@ -8,11 +8,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use foldhash::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::host::{Host, InvalidHost};
 
 /// A host, or a wildcard of one label over one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Pattern {
     /// This host only.
     Exact(Host),
@@ -38,6 +40,20 @@ impl FromStr for Pattern {
             Some(parent) => Host::parse(parent).map(Self::Below),
             None => Host::parse(text).map(Self::Exact),
         }
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = InvalidHost;
+
+    fn try_from(text: String) -> Result<Self, InvalidHost> {
+        text.parse()
+    }
+}
+
+impl From<Pattern> for String {
+    fn from(pattern: Pattern) -> Self {
+        pattern.to_string()
     }
 }
 

@@ -7,11 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::network::Network;
 use crate::table::Absence;
 
 /// The rules of one service, in the order in which a request meets them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Policy {
     /// Who may ask at all.
     pub access: Access,
@@ -37,7 +40,8 @@ pub struct Policy {
 }
 
 /// Who may ask, by address. Deny wins; an empty allow list allows everybody.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Access {
     /// Only these, if any.
     pub allow: Vec<Network>,
@@ -46,7 +50,7 @@ pub struct Access {
 }
 
 /// A token bucket per client address (IPv6: per /64).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
     /// Requests that one client may make in `per`, spread evenly.
     pub requests: u32,
@@ -57,7 +61,7 @@ pub struct Rate {
 }
 
 /// A name and a password, kept as HMAC-SHA-256 of `name:password` under `key`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Password {
     /// What the browser calls the protected place.
     pub realm: Box<str>,
@@ -68,7 +72,7 @@ pub struct Password {
 }
 
 /// Whether responses are compressed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Compression {
     /// Never: what the upstream sends is what the client gets.
     #[default]
@@ -79,7 +83,7 @@ pub enum Compression {
 }
 
 /// A signed cookie that names an instance without telling which.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sticky {
     /// The cookie's name.
     pub cookie: Box<str>,
@@ -88,7 +92,7 @@ pub struct Sticky {
 }
 
 /// A secret key. Equal keys are equal values; it never prints.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key(Arc<[u8]>);
 
 impl Key {
@@ -109,5 +113,5 @@ impl fmt::Debug for Key {
 }
 
 /// HTML pages by status, at most 64 KiB each; clients that do not want HTML get the edge's own text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pages(pub Arc<std::collections::BTreeMap<u16, Box<str>>>);

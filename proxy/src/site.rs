@@ -5,11 +5,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::host::Host;
 use crate::table::ServiceName;
 
 /// What one host, or all hosts under one wildcard, answer with.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Site {
     /// Whether plain HTTP is served.
     pub plain: Plain,
@@ -30,7 +33,7 @@ impl Site {
 }
 
 /// What a request over plain HTTP gets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Plain {
     /// The same as over TLS.
     #[default]
@@ -43,7 +46,7 @@ pub enum Plain {
 }
 
 /// How long and how widely browsers shall insist on TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hsts {
     /// `max-age`, whole seconds.
     pub max_age: Duration,
@@ -52,7 +55,7 @@ pub struct Hsts {
 }
 
 /// Whether a rule is for the names below a host too.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Subdomains {
     /// The host only.
     #[default]
@@ -62,7 +65,7 @@ pub enum Subdomains {
 }
 
 /// Who answers for the paths under one prefix.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The prefix, `/` for all: `/api` is for `/api` and `/api/…`, not for `/apix`.
     pub prefix: Box<str>,
@@ -80,7 +83,7 @@ impl Route {
 }
 
 /// What an upstream sees of a path.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Forwarded {
     /// All of it.
     #[default]

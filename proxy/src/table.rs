@@ -9,12 +9,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::pattern::Pattern;
 use crate::policy::Policy;
 use crate::site::Site;
 
 /// Everything the edge routes by. Two tables with the same generation are taken to be equal.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Table {
     /// Grows with every publication; [`crate::Traffic::applied`] speaks of it.
     pub generation: u64,
@@ -24,8 +27,15 @@ pub struct Table {
     pub sites: BTreeMap<Pattern, Site>,
 }
 
+impl Table {
+    /// Every upstream that it names, as often as it does.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        self.services.values().flat_map(|service| service.all())
+    }
+}
+
 /// A set of interchangeable upstreams.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Who may answer. Empty means that requests are held, then refused with `absent`.
     pub upstreams: Vec<Upstream>,
@@ -50,10 +60,24 @@ impl Service {
         let (protocol, policy) = (Protocol::default(), Policy::default());
         Self { upstreams, canary, earlier, protocol, policy, hold, absent }
     }
+
+    /// Every upstream that may be asked, for whatever reason.
+    pub fn all(&self) -> impl Iterator<Item = &Upstream> {
+        let canary = self.canary.iter().flat_map(|canary| &canary.upstreams);
+        let earlier = self.earlier.iter().flat_map(|earlier| &earlier.upstreams);
+        self.upstreams.iter().chain(canary).chain(earlier)
+    }
+
+    /// The same, to be changed.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Upstream> {
+        let canary = self.canary.iter_mut().flat_map(|canary| &mut canary.upstreams);
+        let earlier = self.earlier.iter_mut().flat_map(|earlier| &mut earlier.upstreams);
+        self.upstreams.iter_mut().chain(canary).chain(earlier)
+    }
 }
 
 /// Upstreams that are tried out beside the others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Canary {
     /// Who they are. While there are none, everything goes to the others.
     pub upstreams: Vec<Upstream>,
@@ -64,7 +88,7 @@ pub struct Canary {
 /// Upstreams that answered before the present ones did. They get no request of their own: only what is
 /// not found (404) under some paths is asked for again, of one after the other, and the first that has
 /// it answers. If none has, the first answer stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earlier {
     /// What such paths begin with, each with its `/`, as the upstreams see them.
     pub prefixes: Vec<Box<str>>,
@@ -73,7 +97,7 @@ pub struct Earlier {
 }
 
 /// What upstreams speak.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protocol {
     /// HTTP/1.1.
     #[default]
@@ -83,7 +107,7 @@ pub enum Protocol {
 }
 
 /// One process that answers for a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upstream {
     /// Its identity: figures and idle connections belong to it across tables.
     pub id: UpstreamId,
@@ -92,7 +116,7 @@ pub struct Upstream {
 }
 
 /// How requests wait while a service has no upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// Requests held at once over all workers; the next one is refused. 0 refuses at once.
     pub most: usize,
@@ -101,7 +125,7 @@ pub struct Hold {
 }
 
 /// What to say when nobody serves, in plain words for a visitor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Absence {
     /// A short heading, such as "This app is being deployed".
     pub title: String,
@@ -112,7 +136,7 @@ pub struct Absence {
 }
 
 /// The name of a service. Opaque to the edge.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ServiceName(Arc<str>);
 
 impl ServiceName {
@@ -134,7 +158,7 @@ impl fmt::Display for ServiceName {
 }
 
 /// The identity of an upstream. Opaque to the edge; never reused for another process.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UpstreamId(Arc<str>);
 
 impl UpstreamId {

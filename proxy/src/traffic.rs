@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use crate::health::Standing;
 use crate::histogram::Histogram;
 use crate::meter::{ServiceMeter, UpstreamMeter};
@@ -14,7 +16,8 @@ use crate::table::{ServiceName, UpstreamId};
 use crate::tls::TlsTraffic;
 
 /// A snapshot of all figures.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Traffic {
     /// The lowest table generation that every worker routes by. `None` before the first.
     pub applied: Option<u64>,
@@ -51,10 +54,81 @@ impl Traffic {
         let idle = self.upstreams.get(id).is_none_or(|upstream| upstream.in_flight == 0);
         self.applied.is_some_and(|applied| applied >= generation) && idle
     }
+
+    /// Counts what another edge does with the same table and certificates as if it were this one: the
+    /// generations are those that both route by and present.
+    pub fn add(&mut self, other: &Self) {
+        self.applied = self.applied.min(other.applied);
+        self.presented = self.presented.min(other.presented);
+        self.count(other);
+    }
+
+    /// Counts what an edge did that is not there any more: nothing of it is under way, and it routes
+    /// by no table.
+    pub fn add_former(&mut self, other: &Self) {
+        let mut former = other.clone();
+        former.connections = 0;
+        for upstream in former.upstreams.values_mut() {
+            (upstream.in_flight, upstream.tunnels, upstream.ejected) = (0, 0, false);
+        }
+        for service in former.services.values_mut() {
+            (service.in_flight, service.held) = (0, 0);
+        }
+        self.count(&former);
+    }
+
+    fn count(&mut self, other: &Self) {
+        for (id, more) in &other.upstreams {
+            self.upstreams.entry(id.clone()).or_default().add(more);
+        }
+        for (name, more) in &other.services {
+            self.services.entry(name.clone()).or_default().add(more);
+        }
+        self.connections += other.connections;
+        self.unrouted += other.unrouted;
+        self.malformed += other.malformed;
+        self.accept_faults += other.accept_faults;
+        self.records_dropped += other.records_dropped;
+        self.crowded += other.crowded;
+        self.prefaces_refused += other.prefaces_refused;
+        self.stalls += other.stalls;
+        self.tls.add(&other.tls);
+    }
+}
+
+impl UpstreamTraffic {
+    fn add(&mut self, other: &Self) {
+        self.in_flight += other.in_flight;
+        self.tunnels += other.tunnels;
+        self.requests += other.requests;
+        self.faults += other.faults;
+        self.answers += other.answers;
+        self.errors += other.errors;
+        self.first_byte.add(&other.first_byte);
+        self.ejected |= other.ejected;
+    }
+}
+
+impl ServiceTraffic {
+    fn add(&mut self, other: &Self) {
+        self.in_flight += other.in_flight;
+        self.held += other.held;
+        for (class, more) in self.classes.iter_mut().zip(other.classes) {
+            *class += more;
+        }
+        self.retries += other.retries;
+        self.ejections += other.ejections;
+        self.upgrades += other.upgrades;
+        self.received += other.received;
+        self.sent += other.sent;
+        self.first_byte.add(&other.first_byte);
+        self.total.add(&other.total);
+    }
 }
 
 /// Figures of one upstream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct UpstreamTraffic {
     /// Requests chosen for it and not finished; open tunnels are among them.
     pub in_flight: usize,
@@ -75,7 +149,8 @@ pub struct UpstreamTraffic {
 }
 
 /// Figures of one service.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServiceTraffic {
     /// Requests between their head and the last byte of their answer; held ones are among them.
     pub in_flight: usize,
@@ -128,5 +203,36 @@ impl From<&ServiceMeter> for ServiceTraffic {
             figures.add_to(&mut traffic);
         }
         traffic
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edge(applied: Option<u64>, in_flight: usize, answers: u64) -> Traffic {
+        let id = UpstreamId::new("a");
+        let upstream = UpstreamTraffic { in_flight, answers, ..UpstreamTraffic::default() };
+        Traffic { applied, upstreams: [(id, upstream)].into(), ..Traffic::default() }
+    }
+
+    #[test]
+    fn two_edges_count_as_one() {
+        let id = UpstreamId::new("a");
+        let mut both = edge(Some(7), 0, 10);
+        both.add(&edge(Some(6), 1, 5));
+        assert_eq!((both.applied, both.upstreams[&id].answers), (Some(6), 15));
+        assert!(!both.is_drained(6, &id) && !both.is_drained(7, &id));
+        both.add(&edge(None, 0, 0));
+        assert_eq!(both.applied, None, "one that routes by nothing yet has applied nothing");
+    }
+
+    #[test]
+    fn what_a_former_edge_did_stays_counted() {
+        let id = UpstreamId::new("a");
+        let mut left = edge(Some(7), 0, 10);
+        left.add_former(&edge(Some(2), 3, 5));
+        assert_eq!(left.upstreams[&id].answers, 15);
+        assert!(left.is_drained(7, &id), "nothing of it is in the way");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::parse::Reader;
+use super::reader::Reader;
 use crate::model::{BackupPlace, S3Place};
 
 /// Reads them; `None` if there is no place.

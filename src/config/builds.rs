@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::parse::Reader;
+use super::reader::Reader;
 use crate::model::{ByteSize, manifest::duration, size::InvalidSize};
 
 /// What builds may use of the machine.

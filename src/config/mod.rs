@@ -3,13 +3,18 @@
 //!
 //! [`Config`] is complete and valid. Nothing else in the house reads the environment.
 
+mod acme;
 mod backups;
 mod builds;
+mod cluster;
 mod parse;
+mod reader;
 mod settings;
 
 pub use builds::BuildSettings;
-pub use parse::{ConfigFault, resolve};
+pub use cluster::ClusterSettings;
+pub use parse::resolve;
+pub use reader::ConfigFault;
 pub use settings::{
     AccessLogFormat, AcmeSettings, ApiAddress, ChosenBy, Config, Given, SshSettings,
 };

@@ -1,84 +1,24 @@
-//! From texts to a [`Config`]: every setting is looked for in the flags, the environment and the
-//! file, in this order, and every fault is kept until all have been seen.
+//! From texts to a [`Config`], setting by setting.
 
-use std::{
-    collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use crate::{
     config::{
-        backups, builds,
-        settings::{
-            AccessLogFormat, AcmeSettings, ApiAddress, ChosenBy, Config, Given, SshSettings,
-        },
+        acme, backups, builds, cluster,
+        reader::{ConfigFault, Reader},
+        settings::{AccessLogFormat, ApiAddress, Config, Given, SshSettings},
     },
-    model::{InvalidName, fetching::PrivatePlace},
+    model::{InvalidName, fetching::PrivatePlace, opening::Opening},
 };
-
-/// One thing that is wrong with what was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigFault {
-    /// Where it stands: a flag, a variable, or a key of the file.
-    pub place: String,
-    /// What is wrong.
-    pub problem: String,
-}
-
-impl fmt::Display for ConfigFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.problem)
-    }
-}
-
-/// The settings, by their names in the file. `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 37] = [
-    "domain",
-    "http",
-    "https",
-    "dns",
-    "ssh",
-    "addresses",
-    "trusted",
-    "proxy_protocol",
-    "fetch_private",
-    "resolver",
-    "acme",
-    "acme_email",
-    "acme_root",
-    "acme_external",
-    "api",
-    "docker",
-    "subnets",
-    "node",
-    "base_image",
-    "releases_kept",
-    "undelete_for",
-    "backup_to",
-    "backup_s3_endpoint",
-    "backup_s3_region",
-    "backup_s3_key_id",
-    "backup_s3_secret_file",
-    "build_memory",
-    "build_disk",
-    "disk_reserve",
-    "cache_per_app",
-    "cache",
-    "toolchain_cache",
-    "build_idle",
-    "builds_at_once",
-    "edge_threads",
-    "access_log",
-    "access_log_sample",
-];
 
 /// Makes a configuration of what was given, or says all that is wrong with it.
 pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
     let mut reader = Reader::new(given);
     let domain = reader.one("domain", LAPTOP, domain);
     // A name of one's own is meant for the world; without one this is somebody's laptop.
-    let (http, https, api, acme, ssh) = match domain.as_str() {
+    let (http, https, api, by_acme, ssh) = match domain.as_str() {
         LAPTOP => ("127.0.0.1:8080", "", "127.0.0.1:8443", "off", "off"),
-        _ => ("0.0.0.0:80", "0.0.0.0:443", "0.0.0.0:8443", LETS_ENCRYPT, "0.0.0.0:2222"),
+        _ => ("0.0.0.0:80", "0.0.0.0:443", "0.0.0.0:8443", acme::LETS_ENCRYPT, "0.0.0.0:2222"),
     };
     let config = Config {
         data: given.data.clone(),
@@ -101,6 +41,8 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         }),
         proxy_protocol: reader.one("proxy_protocol", "no", yes_or_no),
         fetch_private: reader.many("fetch_private", "", PrivatePlace::from_str),
+        firewall: reader.one("firewall", "on", on_or_off),
+        firewall_allow: reader.many("firewall_allow", "", Opening::from_str),
         resolver: reader.one("resolver", "", |text| match text {
             "" => Ok(None),
             _ => socket_address(text).map(Some),
@@ -109,7 +51,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
             .environment
             .get("CREDENTIALS_DIRECTORY")
             .map(|folder| PathBuf::from(folder).join("paas-sealing-key")),
-        acme: reader.acme(acme),
+        acme: acme::read(&mut reader, by_acme),
         api: reader.many("api", api, ApiAddress::from_str),
         docker: reader.one("docker", "/var/run/docker.sock", |text| Ok(PathBuf::from(text))),
         subnets: reader.one("subnets", "10.210.0.0/16", subnets),
@@ -121,6 +63,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         }),
         undelete_for: reader.one("undelete_for", "7d", days),
         backup: backups::read(&mut reader),
+        cluster: cluster::read(&mut reader),
         builds: builds::read(&mut reader),
         edge_threads: reader.one("edge_threads", "0", |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of threads"))
@@ -154,130 +97,6 @@ fn days(text: &str) -> Result<Option<Duration>, String> {
     allowed.then_some(Some(time)).ok_or_else(wrong)
 }
 
-#[derive(Debug)]
-pub(super) struct Reader<'a> {
-    given: &'a Given,
-    file: BTreeMap<String, String>,
-    faults: Vec<ConfigFault>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(given: &'a Given) -> Self {
-        let mut reader = Self { given, file: BTreeMap::new(), faults: Vec::new() };
-        if let Some((path, text)) = &given.file {
-            match text.parse::<toml::Table>() {
-                Ok(table) => reader.read_file(path, table),
-                Err(error) => reader.fault(path.display(), error.to_string().trim().to_owned()),
-            }
-        }
-        reader
-    }
-
-    fn read_file(&mut self, path: &std::path::Path, table: toml::Table) {
-        for (key, value) in table {
-            let place = format!("{}: {key}", path.display());
-            if !SETTINGS.contains(&key.as_str()) {
-                let near = nearest(&key);
-                self.fault(place, format!("there is no such setting; did you mean `{near}`?"));
-                continue;
-            }
-            match as_text(&value) {
-                Some(text) => drop(self.file.insert(key, text)),
-                None => {
-                    self.fault(place, "it must be a text, a number or a list of texts".to_owned());
-                }
-            }
-        }
-    }
-
-    pub(super) fn one<T: Default>(
-        &mut self,
-        name: &str,
-        default: &str,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> T {
-        let (place, text) = self.find(name, default);
-        read(&text).unwrap_or_else(|problem| {
-            self.fault(place, problem);
-            T::default()
-        })
-    }
-
-    fn many<T>(
-        &mut self,
-        name: &str,
-        default: &str,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Vec<T> {
-        let (place, text) = self.find(name, default);
-        let mut values = Vec::new();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            match read(part) {
-                Ok(value) => values.push(value),
-                Err(problem) => self.fault(&place, problem),
-            }
-        }
-        values
-    }
-
-    fn acme(&mut self, default: &str) -> Option<AcmeSettings> {
-        let directories = self.many("acme", default, directory);
-        let email = self.one("acme_email", "", |text| Ok(text.to_owned()));
-        let root = self.one("acme_root", "", |text| Ok(PathBuf::from(text)));
-        let external = self.one("acme_external", "", external);
-        let directories: Vec<String> = directories.into_iter().flatten().collect();
-        (!directories.is_empty()).then(|| AcmeSettings {
-            directories,
-            email: Some(email).filter(|email| !email.is_empty()),
-            root: Some(root).filter(|root| !root.as_os_str().is_empty()),
-            external,
-        })
-    }
-
-    fn find(&self, name: &str, default: &str) -> (String, String) {
-        let variable = format!("PAAS_{}", name.to_ascii_uppercase());
-        if let Some(text) = self.given.flags.get(name) {
-            (format!("--{}", name.replace('_', "-")), text.clone())
-        } else if let Some(text) = self.given.environment.get(&variable) {
-            (variable, text.clone())
-        } else if let Some(text) = self.file.get(name) {
-            let path = self.given.file.as_ref().map(|(path, _)| path.display().to_string());
-            (format!("{}: {name}", path.unwrap_or_default()), text.clone())
-        } else {
-            (name.to_owned(), default.to_owned())
-        }
-    }
-
-    fn chosen_by(&self, name: &str) -> ChosenBy {
-        let (place, _) = self.find(name, "");
-        if place == name { ChosenBy::Default } else { ChosenBy::User }
-    }
-
-    pub(super) fn fault(&mut self, place: impl fmt::Display, problem: String) {
-        self.faults.push(ConfigFault { place: place.to_string(), problem });
-    }
-}
-
-fn as_text(value: &toml::Value) -> Option<String> {
-    match value {
-        toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Array(values) => {
-            let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
-            texts.map(|texts| texts.join(","))
-        }
-        toml::Value::Float(_)
-        | toml::Value::Boolean(_)
-        | toml::Value::Datetime(_)
-        | toml::Value::Table(_) => None,
-    }
-}
-
-fn nearest(key: &str) -> &'static str {
-    let by_distance = |name: &&str| strsim::damerau_levenshtein(name, key);
-    SETTINGS.iter().copied().min_by_key(by_distance).unwrap_or("domain")
-}
-
 fn domain(text: &str) -> Result<String, String> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -292,31 +111,8 @@ fn domain(text: &str) -> Result<String, String> {
     }
 }
 
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an ADDRESS:PORT, such as `0.0.0.0:80`"))
-}
-
-/// The default authority.
-const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
-
-/// A directory's URL; `None` for `off`.
-fn directory(text: &str) -> Result<Option<String>, String> {
-    match text {
-        "off" => Ok(None),
-        url if url.starts_with("https://") => Ok(Some(url.to_owned())),
-        _ => Err(format!("`{text}` is not the https:// URL of an ACME directory, nor `off`")),
-    }
-}
-
-/// `KEY-ID:HMAC-KEY`.
-fn external(text: &str) -> Result<Option<(String, String)>, String> {
-    match text.split_once(':') {
-        _ if text.is_empty() => Ok(None),
-        Some((id, key)) if !id.is_empty() && !key.is_empty() => {
-            Ok(Some((id.to_owned(), key.to_owned())))
-        }
-        _ => Err("it must be KEY-ID:HMAC-KEY as the authority gave them".to_owned()),
-    }
 }
 
 /// A share such as `0.01`, in millionths: digits, and up to six behind the point.
@@ -336,6 +132,14 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
         "yes" | "true" => Ok(true),
         "no" | "false" => Ok(false),
         _ => Err(format!("`{text}` is neither `yes` nor `no`")),
+    }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("`{text}` is neither `on` nor `off`")),
     }
 }
 
@@ -370,6 +174,7 @@ fn subnets(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ChosenBy;
 
     fn given(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Given {
         let texts = |pairs: &[(&str, &str)]| {
@@ -426,6 +231,20 @@ mod tests {
         assert!(shown[0].contains("did you mean `domain`?"), "{shown:#?}");
         assert!(shown.iter().any(|line| line.starts_with("PAAS_BUILD_MEMORY: `lots`")));
         assert!(shown.iter().any(|line| line.starts_with("--api: ") && line.contains("clear")));
+    }
+
+    #[test]
+    fn the_firewall_is_on_and_opens_what_it_is_told() {
+        let config = resolve(&given("", &[], &[])).unwrap();
+        assert!(config.firewall && config.firewall_allow.is_empty());
+        let file = "firewall_allow = [5432, '8125/udp']";
+        let config = resolve(&given(file, &[("PAAS_FIREWALL", "off")], &[])).unwrap();
+        assert!(!config.firewall);
+        assert_eq!(config.firewall_allow, ["5432", "8125/udp"].map(|it| it.parse().unwrap()));
+        let file = "firewall = 'maybe'\nfirewall_allow = ['5432', 'postgres', '0']";
+        let faults = resolve(&given(file, &[], &[])).unwrap_err();
+        assert_eq!(faults.len(), 3, "{faults:#?}");
+        assert!(faults[1].to_string().starts_with("config.toml: firewall_allow: `postgres`"));
     }
 
     #[test]

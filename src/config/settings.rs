@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use super::BuildSettings;
-use crate::model::{BackupPlace, Cidr, fetching::PrivatePlace};
+use super::{BuildSettings, ClusterSettings};
+use crate::model::{BackupPlace, Cidr, fetching::PrivatePlace, opening::Opening};
 
 /// A complete and valid configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub struct Config {
     pub proxy_protocol: bool,
     /// Places that are not public, from which sources may be fetched all the same.
     pub fetch_private: Vec<PrivatePlace>,
+    /// Whether containers are kept from this machine's own services.
+    pub firewall: bool,
+    /// Ports of this machine that they may reach all the same.
+    pub firewall_allow: Vec<Opening>,
     /// Whom to ask where names lead; the machine's own resolvers if nobody.
     pub resolver: Option<SocketAddr>,
     /// A credential of systemd's with the key that secrets are sealed with.
@@ -57,6 +61,8 @@ pub struct Config {
     pub undelete_for: Option<Duration>,
     /// Where backups of volumes are kept, if anywhere.
     pub backup: Option<BackupPlace>,
+    /// Where the link to other machines is, if anywhere.
+    pub cluster: Option<ClusterSettings>,
     /// What builds may use.
     pub builds: BuildSettings,
     /// Threads of the edge; 0 means one a core.

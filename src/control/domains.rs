@@ -20,6 +20,7 @@ use crate::{
     control::task::Task,
     dns::{Lookup, LookupError},
     model::{Actor, Domain, DomainCheck, DomainName, EventKind, Pointing, Timestamp},
+    node::Edges,
     store::{Store, StoreError, Transaction, View, diary},
 };
 
@@ -28,7 +29,7 @@ use crate::{
 pub struct Domains {
     store: Store,
     lookup: Lookup,
-    addresses: Vec<IpAddr>,
+    edges: Edges,
     requests: mpsc::Receiver<(DomainName, oneshot::Sender<()>)>,
     commits: watch::Receiver<u64>,
     asked: Vec<(DomainName, oneshot::Sender<()>)>,
@@ -36,17 +37,17 @@ pub struct Domains {
 }
 
 impl Domains {
-    /// Looks for names that lead to `addresses`, at once for those that come over `requests`, each
+    /// Looks for names that lead to these edges, at once for those that come over `requests`, each
     /// of which is answered when it is on record where the name leads.
     pub fn new(
         store: Store,
         lookup: Lookup,
-        addresses: Vec<IpAddr>,
+        edges: Edges,
         requests: mpsc::Receiver<(DomainName, oneshot::Sender<()>)>,
     ) -> Self {
         let commits = store.changes();
         let (asked, looked) = (Vec::new(), BTreeMap::new());
-        Self { store, lookup, addresses, requests, commits, asked, looked }
+        Self { store, lookup, edges, requests, commits, asked, looked }
     }
 
     /// The names that are due, those that somebody waits for first.
@@ -106,7 +107,7 @@ impl Task for Domains {
         self.forget().await?;
         let now = clock::now();
         let due = self.due(&self.store.snapshot(), now)?;
-        let (lookup, own) = (&self.lookup, &self.addresses);
+        let (lookup, own) = (&self.lookup, &self.edges.all_at());
         let look = |name: DomainName| async move {
             let found = addresses(lookup, &name).await;
             let seen = pointing(found, own);

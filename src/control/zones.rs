@@ -21,7 +21,7 @@ use crate::{
         DnsData, DnsRecord, Domain, Timestamp, Zone,
         zone::{Proofs, is_within, name_servers},
     },
-    node::addresses,
+    node::Edges,
     store::{Store, StoreError, View},
 };
 
@@ -30,8 +30,10 @@ use crate::{
 pub struct Ingredients<'a> {
     /// The platform's domain.
     pub platform: &'a str,
-    /// Where the world reaches the edge, as far as it is well.
+    /// Where the world reaches the edges, as far as they are well.
     pub edge: &'a [IpAddr],
+    /// Where it reaches this DNS server.
+    pub servers: &'a [IpAddr],
     /// The zones that were added.
     pub zones: &'a [Zone],
     /// The records that were added.
@@ -69,14 +71,15 @@ pub fn zones(from: &Ingredients<'_>) -> Vec<ZoneData> {
     for domain in from.domains {
         let name = domain.name.as_str();
         if let Some(draft) = innermost(name).and_then(|apex| drafts.get_mut(apex)) {
-            draft.lead_here(name);
+            draft.lead(name, from.edge);
         }
     }
     if let Some(draft) = drafts.get_mut(from.platform) {
-        let servers = name_servers(from.platform);
-        let own = [from.platform.to_owned(), format!("*.{}", from.platform)];
-        for name in own.iter().chain(&servers) {
-            draft.lead_here(name);
+        for name in [from.platform.to_owned(), format!("*.{}", from.platform)] {
+            draft.lead(&name, from.edge);
+        }
+        for name in name_servers(from.platform) {
+            draft.lead(&name, from.servers);
         }
     }
     drafts.into_iter().map(|(apex, draft)| draft.finish(apex, from.platform)).collect()
@@ -87,28 +90,28 @@ struct Draft<'a> {
     apex: &'a str,
     edge: &'a [IpAddr],
     said: BTreeMap<String, Vec<(u32, DnsData)>>,
-    /// Names that lead to the edge unless a user says otherwise.
-    here: BTreeSet<String>,
+    /// Names that lead to addresses of ours unless a user says otherwise.
+    here: BTreeMap<String, &'a [IpAddr]>,
 }
 
 impl<'a> Draft<'a> {
     fn new(apex: &'a str, edge: &'a [IpAddr]) -> Self {
-        Self { apex, edge, said: BTreeMap::new(), here: BTreeSet::new() }
+        Self { apex, edge, said: BTreeMap::new(), here: BTreeMap::new() }
     }
 
     fn say(&mut self, name: &str, ttl: u32, data: DnsData) {
         self.said.entry(name.to_owned()).or_default().push((ttl, data));
     }
 
-    fn lead_here(&mut self, name: &str) {
-        self.here.insert(name.to_owned());
+    fn lead(&mut self, name: &str, to: &'a [IpAddr]) {
+        self.here.insert(name.to_owned(), to);
     }
 
     fn finish(mut self, apex: &str, platform: &str) -> ZoneData {
         self.uncover();
         let mut records = Vec::new();
-        for name in self.here.iter().filter(|name| !self.leads_elsewhere(name)) {
-            let data = self.edge.iter().map(|address| match address {
+        for (name, addresses) in self.here.iter().filter(|(name, _)| !self.leads_elsewhere(name)) {
+            let data = addresses.iter().map(|address| match address {
                 IpAddr::V4(address) => DnsData::A { address: *address },
                 IpAddr::V6(address) => DnsData::Aaaa { address: *address },
             });
@@ -130,12 +133,12 @@ impl<'a> Draft<'a> {
     fn uncover(&mut self) {
         let wildcards: Vec<String> = self
             .here
-            .iter()
+            .keys()
             .filter(|name| !self.leads_elsewhere(name))
             .filter_map(|name| name.strip_prefix("*.").map(str::to_owned))
             .collect();
         let mut existing = BTreeSet::new();
-        for name in self.said.keys().chain(&self.here) {
+        for name in self.said.keys().chain(self.here.keys()) {
             let above = std::iter::successors(Some(name.as_str()), |name| {
                 name.split_once('.').map(|(_, rest)| rest)
             });
@@ -146,7 +149,9 @@ impl<'a> Draft<'a> {
             plain && wildcards.iter().any(|base| name != base && is_within(name, base))
         };
         existing.retain(covered);
-        self.here.append(&mut existing);
+        for name in existing {
+            self.here.entry(name).or_insert(self.edge);
+        }
     }
 
     fn leads_elsewhere(&self, name: &str) -> bool {
@@ -172,8 +177,10 @@ pub struct Naming {
     pub proofs: watch::Receiver<Arc<Proofs>>,
     /// The platform's domain.
     pub platform: String,
-    /// Where the world reaches the edge; the machine's own public addresses if empty.
-    pub addresses: Vec<IpAddr>,
+    /// Which of them serve, and where the world finds these.
+    pub edges: Edges,
+    /// Ticks when that may have changed.
+    pub there: watch::Receiver<()>,
     /// What the DNS server answers from.
     pub zones: watch::Sender<Arc<Zones>>,
     /// What was published last.
@@ -206,6 +213,7 @@ impl Task for Naming {
         tokio::select! {
             _ = self.commits.changed() => {}
             Ok(()) = self.proofs.changed() => {}
+            Ok(()) = self.there.changed() => {}
             () = sleep(PERIOD) => {}
         }
     }
@@ -214,17 +222,11 @@ impl Task for Naming {
         self.commits.mark_unchanged();
         let proofs = self.proofs.borrow_and_update().clone();
         let view = self.store.snapshot();
-        let own;
-        let edge = match self.addresses.as_slice() {
-            [] => {
-                own = addresses::public();
-                own.as_slice()
-            }
-            given => given,
-        };
+        self.there.mark_unchanged();
         let made = zones(&Ingredients {
             platform: &self.platform,
-            edge,
+            edge: &self.edges.serving_at(),
+            servers: &self.edges.own_at(),
             zones: &view.scan::<Zone>(&())?,
             records: &view.scan::<DnsRecord>(&())?,
             domains: &view.scan::<Domain>(&())?,

@@ -27,6 +27,12 @@ pub(super) struct Bound {
 }
 
 impl Bound {
+    /// Where it listens, and the digest of its authority, if it speaks TLS.
+    pub(super) fn tls(&self) -> Option<(SocketAddr, [u8; 32])> {
+        let Incoming::Tls(listener, _) = &self.incoming else { return None };
+        Some((listener.local_addr().ok()?, self.renewal.as_ref()?.digest()))
+    }
+
     /// Its socket, for a successor. While that is open, whoever connects waits for an answer.
     pub(super) fn socket(&self) -> io::Result<OwnedFd> {
         match &self.incoming {

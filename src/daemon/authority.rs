@@ -1,6 +1,7 @@
-//! The API's own certificate authority: made at the first start, pinned by `paas login`.
+//! Our own certificate authorities, in the folder of keys: the API's, made at the first start and pinned by
+//! `paas login`, and the one of nodes, made when the first may join; what that signs is `pki`'s.
 //!
-//! The authority's fingerprint never changes; the certificate that the API presents is renewed
+//! The fingerprint of the API's authority never changes; the certificate that the API presents is renewed
 //! under it long before it ends. Keys are ECDSA P-256, in files only root can read.
 
 use std::{
@@ -21,8 +22,13 @@ use rustls::{
     sign::CertifiedKey,
 };
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
-use crate::{daemon::init::write_secret, model::Timestamp};
+use crate::{
+    daemon::init::write_secret,
+    model::Timestamp,
+    pki::{MadeError, NodeAuthority},
+};
 
 /// The name that the API's certificate always has, whatever the machine is called.
 pub const NAME: &str = "paas.internal";
@@ -38,7 +44,7 @@ pub struct Authority {
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
     /// Its files cannot be read or written.
-    #[error("the API's keys at {} cannot be used", path.display())]
+    #[error("the authority's keys at {} cannot be used", path.display())]
     File {
         /// Which file.
         path: PathBuf,
@@ -49,6 +55,9 @@ pub enum AuthorityError {
     /// Its files are not what they should be, or a certificate cannot be made.
     #[error("the API's certificate cannot be made")]
     Certificate(#[source] rcgen::Error),
+    /// The node authority's are not what they should be.
+    #[error("the node authority cannot be used")]
+    Nodes(#[from] MadeError),
     /// The certificate cannot be used for TLS.
     #[error("the API's certificate cannot be used")]
     Tls(#[source] rustls::Error),
@@ -57,24 +66,16 @@ pub enum AuthorityError {
 impl Authority {
     /// Opens the authority in `folder`, or makes one.
     pub fn open(folder: &Path, now: Timestamp) -> Result<Self, AuthorityError> {
-        let (key_path, certificate_path) = (folder.join("api-ca.key"), folder.join("api-ca.pem"));
-        let file = |path: &Path| {
-            let path = path.to_owned();
-            move |source| AuthorityError::File { path, source }
-        };
-        // The certificate is written last: if it is there, so is its key.
-        if !certificate_path.exists() {
+        let (pem, key) = kept(folder, "api-ca", || {
             let key = KeyPair::generate().map_err(AuthorityError::Certificate)?;
             let certificate = parameters(now)?.self_signed(&key);
             let certificate = certificate.map_err(AuthorityError::Certificate)?;
-            write_secret(&key_path, key.serialize_pem().as_bytes()).map_err(file(&key_path))?;
-            write_secret(&certificate_path, certificate.pem().as_bytes())
-                .map_err(file(&certificate_path))?;
-        }
-        let key = fs::read_to_string(&key_path).map_err(file(&key_path))?;
-        let pem = fs::read(&certificate_path).map_err(file(&certificate_path))?;
-        let certificate = CertificateDer::from_pem_slice(&pem)
-            .map_err(|error| file(&certificate_path)(io::Error::other(error)))?;
+            Ok((certificate.pem(), Zeroizing::new(key.serialize_pem())))
+        })?;
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| {
+            let (path, source) = (folder.join("api-ca.pem"), io::Error::other(error));
+            AuthorityError::File { path, source }
+        })?;
         let key = KeyPair::from_pem(&key).map_err(AuthorityError::Certificate)?;
         // What an issuer takes from its parameters, name and key usage, is the same at all times.
         let issuer = Issuer::new(parameters(now)?, key);
@@ -83,7 +84,12 @@ impl Authority {
 
     /// `sha256:` and the digest of the authority's certificate, as `paas login` pins it.
     pub fn fingerprint(&self) -> String {
-        format!("sha256:{}", hex::encode(Sha256::digest(&self.certificate)))
+        format!("sha256:{}", hex::encode(self.digest()))
+    }
+
+    /// SHA-256 of the authority's certificate.
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.certificate).into()
     }
 
     /// A certificate for the API under these names and addresses, with the authority's behind it.
@@ -111,6 +117,34 @@ impl Authority {
         let chain = vec![certificate.der().clone(), self.certificate.clone()];
         Ok(CertifiedKey::new(chain, signer))
     }
+}
+
+/// Opens the node authority in `folder`, or makes one.
+pub fn of_nodes(folder: &Path, now: Timestamp) -> Result<NodeAuthority, AuthorityError> {
+    let (pem, key) = kept(folder, "node-ca", || Ok(NodeAuthority::make(now)?))?;
+    Ok(NodeAuthority::open(&pem, &key)?)
+}
+
+/// The certificate and the key of an authority, in PEM; made if they are not there. The certificate is
+/// written last: if it is there, so is its key.
+fn kept(
+    folder: &Path,
+    name: &str,
+    make: impl FnOnce() -> Result<(String, Zeroizing<String>), AuthorityError>,
+) -> Result<(String, Zeroizing<String>), AuthorityError> {
+    let (key_path, path) = (folder.join(format!("{name}.key")), folder.join(format!("{name}.pem")));
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| AuthorityError::File { path, source }
+    };
+    if !path.exists() {
+        let (certificate, key) = make()?;
+        write_secret(&key_path, key.as_bytes()).map_err(file(&key_path))?;
+        write_secret(&path, certificate.as_bytes()).map_err(file(&path))?;
+    }
+    let key = fs::read_to_string(&key_path).map_err(file(&key_path))?;
+    let pem = fs::read_to_string(&path).map_err(file(&path))?;
+    Ok((pem, Zeroizing::new(key)))
 }
 
 /// The certificate that the API presents; it can be replaced while connections are open.
@@ -191,5 +225,8 @@ mod tests {
             fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777
         };
         assert_eq!((mode("api-ca.key"), mode("api-ca.pem")), (0o600, 0o600));
+        let nodes = of_nodes(folder.path(), now).unwrap();
+        assert_eq!(nodes.pem(), of_nodes(folder.path(), now).unwrap().pem());
+        assert_eq!((mode("node-ca.key"), mode("node-ca.pem")), (0o600, 0o600));
     }
 }

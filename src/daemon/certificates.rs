@@ -1,9 +1,6 @@
 //! The task that gets certificates, put together from the settings.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Weak},
-};
+use std::net::SocketAddr;
 
 use proxy::Edge;
 use zeroize::Zeroizing;
@@ -14,6 +11,7 @@ use crate::{
     control::certificates::{Certificates, Limits, Outlets, Platform, Settings, World, ZoneOf},
     daemon::{edge, folders::Folders},
     dns::{Lookup, LookupError},
+    node::Edges,
     ops::rotate,
     server::Reach,
     store::{SealingKey, SealingKeyError, Store},
@@ -41,7 +39,7 @@ pub(super) fn begin(
     config: &Config,
     store: &Store,
     sealing: SealingKey,
-    edge: &Arc<Edge>,
+    (edge, edges): (&Edge, Edges),
     reach: &Reach,
     outlets: Outlets,
 ) -> Result<Certificates, LookupError> {
@@ -61,10 +59,8 @@ pub(super) fn begin(
         },
         http_port: plain.first().map(SocketAddr::port),
         tls_port: tls.first().map(SocketAddr::port),
-        addresses: reach.addresses.clone(),
         limits: Limits::default(),
     };
-    let edge: Weak<Edge> = Arc::downgrade(edge);
-    let world = World { lookup: lookup(config)?, edge };
+    let world = World { lookup: lookup(config)?, edges };
     Ok(Certificates::new(store.clone(), sealing, settings, world, outlets))
 }

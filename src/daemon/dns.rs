@@ -1,6 +1,6 @@
 //! The DNS server, put together from the settings, and the task that tells it what to answer.
 
-use std::{net::IpAddr, os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc};
 
 use tokio::sync::watch;
 
@@ -9,18 +9,19 @@ use crate::{
     control::zones::{Naming, Published},
     dns::{BindError, Limits, Server, Zones},
     model::zone::Proofs,
-    node::addresses,
+    node::{Edges, addresses},
     store::Store,
 };
 
-/// Listens where the settings say, on the sockets of a predecessor if it had them; `None` if they say
-/// nowhere. `proofs` is what certificate authorities are to find.
+/// Where it is said what the server answers from.
+type Answers = watch::Sender<Arc<Zones>>;
+
+/// Listens where the settings say, on the sockets of a predecessor if it had them, and answers from
+/// what is sent; `None` if they say nowhere.
 pub(super) fn begin(
     config: &Config,
-    store: &Store,
-    proofs: watch::Receiver<Arc<Proofs>>,
     inherited: Vec<OwnedFd>,
-) -> Result<Option<(Server, Naming)>, BindError> {
+) -> Result<Option<(Server, Answers)>, BindError> {
     if config.dns.is_empty() {
         return Ok(None);
     }
@@ -28,19 +29,25 @@ pub(super) fn begin(
     // A resolver of this machine's own sits on another address of the loopback.
     let places = addresses::each(&config.dns, |_| false);
     let server = Server::inherit(&places, &answered, Limits::default(), inherited)?;
-    let naming = Naming {
+    Ok(Some((server, zones)))
+}
+
+/// What tells the server what to answer. `proofs` is what certificate authorities are to find.
+pub(super) fn naming(
+    config: &Config,
+    store: &Store,
+    edges: &Edges,
+    proofs: watch::Receiver<Arc<Proofs>>,
+    zones: Answers,
+) -> Naming {
+    Naming {
         store: store.clone(),
         commits: store.changes(),
         proofs,
         platform: config.domain.clone(),
-        addresses: config.addresses.clone(),
+        edges: edges.clone(),
+        there: edges.there(),
         zones,
         published: Published::default(),
-    };
-    Ok(Some((server, naming)))
-}
-
-/// The addresses under which the world reaches this machine, as far as it knows.
-pub(super) fn public(config: &Config) -> Vec<IpAddr> {
-    if config.addresses.is_empty() { addresses::public() } else { config.addresses.clone() }
+    }
 }

@@ -1,7 +1,7 @@
 //! Where users come in: the API's listeners, and the SSH server. Bound together, handed over together,
 //! opened together.
 
-use std::{io, os::fd::OwnedFd};
+use std::{io, net::SocketAddr, os::fd::OwnedFd};
 
 use crate::{
     config::Config,
@@ -33,6 +33,13 @@ impl Doors {
     /// What clients have to know of the SSH server.
     pub(super) fn ssh(&self) -> Option<Ssh> {
         self.ssh.as_ref().map(|ssh| ssh.known.clone())
+    }
+
+    /// Where the API is listened for over TLS, and SHA-256 of its authority's certificate; `None` if nowhere.
+    pub(super) fn tls(&self) -> Option<(Vec<SocketAddr>, [u8; 32])> {
+        let (places, digests): (Vec<_>, Vec<_>) =
+            self.api.iter().filter_map(api::Bound::tls).unzip();
+        Some((places, *digests.first()?))
     }
 
     /// Copies of their sockets, for a successor.

@@ -13,8 +13,9 @@ use crate::{
     clock,
     config::Config,
     control::routes::{EdgeKey, Ground},
-    daemon::{dns, error::RunError, folders::Folders, init::write_secret},
+    daemon::{error::RunError, folders::Folders, init::write_secret},
     dns::Server,
+    node::Edges,
     server::{Listening, Reach},
     store::SealingKey,
 };
@@ -82,13 +83,17 @@ pub(super) fn ground(
 }
 
 /// Where the world finds apps once the edge is bound.
-pub(super) fn reach(config: &Config, edge: &Edge, names: Option<&Server>) -> Reach {
+pub(super) fn reach(
+    config: &Config,
+    (edge, edges): (&Edge, &Edges),
+    names: Option<&Server>,
+) -> Reach {
     let (plain, tls) = addresses(config, edge);
     Reach {
         domain: config.domain.clone(),
         http: plain.first().map_or(80, SocketAddr::port),
         https: tls.first().map(SocketAddr::port),
-        addresses: dns::public(config),
+        edges: edges.clone(),
         dns: !config.dns.is_empty(),
         acme: config.acme.is_some() && !tls.is_empty(),
         listening: listening(config, edge, names),

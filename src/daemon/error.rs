@@ -4,10 +4,14 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{
     backup::BackupError,
-    daemon::{authority::AuthorityError, plane, taken::Taken, upgrade::UpgradeError},
+    daemon::{
+        authority::AuthorityError, joined::JoinedError, plane, taken::Taken, upgrade::UpgradeError,
+    },
     logs::LogError,
+    node::link::IdentityError,
+    pki::MadeError,
     ssh::InvalidHostKey,
-    store::{LockError, OpenError, SealingKeyError, StoreError},
+    store::{LockError, OpenError, SealingError, SealingKeyError, StoreError},
     telemetry::chain,
 };
 
@@ -56,9 +60,30 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// The SSH server's key, as it is on record.
+    #[error("the SSH server's key cannot be opened")]
+    SshSealed(#[source] SealingError),
     /// The SSH server's key.
     #[error(transparent)]
     SshKey(#[from] InvalidHostKey),
+    /// The link's address.
+    #[error("the link to other machines cannot be taken on {at}")]
+    Link {
+        /// Where.
+        at: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// What this machine shows on links.
+    #[error("this machine's certificate for links cannot be made")]
+    NodeCertificate(#[source] MadeError),
+    /// The same, made and not fit.
+    #[error(transparent)]
+    NodeIdentity(#[from] IdentityError),
+    /// What this machine has from its joining.
+    #[error(transparent)]
+    Joined(#[from] JoinedError),
     /// The edge's addresses.
     #[error("the edge cannot be started")]
     Edge {
@@ -107,6 +132,16 @@ impl RunError {
             }
             Self::Listen { .. } => Some(listens("api")),
             Self::Ssh { .. } => Some(listens("ssh")),
+            Self::Link { .. } => Some(
+                "`ss -ltnp` shows who listens; choose another address with `cluster_listen` in \
+                 config.toml, or on a node with `paas node join … --listen`"
+                    .to_owned(),
+            ),
+            Self::SshSealed(_) => Some(
+                "put the sealing key that this data folder had back into keys/sealing.key; until then \
+                  `paas server --ssh off` starts without it, and no secret opens either"
+                    .to_owned(),
+            ),
             Self::Edge { setting, .. } => Some(listens(setting)),
             Self::Folder { path, .. } => {
                 Some(format!("paas server needs root: sudo paas server --data {}", path.display()))
@@ -120,6 +155,9 @@ impl RunError {
             | Self::Plane(_)
             | Self::Sealing(_)
             | Self::SshKey(_)
+            | Self::NodeCertificate(_)
+            | Self::NodeIdentity(_)
+            | Self::Joined(_)
             | Self::Signals(_) => None,
             Self::Upgrade(_) => {
                 Some("`--take-over` is for upgrades: systemctl reload paas".to_owned())

@@ -34,6 +34,11 @@ impl Folders {
         self.root.join("keys")
     }
 
+    /// What a node has from its joining.
+    pub fn node(&self) -> PathBuf {
+        self.root.join("node")
+    }
+
     /// The keys that backups are encrypted to.
     pub fn backup_key(&self) -> PathBuf {
         self.keys().join("backup.key")
@@ -66,12 +71,18 @@ impl Folders {
 
     /// Makes the folders that are missing, for root only.
     pub fn make(&self) -> std::io::Result<()> {
-        use std::os::unix::fs::DirBuilderExt;
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        for folder in [self.root.clone(), self.keys()] {
-            builder.create(&folder)?;
-        }
-        Ok(())
+        make(&[self.root.clone(), self.keys()])
     }
+
+    /// The same of a node.
+    pub fn make_node(&self) -> std::io::Result<()> {
+        make(&[self.root.clone(), self.node()])
+    }
+}
+
+fn make(folders: &[PathBuf]) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    folders.iter().try_for_each(|folder| builder.create(folder))
 }

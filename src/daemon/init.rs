@@ -63,6 +63,9 @@ pub enum InitError {
         #[source]
         source: io::Error,
     },
+    /// A node's folder.
+    #[error("{} is the data folder of a node, which has joined another server", .0.display())]
+    Node(PathBuf),
     /// A daemon runs on it.
     #[error(transparent)]
     Locked(#[from] LockError),
@@ -87,6 +90,7 @@ impl InitError {
             Self::Locked(error) => error.hint(),
             Self::Open(error) => error.hint(),
             Self::Restore(error) => error.hint(),
+            Self::Node(_) => Some("make a server in another folder: `--data DIR`".to_owned()),
             Self::File { .. } | Self::Token(_) | Self::Authority(_) => None,
         }
     }
@@ -107,6 +111,9 @@ pub async fn init(setup: &Setup) -> Result<Initialised, InitError> {
         move |source| InitError::File { path, source }
     };
     let folders = Folders::of(&setup.data);
+    if folders.node().exists() {
+        return Err(InitError::Node(setup.data.clone()));
+    }
     folders.make().map_err(file(&setup.data))?;
     let _lock = DataDirLock::take(&setup.data)?;
     if let Some(export) = &setup.restore {
@@ -179,7 +186,8 @@ fn settings(given: &[(String, String)]) -> String {
     text
 }
 
-fn unit(binary: &Path, data: &Path) -> String {
+/// A systemd unit that starts this binary.
+pub(super) fn unit(binary: &Path, data: &Path) -> String {
     format!(
         "[Unit]\n\
          Description=paas: deploys, runs and routes apps\n\
@@ -274,5 +282,10 @@ mod tests {
 
         let again = init(&second).await.unwrap_err();
         assert!(explain(&again).contains("hint: move it away first"), "{}", explain(&again));
+
+        let node = setup("node", None);
+        Folders::of(&node.data).make_node().unwrap();
+        let refused = explain(&init(&node).await.unwrap_err());
+        assert!(refused.contains("the data folder of a node") && refused.contains("--data DIR"));
     }
 }

@@ -1,26 +1,32 @@
 //! The composition root: the only place that knows every part.
 //!
 //! [`run()`] reads as a life: lock → open → bind → adopt → start → wait → drain. [`init`] is what comes
-//! once before it. Nothing is decided here that belongs to a part.
+//! once before it, and for a node [`join`]. Nothing is decided here that belongs to a part.
 
 mod access;
 mod api;
 pub mod authority;
 mod certificates;
+mod cluster;
 mod dns;
 mod doors;
 mod edge;
 mod error;
 pub mod folders;
+mod follow;
 pub mod init;
+pub mod join;
+pub mod joined;
 mod names;
 mod notify;
 mod plane;
 mod private;
+mod reissue;
 mod renewal;
 mod run;
 mod signals;
 mod ssh;
+mod status;
 mod taken;
 mod tasks;
 pub mod upgrade;

@@ -1,7 +1,5 @@
 //! The tasks that care for names: certificates for them, where they lead, the zones they are in.
 
-use std::sync::Arc;
-
 use proxy::Edge;
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,6 +9,7 @@ use crate::{
     daemon::{certificates, tasks::Tasks},
     dns::LookupError,
     model::DomainName,
+    node::Edges,
     server::Reach,
     store::{SealingKey, Store},
 };
@@ -20,7 +19,8 @@ use crate::{
 pub(super) struct Names<'a> {
     pub(super) config: &'a Config,
     pub(super) store: &'a Store,
-    pub(super) edge: &'a Arc<Edge>,
+    pub(super) edge: &'a Edge,
+    pub(super) edges: Edges,
     pub(super) reach: Reach,
     pub(super) sealing: SealingKey,
     /// Where certificates and proofs are published.
@@ -35,12 +35,13 @@ impl Names<'_> {
     /// Starts the tasks.
     pub(super) fn tend(self, tasks: &mut Tasks) -> Result<(), LookupError> {
         let (config, store, stop) = (self.config, self.store, tasks.stop());
-        let (edge, reach) = (self.edge, &self.reach);
+        let (edges, reach) = (self.edges, &self.reach);
+        let edge = (self.edge, edges.clone());
         let certificates =
             certificates::begin(config, store, self.sealing, edge, reach, self.outlets)?;
         tasks.spawn("certificates", task::run(certificates, stop.clone()));
         let lookup = certificates::lookup(config)?;
-        let domains = Domains::new(store.clone(), lookup, self.reach.addresses, self.requests);
+        let domains = Domains::new(store.clone(), lookup, edges, self.requests);
         tasks.spawn("domains", task::run(domains, stop.clone()));
         if let Some(naming) = self.naming {
             tasks.spawn("zones", task::run(naming, stop));

@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use proxy::{Certificates, Edge, Table};
+use proxy::{Certificates, Table};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -30,19 +30,26 @@ use crate::{
         backups::{self, Backups},
         builds::{Builds, Unrecorded},
         cron::{self, reconcile::Cron},
+        firewall::{Firewall, Wanted},
         routes::Ground,
         runs::{self, reconcile::Runs},
+        standstill::Standstill,
         sweep::Sweep,
         task,
         volumes::{self, Volumes},
     },
-    daemon::{folders::Folders, init::write_secret, private::Private},
+    daemon::{
+        folders::Folders,
+        init::write_secret,
+        private::Private,
+        status::{self, Parts},
+    },
     dns::system_resolvers,
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
     model::{Observation, Transfer, volume::Usages},
-    node::{Consoles, Handout},
-    server::{self, EngineStatus},
+    node::{Consoles, Edges, Handout},
+    server::{self, EngineStatus, Listening, Reach},
     store::{SealingKey, Store},
     telemetry::chain,
     volumes::VolumeFolders,
@@ -61,10 +68,12 @@ pub(super) struct Plane {
     store: Store,
     logs: Logs,
     vault: Vault,
-    edge: Arc<Edge>,
+    edges: Edges,
     table: watch::Sender<Arc<Table>>,
     published: Published,
     volumes: VolumeFolders,
+    firewall: Wanted,
+    standstill: Standstill,
 }
 
 /// What the control plane lets others see: what runs, how large volumes are and what is
@@ -105,13 +114,28 @@ impl Published {
     }
 }
 
-/// The edge, as the control plane has it.
+/// The edges, as the control plane has them.
 #[derive(Debug)]
 pub(super) struct PlaneEdge {
-    pub(super) edge: Arc<Edge>,
-    pub(super) table: watch::Sender<Arc<Table>>,
-    pub(super) certificates: watch::Receiver<Arc<Certificates>>,
-    pub(super) ground: Ground,
+    edges: Edges,
+    table: watch::Sender<Arc<Table>>,
+    certificates: watch::Receiver<Arc<Certificates>>,
+    ground: Ground,
+    /// Where the world finds it, and the DNS server.
+    listening: Listening,
+}
+
+impl PlaneEdge {
+    /// Of an edge that is bound, and those of other machines.
+    pub(super) fn of(
+        (table, certificates): (watch::Sender<Arc<Table>>, watch::Receiver<Arc<Certificates>>),
+        ground: Ground,
+        reach: &Reach,
+    ) -> Self {
+        let ground = Ground { https: reach.https, ..ground };
+        let (edges, listening) = (reach.edges.clone(), reach.listening.clone());
+        Self { edges, table, certificates, ground, listening }
+    }
 }
 
 /// Why it cannot be put together.
@@ -182,10 +206,12 @@ impl Plane {
             store: store.clone(),
             logs: logs.clone(),
             vault,
-            edge: edge.edge,
+            edges: edge.edges,
             table: edge.table,
             published,
             volumes: VolumeFolders::new(folders.root()),
+            firewall: status::firewall(config, edge.listening),
+            standstill: Standstill::default(),
         })
     }
 
@@ -198,11 +224,17 @@ impl Plane {
     ) {
         let status = self.published.status.clone();
         let Some(docker) = self.connect(&status, &stop).await else { return };
-        engine.send_replace(Some(docker.clone()));
         let collector = Arc::new(Collector::new(docker.clone(), self.logs.clone()));
         let (stack, stack_seen) = watch::channel("waiting for Docker".to_owned());
         let (kept, kept_seen) = watch::channel(None);
+        let (wall, wall_seen) = watch::channel("not looked at yet".to_owned());
+        let mut parts_seen = Parts { stack: stack_seen, kept: kept_seen, wall: wall_seen };
+        let firewall = Firewall::new(docker.clone(), self.firewall.clone(), wall);
         let mut parts = JoinSet::new();
+        parts.spawn(task::run(firewall, stop.clone()));
+        // What starts from here on starts behind it, unless it takes too long.
+        let _ = timeout(WALLED, parts_seen.wall.changed()).await;
+        engine.send_replace(Some(docker.clone()));
         parts.spawn(task::run(self.sweep(&docker), stop.clone()));
         parts.spawn(task::run(self.builds(&docker, stack, kept, &stop), stop.clone()));
         parts.spawn(task::run(self.runs(&docker, consoles), stop.clone()));
@@ -213,7 +245,7 @@ impl Plane {
         let lost = docker.clone();
         parts.spawn(async move { lost.end_lost_programs().await });
         parts.spawn(task::run(self.apps(docker, collector.clone()), stop.clone()));
-        parts.spawn(pass_on(stack_seen, kept_seen, status, stop));
+        parts.spawn(parts_seen.pass_on(status, stop));
         while parts.join_next().await.is_some() {}
         collector.stop().await;
     }
@@ -254,7 +286,7 @@ impl Plane {
     }
 
     fn apps(self, docker: Docker, collector: Arc<Collector<Docker>>) -> Apps<Docker> {
-        let prober = Prober::new(docker.clone(), self.vault.clone());
+        let prober = Prober::new(docker.clone(), self.vault.clone(), self.standstill.clone());
         Apps {
             commits: self.store.changes(),
             executor: Executor {
@@ -268,8 +300,8 @@ impl Plane {
                 stopping: std::collections::BTreeMap::new(),
             },
             prober,
-            edge_changes: self.edge.changes(),
-            edge: self.edge,
+            edge_changes: self.edges.changes(),
+            edges: self.edges,
             table: self.table,
             observation: self.published.observation,
             ground: self.ground,
@@ -351,6 +383,7 @@ impl Plane {
             engine: docker.clone(),
             folders: self.volumes.clone(),
             reserve: self.builds.reserve,
+            standstill: self.standstill.clone(),
             usages: self.published.usages.clone(),
             commits: self.store.changes(),
             memory: volumes::Memory::default(),
@@ -394,32 +427,6 @@ fn running() -> io::Result<PathBuf> {
     Ok(if path.exists() { path } else { PathBuf::from("/proc/self/exe") })
 }
 
-/// Shows how far the base images are where the API shows the engine.
-async fn pass_on(
-    mut stack: watch::Receiver<String>,
-    mut kept: watch::Receiver<Option<Kept>>,
-    status: watch::Sender<EngineStatus>,
-    stop: CancellationToken,
-) {
-    loop {
-        let text = stack.borrow_and_update().clone();
-        let kept_now = kept.borrow_and_update().as_ref().map(|kept| {
-            let apps = kept.apps.iter().map(|kept| kept.size).sum();
-            (apps, kept.shared, kept.toolchains)
-        });
-        status.send_modify(|status| {
-            status.stack = text;
-            status.kept = kept_now;
-        });
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            changed = stack.changed() => if changed.is_err() { return },
-            changed = kept.changed() => if changed.is_err() { return },
-        }
-    }
-}
-
 /// Eight random hexadecimal digits, made once: what labels this installation's things in Docker.
 fn identity(folders: &Folders) -> Result<InstallationId, PlaneError> {
     let path = folders.root().join("installation");
@@ -437,5 +444,7 @@ fn identity(folders: &Folders) -> Result<InstallationId, PlaneError> {
 const CONNECT: Duration = Duration::from_secs(10);
 /// Between two attempts to reach Docker.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// For the first look at the firewall, before anything is started in a container.
+const WALLED: Duration = Duration::from_secs(3);
 const NO_DOCKER: &str = "hint: install it with `apt-get install docker.io`, or start it with \
                          `systemctl start docker`";

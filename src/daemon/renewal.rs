@@ -40,6 +40,11 @@ impl Renewal {
         self.authority.fingerprint()
     }
 
+    /// The same as bytes.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        self.authority.digest()
+    }
+
     /// What the listener answers with: always the newest.
     pub(super) fn acceptor(&self) -> Result<TlsAcceptor, AuthorityError> {
         Ok(TlsAcceptor::from(Arc::new(self.presented.server_config()?)))

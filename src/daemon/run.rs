@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
 
-use proxy::{Edge, Feeds, Table, handover::Inheritance};
+use proxy::{Certificates, Edge, Feeds, Table, handover::Inheritance};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     time::{sleep, timeout},
@@ -17,12 +17,16 @@ use crate::{
         routes::{Ground, Routes, is_settled},
     },
     daemon::{
-        access, certificates, dns,
+        access, certificates,
+        cluster::{self, Told},
+        dns,
         doors::Doors,
         edge,
         error::RunError,
         folders::Folders,
+        follow,
         init::token_key,
+        joined::Joined,
         names::Names,
         notify::{self, Turn},
         plane::{Plane, PlaneEdge, Published, handout},
@@ -36,14 +40,17 @@ use crate::{
     logs::{LogSettings, Logs},
     metrics::Figures,
     model::zone::Proofs,
-    node::{Consoles, Handout},
+    node::{Consoles, Edges, Handout},
     server::{Api, Attempts, Retention, Sessions},
-    store::{self, DataDirLock, Store, StoreOptions},
+    store::{self, DataDirLock, SealingKey, Store, StoreOptions},
     telemetry::chain,
 };
 
 /// Runs the daemon until it is told to end, or until a successor serves in its place.
 pub async fn run(config: Config, start: Start) -> Result<(), RunError> {
+    if let Some(joined) = Joined::read(&Folders::of(&config.data))? {
+        return follow::run(&config, joined, &start).await;
+    }
     let mut signals = Signals::take().map_err(RunError::Signals)?;
     let mut former = match start.from {
         From::Scratch => None,
@@ -81,23 +88,22 @@ async fn life(
     let (folders, lock, store, logs) = open(config)?;
     let keys = |source| RunError::Folder { path: folders.keys(), source };
     let sealing = certificates::sealing_key(config, &folders, &store).await?;
-    let known = on_record(&store.snapshot(), &sealing, clock::now())?;
-    let (presented, shown) = watch::channel(Arc::new(known));
-    let ground = edge::ground(config, &folders, (&shown.borrow(), &sealing)).map_err(keys)?;
-    let known = Routes::on_record(&store.snapshot(), &ground)?.into_table(0);
-    let (table, table_reader) = watch::channel(Arc::new(known));
+    let Known { presented, table, ground, feeds } = known(config, &folders, (&store, &sealing))?;
     let (access_log, records) = access::begin(config);
-    let feeds = Feeds { table: table_reader, certificates: shown.clone() };
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
     let doors = Doors::bind(config, &folders, (&store, &sealing), &mut beside).await?;
-    let (names, naming) = dns::begin(config, &store, proofs, beside)?.unzip();
+    let (names, zones) = dns::begin(config, beside)?.unzip();
     upgrade::opened(predecessor.as_ref());
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, inherited, tickets)?);
-    let reach = edge::reach(config, &edge, names.as_ref());
+    let edges = Edges::of(&edge, &config.addresses);
+    let reach = edge::reach(config, (&edge, &edges), names.as_ref());
+    let naming = zones.map(|zones| dns::naming(config, &store, &edges, proofs, zones));
     announce(config, &folders, &edge, names.as_ref(), &doors);
+    let (cluster, link) = cluster::bind(config, &folders, (&doors, &edges)).await?;
 
     let (published, seen) = Published::new(config, &folders)?;
     let (lookups, requests) = mpsc::channel(LOOKUPS);
+    let (told, nodes) = Told::of(&store, (&edges, &feeds), &seen.observation);
     // The followers end when the edge has, since their records come from there.
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
     let (consoles, docker, sessions) = sessions(&mut tasks, handout(&folders)?);
@@ -107,12 +113,14 @@ async fn life(
         volumes: seen.usages,
         backups: seen.backups,
         logs: logs.clone(),
-        figures: Figures::of(&edge),
+        figures: Figures::of(&edges),
         token_key: token_key(&folders).map_err(keys)?,
         attempts: Attempts::default(),
         data: config.data.clone(),
         reach: reach.clone(),
         node: config.node.clone(),
+        nodes,
+        cluster,
         engine: seen.status,
         unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         fetcher: Fetcher::new(&config.data, config.fetch_private.clone()),
@@ -125,11 +133,11 @@ async fn life(
         lookups,
     };
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
-    let ground = Ground { https: reach.https, ..ground };
     let outlets = Outlets { certificates: presented, texts };
-    let control = PlaneEdge { edge: edge.clone(), table, certificates: shown, ground };
+    cluster::tend(link, told, &mut tasks)?;
+    let control = PlaneEdge::of((table, feeds.certificates.clone()), ground, &reach);
     let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
-    Names { config, store: &store, edge: &edge, reach, sealing, outlets, requests, naming }
+    Names { config, store: &store, edge: &edge, edges, reach, sealing, outlets, requests, naming }
         .tend(&mut tasks)?;
     tasks.spawn("control", plane.run((docker, consoles), tasks.stop()));
     let beside = Beside::of(&doors, names)?;
@@ -145,11 +153,32 @@ async fn life(
     drop(access_log);
     let Some(successor) = successor else {
         let _names = beside.without_copies();
-        wind_down(tasks, edge, followers, store).await;
-        return Ok(Ending::Over);
+        return Ok(wind_down(tasks, edge, followers, store).await);
     };
     let_go(tasks, store, lock).await;
     Ok(hand_over(successor, (edge, beside), followers, signals, formers).await)
+}
+
+/// What the edge begins with, before anything has been looked at.
+struct Known {
+    presented: watch::Sender<Arc<Certificates>>,
+    table: watch::Sender<Arc<Table>>,
+    ground: Ground,
+    feeds: Feeds,
+}
+
+fn known(
+    config: &Config,
+    folders: &Folders,
+    (store, sealing): (&Store, &SealingKey),
+) -> Result<Known, RunError> {
+    let certificates = on_record(&store.snapshot(), sealing, clock::now())?;
+    let (presented, certificates) = watch::channel(Arc::new(certificates));
+    let ground = edge::ground(config, folders, (&certificates.borrow(), sealing))
+        .map_err(|source| RunError::Folder { path: folders.keys(), source })?;
+    let routes = Routes::on_record(&store.snapshot(), &ground)?;
+    let (table, routes) = watch::channel(Arc::new(routes.into_table(0)));
+    Ok(Known { presented, table, ground, feeds: Feeds { table: routes, certificates } })
 }
 
 /// The predecessor is not needed any more; what is left of it is drained.
@@ -263,7 +292,7 @@ async fn sole(mut edge: Arc<Edge>) -> Option<Edge> {
     None
 }
 
-async fn end_tasks(tasks: Tasks, patience: Duration) {
+pub(super) async fn end_tasks(tasks: Tasks, patience: Duration) {
     let cut = tasks.stop_all(patience).await;
     if !cut.is_empty() {
         tracing::warn!(?cut, "these tasks did not end in time and were cut");
@@ -271,8 +300,16 @@ async fn end_tasks(tasks: Tasks, patience: Duration) {
 }
 
 /// Listeners stop first, then passes end, then connections drain, then the store closes.
-async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) {
+async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store) -> Ending {
     end_tasks(tasks, TASKS_END).await;
+    wind_edge_down(edge, followers).await;
+    store.close().await;
+    tracing::info!("ended");
+    Ending::Over
+}
+
+/// Connections drain, and then whoever follows what they do ends.
+pub(super) async fn wind_edge_down(edge: Arc<Edge>, followers: Tasks) {
     if let Some(edge) = sole(edge).await {
         let cut = edge.shutdown(EDGE_DRAINS).await;
         if cut.connections_cut > 0 {
@@ -280,8 +317,6 @@ async fn wind_down(tasks: Tasks, edge: Arc<Edge>, followers: Tasks, store: Store
         }
     }
     followers.stop_all(FOLLOWERS_END).await;
-    store.close().await;
-    tracing::info!("ended");
 }
 
 fn retention(config: &Config) -> Retention {
@@ -313,7 +348,7 @@ const UPLOADS_AT_ONCE: usize = 2;
 /// Names that wait to be looked up; one more is looked up in its turn, and nobody waits for it.
 const LOOKUPS: usize = 64;
 /// For the tasks to end their passes; a build is cancelled and begins anew with the next daemon.
-const TASKS_END: Duration = Duration::from_secs(15);
+pub(super) const TASKS_END: Duration = Duration::from_secs(15);
 /// For the first look at the instances; an app that cannot start does not hold an upgrade up.
 const SETTLES: Duration = Duration::from_secs(5);
 /// The same as [`TASKS_END`] when a successor waits: until it has the store the API is silent. What is cut, it goes

@@ -89,12 +89,9 @@ impl Bound {
 /// The server's key, which is made when it is needed first.
 async fn host_key(store: &Store, sealing: &SealingKey) -> Result<HostKey, RunError> {
     if let Some(known) = store.snapshot().get::<SshHost>(&())? {
-        match sealing.unseal(SSH_HOST_CONTEXT, &known.sealed) {
-            Ok(seed) => return Ok(HostKey::of(&seed)?),
-            Err(error) => {
-                tracing::warn!(%error, "the SSH server gets another key; clients will ask why");
-            }
-        }
+        // With another key every client would warn of an attack, and this one comes back with the sealing key.
+        let seed = sealing.unseal(SSH_HOST_CONTEXT, &known.sealed).map_err(RunError::SshSealed)?;
+        return Ok(HostKey::of(&seed)?);
     }
     let seed = HostKey::make();
     let host = HostKey::of(&*seed)?;
@@ -111,3 +108,23 @@ async fn host_key(store: &Store, sealing: &SealingKey) -> Result<HostKey, RunErr
 
 /// From a connection until something is asked for: a handshake, and whoever types a passphrase.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{StoreOptions, records};
+
+    #[tokio::test]
+    async fn a_wrong_sealing_key_loses_no_host_key() {
+        let home = tempfile::tempdir().unwrap();
+        let options = StoreOptions { schema: records::schema(), now: clock::system() };
+        let store = Store::open(home.path(), options).unwrap();
+        let (right, wrong) = (SealingKey::new([7; 32]), SealingKey::new([8; 32]));
+        let made = host_key(&store, &right).await.unwrap().public();
+        let refused = host_key(&store, &wrong).await.unwrap_err();
+        let told = crate::daemon::error::explain(&refused);
+        assert!(told.contains("sealed with another key"), "{told}");
+        assert!(told.contains("hint: ") && told.contains("keys/sealing.key"), "{told}");
+        assert_eq!(host_key(&store, &right).await.unwrap().public(), made);
+    }
+}

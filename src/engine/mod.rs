@@ -12,8 +12,14 @@ pub(crate) mod fake;
 mod image_name;
 mod images;
 mod roots;
+mod volumes;
 
-use std::{collections::BTreeMap, future::Future, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    path::PathBuf,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -27,6 +33,7 @@ pub use console::{Checked, Ends, ExecSpec, Piece, RunSpec};
 pub use image_name::image_name;
 pub use images::{ImageBuild, ImageEngine, ImageFacts, ImageNews, ImageOrigin};
 pub use roots::{Root, RootError};
+pub use volumes::{Disk, VolumeUsers};
 
 /// What control and builds need of a container engine.
 pub trait Engine: Clone + Send + Sync + 'static {
@@ -78,18 +85,23 @@ pub trait Engine: Clone + Send + Sync + 'static {
         volume: &VolumeName,
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// Makes every instance that writes to a volume stand still, and says how many these are.
+    /// Whoever has a volume and is alive.
+    fn users(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+    ) -> impl Future<Output = Result<VolumeUsers, EngineError>> + Send;
+
+    /// Makes these stand still, and says whom it made to: not one that stood still already, or has ended.
     fn freeze(
         &self,
-        app: &AppName,
-        volume: &VolumeName,
-    ) -> impl Future<Output = Result<usize, EngineError>> + Send;
+        whom: &BTreeSet<ContainerId>,
+    ) -> impl Future<Output = Result<BTreeSet<ContainerId>, EngineError>> + Send;
 
-    /// Has whoever stands still go on.
+    /// Has those of these go on that stand still.
     fn thaw(
         &self,
-        app: &AppName,
-        volume: &VolumeName,
+        whom: &BTreeSet<ContainerId>,
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
     /// Whether no container has a volume that runs or could still be started.
@@ -142,17 +154,6 @@ pub struct InstanceSpec {
     pub handed: Option<Handed>,
     /// Where its volumes lie, which is said then too.
     pub disks: Vec<Disk>,
-}
-
-/// A volume, as an instance is to have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Disk {
-    /// Which of the app's.
-    pub volume: VolumeName,
-    /// The folder of this machine that has its bytes.
-    pub folder: PathBuf,
-    /// Where it appears.
-    pub path: MountPath,
 }
 
 /// What an instance is handed at its start, so that no description of its container has it.

@@ -1,6 +1,6 @@
 //! What is in a commit: its files as a tar, and what should be said about them before they are built.
 
-use std::{io, process::Stdio};
+use std::{collections::BTreeMap, io, process::Stdio};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -47,6 +47,29 @@ impl Contents {
         }))
     }
 
+    /// The texts of files at the top that are wanted by their names, as far as they are texts of at most so
+    /// many bytes.
+    pub async fn texts(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        most: u64,
+    ) -> Result<BTreeMap<String, String>, GitError> {
+        let arguments = ["ls-tree", "-z", "--long", "--full-tree", self.commit.as_str()];
+        let answer = self.tool.run(&arguments).await?;
+        let listed = String::from_utf8_lossy(&answer);
+        let mut texts = BTreeMap::new();
+        for (id, name) in listed.split('\0').filter_map(|line| file(line, most)) {
+            if texts.len() == TEXTS || !wanted(name) {
+                continue;
+            }
+            let text = self.tool.run(&["cat-file", "blob", id]).await?;
+            if let Ok(text) = String::from_utf8(text) {
+                texts.insert(name.to_owned(), text);
+            }
+        }
+        Ok(texts)
+    }
+
     /// The paths of submodules, of which git brings no files: the first few.
     pub async fn submodules(&self) -> Result<Vec<String>, GitError> {
         let arguments = ["ls-tree", "-r", "-z", "--full-tree", self.commit.as_str()];
@@ -87,6 +110,15 @@ impl Contents {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Id and name of a file that `ls-tree --long` lists, if it is one of at most so many bytes.
+fn file(line: &str, most: u64) -> Option<(&str, &str)> {
+    let (described, name) = line.split_once('\t')?;
+    let mut words = described.split_ascii_whitespace();
+    let (mode, _, id, size) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let fits = size.parse::<u64>().is_ok_and(|size| size <= most);
+    (mode.starts_with("100") && fits).then_some((id, name))
 }
 
 /// How it ended: a broken archive must not pass for a short one.
@@ -143,6 +175,8 @@ const SAMPLES: &[&str] = &["example", "sample", "template", "dist", "defaults", 
 
 /// Paths that are named; more are not read either.
 const FEW: usize = 10;
+/// Files at the top whose texts are read.
+const TEXTS: usize = 50;
 const PIECE: usize = 64 << 10;
 /// What git calls a tree without files, which every repository knows.
 const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";

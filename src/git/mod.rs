@@ -9,12 +9,13 @@
 //! In reading order: `pkt` (the frames of the protocol), `commands` (what a push wants), `sideband`
 //! (what it is told), `tool` (git itself), `repository` and `refs` (what is kept), `quarantine` (what
 //! comes in), `verdict` (what is allowed), `contents` (what is in a commit), `turns` (one deploy at a
-//! time), `fetch` (giving it back).
+//! time), `pinned` (what stays without a branch), `fetch` (giving it back).
 
 mod commands;
 mod contents;
 mod error;
 mod fetch;
+mod pinned;
 mod pkt;
 mod quarantine;
 mod refs;
@@ -33,5 +34,5 @@ pub use quarantine::{Behind, MAX_PACK, Quarantine};
 pub use refs::Refs;
 pub use repository::{Repositories, Repository};
 pub use sideband::{Report, Voice};
-pub use turns::{Holder, Turn};
+pub use turns::{Arrival, Holder, Turn};
 pub use verdict::{Verdict, deployed_branch, judge};

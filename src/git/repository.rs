@@ -18,7 +18,7 @@ use super::{
     quarantine::{INCOMING, Quarantine},
     refs::Refs,
     tool::Tool,
-    turns::{Holder, Turn, Turns},
+    turns::{Arrival, Holder, Turns},
 };
 use crate::model::{AppName, Branch, Commit, CommitId, RefName, commit::MAX_SUBJECT};
 
@@ -55,10 +55,9 @@ impl Repositories {
         Repository { folder, tool }
     }
 
-    /// The right to deploy what is pushed to an app, once nobody else has it.
-    /// `who` is told to those who wait; `None` if that took too long.
-    pub async fn turn(&self, app: &AppName, who: &str) -> Option<Turn> {
-        self.turns.take(app, who).await
+    /// A push to an app whose pack is here takes its place among those that are under way.
+    pub fn arrive(&self, app: &AppName) -> Arrival {
+        self.turns.arrive(app)
     }
 
     /// Who has it.

@@ -188,6 +188,8 @@ const SETTINGS: &[&str] = &[
     "-c",
     "tar.umask=022",
     "-c",
+    "transfer.hideRefs=refs/paas",
+    "-c",
     "pack.threads=1",
 ];
 

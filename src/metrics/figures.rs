@@ -1,15 +1,11 @@
 //! Where the figures come from, for whoever hands them out.
 //!
-//! It does not keep the edge alive: an edge that is drained or handed over has its figures no more.
+//! It does not keep an edge alive: one that is drained or handed over has its figures no more.
 
-use std::{
-    io,
-    sync::{Arc, Weak},
-};
-
-use proxy::Edge;
+use std::io;
 
 use super::{Process, render};
+use crate::node::Edges;
 
 /// What became of requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,19 +20,19 @@ pub struct Requests {
     pub held: u64,
 }
 
-/// The figures of an edge and of this process. Cheap to clone.
+/// The figures of all edges and of this process. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Figures(Weak<Edge>);
+pub struct Figures(Edges);
 
 impl Figures {
-    /// Those of this edge.
-    pub fn of(edge: &Arc<Edge>) -> Self {
-        Self(Arc::downgrade(edge))
+    /// Those of these edges.
+    pub fn of(edges: &Edges) -> Self {
+        Self(edges.clone())
     }
 
     /// What became of the requests to one app so far.
     pub fn requests(&self, app: &str) -> Requests {
-        let traffic = self.0.upgrade().map(|edge| edge.traffic()).unwrap_or_default();
+        let traffic = self.0.traffic();
         let found = traffic.services.iter().find(|(name, _)| name.as_str() == app);
         let Some((_, figures)) = found else { return Requests::default() };
         let [unanswered, .., faults] = figures.classes;
@@ -47,7 +43,7 @@ impl Figures {
     /// All figures of this moment, as [`render`] writes them. An error means that the kernel does
     /// not say how this process is.
     pub fn text(&self) -> io::Result<String> {
-        let traffic = self.0.upgrade().map(|edge| edge.traffic()).unwrap_or_default();
+        let traffic = self.0.traffic();
         Ok(render(&traffic, &Process::read()?))
     }
 }

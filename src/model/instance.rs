@@ -2,10 +2,13 @@
 
 use std::{fmt, net::IpAddr};
 
+use serde::{Deserialize, Serialize};
+
 use super::{AppName, ImageId, Incarnation, ProcessName, Timestamp};
 
 /// The engine's identity of a container.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ContainerId(pub String);
 
 impl fmt::Display for ContainerId {

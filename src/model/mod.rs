@@ -24,8 +24,11 @@
 //! - **SSH key**: what a user pushes with; **SSH host**: what the server proves itself with there.
 //! - **Volume**: a disk of an app that outlives its instances and releases.
 //! - **Zone**: a domain whose DNS this server answers for; **DNS record**: what a user adds to it.
+//! - **Opening**: a port of a machine that the containers on it may reach.
 //! - **Snapshot**: what was in a volume at one moment, kept beside it.
 //! - **Backup**: the same, encrypted and kept elsewhere; the **place** is where.
+//! - **Node**: a machine that joined the one that **controls**, by a **join token**; its **state** is observed.
+//!   A **link** joins two of them.
 //! - **Event**: what happened and why, for people. Control never reads it.
 
 pub mod app;
@@ -46,7 +49,9 @@ pub mod instance;
 pub mod keeping;
 pub mod manifest;
 pub mod name;
+pub mod node;
 pub mod observation;
+pub mod opening;
 pub mod process;
 mod reference;
 pub mod registrar;
@@ -93,6 +98,10 @@ pub use manifest::Manifest;
 pub use name::{
     Actor, AppName, CronName, EnvKey, ImageId, InvalidName, MountPath, Name, ProcessName,
     SourceDigest,
+};
+pub use node::{
+    InvalidWord, JoinToken, JoinWord, LabelKey, LabelValue, Node, NodeKey, NodeName, NodeState,
+    NodeStates, TokenLife,
 };
 pub use observation::{Health, Observation, Observed};
 pub use process::{Privileges, Process};

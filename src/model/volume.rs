@@ -3,13 +3,13 @@
 //! It belongs to one app for ever, and to one process at a time: whoever has it mounted is the only
 //! one that writes to it. How large it may be is watched, not enforced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, AppName, BackupState, BackupsKept, ByteSize, MountPath, Name, Schedule, SnapshotNumber,
-    Timestamp, name::Grammar, snapshot::Job,
+    Actor, AppName, BackupState, BackupsKept, ByteSize, ContainerId, MountPath, Name, Schedule,
+    SnapshotNumber, Timestamp, name::Grammar, snapshot::Job,
 };
 
 /// A volume's name: 1 to 30 characters, `^[a-z][a-z0-9_-]*$`.
@@ -56,6 +56,10 @@ pub struct Volume {
     /// What is being done to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<Job>,
+    /// Who is made to stand still for that: on record before it is done, so that whatever dies, they and
+    /// nobody else go on.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub frozen: BTreeSet<ContainerId>,
     /// Why what was done last was not done, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,

@@ -15,6 +15,11 @@ pub fn public() -> Vec<IpAddr> {
     own().into_iter().filter(|address| is_public(*address)).collect()
 }
 
+/// The same, unless it is said which these are.
+pub fn public_or(given: &[IpAddr]) -> Vec<IpAddr> {
+    if given.is_empty() { public() } else { given.to_vec() }
+}
+
 /// Where to listen for `wanted`: an unspecified address stands for each of the machine's own, but
 /// not for those that `skip` names. Bound one by one, an answer leaves from the address that was
 /// asked, and a resolver that holds `127.0.0.53` is not in the way.

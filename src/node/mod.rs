@@ -1,20 +1,32 @@
 //! What a daemon sees of its own machine: its addresses, whether an instance answers, where it
-//! listens, and who has a port; where instances find their secrets in its memory; and the programs of its
-//! instances that somebody talks to.
+//! listens, who has a port, and what of the machine containers reach; where instances find their secrets in
+//! its memory; the programs of its instances that somebody talks to; and the link to the daemons of
+//! other machines.
 //!
 //! Nothing here decides what an answer means for an app, or who may talk to it.
 
 pub mod addresses;
 pub mod consoles;
+pub mod edges;
+mod feed;
+mod follower;
+mod gateway;
 mod handout;
 mod holder;
+mod hub;
+pub mod link;
 pub mod listening;
 pub mod ports;
 pub mod probe;
 pub mod runs;
+pub mod wall;
 
 pub use consoles::{Consoles, Program, Talk};
+pub use edges::Edges;
+pub use follower::Follower;
+pub use gateway::Gateway;
 pub use handout::{Handout, HandoutError, Reader};
 pub use holder::{Holder, Transports, holders};
+pub use hub::{Bystander, Hub, Known, RENEW, Renewal};
 pub use listening::listening;
 pub use probe::{ProbeFailure, ProbeTarget, probe};

@@ -33,6 +33,11 @@ pub fn abort(
             Err(Refusal::conflict(what(), format!("{} has taken over", rollout.to.release))
                 .hint(format!("`paas rollback -a {name}` goes back to what served before")))
         }
+        (None, _, Some(from)) if from.release == rollout.to.release => {
+            let why = format!("it is a restart, before and after which {} serves", from.release);
+            Err(Refusal::conflict(what(), why)
+                .hint(format!("`paas rollback -a {name}` goes back to the release before it")))
+        }
         (None, _, _) => {
             Err(Refusal::conflict(what(), "nothing served before that could serve again")
                 .hint(format!("`paas scale web=0 -a {name}` stops it")))
@@ -74,4 +79,48 @@ pub(super) fn go_back(
     app.generation += 1;
     tx.put(&rollout)?;
     tx.put(&app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, StoreOptions, records};
+
+    #[tokio::test]
+    async fn of_a_restart_it_says_what_serves() {
+        let home = tempfile::tempdir().unwrap();
+        let options = StoreOptions { schema: records::schema(), now: std::time::UNIX_EPOCH };
+        let store = Store::open(home.path(), options).unwrap();
+        let told = store.transact(|tx| {
+            let (shop, now): (AppName, _) = ("shop".parse()?, Timestamp::default());
+            let of = |restart| Incarnation { release: ReleaseVersion(3), restart };
+            let mut app = App::new(shop.clone(), now);
+            (app.current, app.rollout) = (Some(of(0)), Some(RolloutNumber(1)));
+            tx.put(&app)?;
+            let restart = Rollout {
+                app: shop.clone(),
+                number: RolloutNumber(1),
+                from: Some(of(0)),
+                to: of(1),
+                phase: Phase::Starting,
+                started_at: now,
+                phase_at: now,
+                waves: Vec::new(),
+                wave: 0,
+                command: None,
+                post_deploy: None,
+                trial: None,
+                recreate: [].into(),
+                stand_ins: Vec::new(),
+            };
+            tx.put(&restart)?;
+            let restarted = abort(tx, &shop, &Actor::platform(), now).unwrap_err();
+            tx.put(&Rollout { from: None, ..restart })?;
+            let first = abort(tx, &shop, &Actor::platform(), now).unwrap_err();
+            Ok::<_, Refusal>((restarted.why, first.why))
+        });
+        let (restarted, first) = told.await.unwrap();
+        assert_eq!(restarted, "it is a restart, before and after which v3 serves");
+        assert_eq!(first, "nothing served before that could serve again");
+    }
 }

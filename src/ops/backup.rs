@@ -2,7 +2,10 @@
 
 use crate::{
     model::{Actor, AppName, Timestamp, Volume, VolumeName},
-    ops::{Refusal, snapshot::idle},
+    ops::{
+        Refusal,
+        snapshot::{idle, no_deploy},
+    },
     store::{Transaction, backups},
 };
 
@@ -15,5 +18,6 @@ pub fn backup(
     now: Timestamp,
 ) -> Result<Volume, Refusal> {
     let volume = idle(tx, app, name)?;
+    no_deploy(tx, app, name)?;
     Ok(backups::begin(tx, volume, by, now)?)
 }

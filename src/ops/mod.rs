@@ -18,6 +18,7 @@ pub mod exec;
 pub mod grant;
 pub mod keys;
 pub mod maintenance;
+pub mod node;
 pub mod pending;
 pub mod pin;
 pub mod plan;

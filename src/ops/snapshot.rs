@@ -18,6 +18,7 @@ pub fn snapshot(
     by: &Actor,
 ) -> Result<Volume, Refusal> {
     let mut volume = idle(tx, app, name)?;
+    no_deploy(tx, app, name)?;
     volume.last_snapshot = volume.last_snapshot.next();
     let task = Task::Snapshot { number: volume.last_snapshot };
     begin(tx, volume, task, by)
@@ -33,20 +34,16 @@ pub fn restore(
     by: &Actor,
 ) -> Result<Volume, Refusal> {
     let mut volume = idle(tx, app, name)?;
-    let what = || format!("volume {name} of {app} stays as it is");
     if let RestoreSource::Snapshot(from) = from
         && tx.get::<Snapshot>(&volumes::snapshot_key(app, name, from))?.is_none()
     {
         return Err(Refusal::not_found(
-            what(),
+            format!("volume {name} of {app} stays as it is"),
             format!("there is no snapshot {from}, or not any more"),
         )
         .hint(format!("`paas volumes snapshots {name} -a {app}` lists them")));
     }
-    if releasing::under_way(tx, &existing(tx, app)?)?.is_some() {
-        return Err(Refusal::conflict(what(), "a deploy is under way")
-            .hint(format!("wait for it, or end it: `paas deploys abort -a {app}`")));
-    }
+    no_deploy(tx, app, name)?;
     volume.last_snapshot = volume.last_snapshot.next();
     let task = Task::Fetch { from, kept: volume.last_snapshot };
     begin(tx, volume, task, by)
@@ -79,6 +76,20 @@ pub(super) fn idle(
     let why = format!("something is under way: {busy}");
     Err(Refusal::conflict(format!("volume {name} of {app} stays as it is"), why)
         .hint(format!("`paas volumes show {name} -a {app}` says when it is over")))
+}
+
+/// Nothing that has its instances stand still, or end, goes together with a deploy: that waits for them.
+pub(super) fn no_deploy(
+    tx: &Transaction<'_>,
+    app: &AppName,
+    name: &VolumeName,
+) -> Result<(), Refusal> {
+    if releasing::under_way(tx, &existing(tx, app)?)?.is_none() {
+        return Ok(());
+    }
+    let what = format!("volume {name} of {app} stays as it is");
+    Err(Refusal::conflict(what, "a deploy is under way")
+        .hint(format!("wait for it, or end it: `paas deploys abort -a {app}`")))
 }
 
 fn begin(

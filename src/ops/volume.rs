@@ -120,6 +120,7 @@ mod tests {
             BuildNumber, Cause, Phase, Process, ReleaseVersion, Rollout, RolloutNumber,
             build::DeploySettings, volume::Mounting,
         },
+        ops::{backup::backup, snapshot::snapshot},
         store::{Store, StoreOptions, records},
     };
 
@@ -167,6 +168,35 @@ mod tests {
             recreate: [].into(),
             stand_ins: Vec::new(),
         }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_made_to_stand_still_during_a_deploy() {
+        let home = tempfile::tempdir().unwrap();
+        let options = StoreOptions { schema: records::schema(), now: std::time::UNIX_EPOCH };
+        let store = Store::open(home.path(), options).unwrap();
+        let done = store.transact(|tx| {
+            let (shop, data): (AppName, VolumeName) = ("shop".parse()?, "data".parse()?);
+            let (by, now) = (Actor::platform(), Timestamp::default());
+            let of = |release| Incarnation { release: ReleaseVersion(release), restart: 0 };
+            let mut app = App::new(shop.clone(), now);
+            (app.current, app.rollout) = (Some(of(1)), Some(RolloutNumber(1)));
+            tx.put(&app)?;
+            let mut deploy = rollout(of(1), of(2));
+            tx.put(&deploy)?;
+            create(tx, &shop, &data, None, &by, now)?;
+            for refused in [
+                snapshot(tx, &shop, &data, &by).unwrap_err(),
+                backup(tx, &shop, &data, &by, now).unwrap_err(),
+            ] {
+                assert_eq!(refused.why, "a deploy is under way");
+                assert!(refused.hint.unwrap().contains("`paas deploys abort -a shop`"));
+            }
+            deploy.phase = Phase::Done;
+            tx.put(&deploy)?;
+            snapshot(tx, &shop, &data, &by).map(drop)
+        });
+        done.await.unwrap();
     }
 
     #[tokio::test]

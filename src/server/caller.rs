@@ -14,8 +14,8 @@ use api::FaultCode;
 use axum::{extract::FromRequestParts, http::request::Parts};
 
 use crate::{
-    model::{Actor, Role},
-    ops::grant,
+    model::{Actor, Role, TokenId},
+    ops::{grant, node},
     server::{fault::Failure, state::Api},
 };
 
@@ -38,36 +38,79 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
-        let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        Self::by_token(parts, api, token)
+        Self::by_token(parts, api, bearer(parts))
     }
 }
 
 impl Caller {
     /// Whoever has this token; over the socket nobody needs one.
     pub(super) fn by_token(parts: &Parts, api: &Api, token: &str) -> Result<Self, Failure> {
-        let address = match parts.extensions.get::<Transport>() {
-            Some(Transport::Socket) => return Ok(Self { actor: local()? }),
-            Some(Transport::Network(address)) => *address,
-            None => return Err(Failure::new(FaultCode::Internal, "the request has no transport")),
-        };
-        if !api.attempts.allows(address, Instant::now()) {
-            return Err(Failure::new(
-                FaultCode::TooMany,
-                "too many wrong tokens from your address",
-            )
-            .hint("wait a minute and check the token: `paas login`"));
+        if transport(parts)? == Transport::Socket {
+            return Ok(Self { actor: local()? });
         }
-        match grant::recognise(&api.store.snapshot(), &api.token_key, token)? {
+        let known = || Ok(grant::recognise(&api.store.snapshot(), &api.token_key, token)?);
+        match counted(parts, api, known)? {
             Some((actor, Role::Admin)) => Ok(Self { actor }),
             None => {
-                api.attempts.failed(address, Instant::now());
                 Err(Failure::new(FaultCode::Unauthenticated, "the token is missing or not valid")
                     .hint("log in again: `paas login URL --token TOKEN`"))
             }
         }
     }
+}
+
+/// A machine that has a join token of ours, whatever became of that.
+#[derive(Debug, Clone)]
+pub(super) struct Newcomer {
+    pub(super) token: TokenId,
+}
+
+impl FromRequestParts<Api> for Newcomer {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        let token = bearer(parts);
+        let known = || Ok(node::recognise(&api.store.snapshot(), &api.token_key, token)?);
+        let token = counted(parts, api, known)?.ok_or_else(|| {
+            Failure::new(
+                FaultCode::Unauthenticated,
+                "the join token is not valid, or was taken back",
+            )
+            .hint("`paas nodes token` on the control makes another")
+        })?;
+        Ok(Self { token })
+    }
+}
+
+fn bearer(parts: &Parts) -> &str {
+    let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+    header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
+}
+
+fn transport(parts: &Parts) -> Result<Transport, Failure> {
+    let missing = || Failure::new(FaultCode::Internal, "the request has no transport");
+    parts.extensions.get().copied().ok_or_else(missing)
+}
+
+/// What is known of a token; `None`, which is a wrong one, counts against its sender's address.
+fn counted<T>(
+    parts: &Parts,
+    api: &Api,
+    known: impl FnOnce() -> Result<Option<T>, Failure>,
+) -> Result<Option<T>, Failure> {
+    let Transport::Network(address) = transport(parts)? else { return known() };
+    if !api.attempts.allows(address, Instant::now()) {
+        return Err(Failure::new(FaultCode::TooMany, "too many wrong tokens from your address")
+            .hint(
+                "wait a minute and check the token: `paas login`, or `paas nodes tokens` for one that \
+                 a machine joins by",
+            ));
+    }
+    let known = known()?;
+    if known.is_none() {
+        api.attempts.failed(address, Instant::now());
+    }
+    Ok(known)
 }
 
 fn local() -> Result<Actor, Failure> {

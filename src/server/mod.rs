@@ -22,6 +22,7 @@ mod keys;
 mod listener;
 mod logs;
 mod metrics;
+mod nodes;
 mod openapi;
 mod patient;
 mod plan;
@@ -41,12 +42,13 @@ mod why;
 
 use axum::{
     Router,
-    routing::{get, patch, post, put},
+    routing::{delete, get, patch, post, put},
 };
 
 pub use caller::{Attempts, Transport};
 pub use git::{answer_over_ssh, whose_keys};
 pub use listener::{Incoming, serve};
+pub use nodes::{Cluster, Unjoinable};
 pub use sessions::Sessions;
 pub use state::{Api, Backups, EngineStatus, Listening, Reach, Retention, Ssh};
 
@@ -113,6 +115,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/apps/{app}/git", get(git::kept::show).put(git::kept::choose))
         .route("/v1/apps/{app}/git/deploy", post(git::deploy::deploy))
         .merge(disks())
+        .merge(machines())
         .merge(git::routes())
         .fallback(fault::no_such_path)
         .with_state(api)
@@ -134,4 +137,15 @@ fn disks() -> Router<Api> {
         )
         .route("/v1/backups", get(backups::all))
         .route("/v1/backups/key", get(backups::keys).post(backups::import))
+}
+
+/// Those of machines that joined, or are to.
+fn machines() -> Router<Api> {
+    Router::new()
+        .route("/v1/nodes", get(nodes::list))
+        .route("/v1/nodes/join", post(nodes::join))
+        .route("/v1/nodes/tokens", get(nodes::list_tokens).post(nodes::create_token))
+        .route("/v1/nodes/tokens/{id}", delete(nodes::revoke_token))
+        .route("/v1/nodes/{name}", delete(nodes::remove))
+        .route("/v1/nodes/{name}/labels", patch(nodes::label))
 }

@@ -15,7 +15,9 @@ use crate::{
         release::InvalidVersion,
     },
     ops::{self, Refusal, rollback::Way},
-    server::{apps::on_record, caller::Caller, fault::Failure, state::Api, view},
+    server::{
+        apps::on_record, caller::Caller, fault::Failure, git::pinned::keep_soon, state::Api, view,
+    },
     store::{Snapshot, StoreError, View},
 };
 
@@ -63,6 +65,7 @@ pub(super) async fn pin(
             ops::pin::pin(tx, &name, wish, &caller.actor, clock::now())
         })
         .await?;
+    keep_soon(&api, &app.name).await;
     one(&api, &app, version)
 }
 
@@ -76,6 +79,7 @@ pub(super) async fn unpin(
         .store
         .transact(move |tx| ops::pin::unpin(tx, &name, version, &caller.actor, clock::now()))
         .await?;
+    keep_soon(&api, &app.name).await;
     one(&api, &app, version)
 }
 

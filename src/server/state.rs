@@ -1,11 +1,6 @@
 //! What handlers work with: handles to the store, the published observation, logs and uploads.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -16,9 +11,12 @@ use crate::{
     git::Repositories,
     logs::Logs,
     metrics::Figures,
-    model::{Certificate, DomainName, KeyFingerprint, Observation, Transfer, volume::Usages},
+    model::{
+        Certificate, DomainName, KeyFingerprint, NodeStates, Observation, Transfer, volume::Usages,
+    },
+    node::Edges,
     ops::grant::TokenKey,
-    server::{caller::Attempts, sessions::Sessions},
+    server::{caller::Attempts, nodes::Cluster, sessions::Sessions},
     store::{SealingKey, Store},
 };
 
@@ -45,6 +43,10 @@ pub struct Api {
     pub reach: Reach,
     /// This machine's name.
     pub node: String,
+    /// How the machines are that joined.
+    pub nodes: watch::Receiver<Arc<NodeStates>>,
+    /// What they are told; `None` if none can join.
+    pub cluster: Option<Cluster>,
     /// Of the container engine and the base images.
     pub engine: watch::Receiver<EngineStatus>,
     /// Uploads unpacked at the same time; more wait.
@@ -107,8 +109,8 @@ pub struct Reach {
     pub http: u16,
     /// The port of TLS, if it is spoken.
     pub https: Option<u16>,
-    /// The addresses of the edge.
-    pub addresses: Vec<IpAddr>,
+    /// The edges, which the world finds at their addresses.
+    pub edges: Edges,
     /// Whether this server answers for zones.
     pub dns: bool,
     /// Whether certificates are got for domains by themselves.
@@ -135,6 +137,8 @@ pub struct EngineStatus {
     pub version: Option<String>,
     /// How far the base images are: `ready`, or what is being done or went wrong.
     pub stack: String,
+    /// Whether containers are kept from this machine's services: `on`, or why they are not.
+    pub firewall: String,
     /// What builds keep on the disk, once that was looked at, in bytes: of apps, of what they share,
     /// of toolchains.
     pub kept: Option<(u64, u64, u64)>,

@@ -24,6 +24,7 @@ pub(super) async fn server(
         engine_fault: api.observation.borrow().engine_fault.clone(),
         engine_version: engine.version,
         stack: engine.stack,
+        firewall: engine.firewall,
         kept: engine.kept.map(|(apps, shared, toolchains)| api::Kept { apps, shared, toolchains }),
         disk_free: space.map_or(0, |space| space.f_bavail.saturating_mul(space.f_frsize)),
         memory: resident_memory(),

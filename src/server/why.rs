@@ -60,7 +60,7 @@ pub(super) async fn show(
     Ok(Json(api::Why {
         url: format!("{}{}", api.reach.url(&facts.host, facts.certificate.as_ref()), facts.path),
         app: facts.answerer.as_ref().map(|it| it.app.name.to_string()),
-        addresses: api.reach.addresses.iter().map(ToString::to_string).collect(),
+        addresses: api.reach.edges.all_at().iter().map(ToString::to_string).collect(),
         links: found.links.iter().map(link).collect(),
         obstacle: obstacle.map(|it| it.what.clone()),
         hint: obstacle.map(|it| it.hint.clone()),

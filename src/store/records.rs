@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     model::{
         AcmeAccount, App, Build, Certificate, CertificateHistory, CronEntry, CronState, DnsRecord,
-        Domain, DomainCheck, Event, IssuerWord, Release, Rollout, Run, Secret, Snapshot, SshHost,
-        SshKey, Token, Volume, Zone,
+        Domain, DomainCheck, Event, IssuerWord, JoinToken, Node, Release, Rollout, Run, Secret,
+        Snapshot, SshHost, SshKey, Token, Volume, Zone,
     },
     store::{Record, Schema},
 };
@@ -39,6 +39,8 @@ pub fn schema() -> Schema {
         .with::<SshHost>()
         .with::<Volume>()
         .with::<Snapshot>()
+        .with::<Node>()
+        .with::<JoinToken>()
 }
 
 impl Record for App {
@@ -261,4 +263,24 @@ impl Record for SshHost {
     type Key = ();
 
     fn key(&self) {}
+}
+
+impl Record for Node {
+    const TABLE: &'static str = "nodes";
+    const VERSION: u32 = 1;
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.name.as_str().to_owned()
+    }
+}
+
+impl Record for JoinToken {
+    const TABLE: &'static str = "join_tokens";
+    const VERSION: u32 = 1;
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.id.0.clone()
+    }
 }

@@ -61,6 +61,7 @@ pub fn make(
         destroyed_at: None,
         last_snapshot: SnapshotNumber::default(),
         job: None,
+        frozen: BTreeSet::new(),
         failure: None,
         backups: BackupState::default(),
     };

@@ -46,10 +46,10 @@ async fn refused(by: By, port: u16) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_reaches_us_at_an_address_nobody_stated_is_found_over_tls() {
-    let (stage, pebble) = Stage::with_pebble(|behaviour, settings| {
+    let elsewhere = vec!["192.0.2.1".parse().unwrap()];
+    let (stage, pebble) = Stage::at(elsewhere, |behaviour, settings| {
         settings.http_port = None;
         settings.tls_port = Some(behaviour.tls);
-        settings.addresses = vec!["192.0.2.1".parse().unwrap()];
     })
     .await;
     stage.add(NAME).await;

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -20,6 +20,7 @@ use paas::{
         AcmeAccount, Actor, Certificate, CertificateState, DnsData, DnsRecord, Domain, Zone,
         zone::Proofs,
     },
+    node::Edges,
     store::{self, SealingKey, Store, StoreOptions, View},
 };
 use proxy::{Edge, Feeds, Listen, Table};
@@ -43,6 +44,7 @@ pub(crate) struct Stage {
     pub(crate) http: u16,
     pub(crate) tls: u16,
     edge: Arc<Edge>,
+    given: Vec<IpAddr>,
     certificates: watch::Sender<Arc<proxy::Certificates>>,
     proofs: watch::Sender<Arc<Proofs>>,
     pub(crate) sealing: SealingKey,
@@ -80,12 +82,15 @@ impl Stage {
         let limits = dns::Limits { threads: 1, answers_per_second: None, ..Default::default() };
         let server = dns::Server::bind(&local, &zones_seen, limits).unwrap();
         let dns = server.addresses()[0];
+        let (table, table_seen) = watch::channel(Arc::default());
+        let edge = edge(table_seen, presented.clone());
         let naming = Naming {
             store: store.clone(),
             commits: store.changes(),
             proofs: proofs_seen,
             platform: "paas.test".to_owned(),
-            addresses: vec!["127.0.0.1".parse().unwrap()],
+            edges: Edges::of(&edge, &["127.0.0.1".parse().unwrap()]),
+            there: watch::channel(()).1,
             zones,
             published: Published::default(),
         };
@@ -94,8 +99,6 @@ impl Stage {
         while lookup.addresses(&format!("any.{ZONE}")).await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let (table, table_seen) = watch::channel(Arc::default());
-        let edge = edge(table_seen, presented.clone());
         let (http, tls) = (edge.addresses()[0].port(), edge.addresses()[1].port());
         Self {
             store,
@@ -105,7 +108,6 @@ impl Stage {
                 acme: acme::Settings::default(),
                 http_port: Some(http),
                 tls_port: None,
-                addresses: Vec::new(),
                 limits: Limits::default(),
             },
             presented,
@@ -117,6 +119,7 @@ impl Stage {
             certificates,
             proofs,
             sealing: SealingKey::new([7; 32]),
+            given: Vec::new(),
             running: None,
             _table: table,
             _folder: folder,
@@ -128,7 +131,15 @@ impl Stage {
     pub(crate) async fn with_pebble(
         change: impl FnOnce(&mut Behaviour, &mut Settings),
     ) -> (Self, Pebble) {
-        let mut stage = Self::set().await;
+        Self::at(Vec::new(), change).await
+    }
+
+    /// The same, its edge found at these addresses and not at the machine's own.
+    pub(crate) async fn at(
+        given: Vec<IpAddr>,
+        change: impl FnOnce(&mut Behaviour, &mut Settings),
+    ) -> (Self, Pebble) {
+        let mut stage = Self { given, ..Self::set().await };
         let mut behaviour = Behaviour::new(stage.dns, stage.http, stage.tls);
         change(&mut behaviour, &mut stage.settings);
         let pebble = stage.begin(&behaviour).await;
@@ -146,7 +157,8 @@ impl Stage {
 
     /// Starts the task.
     pub(crate) fn start(&mut self) {
-        let world = World { lookup: self.lookup.clone(), edge: Arc::downgrade(&self.edge) };
+        let edges = Edges::of(&self.edge, &self.given);
+        let world = World { lookup: self.lookup.clone(), edges };
         let outlets =
             Outlets { certificates: self.certificates.clone(), texts: self.proofs.clone() };
         let task = Certificates::new(

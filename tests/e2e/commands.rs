@@ -45,6 +45,16 @@ fn commands_keep_their_promises_to_scripts() {
     let quiet = server.paas(&["restart", "-q", "-a", "shop"]);
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str(), quiet.code), ("", "", 0));
 
+    // What is wrong in a folder that is no app yet is said before one is made.
+    for (manifest, told) in
+        [("name = \"blog\"", "did you mean `app`?"), ("app = \"blog\"\n[process.web", "line 2")]
+    {
+        let wrong = sources::folder(&[("index.html", "hi"), ("paas.toml", manifest)]);
+        let deployed = server.paas(&["deploy", wrong.path().to_str().unwrap()]).ended(1);
+        says(&deployed, &["paas.toml", told]);
+        assert_eq!(server.paas(&["apps", "--json"]).json().as_array().unwrap().len(), 1);
+    }
+
     // Failures: nothing on stdout, the reason on stderr, and the code that says whose fault.
     for (wrong, code, told) in [
         (&["delpoy"] as &[&str], 2, "deploy"),

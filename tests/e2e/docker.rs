@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use paas::node::wall::Wall;
 use serde_json::Value;
 
 use crate::http::{Answer, Request};
@@ -121,6 +122,19 @@ pub(crate) fn sweep(installation: &str) {
         ask("DELETE", &format!("/v1.41/images/{image}?force=true"));
     }
     remove_volumes(installation);
+    remove_rules(installation);
+}
+
+/// Takes away what keeps its containers from this machine.
+fn remove_rules(installation: &str) {
+    let Ok(installation) = installation.parse() else { return };
+    let mut wall = Wall::of(&installation);
+    let remove = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(wall.remove())
+    };
+    // A thread of its own, because the test's own may be a runtime's.
+    let _ = std::thread::spawn(remove).join();
 }
 
 /// The names that it gave to volumes.

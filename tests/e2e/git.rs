@@ -75,6 +75,16 @@ fn a_push_deploys_and_what_fails_changes_nothing() {
     world.serves("one");
     says(&world.paas(&["deploy", "--ref", "nothing"]).ended(1), &["no branch, tag or commit"]);
 
+    // The commit of a pinned release has a ref that nobody sees, and no more when it is not pinned.
+    let repository = world.server.data().join("apps/site/git");
+    let ours = ["for-each-ref", "--format=%(refname) %(objectname)", "refs/paas"];
+    let ours = || run(&mut world.git_command(&repository, &ours)).ok();
+    world.paas(&["releases", "pin", "v2"]).ok();
+    assert_eq!(ours().trim(), format!("refs/paas/pinned/v2 {one}"));
+    assert_eq!(world.kept("refs/paas/*"), "");
+    world.paas(&["releases", "unpin", "v2"]).ok();
+    assert_eq!(ours(), "");
+
     // Going back, deleting, and another branch that is deployed.
     let told = world.git(&["push", "--force", "paas", &format!("{one}:refs/heads/main")]).ok();
     says(&told, &["forced update", "no changes: v5"]);

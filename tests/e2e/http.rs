@@ -5,7 +5,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     os::unix::net::UnixStream,
     path::Path,
     time::Duration,
@@ -53,7 +53,12 @@ impl<'a> Request<'a> {
 
     /// Over TCP, to this machine.
     pub(crate) fn over_tcp(&self, port: u16) -> io::Result<Answer> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        self.at(([127, 0, 0, 1], port).into())
+    }
+
+    /// Over TCP.
+    pub(crate) fn at(&self, address: SocketAddr) -> io::Result<Answer> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         self.over(stream)
     }

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
+    repository::World,
     server::{Server, says, until},
     sources,
 };
@@ -105,4 +106,57 @@ fn so_many_builds_run_at_once_as_the_settings_say_and_one_of_an_app() {
     until_begun(&server, "one", "2");
     open_gate(&server, "one");
     until("it serves", || (server.get("one", "/").text() == "newer\n").then_some(()));
+}
+
+#[test]
+fn a_newer_push_takes_the_place_of_those_before_it() {
+    let world = World::new();
+    world.paas(&["launch", "-a", "site"]).ok();
+    let manifest = |more: &str| format!("app = \"site\"\n[deploy]\nwatch = \"200ms\"\n{more}");
+    let newest = manifest("queue = \"newest\"\n");
+    let slow = gated("slow");
+    for file in ["app.js", "package.json"] {
+        let text = fs::read_to_string(slow.path().join(file)).unwrap();
+        sources::write(world.folder.path(), file, &text);
+    }
+    fs::remove_file(world.folder.path().join("index.html")).unwrap();
+    let told = tempfile::tempdir().unwrap();
+    let told = |name: &str| told.path().join(name);
+    let said = |name: &str| fs::read_to_string(told(name)).unwrap();
+    let push = |name: &str| {
+        let mut command = world.git_command(world.folder.path(), &["push", "paas", "HEAD:main"]);
+        command.stderr(fs::File::create(told(name)).unwrap()).spawn().unwrap()
+    };
+
+    // One that builds, and one that waits; the second does not ask for more than its turn.
+    world.commit("paas.toml", &manifest(""));
+    let mut building = push("building");
+    until_begun(&world.server, "site", "2");
+    world.commit("note", "waits");
+    let mut waiting = push("waiting");
+    until("the second push waits", || {
+        said("waiting").contains("waiting for the push of").then_some(())
+    });
+
+    sources::write(
+        world.folder.path(),
+        "package.json",
+        r#"{"name":"app","private":true,"scripts":{"start":"exec node app.js"}}"#,
+    );
+    world.commit("paas.toml", &newest);
+    let id = world.head();
+    says(&world.git(&["push", "paas", "HEAD:main"]).ok(), &["site v2 serves"]);
+    assert_eq!(
+        (building.wait().unwrap().code(), waiting.wait().unwrap().code()),
+        (Some(1), Some(1))
+    );
+    let by = format!("({}) takes the place of this one", &id[..7]);
+    let words = [by.as_str(), "queue = \"newest\"", "hint:", "[remote rejected]"];
+    says(&said("building"), &[&words[..], &["a newer push took its place"]].concat());
+    says(&said("waiting"), &words);
+    assert_eq!(world.kept("main"), id);
+    let builds = world.paas(&["builds", "--json"]).json();
+    assert_eq!(builds.as_array().unwrap().len(), 3, "who waited built nothing: {builds}");
+    assert_eq!(builds[1]["status"], "cancelled");
+    world.nothing_is_left();
 }

@@ -40,6 +40,8 @@ pub(crate) struct Setup {
     pub(crate) binary: Option<PathBuf>,
     /// Docker's socket; without it the usual one.
     pub(crate) docker: Option<PathBuf>,
+    /// Where the API listens; without it on this machine's own address.
+    pub(crate) api: Option<String>,
     /// Settings, as variables.
     pub(crate) settings: Vec<(&'static str, String)>,
 }
@@ -139,7 +141,8 @@ impl Server {
         let mut command = self.program(binary, &["server"]);
         command.arg("--data").arg(&self.data);
         command.args(["--http", &format!("127.0.0.1:{}", self.edge)]);
-        command.args(["--api", "https://127.0.0.1:0,http://127.0.0.1:0"]);
+        let near = "https://127.0.0.1:0,http://127.0.0.1:0";
+        command.args(["--api", self.setup.api.as_deref().unwrap_or(near)]);
         // Most tests want an app gone that they destroy.
         command.env("PAAS_UNDELETE_FOR", "off");
         command.envs(self.setup.settings.iter().map(|(name, value)| (name, value)));

@@ -19,4 +19,5 @@ mod instances;
 mod names;
 mod output;
 mod pull;
+mod wall;
 mod world;

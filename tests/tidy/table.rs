@@ -80,11 +80,11 @@ pub(crate) const ROOMS: &[Room] = &[
     room("acme", &["model", "limits", "clock"]),
     room("pki", &["model", "proxy"]),
     room("dns", &["model", "limits", "clock"]),
-    room("node", &["model", "engine", "logs", "limits"]),
+    room("node", &["model", "engine", "logs", "limits", "clock", "pki", "telemetry", "proxy"]),
     room("volumes", &["model", "engine"]),
     room("backup", &["model", "clock", "faults", "telemetry"]),
     room("logs", &["model", "engine", "clock", "limits"]),
-    room("metrics", &["model", "clock", "limits", "proxy"]),
+    room("metrics", &["model", "clock", "limits", "node", "proxy"]),
 ];
 
 /// Folders that may name more than their room may, and why.

@@ -1,6 +1,9 @@
 //! What goes over the wire: jobs to the agent, frames to the daemon, one JSON document a line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +13,7 @@ use crate::packages::Package;
 use crate::spec::Target;
 
 /// One build. Several may follow each other on a connection.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// The app's name, for the log.
     pub app: String,
@@ -138,6 +141,22 @@ impl Frame {
     }
 }
 
+/// Of the environment the names only: there are secrets in it.
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { app, env, target, buildpacks, packages, detection, previous } = self;
+        f.debug_struct("Job")
+            .field("app", app)
+            .field("env", &env.keys())
+            .field("target", target)
+            .field("buildpacks", buildpacks)
+            .field("packages", packages)
+            .field("detection", detection)
+            .field("previous", previous)
+            .finish()
+    }
+}
+
 impl Job {
     /// The job as a line with its newline.
     pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
@@ -159,6 +178,13 @@ fn line(document: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_job_shows_no_value_of_its_environment() {
+        let env = [("API_KEY".to_owned(), "swordfish".to_owned())].into();
+        let shown = format!("{:?}", Job { env, ..Job::default() });
+        assert!(shown.contains("API_KEY") && !shown.contains("swordfish"), "{shown}");
+    }
 
     #[test]
     fn a_frame_is_one_line_whatever_it_holds() {

@@ -63,6 +63,13 @@
 //! | `GET /v1/keys` | → [`Keys`] |
 //! | `POST /v1/keys` | [`AddKey`] → [`Key`] |
 //! | `DELETE /v1/keys?key={name or fingerprint}` | → [`Key`]: the one that was removed |
+//! | `GET /v1/nodes` | → list of [`Node`], the control first |
+//! | `PATCH /v1/nodes/{name}/labels` | [`LabelsPatch`] → [`Node`] |
+//! | `DELETE /v1/nodes/{name}?confirm={name}` | → [`Node`]: the one that was removed |
+//! | `GET /v1/nodes/tokens` | → list of [`JoinToken`] |
+//! | `POST /v1/nodes/tokens` | [`CreateJoinToken`] → [`NewJoinToken`] |
+//! | `DELETE /v1/nodes/tokens/{id}` | → [`JoinToken`]: the one that was taken back |
+//! | `POST /v1/nodes/join` with a join token | [`Join`] → [`Joined`] |
 //! | `GET /v1/apps/{app}/events?limit={n}` | → list of [`Event`], newest first |
 //! | `GET /v1/apps/{app}/logs` with [`LogQuery`] | → stream of [`LogLine`] |
 //! | `GET /v1/apps/{app}/run` as a WebSocket | [`StartRun`] → a [`session`] |
@@ -103,6 +110,7 @@ mod follow;
 mod git;
 mod keys;
 mod logs;
+mod nodes;
 mod releases;
 mod runs;
 mod secrets;
@@ -122,6 +130,7 @@ pub use follow::{Awaited, Frame, InstanceProgress, Remark, Watched};
 pub use git::{Commit, DeployRef, Git, GitRef, SetBranch};
 pub use keys::{AddKey, Key, Keys, SshHost};
 pub use logs::{LogLine, LogQuery};
+pub use nodes::{CreateJoinToken, Join, JoinToken, Joined, LabelsPatch, NewJoinToken, Node};
 pub use releases::{
     Answers, Canary, Config, ConfigPatch, Declared, Difference, Pin, Plan, Release, Rollback,
     Rollout, SetPin,

@@ -32,6 +32,10 @@ pub struct Server {
     pub engine_version: Option<String>,
     /// How far the base images are: `ready`, or what is being done.
     pub stack: String,
+    /// Whether containers are kept from the machine's own services: `on`, or why they are not. Nothing
+    /// before the engine has been found.
+    #[serde(default)]
+    pub firewall: String,
     /// What builds keep on the disk for later ones, once that was looked at.
     #[serde(default)]
     pub kept: Option<Kept>,

@@ -54,6 +54,12 @@ pub(super) fn proof(
 /// The name that every server's certificate carries.
 pub(crate) const INTERNAL: &str = "paas.internal";
 
+impl From<[u8; 32]> for Fingerprint {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
 impl FromStr for Fingerprint {
     type Err = NotAFingerprint;
 

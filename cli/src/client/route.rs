@@ -25,6 +25,12 @@ pub(crate) const BACKUPS: &str = "/v1/backups";
 pub(crate) const BACKUP_KEY: &str = "/v1/backups/key";
 /// Keys of SSH.
 pub(crate) const KEYS: &str = "/v1/keys";
+/// All machines.
+pub(crate) const NODES: &str = "/v1/nodes";
+/// Where one becomes a node.
+pub(crate) const JOIN: &str = "/v1/nodes/join";
+/// Tokens by which they do.
+pub(crate) const JOIN_TOKENS: &str = "/v1/nodes/tokens";
 /// Why a request gets an answer or none.
 pub(crate) const WHY: &str = "/v1/why";
 /// All zones.

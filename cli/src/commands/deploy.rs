@@ -135,6 +135,7 @@ impl Deploy {
             (Err(Failure::Refused(fault)), Origin::Manifest(_) | Origin::Remote)
                 if fault.code == FaultCode::NotFound =>
             {
+                launch::check(session, folder, &name).await?;
                 launch::make(session, &name).await.map(|()| name)
             }
             (Err(Failure::Refused(mut fault)), _) if fault.code == FaultCode::NotFound => {

@@ -8,6 +8,7 @@ use hyper::Method;
 
 use super::{
     deploy::{Delivery, deliver},
+    plan,
     upload::Order,
 };
 use crate::{
@@ -41,6 +42,7 @@ impl Launch {
         let chosen = target::app(&self.app, &session.environment, &folder)?;
         let app = match chosen {
             Some(Chosen { name, origin: Origin::Manifest(_) }) => {
+                check(session, &folder, &name).await?;
                 existing_or_new(session, &name).await?;
                 name
             }
@@ -60,6 +62,12 @@ impl Launch {
     }
 }
 
+/// Has the server read what the folder says of an app, before that is made: what is wrong leaves no empty
+/// app behind.
+pub(super) async fn check(session: &Session, folder: &Path, app: &AppName) -> Result<(), Failure> {
+    plan::ask(session, folder, app).await.map(drop)
+}
+
 /// Makes an app for `folder` and notes its name there. A name that the folder suggests gives way
 /// to one that exists; a name that was asked for does not.
 pub(crate) async fn create(
@@ -69,10 +77,15 @@ pub(crate) async fn create(
 ) -> Result<AppName, Failure> {
     let app = match wanted {
         Some(name) => {
+            check(session, folder, &name).await?;
             make(session, &name).await?;
             name
         }
-        None => make_unique(session, &suggested(folder)).await?,
+        None => {
+            let name = suggested(folder);
+            check(session, folder, &name).await?;
+            make_unique(session, &name).await?
+        }
     };
     let file = target::write_manifest(folder, &app)?;
     let here = file.strip_prefix(&session.environment.folder).unwrap_or(&file);

@@ -11,6 +11,7 @@ use crate::{
     client::route,
     failure::Failure,
     session::Session,
+    span,
     ui::{Ink, Ui},
 };
 
@@ -113,27 +114,9 @@ fn time(text: &str, now: Timestamp) -> Result<String, Failure> {
         Failure::usage(format!("`{text}` is not a time"))
             .hint("write an age such as `90s`, `30m`, `1h` or `2d`, or `2026-01-31T12:00:00Z`")
     };
-    let mut total = 0_i64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let (number, after) = rest.split_at(digits);
-        let unit = after.chars().next().ok_or_else(wrong)?;
-        let seconds = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3_600,
-            'd' => 86_400,
-            'w' => 604_800,
-            _ => return Err(wrong()),
-        };
-        let part = number.parse::<i64>().ok().and_then(|number| number.checked_mul(seconds));
-        total = part.and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
-        rest = after.get(unit.len_utf8()..).unwrap_or_default();
-    }
-    let age = SignedDuration::from_secs(total);
+    let age = SignedDuration::from_secs(span::seconds(text).ok_or_else(wrong)?);
     let at = now.checked_sub(age).map_err(|_| wrong())?;
-    if text.is_empty() { Err(wrong()) } else { Ok(at.to_string()) }
+    Ok(at.to_string())
 }
 
 #[cfg(test)]

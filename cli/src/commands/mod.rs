@@ -27,6 +27,8 @@ pub(crate) mod launch;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod maintenance;
+pub(crate) mod node;
+pub(crate) mod nodes;
 pub(crate) mod open;
 pub(crate) mod plan;
 pub(crate) mod ps;
@@ -52,7 +54,7 @@ use crate::{args::Command, failure::Failure, session::Session};
 /// Carries out `command`.
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
     match command {
-        Command::Init(_) | Command::Server(_) => {
+        Command::Init(_) | Command::Server(_) | Command::Node(_) => {
             Err(Failure::usage("this command is the daemon's").hint("start it as `paas server`"))
         }
         Command::Login(login) => login.run(session).await,
@@ -91,6 +93,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Builds(builds) => builds.run(session).await,
         Command::Git(git) => git.run(session).await,
         Command::Keys(keys) => keys.run(session).await,
+        Command::Nodes(nodes) => nodes.run(session).await,
         Command::Destroy(destroy) => destroy.run(session).await,
         Command::Undelete(undelete) => undelete.run(session).await,
         Command::Completion(completion) => completion.run(session),

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -126,14 +127,24 @@ fn app(session: &Session, option: &AppOption, folder: &Path) -> Result<AppName, 
     Ok(chosen.map_or_else(|| launch::suggested(folder), |chosen| chosen.name))
 }
 
-async fn ask(session: &Session, folder: &Path, app: &AppName) -> Result<Answer, Failure> {
+/// Asks the server, which reads the files as it would at a deploy of an app of that name.
+pub(super) async fn ask(
+    session: &Session,
+    folder: &Path,
+    app: &AppName,
+) -> Result<Answer, Failure> {
     let mut files = BTreeMap::new();
     for file in target::declaring(folder) {
-        let text = fs::read_to_string(&file).map_err(|error| {
-            Failure::local(format!("cannot read {}", file.display())).because(error)
-        })?;
-        let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
-        files.insert(name.unwrap_or_default(), text);
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match fs::read_to_string(&file) {
+            Ok(text) => drop(files.insert(name, text)),
+            // The server leaves those of other platforms alone, too.
+            Err(error) if error.kind() == ErrorKind::InvalidData && !name.starts_with("paas.") => {}
+            Err(error) => {
+                let what = format!("cannot read {}", file.display());
+                return Err(Failure::local(what).because(error));
+            }
+        }
     }
     session.client()?.send(Method::POST, &route::of(app, "plan"), &Declared { files }).await
 }

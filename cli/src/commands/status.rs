@@ -54,6 +54,10 @@ fn summary(server: &Server) -> Table {
     };
     table.row(["Engine".to_owned(), engine]);
     table.row(["Base images".to_owned(), server.stack.clone()]);
+    // A server of before there was one says nothing.
+    if !server.firewall.is_empty() {
+        table.row(["Firewall".to_owned(), server.firewall.clone()]);
+    }
     if let Some(kept) = &server.kept {
         let of = |bytes, what: &str| format!("{} {what}", ui::bytes(bytes));
         let parts = [

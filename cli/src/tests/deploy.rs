@@ -2,7 +2,7 @@
 
 use std::{io::Read, process::ExitCode};
 
-use api::{App, Awaited, Change, FaultCode, Frame, InstanceProgress};
+use api::{App, Awaited, Change, FaultCode, Frame, InstanceProgress, Plan};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -10,6 +10,7 @@ use tokio::{
 
 use super::{User, server::Server};
 
+const PLAN: &str = "POST /v1/apps/my-app/plan";
 const BUILDS: &str = "POST /v1/apps/my-app/builds";
 const FOLLOW: &str = "GET /v1/apps/my-app/follow?build=3";
 
@@ -117,6 +118,7 @@ fn steady(text: &str) -> String {
 #[tokio::test]
 async fn one_command_in_a_new_folder_does_it_all() {
     let server = Server::default();
+    server.on(PLAN, &Plan::default());
     server.on("POST /v1/apps", &app()).on(BUILDS, &build()).stream(FOLLOW, &story());
     let user = user(&server).await;
     let outcome = user.types("paas deploy").await;
@@ -124,7 +126,7 @@ async fn one_command_in_a_new_folder_does_it_all() {
     assert_eq!(outcome.out, "http://my-app.localhost:8080\n");
     let begin = "Made the app my-app.\nNoted it in paas.toml.\n-----> Uploading my-app\n";
     assert_eq!(steady(&outcome.err), format!("{begin}       2 files, 20 B\n{TOLD}"));
-    let bytes = &server.requests()[1].body;
+    let bytes = &server.requests()[2].body;
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..]));
     let mut files = Vec::new();
     for entry in archive.entries().unwrap() {
@@ -237,9 +239,21 @@ async fn a_failed_build_says_what_to_do_and_what_serves() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_in_a_folder_makes_no_app() {
+    for command in ["paas deploy", "paas launch", "paas launch -a my-app"] {
+        let server = Server::default();
+        server.refuse(PLAN, 400, FaultCode::Invalid);
+        let outcome = user(&server).await.types(command).await;
+        assert_eq!(outcome.code, ExitCode::from(1), "{command}: {}", outcome.err);
+        assert_eq!(server.requests().len(), 1, "{command}");
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_is_taken_gets_a_number() {
     let server = Server::default();
     server
+        .on(PLAN, &Plan::default())
         .refuse("POST /v1/apps", 409, FaultCode::Conflict)
         .on("POST /v1/apps", &app())
         .on("POST /v1/apps/my-app-2/builds", &build());

@@ -18,6 +18,7 @@ fn about() -> api::Server {
         engine_fault: None,
         engine_version: Some("20.10".to_owned()),
         stack: "ready".to_owned(),
+        firewall: "on".to_owned(),
         kept: None,
         disk_free: 5 << 30,
         memory: 30 << 20,
@@ -179,6 +180,7 @@ Edge         http://localhost:8080, apps at *.localhost
 HTTP         at 127.0.0.1:8080
 Engine       Docker 20.10
 Base images  ready
+Firewall     on
 Disk         5.0 GiB free
 Memory       30.0 MiB used by the server
 ";

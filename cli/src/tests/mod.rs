@@ -9,6 +9,7 @@ mod domains;
 mod git;
 mod keys;
 mod logins;
+mod nodes;
 mod plan;
 mod runs;
 mod secrets;

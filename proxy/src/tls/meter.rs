@@ -2,8 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use serde::{Deserialize, Serialize};
+
 /// Figures of the TLS listeners.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TlsTraffic {
     /// Handshakes that succeeded.
     pub handshakes: u64,
@@ -15,8 +18,19 @@ pub struct TlsTraffic {
     pub failed: HandshakeFailures,
 }
 
+impl TlsTraffic {
+    /// Counts another edge's handshakes too.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.handshakes += other.handshakes;
+        self.resumed += other.resumed;
+        self.proofs += other.proofs;
+        self.failed.add(&other.failed);
+    }
+}
+
 /// Failed handshakes by reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HandshakeFailures {
     /// There is no certificate for the name, and no other to present.
     pub unknown_name: u64,
@@ -30,6 +44,17 @@ pub struct HandshakeFailures {
     pub slow: u64,
     /// The connection was closed or broke.
     pub gone: u64,
+}
+
+impl HandshakeFailures {
+    fn add(&mut self, other: &Self) {
+        self.unknown_name += other.unknown_name;
+        self.incompatible += other.incompatible;
+        self.refused += other.refused;
+        self.malformed += other.malformed;
+        self.slow += other.slow;
+        self.gone += other.gone;
+    }
 }
 
 /// Why a handshake failed.

@@ -48,7 +48,7 @@ impl Presented {
     pub(crate) fn are_apart(&self, shown: &Host, asked: &Host) -> bool {
         shown != asked
             && self.certificate(asked).is_some_and(|own| {
-                self.shown(Some(shown)).is_none_or(|other| !Arc::ptr_eq(&own.0, &other.0))
+                self.shown(Some(shown)).is_none_or(|other| !Arc::ptr_eq(&own.whole, &other.whole))
             })
     }
 }
@@ -80,7 +80,7 @@ pub(super) struct Ordinary(pub(super) Arc<Presented>);
 
 impl ResolvesServerCert for Ordinary {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.shown(named(&hello).as_ref()).map(|shown| Arc::clone(&shown.0))
+        self.0.shown(named(&hello).as_ref()).map(|shown| Arc::clone(&shown.whole))
     }
 }
 
@@ -91,6 +91,6 @@ pub(super) struct Proving(pub(super) Arc<Presented>);
 impl ResolvesServerCert for Proving {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let host = named(&hello)?;
-        self.0.challenge(&host).map(|proof| Arc::clone(&proof.0))
+        self.0.challenge(&host).map(|proof| Arc::clone(&proof.whole))
     }
 }

@@ -20,11 +20,14 @@ use tokio::{
 
 use crate::{
     clock,
-    control::apps::{
-        cadence::{Pace, first, pause},
-        questions::{Question, Target, Way},
-        vault::Vault,
-        vitals::{Look, Moment, TELLING, Vitals},
+    control::{
+        apps::{
+            cadence::{Pace, first, pause},
+            questions::{Question, Target, Way},
+            vault::Vault,
+            vitals::{Look, Moment, TELLING, Vitals},
+        },
+        standstill::Standstill,
     },
     engine::{Checked, Engine, ExecSpec},
     model::{ContainerId, Health},
@@ -59,6 +62,7 @@ struct Record {
 struct Asker<E: Engine> {
     engine: E,
     vault: Vault,
+    standstill: Standstill,
     changed: Arc<Notify>,
     connections: Arc<Semaphore>,
     programs: Arc<Semaphore>,
@@ -66,10 +70,11 @@ struct Asker<E: Engine> {
 
 impl<E: Engine> Prober<E> {
     /// One that asks nobody yet.
-    pub fn new(engine: E, vault: Vault) -> Self {
+    pub fn new(engine: E, vault: Vault, standstill: Standstill) -> Self {
         let asker = Asker {
             engine,
             vault,
+            standstill,
             changed: Arc::default(),
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
             programs: Arc::new(Semaphore::new(PROGRAMS)),
@@ -152,7 +157,7 @@ impl<E: Engine> Asker<E> {
     async fn ask_readiness(&self, id: &ContainerId, target: &Target, record: &Record) {
         let Some(question) = &target.readiness else { return };
         for turn in turns(id) {
-            let look = self.look(id, target, question).await;
+            let look = self.look(id, target, question, record).await;
             let missing = look.as_ref().is_some_and(|look| *look != Look::Good);
             let was_ready = record.vitals().was_ready();
             let asked = record.moment().asked;
@@ -179,7 +184,7 @@ impl<E: Engine> Asker<E> {
         let mut wait = grace.saturating_add(first(&question.check, hash(id)));
         for turn in turns(id) {
             sleep(wait).await;
-            if let Some(look) = self.look(id, target, question).await {
+            if let Some(look) = self.look(id, target, question, record).await {
                 self.note(record, |vitals, at| vitals.liveness(look, at));
             }
             wait = pause(&question.check, Pace::Steady, turn);
@@ -196,8 +201,26 @@ impl<E: Engine> Asker<E> {
         }
     }
 
-    /// Asks once; `None` if it could not be asked, which says nothing of it.
-    async fn look(&self, id: &ContainerId, target: &Target, asked: &Question) -> Option<Look> {
+    /// Asks once; `None` if it could not be asked, or was made to stand still before it had answered: that
+    /// says nothing of it.
+    async fn look(
+        &self,
+        id: &ContainerId,
+        target: &Target,
+        asked: &Question,
+        record: &Record,
+    ) -> Option<Look> {
+        tokio::select! {
+            biased;
+            () = self.standstill.of(id) => {
+                self.note(record, |vitals, _| vitals.stood_still());
+                None
+            }
+            look = self.answer(id, target, asked) => look,
+        }
+    }
+
+    async fn answer(&self, id: &ContainerId, target: &Target, asked: &Question) -> Option<Look> {
         match &asked.way {
             Way::Connection { at, host, protocol } => {
                 let _turn = self.connections.acquire().await.ok()?;
@@ -277,3 +300,7 @@ const PROGRAMS: usize = 8;
 /// Docker's own name server, inside every container.
 const DOCKERS_RESOLVER: std::net::IpAddr =
     std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 11));
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

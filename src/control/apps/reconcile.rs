@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::BoxStream};
-use proxy::{Certificates, Edge, Table, Traffic};
+use proxy::{Certificates, Table, Traffic};
 use tokio::{
     sync::{Notify, watch},
     time::sleep,
@@ -34,6 +34,7 @@ use crate::{
     model::{
         AppName, EventKind, Health, Instance, InstanceState, Observation, Observed, Timestamp,
     },
+    node::{Edges, edges},
     store::StoreError,
     telemetry::chain,
 };
@@ -46,9 +47,9 @@ pub struct Apps<E: Engine> {
     /// Who asks the instances.
     pub prober: Prober<E>,
     /// The edge, whose figures say who is drained.
-    pub edge: Arc<Edge>,
+    pub edges: Edges,
     /// Changes when its figures may.
-    pub edge_changes: watch::Receiver<()>,
+    pub edge_changes: edges::Changes,
     /// Where its table is published.
     pub table: watch::Sender<Arc<Table>>,
     /// Where the observation is published.
@@ -140,7 +141,7 @@ impl<E: Engine> Task for Apps<E> {
         let by_app = state::by_app(instances);
         let states = AppState::load_all(&snapshot, &by_app)?;
         self.probe(&states, &by_app);
-        let traffic = self.edge.traffic();
+        let traffic = self.edges.traffic();
         let there = by_app.values().flatten().map(|instance| &instance.id).collect();
         self.executor.forget_all_but(&there);
         self.memory.unrouted.note(&self.table.borrow(), traffic.applied, &there, now);
@@ -176,7 +177,7 @@ impl<E: Engine> Apps<E> {
         self.memory.look_again = None;
         self.memory.busy = false;
         let published = self.table.borrow().generation;
-        let applied = self.edge.traffic().applied.is_some_and(|applied| applied >= published);
+        let applied = self.edges.traffic().applied.is_some_and(|applied| applied >= published);
         for (name, state) in states {
             let mut plan = plan::plan(&state, seen.get(&name).map_or(&[], Vec::as_slice), now);
             // A table that is published is not yet one that every worker of the edge routes by.

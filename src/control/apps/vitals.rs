@@ -102,6 +102,11 @@ impl Vitals {
         }
     }
 
+    /// It was made to stand still, and could not have answered.
+    pub fn stood_still(&mut self) {
+        self.silence = None;
+    }
+
     /// Takes a look of liveness.
     pub fn liveness(&mut self, look: Look, at: Moment) {
         let Limit::Failures { grace, .. } = self.limit else { return };
@@ -179,8 +184,8 @@ const LEAST_SILENCES: u16 = 3;
 mod tests {
     use super::*;
 
-    /// Looks one second after the other, `r` of readiness and `l` of liveness: `+` good, `-` bad, `.` silent,
-    /// with a number before it that says how many seconds pass first. Answers how it is after the last.
+    /// Looks one second after the other, `r` of readiness and `l` of liveness: `+` good, `-` bad, `.` silent;
+    /// `s` where it stood still; with a number before it that says how many seconds pass first. Answers how it is after the last.
     fn after(limit: Limit, looks: &str) -> String {
         let mut vitals = Vitals::new(3, limit);
         let mut at = Moment { running: Duration::ZERO, asked: Duration::ZERO };
@@ -195,8 +200,10 @@ mod tests {
             };
             if word.contains('r') {
                 vitals.readiness(look, Vec::new(), at);
-            } else {
+            } else if word.contains('l') {
                 vitals.liveness(look, at);
+            } else {
+                vitals.stood_still();
             }
         }
         let health = match vitals.health(at) {
@@ -241,6 +248,8 @@ mod tests {
             ("r+ 20r. 30r. 30r. r+", "ready"),
             // One look after a long sleep is not silence.
             ("r+ 20r. 3600r.", "ready (readiness: no answer, 2 of 3)"),
+            // For some of it nobody could have answered.
+            ("r+ r. 30s 20r. 20r. 10r.", "failing no answer"),
             // It never got ready: that is silence as well.
             ("r. 30r. 30r.", "hung no answer, for a minute"),
         ] {

@@ -3,7 +3,10 @@
 
 use super::{Failure, Outcome};
 use crate::{
-    model::{Actor, App, AppName, Build, BuildNumber, BuildStatus, EventKind, Timestamp},
+    model::{
+        Actor, App, AppName, Artifact, Build, BuildNumber, BuildStatus, EnvKey, EventKind,
+        Timestamp, secret::MAX_SECRETS,
+    },
     store::{
         SealingKey, Store, StoreError, Transaction, View, diary,
         releasing::{self, Draft},
@@ -86,7 +89,7 @@ pub(in crate::control) fn finish(
     }
     build.finished_at = Some(now);
     let platform = Actor::platform();
-    match result {
+    match result.and_then(|artifact| with_room_for_secrets(&app, artifact)) {
         Err(Failure { reason, hint, code }) => {
             let text = format!("build {} failed: {reason}", build.number);
             build.status = BuildStatus::Failed { reason, hint, code };
@@ -108,6 +111,24 @@ pub(in crate::control) fn finish(
     tx.put(&build)
 }
 
+/// What a build made, unless the secrets that are to be made for it are more than an app may have.
+fn with_room_for_secrets(app: &App, artifact: Artifact) -> Outcome {
+    let known = |name: &&EnvKey| app.secrets.contains_key(*name) || app.config.contains_key(*name);
+    let missing = artifact.deploy.generate.iter().filter(|name| !known(name)).count();
+    let count = app.secrets.len() + missing;
+    if missing == 0 || count <= MAX_SECRETS {
+        return Ok(artifact);
+    }
+    Err(Failure {
+        reason: format!(
+            "secrets of {}: they would be {count}, the limit is {MAX_SECRETS}",
+            app.name
+        ),
+        hint: Some("`paas secrets unset NAME` removes one".to_owned()),
+        code: None,
+    })
+}
+
 pub(super) fn change(
     tx: &mut Transaction<'_>,
     (app, number): &(AppName, BuildNumber),
@@ -127,15 +148,45 @@ const INTERRUPTIONS: u32 = 3;
 mod tests {
     use super::*;
     use crate::{
-        model::{Artifact, ByteSize, build::DeploySettings},
+        model::{ByteSize, build::DeploySettings},
         store::{StoreOptions, records},
     };
 
     #[tokio::test]
-    async fn what_no_record_holds_is_a_failure_of_the_build_and_in_nobodys_way() {
+    async fn secrets_that_are_made_are_bounded_as_those_that_are_set() {
         let home = tempfile::tempdir().unwrap();
+        let store = opened(&home);
+        let sealing = SealingKey::new([7; 32]);
+        let generate = |from: usize, to: usize| {
+            let names = (from..to).map(|number| format!("KEY_{number}").parse().unwrap());
+            let generate = Box::new(names.collect());
+            artifact(DeploySettings { generate, ..DeploySettings::default() })
+        };
+        let ends = async |artifact| {
+            let build = begun(&store).await;
+            record(&store, &sealing, &build, Ok(artifact), Timestamp::default()).await.unwrap();
+            let view = store.snapshot();
+            let app = view.get::<App>(&"shop".to_owned()).unwrap().unwrap();
+            (app.secrets.len(), view.get::<Build>(&("shop".to_owned(), 1)).unwrap().unwrap().status)
+        };
+        let (kept, status) = ends(generate(0, MAX_SECRETS)).await;
+        assert!(matches!((kept, status), (MAX_SECRETS, BuildStatus::Succeeded(_))));
+        let (kept, status) = ends(generate(1, MAX_SECRETS + 1)).await;
+        let BuildStatus::Failed { reason, hint, .. } = status else { panic!("{status:?}") };
+        assert_eq!(reason, "secrets of shop: they would be 101, the limit is 100");
+        assert!(kept == MAX_SECRETS && hint.unwrap().contains("paas secrets unset"));
+        // Of one that has them already nothing is made.
+        let (_, status) = ends(generate(0, MAX_SECRETS)).await;
+        assert!(matches!(status, BuildStatus::Succeeded(_)));
+    }
+
+    fn opened(home: &tempfile::TempDir) -> Store {
         let options = StoreOptions { schema: records::schema(), now: std::time::UNIX_EPOCH };
-        let store = Store::open(home.path(), options).unwrap();
+        Store::open(home.path(), options).unwrap()
+    }
+
+    /// The first build of an app, begun, or begun anew.
+    async fn begun(store: &Store) -> Build {
         let (shop, now): (AppName, _) = ("shop".parse().unwrap(), Timestamp::default());
         let digest = format!("sha256:{:064x}", 1);
         let build = Build {
@@ -156,19 +207,30 @@ mod tests {
         };
         let known = build.clone();
         let begun = store.transact(move |tx| {
-            tx.put(&App::new(shop, now))?;
+            if tx.get::<App>(&shop.as_str().to_owned())?.is_none() {
+                tx.put(&App::new(shop, now))?;
+            }
             tx.put(&known)
         });
         let begun: Result<(), StoreError> = begun.await;
         begun.unwrap();
+        build
+    }
+
+    fn artifact(deploy: DeploySettings) -> Artifact {
+        let image = format!("sha256:{:064x}", 1).parse().unwrap();
+        Artifact { image, size: ByteSize(0), processes: [].into(), deploy }
+    }
+
+    #[tokio::test]
+    async fn what_no_record_holds_is_a_failure_of_the_build_and_in_nobodys_way() {
+        let home = tempfile::tempdir().unwrap();
+        let store = opened(&home);
+        let build = begun(&store).await;
         let env = [("LONG".parse().unwrap(), "x".repeat(70_000))].into();
-        let artifact = Artifact {
-            image: digest.parse().unwrap(),
-            size: ByteSize(0),
-            processes: [].into(),
-            deploy: DeploySettings { env, ..DeploySettings::default() },
-        };
+        let artifact = artifact(DeploySettings { env, ..DeploySettings::default() });
         let sealing = SealingKey::new([7; 32]);
+        let now = Timestamp::default();
         record(&store, &sealing, &build, Ok(artifact), now).await.unwrap();
         let status =
             store.snapshot().get::<Build>(&("shop".to_owned(), 1)).unwrap().unwrap().status;

@@ -25,7 +25,6 @@ use crate::{
     acme::{Account, Order, Stage},
     clock,
     model::{AppName, Certificate, CertificateState, DomainName, Issued, Sealed},
-    node,
     pki::{self, Chain},
     store::{SealingKey, Store, StoreError, View, sealing::certificate_context},
     telemetry,
@@ -236,12 +235,9 @@ impl Executor {
         shown
     }
 
-    /// Our addresses: those of the settings, else the machine's own public ones.
+    /// Where the world finds the edges.
     pub(super) fn addresses(&self) -> Vec<IpAddr> {
-        match self.settings.addresses.as_slice() {
-            [] => node::addresses::public(),
-            given => given.to_vec(),
-        }
+        self.world.edges.all_at()
     }
 
     /// The same for people.

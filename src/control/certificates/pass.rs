@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -47,8 +46,6 @@ pub struct Settings {
     pub http_port: Option<u16>,
     /// The port on which they reach it by TLS: 443 in the world.
     pub tls_port: Option<u16>,
-    /// The addresses under which the world reaches this server.
-    pub addresses: Vec<IpAddr>,
     /// The budgets.
     pub limits: Limits,
 }

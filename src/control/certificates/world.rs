@@ -1,19 +1,20 @@
 //! What control must ask of the outside before it asks an authority: what the world's DNS says, and
 //! how far the edge is.
 
-use std::{net::IpAddr, sync::Weak};
+use std::net::IpAddr;
 
-use proxy::Edge;
-
-use crate::dns::{Lookup, LookupError};
+use crate::{
+    dns::{Lookup, LookupError},
+    node::Edges,
+};
 
 /// The world's DNS, and the edge.
 #[derive(Clone)]
 pub struct World {
     /// Asks the world's resolvers.
     pub lookup: Lookup,
-    /// The edge. Not held: whoever ends it must be its only owner then.
-    pub edge: Weak<Edge>,
+    /// The edges, which present proofs wherever an authority asks.
+    pub edges: Edges,
 }
 
 /// Why a name has no answer.
@@ -41,12 +42,11 @@ impl World {
         self.lookup.texts(name).await.map_err(Unresolved::from)
     }
 
-    /// Waits until every worker of the edge presents at least this generation of certificates.
+    /// Waits until every edge presents at least this generation of certificates.
     pub(super) async fn presented(&self, generation: u64) {
-        let Some(mut changes) = self.edge.upgrade().map(|edge| edge.changes()) else { return };
-        while let Some(edge) = self.edge.upgrade() {
-            let presented = edge.traffic().presented;
-            drop(edge);
+        let mut changes = self.edges.changes();
+        loop {
+            let presented = self.edges.traffic().presented;
             if presented.is_some_and(|presented| presented >= generation)
                 || changes.changed().await.is_err()
             {

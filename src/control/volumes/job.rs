@@ -6,6 +6,7 @@
 //! somebody has it again.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{
         Arc,
@@ -21,11 +22,11 @@ use crate::{
     engine::Engine,
     faults,
     model::{
-        Actor, AppName, ByteSize, EventKind, RestoreSource, Snapshot, SnapshotNumber, Timestamp,
-        Volume, VolumeName,
+        Actor, App, AppName, ByteSize, ContainerId, EventKind, Phase, RestoreSource, Snapshot,
+        SnapshotNumber, Timestamp, Volume, VolumeName,
         snapshot::{Job, SNAPSHOTS_KEPT, SnapshotCause, Task},
     },
-    store::{StoreError, Transaction, View, backups, diary, volumes},
+    store::{StoreError, Transaction, View, backups, diary, releasing, volumes},
     telemetry::chain,
     volumes::{Copied, CopyError, measure},
 };
@@ -59,8 +60,8 @@ impl<E: Engine> Volumes<E> {
     ) -> Result<(), VolumesError> {
         let (app, name) = (&volume.app, &volume.name);
         let outcome = match &job.task {
-            Task::Snapshot { number } => self.still(app, name, Purpose::Snapshot(*number)).await?,
-            Task::Backup { at } => self.still(app, name, Purpose::Outgoing(*at)).await?,
+            Task::Snapshot { number } => self.still(volume, Purpose::Snapshot(*number)).await?,
+            Task::Backup { at } => self.still(volume, Purpose::Outgoing(*at)).await?,
             Task::Fetch { from: RestoreSource::Snapshot(from), .. } => {
                 self.fetch(app, name, *from).await?
             }
@@ -81,15 +82,22 @@ impl<E: Engine> Volumes<E> {
     }
 
     /// Copies what is in a volume while whoever has it stands still.
-    async fn still(
-        &self,
-        app: &AppName,
-        name: &VolumeName,
-        to: Purpose,
-    ) -> Result<Outcome, VolumesError> {
-        let copied = self.copied(app, name, to).await;
+    async fn still(&self, volume: &Volume, to: Purpose) -> Result<Outcome, VolumesError> {
+        let (app, name) = (&volume.app, &volume.name);
+        if !volume.frozen.is_empty() {
+            // A daemon died in the middle.
+            self.go_on(&volume.frozen).await?;
+            self.note_frozen(volume, BTreeSet::new()).await?;
+        }
+        if self.is_changing(app)? {
+            return Ok(Outcome::Waits);
+        }
+        let users = self.engine.users(app, name).await?.running;
+        self.note_frozen(volume, users.clone()).await?;
+        self.standstill.begin(&users);
+        let copied = self.copied((app, name), &users, to).await;
         // Whatever came of it, nobody is left standing; if that fails, it is all tried again.
-        self.engine.thaw(app, name).await?;
+        self.go_on(&users).await?;
         let settled = match copied? {
             Ok(copied) => settled(copied).await,
             Err(why) => Err(why),
@@ -103,16 +111,46 @@ impl<E: Engine> Volumes<E> {
         })
     }
 
-    /// Has whoever has the volume stand still, and copies it; or says why not, for people.
+    /// Whether instances of an app come and go: a rollout would wait for one that stands still. One that is
+    /// tried or watched may take days, and nobody comes or goes meanwhile.
+    fn is_changing(&self, app: &AppName) -> Result<bool, StoreError> {
+        let view = self.store.snapshot();
+        let Some(app) = view.get::<App>(&app.as_str().to_owned())? else { return Ok(false) };
+        let rollout = releasing::under_way(&view, &app)?;
+        Ok(rollout.is_some_and(|it| !matches!(it.phase, Phase::Trying | Phase::Watching)))
+    }
+
+    /// Puts on record who is about to stand still, or that nobody does any more.
+    async fn note_frozen(
+        &self,
+        volume: &Volume,
+        whom: BTreeSet<ContainerId>,
+    ) -> Result<(), StoreError> {
+        let key = volumes::key(&volume.app, &volume.name);
+        let noted = move |tx: &mut Transaction<'_>| match tx.get::<Volume>(&key)? {
+            Some(volume) if volume.frozen != whom => tx.put(&Volume { frozen: whom, ..volume }),
+            Some(_) | None => Ok(()),
+        };
+        self.store.transact(noted).await
+    }
+
+    /// Has those of these go on that stand still.
+    async fn go_on(&self, whom: &BTreeSet<ContainerId>) -> Result<(), VolumesError> {
+        self.engine.thaw(whom).await?;
+        self.standstill.end(whom);
+        Ok(())
+    }
+
+    /// Has these stand still, and copies the volume that they have; or says why not, for people.
     async fn copied(
         &self,
-        app: &AppName,
-        name: &VolumeName,
+        (app, name): (&AppName, &VolumeName),
+        users: &BTreeSet<ContainerId>,
         to: Purpose,
     ) -> Result<Result<Copied, String>, VolumesError> {
-        let standing = self.engine.freeze(app, name).await?;
+        let frozen = self.engine.freeze(users).await?;
         faults::point("volumes.frozen");
-        let longest = if standing == 0 { PATIENCE } else { STANDSTILL };
+        let longest = if frozen.is_empty() { PATIENCE } else { STANDSTILL };
         let (folders, reserve) = (self.folders.clone(), self.reserve);
         let (of, volume) = (app.clone(), name.clone());
         let work = move |stop: &AtomicBool| match to {
@@ -120,14 +158,15 @@ impl<E: Engine> Volumes<E> {
             Purpose::Outgoing(at) => folders.ship(&of, &volume, at, reserve, stop),
         };
         let copied = within(longest, work).await;
-        // Whoever begins meanwhile may write to what was copied already.
-        let began = self.engine.freeze(app, name).await? > standing;
+        // Whoever ran meanwhile may have written to what was copied already.
+        let after = self.engine.users(app, name).await?;
+        let stood = after.running.is_empty() && frozen.is_subset(&after.paused);
         let Ok(copied) = copied else { return Ok(copied) };
-        if !began || copied.was_there() {
+        if stood || copied.was_there() {
             return Ok(Ok(copied));
         }
         self.folders.give_up(copied)?;
-        Ok(Err("an instance that has it began while it was copied; ask for it again".to_owned()))
+        Ok(Err("an instance that has it ran while it was copied; ask for it again".to_owned()))
     }
 
     async fn fetch(
@@ -222,7 +261,7 @@ fn record(
     let Some(mut volume) = found.filter(|volume| volume.job.as_ref() == Some(job)) else {
         return Ok(());
     };
-    volume.job = None;
+    (volume.job, volume.frozen) = (None, BTreeSet::new());
     let snapshot = |number, size, cause| Snapshot {
         app: app.clone(),
         volume: name.clone(),

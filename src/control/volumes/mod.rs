@@ -5,3 +5,6 @@ mod job;
 mod task;
 
 pub use task::{Memory, Volumes, VolumesError};
+
+#[cfg(test)]
+mod tests;

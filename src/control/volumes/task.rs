@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::sleep};
 
 use crate::{
     clock,
-    control::task::Task,
+    control::{standstill::Standstill, task::Task},
     engine::{Engine, EngineError},
     faults,
     model::{
@@ -33,6 +33,8 @@ pub struct Volumes<E> {
     pub engine: E,
     /// The bytes.
     pub folders: VolumeFolders,
+    /// Who is not asked how it is, as it stands still.
+    pub standstill: Standstill,
     /// Where figures are published.
     pub usages: watch::Sender<Arc<Usages>>,
     /// Moves with every commit.

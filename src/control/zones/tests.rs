@@ -55,6 +55,7 @@ fn made(text: &str) -> Vec<ZoneData> {
     zones(&Ingredients {
         platform: "apps.test",
         edge: &edge,
+        servers: &edge[..1],
         zones: &case.zones,
         records: &case.records,
         domains: &case.domains,
@@ -84,9 +85,15 @@ fn the_platform_leads_to_the_edge() {
     let platform = made("");
     assert_eq!(platform.len(), 1);
     assert_eq!(platform[0].servers, ["ns1.apps.test", "ns2.apps.test"]);
-    for name in ["apps.test", "*.apps.test", "ns1.apps.test", "ns2.apps.test"] {
+    let here = |name: &str| {
         let of_name = platform[0].records.iter().filter(|record| record.name == name);
-        assert_eq!(of_name.map(|record| record.ttl).collect::<Vec<_>>(), [60, 60], "{name}");
+        of_name.map(|record| record.data.to_string()).collect::<Vec<_>>()
+    };
+    for name in ["apps.test", "*.apps.test"] {
+        assert_eq!(here(name), ["192.0.2.1", "2001:db8::1"], "{name}");
+    }
+    for name in ["ns1.apps.test", "ns2.apps.test"] {
+        assert_eq!(here(name), ["192.0.2.1"], "not every edge answers for names: {name}");
     }
 }
 

@@ -12,10 +12,9 @@ use super::{Docker, label};
 
 /// One tick at the start, for whatever was missed before, then one per burst of events.
 pub(super) fn changes(docker: &Docker) -> BoxStream<'static, ()> {
-    let label = format!("{}={}", label::INSTALLATION, docker.installation());
     let filters = HashMap::from([
         ("type".to_owned(), vec!["container".to_owned()]),
-        ("label".to_owned(), vec![label]),
+        ("label".to_owned(), vec![label::selector(docker.installation())]),
         ("event".to_owned(), EVENTS.map(str::to_owned).to_vec()),
     ]);
     let options = EventsOptions { filters: Some(filters), ..Default::default() };

@@ -16,7 +16,7 @@ use std::{
 
 use bollard::{API_DEFAULT_VERSION, errors::Error};
 
-use super::{fault, network, observe::Seen, subnet::Subnet};
+use super::{fault, network, observe::Seen, start, subnet::Subnet};
 use crate::engine::EngineError;
 
 /// Where Docker is, and what in it is ours.
@@ -142,7 +142,8 @@ impl Docker {
         &self.inner.api
     }
 
-    pub(super) fn installation(&self) -> &InstallationId {
+    /// Whose things in Docker these are.
+    pub fn installation(&self) -> &InstallationId {
         &self.inner.settings.installation
     }
 
@@ -159,6 +160,18 @@ impl Docker {
     /// is to listen, on port 53. It is there once this has returned.
     pub async fn names_address(&self) -> Result<Ipv4Addr, EngineError> {
         network::names_address(self).await
+    }
+
+    /// Whom containers are told to ask for names, at port 53: that address, then the machine's own
+    /// resolvers; nobody if names are left to Docker.
+    pub async fn resolvers(&self) -> Result<Vec<IpAddr>, EngineError> {
+        start::resolvers(self).await
+    }
+
+    /// The interfaces of this machine that its containers, and nobody else's, are behind. One with `+`
+    /// at its end stands for all that begin so: also those that are yet to be made.
+    pub async fn bridges(&self) -> Result<Vec<String>, EngineError> {
+        network::bridges(self).await
     }
 
     pub(super) fn names(&self) -> &tokio::sync::OnceCell<Ipv4Addr> {

@@ -9,7 +9,7 @@ use std::{fs, time::Duration};
 
 use bollard::models::{ExecConfig, ExecInspectResponse};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Docker, InstallationId, fault,
@@ -96,11 +96,8 @@ impl Exec {
 
     /// Docker answers before the program runs, and until it does there is nothing to resize.
     async fn resize_at_first(&self, size: TerminalSize) {
-        for _ in 0..RESIZE_TRIES {
-            if self.resize(size).await.is_ok() {
-                return;
-            }
-            sleep(STEP).await;
+        if soon(BEGINNING, move || self.resize(size)).await.is_none() {
+            tracing::debug!(exec = self.id, "a program began without the size of its terminal");
         }
     }
 
@@ -139,18 +136,18 @@ impl Exec {
     /// Its process id on this machine, while it runs.
     async fn running(&self) -> Result<Option<Pid>, EngineError> {
         // Between Docker's answer and the program there is a moment.
-        for _ in 0..RESIZE_TRIES {
+        let deadline = Instant::now() + BEGINNING;
+        loop {
             let seen = self.inspect().await?;
             if seen.running == Some(false) && seen.exit_code.is_some() {
                 return Ok(None);
             }
             let pid = seen.pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-            if pid.is_some() {
+            if pid.is_some() || Instant::now() >= deadline {
                 return Ok(pid);
             }
             sleep(STEP).await;
         }
-        Ok(None)
     }
 
     async fn inspect(&self) -> Result<ExecInspectResponse, EngineError> {
@@ -166,6 +163,22 @@ impl Exec {
             other => other,
         }
     }
+}
+
+/// Tries until it succeeds, for so long in all: also where no single try ends.
+async fn soon<T, E, F>(limit: Duration, attempt: impl Fn() -> F) -> Option<T>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let succeeded = async {
+        loop {
+            if let Ok(done) = attempt().await {
+                return done;
+            }
+            sleep(STEP).await;
+        }
+    };
+    timeout(limit, succeeded).await.ok()
 }
 
 fn signal_of(signal: ProgramSignal) -> Signal {
@@ -269,8 +282,8 @@ const KILLED: i64 = 137;
 const STEP: Duration = Duration::from_millis(5);
 /// The same at last, for what may take hours.
 const LONGEST_STEP: Duration = Duration::from_millis(400);
-/// Looks for a program that is being started.
-const RESIZE_TRIES: u32 = 200;
+/// The longest that somebody waits for a program that is being started.
+const BEGINNING: Duration = Duration::from_secs(5);
 /// From SIGHUP to SIGKILL, for what a crash left.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -285,6 +298,14 @@ mod tests {
         assert_eq!((stat(""), stat("71 (sh) S 1")), (None, None));
         let own = Pid::from_raw(i32::try_from(std::process::id()).unwrap()).unwrap();
         assert!(session_of(own).is_some() && !is_dead(own));
+    }
+
+    #[tokio::test]
+    async fn all_tries_together_have_one_deadline() {
+        let short = Duration::from_millis(20);
+        assert_eq!(soon(short, async || Err::<(), _>(())).await, None);
+        assert_eq!(soon(short, std::future::pending::<Result<(), ()>>).await, None);
+        assert_eq!(soon(BEGINNING, async || Ok::<_, ()>(7)).await, Some(7));
     }
 
     #[test]

@@ -189,8 +189,13 @@ pub(super) fn role(labels: &HashMap<String, String>) -> ImageRole {
 
 /// The engine's filter for containers of ours in that role.
 pub(super) fn filter(installation: &InstallationId, role: Role) -> HashMap<String, Vec<String>> {
-    let labels = vec![format!("{INSTALLATION}={installation}"), format!("{ROLE}={}", role.word())];
+    let labels = vec![selector(installation), format!("{ROLE}={}", role.word())];
     HashMap::from([("label".to_owned(), labels)])
+}
+
+/// The engine's filter for whatever is ours.
+pub(super) fn selector(installation: &InstallationId) -> String {
+    format!("{INSTALLATION}={installation}")
 }
 
 /// Which instance the labels speak of; `None` if they were not written by this file.

@@ -12,6 +12,7 @@ mod label;
 mod policy;
 mod subnet;
 
+mod bridge;
 mod network;
 mod start;
 
@@ -37,7 +38,11 @@ mod traces;
 
 mod volume;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use bollard::query_parameters::{KillContainerOptions, RemoveContainerOptions};
 use bytes::Bytes;
@@ -46,7 +51,7 @@ use futures_util::stream::BoxStream;
 use super::{
     BuildEngine, Builder, BuilderSpec, Checked, Engine, EngineError, ExecSpec, ImageBuild,
     ImageEngine, ImageFacts, ImageNews, ImageOrigin, InstanceSpec, OutputLine, OwnImage, Root,
-    RootError, RunSpec, Signal, Traces, UsageSample,
+    RootError, RunSpec, Signal, Traces, UsageSample, VolumeUsers,
 };
 use crate::model::{
     AppName, ByteSize, ContainerId, Exit, ImageId, ImageReference, Instance, Timestamp, VolumeName,
@@ -113,12 +118,19 @@ impl Engine for Docker {
         volume::forget(self, app, volume).await
     }
 
-    async fn freeze(&self, app: &AppName, volume: &VolumeName) -> Result<usize, EngineError> {
-        volume::freeze(self, app, volume).await
+    async fn users(&self, app: &AppName, volume: &VolumeName) -> Result<VolumeUsers, EngineError> {
+        volume::users(self, app, volume).await
     }
 
-    async fn thaw(&self, app: &AppName, volume: &VolumeName) -> Result<(), EngineError> {
-        volume::thaw(self, app, volume).await
+    async fn freeze(
+        &self,
+        whom: &BTreeSet<ContainerId>,
+    ) -> Result<BTreeSet<ContainerId>, EngineError> {
+        volume::freeze(self, whom).await
+    }
+
+    async fn thaw(&self, whom: &BTreeSet<ContainerId>) -> Result<(), EngineError> {
+        volume::thaw(self, whom).await
     }
 
     async fn is_free(&self, app: &AppName, volume: &VolumeName) -> Result<bool, EngineError> {

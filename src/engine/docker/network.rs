@@ -13,7 +13,7 @@ use bollard::{
 };
 
 use super::{
-    Docker, InstallationId, fault, label,
+    Docker, InstallationId, bridge, fault, label,
     subnet::{self, Subnet},
 };
 use crate::{engine::EngineError, model::AppName};
@@ -64,6 +64,22 @@ async fn address_on(docker: &Docker, network: &Network) -> Result<Ipv4Addr, Engi
     subnet.map(Subnet::gateway).ok_or_else(|| {
         fault::refuse("network inspect", name, "the network has no IPv4 subnet".to_owned())
     })
+}
+
+/// The interfaces of this machine that the installation's containers are behind; see
+/// [`Docker::bridges`].
+pub(super) async fn bridges(docker: &Docker) -> Result<Vec<String>, EngineError> {
+    let installation = docker.installation();
+    let filters = HashMap::from([("label".to_owned(), vec![label::selector(installation)])]);
+    let options = ListNetworksOptions { filters: Some(filters) };
+    let list = docker.api().list_networks(Some(options));
+    let listed = docker.ask("network ls", "the installation", list).await?;
+    let ours = bridge::prefix(installation);
+    let others = listed.iter().filter_map(bridge::of).filter(|name| !name.starts_with(&ours));
+    let mut bridges: Vec<String> = others.collect();
+    bridges.sort();
+    bridges.push(format!("{ours}+"));
+    Ok(bridges)
 }
 
 /// Makes the network unless it is there.
@@ -138,7 +154,10 @@ fn request(docker: &Docker, network: &Network, subnet: Subnet) -> NetworkCreateR
             ..Default::default()
         }),
         labels: Some(label::of_network(docker.installation())),
-        options: Some(HashMap::from([(REACH.to_owned(), reach.to_string())])),
+        options: Some(HashMap::from([
+            (REACH.to_owned(), reach.to_string()),
+            (bridge::OPTION.to_owned(), bridge::name(docker.installation(), subnet)),
+        ])),
         ..Default::default()
     }
 }

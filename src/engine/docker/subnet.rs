@@ -26,6 +26,11 @@ impl Subnet {
         (Ipv4Addr::from_bits(self.base), self.prefix)
     }
 
+    /// Tells it from all other parts of any pool.
+    pub(super) fn number(self) -> u32 {
+        self.base >> (32 - PART_PREFIX)
+    }
+
     /// The address that Docker gives this machine on a bridge with this subnet.
     pub(super) fn gateway(self) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.base | 1)

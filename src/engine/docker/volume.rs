@@ -4,17 +4,22 @@
 //! in its place, with its owner. The bytes lie in our data folder and not in Docker's, so that nothing
 //! that anybody does to volumes in Docker (`docker volume prune`) loses one: a name is made again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bollard::{
-    models::{Mount, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig},
-    query_parameters::{ListContainersOptions, ListVolumesOptions, RemoveVolumeOptions},
+    models::{
+        ContainerSummary, ContainerSummaryStateEnum, Mount, MountType, MountVolumeOptions,
+        MountVolumeOptionsDriverConfig,
+    },
+    query_parameters::{
+        InspectContainerOptions, ListContainersOptions, ListVolumesOptions, RemoveVolumeOptions,
+    },
 };
 
-use super::{Docker, InstallationId, fault, label};
+use super::{Docker, InstallationId, fault, label, observe, remove_container};
 use crate::{
-    engine::{Disk, EngineError, InstanceSpec},
-    model::{AppName, VolumeName},
+    engine::{Disk, EngineError, InstanceSpec, VolumeUsers},
+    model::{AppName, ContainerId, InstanceState, Timestamp, VolumeName},
 };
 
 /// How a container has a disk. The mount itself says what its name means, so that Docker makes a
@@ -41,7 +46,8 @@ pub(super) fn mount(installation: &InstallationId, app: &AppName, disk: &Disk) -
 }
 
 /// Forgets a name that means another folder, because the data folder was moved; one that is not ours
-/// is refused.
+/// is refused. A container that a daemon made and died before it was started would hold the name for ever, as
+/// nobody looks for it before the one that takes its place is made: it goes first.
 pub(super) async fn clear(docker: &Docker, app: &AppName, disk: &Disk) -> Result<(), EngineError> {
     let name = label::volume_name(docker.installation(), app, &disk.volume);
     let inspected = docker.ask("volume inspect", &name, docker.api().inspect_volume(&name)).await;
@@ -58,7 +64,30 @@ pub(super) async fn clear(docker: &Docker, app: &AppName, disk: &Disk) -> Result
     if device.is_some_and(|device| *device == disk.folder.to_string_lossy()) {
         return Ok(());
     }
+    for one in with(docker, app, &disk.volume, &["created"]).await? {
+        // Whoever runs an image of ours by hand has its labels, and no place of an instance.
+        let is_ours = |labels: &HashMap<_, _>| {
+            label::is_ours(docker.installation(), Some(labels)) && label::identity(labels).is_some()
+        };
+        let Some(id) = one.id.filter(|_| one.labels.as_ref().is_some_and(is_ours)) else {
+            continue;
+        };
+        if never_started(docker, &id).await? {
+            remove_container(docker, &id).await?;
+        }
+    }
     remove(docker, &name).await
+}
+
+/// Whether a container was made and nothing more; one that could not start has something to tell.
+async fn never_started(docker: &Docker, id: &str) -> Result<bool, EngineError> {
+    let inspect = docker.api().inspect_container(id, None::<InspectContainerOptions>);
+    let state = match docker.ask("container inspect", id, inspect).await {
+        Ok(found) => found.state.unwrap_or_default(),
+        Err(error) if fault::status(&error) == Some(404) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    Ok(observe::life(&state, Timestamp::default()) == Some(InstanceState::Created))
 }
 
 /// Refuses a start while a container of another place that may write to one of its disks runs: the
@@ -107,37 +136,57 @@ pub(super) async fn forget_all(docker: &Docker, app: &AppName) -> Result<(), Eng
     Ok(())
 }
 
-/// Makes everybody who may write to a volume stand still, and says how many these are.
-pub(super) async fn freeze(
+/// Whoever has a volume and is alive.
+pub(super) async fn users(
     docker: &Docker,
     app: &AppName,
     volume: &VolumeName,
-) -> Result<usize, EngineError> {
-    let running = with(docker, app, volume, "running").await?;
-    for id in &running {
-        let paused = docker.ask("container pause", id, docker.api().pause_container(id)).await;
-        // 409: it stands still already, or has ended.
-        fault::accept(paused, &[404, 409])?;
+) -> Result<VolumeUsers, EngineError> {
+    let mut users = VolumeUsers::default();
+    for one in with(docker, app, volume, &["running", "paused"]).await? {
+        let Some(id) = one.id.map(ContainerId) else { continue };
+        let paused = one.state == Some(ContainerSummaryStateEnum::PAUSED);
+        let group = if paused { &mut users.paused } else { &mut users.running };
+        group.insert(id);
     }
-    // With those that stand still since a daemon died in the middle.
-    Ok(with(docker, app, volume, "paused").await?.len())
+    Ok(users)
 }
 
-/// Has them go on.
-pub(super) async fn thaw(
+/// Makes these stand still, and says whom it made to.
+pub(super) async fn freeze(
     docker: &Docker,
-    app: &AppName,
-    volume: &VolumeName,
-) -> Result<(), EngineError> {
-    for id in with(docker, app, volume, "paused").await? {
-        let going = docker.ask("container unpause", &id, docker.api().unpause_container(&id)).await;
+    whom: &BTreeSet<ContainerId>,
+) -> Result<BTreeSet<ContainerId>, EngineError> {
+    let mut frozen = BTreeSet::new();
+    for id in whom {
+        let paused = docker.ask("container pause", &id.0, docker.api().pause_container(&id.0));
+        match paused.await {
+            Ok(()) => drop(frozen.insert(id.clone())),
+            // 409: it stands still already, or has ended.
+            Err(error) if matches!(fault::status(&error), Some(404 | 409)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(frozen)
+}
+
+/// Has those of these go on that stand still.
+pub(super) async fn thaw(docker: &Docker, whom: &BTreeSet<ContainerId>) -> Result<(), EngineError> {
+    for ContainerId(id) in whom {
+        let going = docker.ask("container unpause", id, docker.api().unpause_container(id)).await;
         // Docker answers 500 to one that does not stand still; whether it does is looked at again.
         fault::accept(going, &[404, 409, 500])?;
+        let inspect = docker.api().inspect_container(id, None::<InspectContainerOptions>);
+        let state = match docker.ask("container inspect", id, inspect).await {
+            Ok(found) => found.state.unwrap_or_default(),
+            Err(error) if fault::status(&error) == Some(404) => continue,
+            Err(error) => return Err(error),
+        };
+        if state.paused == Some(true) {
+            return Err(fault::refuse("container unpause", id, "it stands still".to_owned()));
+        }
     }
-    match with(docker, app, volume, "paused").await?.first() {
-        None => Ok(()),
-        Some(id) => Err(fault::refuse("container unpause", id, "it stands still".to_owned())),
-    }
+    Ok(())
 }
 
 /// Whether no container has the volume that runs or may be started still.
@@ -146,30 +195,24 @@ pub(super) async fn is_free(
     app: &AppName,
     volume: &VolumeName,
 ) -> Result<bool, EngineError> {
-    for state in ["created", "running", "paused", "restarting", "removing"] {
-        if !with(docker, app, volume, state).await?.is_empty() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    let alive = ["created", "running", "paused", "restarting", "removing"];
+    Ok(with(docker, app, volume, &alive).await?.is_empty())
 }
 
-/// The containers in that state that have a volume.
+/// The containers in one of these states that have a volume.
 async fn with(
     docker: &Docker,
     app: &AppName,
     volume: &VolumeName,
-    state: &str,
-) -> Result<Vec<String>, EngineError> {
+    states: &[&str],
+) -> Result<Vec<ContainerSummary>, EngineError> {
     let name = label::volume_name(docker.installation(), app, volume);
     let filters = HashMap::from([
         ("volume".to_owned(), vec![name.clone()]),
-        ("status".to_owned(), vec![state.to_owned()]),
+        ("status".to_owned(), states.iter().map(ToString::to_string).collect()),
     ]);
     let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
-    let found =
-        docker.ask("container ls", &name, docker.api().list_containers(Some(options))).await?;
-    Ok(found.into_iter().filter_map(|one| one.id).collect())
+    docker.ask("container ls", &name, docker.api().list_containers(Some(options))).await
 }
 
 async fn remove(docker: &Docker, name: &str) -> Result<(), EngineError> {

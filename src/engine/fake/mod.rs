@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use super::{
     Checked, Engine, EngineError, ExecSpec, InstanceSpec, OutputLine, RunSpec, Signal, UsageSample,
+    VolumeUsers,
 };
 use crate::model::{
     AppName, ContainerId, Incarnation, Instance, ProcessName, Timestamp, VolumeName,
@@ -124,6 +125,11 @@ impl Fake {
     /// Calls answered or failed so far.
     pub(crate) fn calls(&self) -> u64 {
         self.world().calls
+    }
+
+    /// Who stands still.
+    pub(crate) fn frozen(&self) -> BTreeSet<ContainerId> {
+        self.world().frozen.clone()
     }
 
     /// Every container there is.
@@ -264,13 +270,23 @@ impl Engine for Fake {
         .await
     }
 
-    /// Nothing in it moves but time.
-    async fn freeze(&self, _: &AppName, _: &VolumeName) -> Result<usize, EngineError> {
-        self.call("container pause", |_| Ok(0)).await
+    async fn users(&self, app: &AppName, volume: &VolumeName) -> Result<VolumeUsers, EngineError> {
+        self.call("container ls", |world| Ok(world.users(app, volume))).await
     }
 
-    async fn thaw(&self, _: &AppName, _: &VolumeName) -> Result<(), EngineError> {
-        self.call("container unpause", |_| Ok(())).await
+    async fn freeze(
+        &self,
+        whom: &BTreeSet<ContainerId>,
+    ) -> Result<BTreeSet<ContainerId>, EngineError> {
+        self.call("container pause", |world| Ok(world.freeze(whom))).await
+    }
+
+    async fn thaw(&self, whom: &BTreeSet<ContainerId>) -> Result<(), EngineError> {
+        self.call("container unpause", |world| {
+            world.frozen.retain(|id| !whom.contains(id));
+            Ok(())
+        })
+        .await
     }
 
     async fn is_free(&self, app: &AppName, volume: &VolumeName) -> Result<bool, EngineError> {

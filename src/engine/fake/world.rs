@@ -9,10 +9,10 @@ use std::{
 
 use super::{Behaviour, Fault, OnTerminate};
 use crate::{
-    engine::{EngineError, InstanceSpec, Signal},
+    engine::{EngineError, InstanceSpec, Signal, VolumeUsers},
     model::{
         AppName, ContainerId, Exit, Incarnation, Instance, InstanceState, ProcessName, Timestamp,
-        run::RUN,
+        VolumeName, run::RUN,
     },
 };
 
@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) behaviours: BTreeMap<AppName, Behaviour>,
     pub(super) faults: VecDeque<(u64, Fault)>,
     pub(super) makes_only: bool,
+    /// Who stands still, which keeps nobody from anything here: nothing moves but time.
+    pub(super) frozen: BTreeSet<ContainerId>,
     /// How often what is to run once was started.
     pub(super) runs: BTreeMap<(AppName, Incarnation, ProcessName), u32>,
 }
@@ -143,6 +145,26 @@ impl World {
             key(a).cmp(&key(b))
         });
         instances
+    }
+
+    pub(super) fn users(&self, app: &AppName, volume: &VolumeName) -> VolumeUsers {
+        let has = |one: &FakeContainer| {
+            one.spec.app == *app && one.spec.process.volumes.contains_key(volume)
+        };
+        let alive = self.containers.iter().filter(|(_, one)| has(one) && one.is_running(self.now));
+        let (paused, running) =
+            alive.map(|(id, _)| id.clone()).partition(|id| self.frozen.contains(id));
+        VolumeUsers { running, paused }
+    }
+
+    pub(super) fn freeze(&mut self, whom: &BTreeSet<ContainerId>) -> BTreeSet<ContainerId> {
+        let runs = |id: &&ContainerId| {
+            self.containers.get(*id).is_some_and(|one| one.is_running(self.now))
+        };
+        let fresh: BTreeSet<_> =
+            whom.iter().filter(runs).filter(|id| !self.frozen.contains(*id)).cloned().collect();
+        self.frozen.extend(fresh.iter().cloned());
+        fresh
     }
 
     pub(super) fn forget(&mut self, app: &AppName) -> Result<(), EngineError> {

@@ -75,6 +75,7 @@ impl Declaration {
                 remarks.push(format!("-----> {name} cannot be read, and does not count"));
                 continue;
             };
+            foreign.bound(&manifest.env);
             remarks.extend(account(name, &foreign));
             if !procfile.is_empty() {
                 // A Procfile is nearer to home.

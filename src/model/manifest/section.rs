@@ -155,7 +155,10 @@ impl<'a> Section<'a> {
                 strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
             };
             let known: Vec<_> = self.asked.iter().copied().collect();
-            let nearest = known.iter().filter(near).max_by(by_nearness);
+            // What other platforms call it is near in meaning only.
+            let meant = |key: &&&str| self.name.is_empty() && name == "name" && **key == "app";
+            let nearest = known.iter().find(meant);
+            let nearest = nearest.or_else(|| known.iter().filter(near).max_by(by_nearness));
             let suggestion = nearest.map(|known| format!("did you mean `{known}`?"));
             let all = || format!("known here: {}", known.join(", "));
             return Err(value.key().fault(fault).hint(suggestion.unwrap_or_else(all)));

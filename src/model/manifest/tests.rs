@@ -152,6 +152,7 @@ fn everything_can_be_said() {
 fn mistakes_are_named_with_their_line() {
     let cases = [
         ("\n\nproces = 1", "paas.toml line 3: unknown key `proces` hint: did you mean `process`?"),
+        ("name = \"shop\"", "paas.toml line 1: unknown key `name` hint: did you mean `app`?"),
         (
             "[build]\nzzz = 1",
             "paas.toml line 2: unknown key `zzz` in [build] hint: known here: args, builder, \

@@ -2,13 +2,15 @@
 //! says of what was pushed.
 //!
 //! In reading order: `pusher` (who it is), `body` (what comes), `push` (what becomes of it), `wait` (for
-//! others), `remarks` (what is said about it), `deploy` (a commit is deployed), `kept` (what there is),
-//! `line` (the same over SSH).
+//! others), `newest` (before others), `remarks` (what is said about it), `deploy` (a commit is deployed),
+//! `kept` (what there is), `pinned` (what stays), `line` (the same over SSH).
 
 mod body;
 pub(super) mod deploy;
 pub(super) mod kept;
 mod line;
+mod newest;
+pub(super) mod pinned;
 mod push;
 mod pusher;
 mod remarks;

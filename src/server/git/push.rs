@@ -13,19 +13,20 @@ use futures_util::Stream;
 
 use super::{
     deploy::{Wanted, build},
+    newest::{gives_way, overtake},
+    pinned::tidy,
     remarks::{Deployed, remarks},
     wait::{breathing, turn},
 };
 use crate::{
     faults,
     git::{
-        Behind, Commands, GitError, Quarantine, Report, Repository, Turn, Update, Verdict, Voice,
-        deployed_branch, judge,
+        Arrival, Behind, Commands, GitError, Quarantine, Report, Repository, Turn, Update, Verdict,
+        Voice, deployed_branch, judge,
     },
     model::{Actor, AppName, Branch, BuildNumber, CommitId, RefName},
     ops::{create::existing, upload::Uploaded},
     server::{fault::Failure, follow, state::Api, uploads::Order},
-    telemetry::chain,
 };
 
 /// A push whose list of refs is known.
@@ -60,9 +61,7 @@ impl Push {
             }
         };
         self.voice.report(&report).await;
-        if let Err(error) = self.repository.tidy().await {
-            tracing::warn!(app = %self.app, error = %chain(&error), "a repository is not tidied");
-        }
+        tidy(&self.api, &self.app).await;
     }
 
     async fn attempt(
@@ -72,7 +71,8 @@ impl Push {
         self.repository.make().await?;
         let quarantine = self.take(pack).await?;
         faults::point("git.taken");
-        let (mut judged, branch, _turn) = self.look().await?;
+        let arrival = self.api.git.arrive(&self.app);
+        let (mut judged, branch, _turn) = self.look(&arrival, quarantine.as_ref()).await?;
         if let Some(quarantine) = &quarantine {
             self.check(quarantine, &mut judged).await?;
         }
@@ -91,7 +91,7 @@ impl Push {
         if let (Some(index), Some(quarantine)) = (deployed, &quarantine) {
             let id = updates.get(index).and_then(|update| update.new.as_ref());
             let refused = match id {
-                Some(id) => self.deploy(quarantine, id, &branch).await.err(),
+                Some(id) => self.deploy(quarantine, id, (&branch, &arrival)).await.err(),
                 None => None,
             };
             if let (Some(reason), Some((_, verdict))) = (refused, judged.get_mut(index)) {
@@ -106,7 +106,11 @@ impl Push {
 
     /// The refs as they are, and what is to be said of the push, with the app's turn if it deploys
     /// something: until then whatever was seen may change.
-    async fn look(&mut self) -> Result<(Judged, Branch, Option<Turn>), Failure> {
+    async fn look(
+        &mut self,
+        arrival: &Arrival,
+        quarantine: Option<&Quarantine>,
+    ) -> Result<(Judged, Branch, Option<Turn>), Failure> {
         let (mut held, repositories) = (None, self.api.git.clone());
         loop {
             let record = existing(&self.api.store.snapshot(), &self.app)?;
@@ -115,12 +119,25 @@ impl Push {
             let branch = deployed_branch(record.branch.as_ref(), &refs, updates);
             let name = branch.to_ref();
             let goes = |update: &Update| update.new.is_some() && update.name == name.as_str();
-            if held.is_some() || !updates.iter().any(goes) {
-                return Ok((judge(updates, &refs, &branch), branch, held));
+            let judged = judge(updates, &refs, &branch);
+            let going = updates.iter().zip(&judged).find(|(update, _)| goes(update));
+            let Some((update, (_, verdict))) = going.filter(|_| held.is_none()) else {
+                return Ok((judged, branch, held));
+            };
+            // One that is refused already overtakes nobody.
+            if let (Some(id), Some(quarantine), Verdict::Yes) = (&update.new, quarantine, verdict) {
+                overtake(arrival, &quarantine.contents(id), (&self.app, &self.by, id)).await;
             }
             let who = self.by.to_string();
-            let wait = turn(&mut self.voice, &repositories, &self.app, &who);
-            held = self.api.ending.run_until_cancelled(wait).await.flatten();
+            let wait = turn(&mut self.voice, &repositories, (&self.app, arrival), &who);
+            held = tokio::select! {
+                biased;
+                newer = arrival.overtaken() => {
+                    let (what, hint) = gives_way(&newer, &self.app);
+                    return Err(Failure::new(api::FaultCode::Conflict, what).hint(hint));
+                }
+                held = self.api.ending.run_until_cancelled(wait) => held.flatten(),
+            };
             if self.api.ending.is_cancelled() {
                 return Err(Failure::new(api::FaultCode::Unavailable, "the server ends")
                     .hint("`git push` again in a minute"));
@@ -216,7 +233,7 @@ impl Push {
         &mut self,
         quarantine: &Quarantine,
         id: &CommitId,
-        branch: &Branch,
+        (branch, arrival): (&Branch, &Arrival),
     ) -> Result<(), String> {
         let begun = async {
             let commit = quarantine.commit(id, Some(branch.clone())).await?;
@@ -235,7 +252,7 @@ impl Push {
                     .await;
                 Ok(())
             }
-            Ok(Uploaded::Queued(number)) => self.follow(number).await,
+            Ok(Uploaded::Queued(number)) => self.follow(number, arrival).await,
             Err(failure) => {
                 let (what, hint) = failure.into_words();
                 self.explain(&what, hint.as_deref()).await;
@@ -244,12 +261,30 @@ impl Push {
         }
     }
 
-    async fn follow(&mut self, number: BuildNumber) -> Result<(), String> {
+    /// Until it serves or failed, or gives way: what has come to a release does not any more.
+    async fn follow(&mut self, number: BuildNumber, arrival: &Arrival) -> Result<(), String> {
         let mut story = follow::story(&self.api, &self.app, number);
         let mut narration = cli::Narration::new(self.app.as_str());
         let ending = self.api.ending.clone();
-        let mut next = async || ending.run_until_cancelled(story.recv()).await.flatten();
-        while let Some(frame) = breathing(&mut self.voice, next()).await {
+        let mut released = false;
+        loop {
+            let next = async {
+                tokio::select! {
+                    biased;
+                    newer = arrival.overtaken(), if !released => Err(newer),
+                    frame = ending.run_until_cancelled(story.recv()) => Ok(frame.flatten()),
+                }
+            };
+            let frame = match breathing(&mut self.voice, next).await {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(newer) => {
+                    let (what, hint) = gives_way(&newer, &self.app);
+                    self.explain(&what, Some(&hint)).await;
+                    return Err("a newer push took its place".to_owned());
+                }
+            };
+            released |= matches!(frame, Frame::Release { .. });
             let end = match &frame {
                 Frame::Done { urls, .. } => Some(Ok(urls.clone())),
                 Frame::Failed { stage, .. } if stage == "build" => Some(Err("the build failed")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::{
-    git::{Repositories, Turn, Voice},
+    git::{Arrival, Repositories, Turn, Voice},
     model::AppName,
 };
 
@@ -26,10 +26,10 @@ pub(super) async fn breathing<T>(voice: &mut Voice, work: impl Future<Output = T
 pub(super) async fn turn(
     voice: &mut Voice,
     repositories: &Repositories,
-    app: &AppName,
+    (app, arrival): (&AppName, &Arrival),
     who: &str,
 ) -> Option<Turn> {
-    let wait = repositories.turn(app, who);
+    let wait = arrival.turn(who);
     tokio::pin!(wait);
     let mut breaths = 0_u32;
     loop {

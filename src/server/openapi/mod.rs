@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod beside;
+mod nodes;
 mod operations;
 mod volumes;
 
@@ -21,6 +22,7 @@ use utoipa::{
 
 use arrivals::ARRIVALS;
 use beside::BESIDE;
+use nodes::NODES;
 use operations::{OPERATIONS, Operation, Shape};
 use volumes::VOLUMES;
 
@@ -47,6 +49,7 @@ pub(super) async fn document() -> Json<Document> {
         api::Config,
         api::ConfigPatch,
         api::CreateApp,
+        api::CreateJoinToken,
         api::CreateVolume,
         api::CronJob,
         api::CronRun,
@@ -66,12 +69,18 @@ pub(super) async fn document() -> Json<Document> {
         api::ImportedBackupKeys,
         api::Instance,
         api::InstanceProgress,
+        api::Join,
+        api::JoinToken,
+        api::Joined,
         api::Kept,
         api::Key,
         api::Keys,
+        api::LabelsPatch,
         api::LastBackup,
         api::Link,
         api::LogLine,
+        api::NewJoinToken,
+        api::Node,
         api::Pin,
         api::Plan,
         api::Pointing,
@@ -122,7 +131,7 @@ fn describe() -> Document {
 }
 
 fn all() -> impl Iterator<Item = &'static Operation> {
-    OPERATIONS.iter().chain(ARRIVALS).chain(VOLUMES).chain(BESIDE)
+    OPERATIONS.iter().chain(ARRIVALS).chain(VOLUMES).chain(BESIDE).chain(NODES)
 }
 
 fn item(operation: &Operation) -> utoipa::openapi::path::Operation {

@@ -15,7 +15,7 @@ pub(in crate::server) fn domain(
     reach: &Reach,
     zones: &[String],
 ) -> Result<api::Domain, StoreError> {
-    let reachable = Reachable { domain: &reach.domain, addresses: &reach.addresses, zones };
+    let reachable = Reachable { domain: &reach.domain, addresses: &reach.edges.all_at(), zones };
     let advice = reachable.advice(&domain.name, &domain.app);
     let check = view.get::<DomainCheck>(&domain.name.as_str().to_owned())?;
     let proof = proof_of(view, domain.name.as_str())?;
@@ -84,7 +84,7 @@ fn pointing(check: Option<&DomainCheck>, reach: &Reach) -> api::Pointing {
         return api::Pointing { state: "unchecked".to_owned(), detail: None, since: None };
     };
     let own = || {
-        let own: Vec<String> = reach.addresses.iter().map(ToString::to_string).collect();
+        let own: Vec<String> = reach.edges.all_at().iter().map(ToString::to_string).collect();
         if own.is_empty() {
             "; if that is this server, its setting `addresses` should say so".to_owned()
         } else {

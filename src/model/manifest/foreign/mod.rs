@@ -13,7 +13,7 @@ use super::{
     Manifest, ManifestProcess,
     read::{duration, is_http_path},
 };
-use crate::model::ProcessName;
+use crate::model::{Config, EnvKey, ProcessName, release::MAX_CONFIG_BYTES};
 
 /// Those that are read, what counts most first.
 pub const FILES: [&str; 2] = ["fly.toml", "app.json"];
@@ -55,6 +55,29 @@ impl Foreign {
             }
             None => self.left.push(what.to_owned()),
         }
+    }
+
+    /// Leaves those variables that would be, with those of nearer files, more than an app may have.
+    pub(super) fn bound(&mut self, nearer: &Config) {
+        let size = |key: &EnvKey, value: &String| key.as_str().len() + value.len();
+        let mut bytes: usize = nearer.iter().map(|(key, value)| size(key, value)).sum();
+        let mut over = Vec::new();
+        self.manifest.env.retain(|key, value| {
+            if nearer.contains_key(key) {
+                return true;
+            }
+            let with = bytes + size(key, value);
+            let fits = with <= MAX_CONFIG_BYTES;
+            if fits {
+                bytes = with;
+            } else {
+                over.push(format!("env {key}"));
+            }
+            fits
+        });
+        self.taken.retain(|what| !over.contains(what));
+        let why = format!("the variables are larger than {MAX_CONFIG_BYTES} bytes");
+        self.left.extend(over.into_iter().map(|what| format!("{what} ({why})")));
     }
 
     /// Takes what is plain text or a number as environment.

@@ -1,7 +1,10 @@
 //! Whole files of other platforms, and what comes of them.
 
 use super::Foreign;
-use crate::model::{EnvKey, ProcessName, Strategy, manifest::BuildWay};
+use crate::model::{
+    EnvKey, ProcessName, Strategy,
+    manifest::{BuildWay, Declaration},
+};
 
 const FLY: &str = r#"
 app = "hello"
@@ -146,4 +149,31 @@ fn dokkus_jobs_by_the_clock_are_understood() {
     assert_eq!(shown.collect::<Vec<_>>(), expected);
     assert_eq!(taken, ["cron bin/report --all", "cron bin/report -all"]);
     assert_eq!(left, ["cron bin/rests", "cron bin/odd"]);
+}
+
+#[test]
+fn variables_are_bounded_together_with_those_of_nearer_files() {
+    let large = "x".repeat(20 << 10);
+    let texts = |own: &str| {
+        let fly = format!("[env]\nA = \"{large}\"\nB = \"{large}\"\nC = \"small\"");
+        let app = format!(r#"{{"env": {{"D": "{large}", "E": "small"}}}}"#);
+        let own = format!("[env]\n{own}");
+        [("paas.toml", own), ("fly.toml", fly), ("app.json", app)]
+            .map(|(name, text)| (name.to_owned(), text))
+            .into()
+    };
+    let read = |own: &str| Declaration::read(&texts(own), &"shop".parse().unwrap()).unwrap();
+    let names = |read: &Declaration| {
+        read.manifest.env.keys().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let alone = read("");
+    assert_eq!(names(&alone), "A C E");
+    let told = alone.remarks.join("\n");
+    assert!(
+        told.contains("without effect here: env B (the variables are larger than 32768 bytes)"),
+        "{told}"
+    );
+    assert!(!told.contains("env B,") && told.contains("env D (the variables"), "{told}");
+    assert_eq!(names(&read(&format!("F = \"{large}\""))), "C E F");
+    assert_eq!(names(&read("A = \"near\"")), "A B C E");
 }

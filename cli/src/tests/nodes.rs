@@ -1,0 +1,159 @@
+//! Machines that joined, tokens for others, and the request by which one joins.
+
+use std::collections::BTreeMap;
+
+use super::{
+    User,
+    server::{Authority, Server},
+};
+use crate::{Control, ask_to_join};
+
+fn node(name: &str, state: &str) -> api::Node {
+    api::Node {
+        name: name.to_owned(),
+        state: state.to_owned(),
+        reason: None,
+        since: None,
+        address: Some("203.0.113.7:7600".to_owned()),
+        version: Some("0.1.0".to_owned()),
+        labels: BTreeMap::new(),
+        joined_at: None,
+        by: None,
+    }
+}
+
+#[tokio::test]
+async fn nodes_are_listed_with_what_ails_them() {
+    let server = Server::default();
+    let labels = [("disk", "ssd"), ("zone", "a")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let down = api::Node {
+        reason: Some("connection refused".to_owned()),
+        since: Some("2026-01-10T11:00:00Z".to_owned()),
+        address: Some("203.0.113.9:7600".to_owned()),
+        labels: BTreeMap::from(labels),
+        joined_at: Some("2026-01-10T09:00:00Z".to_owned()),
+        by: Some("admin".to_owned()),
+        ..node("edge-1", "down")
+    };
+    let alone = [node("box", "control")];
+    server.on("GET /v1/nodes", &[node("box", "control"), down]);
+    server.on("GET /v1/nodes", &alone);
+    let user = User::of(&server.on_tcp().await);
+    let expected = "\
+NODE    STATE     ADDRESS           VERSION  LABELS           JOINED
+box     control   203.0.113.7:7600  0.1.0    -                -
+edge-1  down 60m  203.0.113.9:7600  0.1.0    disk=ssd zone=a  3h
+  connection refused
+";
+    let listed = user.types("paas nodes").await;
+    listed.succeeded(expected, "");
+    let hint = "hint: `paas nodes token` prints the command that makes another machine a node\n";
+    let lonely = user.types("paas nodes list").await;
+    assert_eq!(lonely.err, hint);
+}
+
+#[tokio::test]
+async fn a_token_is_a_command_to_run_elsewhere() {
+    let server = Server::default();
+    let made = api::NewJoinToken {
+        id: "0011aabb".to_owned(),
+        token: "paasj_0011aabb_00_x".to_owned(),
+        command: "paas node join paasj_0011aabb_00_x".to_owned(),
+        expires_at: "2026-01-10T12:30:00Z".to_owned(),
+    };
+    server.on("POST /v1/nodes/tokens", &made);
+    let token = api::JoinToken {
+        id: "0011aabb".to_owned(),
+        state: "open".to_owned(),
+        expires_at: made.expires_at.clone(),
+        used_by: None,
+        used_at: None,
+        created_at: "2026-01-10T11:30:00Z".to_owned(),
+        by: "admin".to_owned(),
+    };
+    let spent = api::JoinToken {
+        id: "22".to_owned(),
+        state: "used".to_owned(),
+        used_by: Some("edge-1".to_owned()),
+        used_at: Some("2026-01-10T11:31:00Z".to_owned()),
+        ..token.clone()
+    };
+    server.on("GET /v1/nodes/tokens", &[token, spent.clone()]);
+    server.on("DELETE /v1/nodes/tokens/22", &spent);
+    let user = User::of(&server.on_tcp().await);
+    let told = "On the other machine, as root:\n\
+                It works once and ends in 30m; `paas nodes revoke 0011aabb` ends it now.\n";
+    let command = "paas node join paasj_0011aabb_00_x\n";
+    user.types("paas nodes token --ttl 30m").await.succeeded(command, told);
+    assert_eq!(server.requests()[0].body, r#"{"ttl_ms":1800000}"#);
+    let wrong = "error: `soon` is not a length of time\n\
+                 hint: write it like `--ttl 30m`, `1h` or `7d`\n";
+    user.types("paas nodes token --ttl soon").await.failed(2, wrong);
+    let table = "\
+ID        STATE  ENDS    USED BY  AGE  BY
+0011aabb  open   in 30m  -        30m  admin
+22        used   -       edge-1   30m  admin
+";
+    user.types("paas nodes tokens").await.succeeded(table, "");
+    let gone = "The token 22 is gone; edge-1, which joined by it, stays.\n";
+    user.types("paas nodes revoke 22").await.succeeded("", gone);
+    let odd = user.types("paas nodes revoke ../apps").await;
+    assert!(odd.err.contains("is not a token's id"), "{}", odd.err);
+}
+
+#[tokio::test]
+async fn nodes_are_labelled_and_removed() {
+    let server = Server::default();
+    let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned())]);
+    server.on("PATCH /v1/nodes/edge-1/labels", &api::Node { labels, ..node("edge-1", "up") });
+    server.on("DELETE /v1/nodes/edge-1?confirm=edge%2D1", &node("edge-1", "up"));
+    let user = User::of(&server.on_tcp().await);
+    let said = "edge-1 has the labels zone=a.\n";
+    user.types("paas nodes label edge-1 zone=a disk-").await.succeeded("", said);
+    assert_eq!(server.requests()[0].body, r#"{"labels":{"disk":null,"zone":"a"}}"#);
+    let odd = user.types("paas nodes label edge-1 zone").await;
+    assert!(odd.err.contains("hint: `paas nodes label edge-1 zone=a` sets one"), "{}", odd.err);
+    let kept = user.types("paas nodes remove edge-1").await;
+    assert!(kept.err.contains("hint: `paas nodes remove edge-1 --confirm edge-1`"), "{}", kept.err);
+    let gone = "Removing the node edge-1... done\n";
+    user.types("paas nodes remove edge-1 --confirm edge-1").await.succeeded("", gone);
+}
+
+#[tokio::test]
+async fn a_machine_asks_the_pinned_control_and_nobody_else() {
+    let (server, authority) = (Server::default(), Authority::new());
+    let joined = api::Joined {
+        name: "edge-1".to_owned(),
+        authority: "an authority".to_owned(),
+        chain: "a chain".to_owned(),
+        control: "box".to_owned(),
+        addresses: vec!["203.0.113.7:7600".to_owned()],
+    };
+    server.on("POST /v1/nodes/join", &joined);
+    server.refuse("POST /v1/nodes/join", 409, api::FaultCode::Conflict);
+    let url = server.on_tls(&authority, &["paas.internal"]).await;
+    let here = url.strip_prefix("https://").unwrap().parse().unwrap();
+    let wish = api::Join {
+        name: "edge-1".to_owned(),
+        csr: "a request".to_owned(),
+        address: "203.0.113.9:7600".to_owned(),
+    };
+    let digits = authority.fingerprint().replace("sha256:", "");
+    let mut fingerprint = [0; 32];
+    hex::decode_to_slice(digits, &mut fingerprint).unwrap();
+    let nobody = "127.0.0.1:1".parse().unwrap();
+    let control = Control { api: &[nobody, here], fingerprint };
+    assert_eq!(ask_to_join(control, "paasj_1_2", &wish).await, Ok(joined));
+    let asked = &server.requests()[0];
+    assert_eq!(asked.token.as_deref(), Some("Bearer paasj_1_2"));
+
+    let other = Control { api: &[nobody, here], fingerprint: [7; 32] };
+    let said = ask_to_join(other, "paasj_1_2", &wish).await.unwrap_err();
+    for part in ["127.0.0.1:1", "somebody may be in between"] {
+        assert!(said.why.contains(part), "{part}: {}", said.why);
+    }
+    assert_eq!(server.requests().len(), 1, "the proof is not shown to a stranger");
+
+    let refused = ask_to_join(control, "paasj_1_2", &wish).await.unwrap_err();
+    assert_eq!(refused.why, "no `POST /v1/nodes/join`", "whoever is proved is believed at once");
+}

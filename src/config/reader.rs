@@ -1,0 +1,186 @@
+//! Where a setting is found: in the flags, the environment and the file, in this order; and every
+//! fault, kept until all have been seen.
+
+use std::{collections::BTreeMap, fmt, path::Path};
+
+use super::settings::{ChosenBy, Given};
+
+/// One thing that is wrong with what was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFault {
+    /// Where it stands: a flag, a variable, or a key of the file.
+    pub place: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+/// The settings, by their names in the file, where `cluster_listen` may be `listen` below `[cluster]`.
+/// `PAAS_` and the name in capitals is the variable.
+const SETTINGS: [&str; 41] = [
+    "domain",
+    "http",
+    "https",
+    "dns",
+    "ssh",
+    "addresses",
+    "trusted",
+    "proxy_protocol",
+    "fetch_private",
+    "firewall",
+    "firewall_allow",
+    "resolver",
+    "acme",
+    "acme_email",
+    "acme_root",
+    "acme_external",
+    "api",
+    "docker",
+    "subnets",
+    "node",
+    "base_image",
+    "releases_kept",
+    "undelete_for",
+    "backup_to",
+    "backup_s3_endpoint",
+    "backup_s3_region",
+    "backup_s3_key_id",
+    "backup_s3_secret_file",
+    "build_memory",
+    "build_disk",
+    "disk_reserve",
+    "cache_per_app",
+    "cache",
+    "toolchain_cache",
+    "build_idle",
+    "builds_at_once",
+    "cluster_listen",
+    "cluster_address",
+    "edge_threads",
+    "access_log",
+    "access_log_sample",
+];
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    given: &'a Given,
+    file: BTreeMap<String, String>,
+    pub(super) faults: Vec<ConfigFault>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(given: &'a Given) -> Self {
+        let mut reader = Self { given, file: BTreeMap::new(), faults: Vec::new() };
+        if let Some((path, text)) = &given.file {
+            match text.parse::<toml::Table>() {
+                Ok(table) => reader.read_file(path, table),
+                Err(error) => reader.fault(path.display(), error.to_string().trim().to_owned()),
+            }
+        }
+        reader
+    }
+
+    fn read_file(&mut self, path: &Path, table: toml::Table) {
+        for (key, value) in table {
+            match value {
+                // What stands in a table has the table's name before its own.
+                toml::Value::Table(part) => {
+                    for (rest, value) in part {
+                        self.read_setting(path, format!("{key}_{rest}"), &value);
+                    }
+                }
+                value => self.read_setting(path, key, &value),
+            }
+        }
+    }
+
+    fn read_setting(&mut self, path: &Path, key: String, value: &toml::Value) {
+        let place = format!("{}: {key}", path.display());
+        if !SETTINGS.contains(&key.as_str()) {
+            let near = nearest(&key);
+            self.fault(place, format!("there is no such setting; did you mean `{near}`?"));
+            return;
+        }
+        match as_text(value) {
+            Some(text) => drop(self.file.insert(key, text)),
+            None => self.fault(place, "it must be a text, a number or a list of them".to_owned()),
+        }
+    }
+
+    pub(super) fn one<T: Default>(
+        &mut self,
+        name: &str,
+        default: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
+        let (place, text) = self.find(name, default);
+        read(&text).unwrap_or_else(|problem| {
+            self.fault(place, problem);
+            T::default()
+        })
+    }
+
+    pub(super) fn many<T>(
+        &mut self,
+        name: &str,
+        default: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let (place, text) = self.find(name, default);
+        let mut values = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match read(part) {
+                Ok(value) => values.push(value),
+                Err(problem) => self.fault(&place, problem),
+            }
+        }
+        values
+    }
+
+    fn find(&self, name: &str, default: &str) -> (String, String) {
+        let variable = format!("PAAS_{}", name.to_ascii_uppercase());
+        if let Some(text) = self.given.flags.get(name) {
+            (format!("--{}", name.replace('_', "-")), text.clone())
+        } else if let Some(text) = self.given.environment.get(&variable) {
+            (variable, text.clone())
+        } else if let Some(text) = self.file.get(name) {
+            let path = self.given.file.as_ref().map(|(path, _)| path.display().to_string());
+            (format!("{}: {name}", path.unwrap_or_default()), text.clone())
+        } else {
+            (name.to_owned(), default.to_owned())
+        }
+    }
+
+    pub(super) fn chosen_by(&self, name: &str) -> ChosenBy {
+        let (place, _) = self.find(name, "");
+        if place == name { ChosenBy::Default } else { ChosenBy::User }
+    }
+
+    pub(super) fn fault(&mut self, place: impl fmt::Display, problem: String) {
+        self.faults.push(ConfigFault { place: place.to_string(), problem });
+    }
+}
+
+fn as_text(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Array(values) => {
+            let flat = |value: &toml::Value| if value.is_array() { None } else { as_text(value) };
+            values.iter().map(flat).collect::<Option<Vec<_>>>().map(|texts| texts.join(","))
+        }
+        toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_)
+        | toml::Value::Table(_) => None,
+    }
+}
+
+fn nearest(key: &str) -> &'static str {
+    let by_distance = |name: &&str| strsim::damerau_levenshtein(name, key);
+    SETTINGS.iter().copied().min_by_key(by_distance).unwrap_or("domain")
+}

@@ -1,0 +1,130 @@
+//! The machines that have joined, as the daemon that controls has them: who may come in, how they are,
+//! and what they are told. Put together from the settings and the records.
+
+mod offer;
+mod roll;
+mod sign;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use proxy::{Feeds, Table, UpstreamId};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use self::{offer::offer, roll::Roll};
+use super::{doors::Doors, error::RunError, folders::Folders, tasks::Tasks};
+use crate::{
+    config::Config,
+    control::routes::upstream_id,
+    model::{NodeName, NodeStates, Observation},
+    node::{Edges, Hub, Known, link::Listener},
+    pki::NodeAuthority,
+    server::Cluster,
+    store::Store,
+};
+
+/// What machines that want to join are told, and where nodes come in, if there is to be a link.
+pub(super) async fn bind(
+    config: &Config,
+    folders: &Folders,
+    (doors, edges): (&Doors, &Edges),
+) -> Result<(Option<Cluster>, Option<Bound>), RunError> {
+    let Some((settings, offer)) =
+        config.cluster.as_ref().zip(offer(config, folders, (doors, edges))?)
+    else {
+        return Ok((None, None));
+    };
+    let at = settings.listen;
+    let listener = Listener::bind(at).await.map_err(|source| RunError::Link { at, source })?;
+    tracing::info!(at = %listener.address(), node = %offer.control, "link");
+    let (name, authority) = (offer.control.clone(), offer.authority.clone());
+    Ok((Some(offer), Some(Bound { name, authority, listener })))
+}
+
+/// Lets nodes in where they come in, if there is a link.
+pub(super) fn tend(link: Option<Bound>, told: Told, tasks: &mut Tasks) -> Result<(), RunError> {
+    link.map_or(Ok(()), |link| link.tend(told, tasks))
+}
+
+/// Where nodes come in; nobody is let in yet.
+#[derive(Debug)]
+pub(super) struct Bound {
+    name: NodeName,
+    authority: Arc<NodeAuthority>,
+    listener: Listener,
+}
+
+/// What they are told, and what is told of them.
+#[derive(Debug)]
+pub(super) struct Told {
+    store: Store,
+    edges: Edges,
+    feeds: Feeds,
+    observation: watch::Receiver<Arc<Observation>>,
+    states: watch::Sender<Arc<NodeStates>>,
+}
+
+impl Told {
+    /// From what this daemon remembers and has its own edge do; beside it, where it will be seen how
+    /// nodes are.
+    pub(super) fn of(
+        store: &Store,
+        (edges, feeds): (&Edges, &Feeds),
+        observation: &watch::Receiver<Arc<Observation>>,
+    ) -> (Self, watch::Receiver<Arc<NodeStates>>) {
+        let (states, seen) = watch::channel(Arc::default());
+        let (store, edges) = (store.clone(), edges.clone());
+        let told =
+            Self { store, edges, feeds: feeds.clone(), observation: observation.clone(), states };
+        (told, seen)
+    }
+}
+
+impl Bound {
+    /// Lets nodes in, and keeps to them.
+    fn tend(self, told: Told, tasks: &mut Tasks) -> Result<(), RunError> {
+        let Self { name, authority, listener } = self;
+        let stop = tasks.stop();
+        let (show, credentials) = watch::channel(Arc::new(sign::own(&name, &authority)?));
+        let (admit, admitted) = watch::channel(Arc::default());
+        let (renewals, asked) = mpsc::channel(1);
+        let known = Known::default();
+        let hub = Hub {
+            edges: told.edges.clone(),
+            table: told.feeds.table.clone(),
+            certificates: told.feeds.certificates,
+            known: known.clone(),
+            renewals,
+        };
+        let serve = listener.serve(credentials.clone(), admitted, Arc::new(hub), stop.clone());
+        tasks.spawn("link", serve);
+        tasks.spawn("addresses", learn(known, told.feeds.table, told.observation, stop.clone()));
+        tasks.spawn("own certificate", sign::keep_own(name, authority.clone(), show, stop.clone()));
+        tasks.spawn("renewals", sign::renew(told.store.clone(), authority, asked, stop.clone()));
+        let roll = Roll::new((told.store, told.edges), credentials, admit, told.states);
+        tasks.spawn("nodes", roll.call(stop));
+        Ok(())
+    }
+}
+
+/// Remembers where instances are for as long as they exist, since an edge may be a table behind.
+async fn learn(
+    known: Known,
+    mut table: watch::Receiver<Arc<Table>>,
+    observation: watch::Receiver<Arc<Observation>>,
+    stop: CancellationToken,
+) {
+    loop {
+        let there: BTreeSet<UpstreamId> = {
+            let seen = observation.borrow();
+            let all = seen.apps.values().flatten();
+            all.map(|observed| upstream_id(&observed.instance.id)).collect()
+        };
+        known.learn(&table.borrow_and_update(), |id| there.contains(id));
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            changed = table.changed() => if changed.is_err() { return },
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Certificates of nodes, signed by the authority that this daemon has: its own, and those that nodes
+//! want anew.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock,
+    daemon::error::RunError,
+    model::NodeName,
+    node::{Renewal, link::Identity},
+    ops,
+    pki::{NodeAuthority, NodeRequest},
+    store::Store,
+    telemetry::chain,
+};
+
+/// What this daemon shows on links.
+pub(super) fn own(name: &NodeName, authority: &NodeAuthority) -> Result<Identity, RunError> {
+    let made = authority.issue(name, clock::now()).map_err(RunError::NodeCertificate)?;
+    Ok(Identity::from_pem(name.clone(), authority.pem(), &made.chain, &made.key)?)
+}
+
+/// Issues another every day until it is told to stop: no date is compared, and a day that fails costs
+/// nothing, since each is good for a month.
+pub(super) async fn keep_own(
+    name: NodeName,
+    authority: Arc<NodeAuthority>,
+    show: watch::Sender<Arc<Identity>>,
+    stop: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = sleep(DAILY) => {}
+        }
+        match own(&name, &authority) {
+            Ok(identity) => drop(show.send_replace(Arc::new(identity))),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the certificate for links stays as it is");
+            }
+        }
+    }
+}
+
+/// Answers nodes that want another certificate until it is told to stop.
+pub(super) async fn renew(
+    store: Store,
+    authority: Arc<NodeAuthority>,
+    mut asked: mpsc::Receiver<Renewal>,
+    stop: CancellationToken,
+) {
+    loop {
+        let renewal = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            Some(renewal) = asked.recv() => renewal,
+        };
+        let Renewal { peer, request, answer } = renewal;
+        let signed = sign(&store, &authority, &peer.name, &request).await;
+        match &signed {
+            Ok(_) => tracing::info!(node = %peer.name, "a node has a new certificate"),
+            Err(error) => {
+                tracing::warn!(node = %peer.name, %error, "a node has no new certificate");
+            }
+        }
+        // Whoever has gone asks again.
+        let _ = answer.send(signed);
+    }
+}
+
+async fn sign(
+    store: &Store,
+    authority: &NodeAuthority,
+    name: &NodeName,
+    request: &str,
+) -> Result<String, String> {
+    let request = NodeRequest::read(request).map_err(|error| chain(&error))?;
+    let (node, key) = (name.clone(), request.key().clone());
+    let renewed = store.transact(move |tx| ops::node::renew(tx, &node, key)).await;
+    renewed.map_err(|refusal| chain(&refusal))?;
+    authority.sign(name, &request, clock::now()).map_err(|error| chain(&error))
+}
+
+const DAILY: Duration = Duration::from_hours(24);

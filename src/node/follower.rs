@@ -1,0 +1,216 @@
+//! The edge of a node, as its control leads it: tables and certificates come over the link and are
+//! published here; what the edge does is told back.
+//!
+//! While the control is away the edge goes on with what it was told last. Its own tables are numbered
+//! here, since a control that begins anew counts from the beginning; what is told back is the number of
+//! the control that is spoken to.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    net::IpAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use hyper::{Method, Request, StatusCode};
+use proxy::{Certificates, Edge, Table, Traffic};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    addresses,
+    feed::{self, FeedError, FromControl, FromNode, Lines},
+    gateway::Gateway,
+    link::{Link, LinkError},
+};
+use crate::telemetry::chain;
+
+/// Where the feed is asked for, over the link.
+pub(super) const FEED: &str = "/edge";
+
+/// What leads the edge.
+#[derive(Debug)]
+pub struct Follower {
+    link: Link,
+    gateway: Gateway,
+    edge: Weak<Edge>,
+    given: Vec<IpAddr>,
+    table: watch::Sender<Arc<Table>>,
+    certificates: watch::Sender<Arc<Certificates>>,
+    tables: Numbers,
+    presented: Numbers,
+}
+
+/// Why nobody leads.
+#[derive(Debug, thiserror::Error)]
+enum Astray {
+    #[error("the control is not reached")]
+    Link(#[from] LinkError),
+    #[error("the call cannot be made")]
+    Unfit(#[from] hyper::http::Error),
+    #[error("the control refuses ({0})")]
+    Refused(StatusCode),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error("a door to an instance cannot be opened")]
+    Door(#[from] std::io::Error),
+    #[error("the control has ended the call")]
+    Ended,
+}
+
+impl Follower {
+    /// Leads the edge that reads the other ends of these. The world finds it at the addresses that are
+    /// given, or if none are, at the machine's own.
+    pub fn new(
+        (link, gateway): (Link, Gateway),
+        (edge, given): (&Arc<Edge>, Vec<IpAddr>),
+        table: watch::Sender<Arc<Table>>,
+        certificates: watch::Sender<Arc<Certificates>>,
+    ) -> Self {
+        let edge = Arc::downgrade(edge);
+        let (tables, presented) = (Numbers::default(), Numbers::default());
+        Self { link, gateway, edge, given, table, certificates, tables, presented }
+    }
+
+    /// Follows until it is told to stop.
+    pub async fn follow(mut self, stop: CancellationToken) {
+        let mut said = None;
+        loop {
+            let told = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                Err(astray) = self.call() => chain(&astray),
+            };
+            if said.as_ref() != Some(&told) {
+                tracing::warn!(error = %told, "the edge goes on with what it was told last");
+                said = Some(told);
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = sleep(TRY_AGAIN) => {}
+            }
+        }
+    }
+
+    /// One call, for as long as it lasts.
+    async fn call(&mut self) -> Result<Infallible, Astray> {
+        let (figures, told) = mpsc::channel(1);
+        let request = Request::builder().method(Method::POST).uri(FEED);
+        let request = request.body(feed::body(told))?;
+        let response = self.link.call(request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(Astray::Refused(response.status()));
+        }
+        self.tables.forget();
+        self.presented.forget();
+        tracing::info!("the control leads the edge");
+        let mut lines = Lines::of(response.into_body());
+        let mut ticks = self.edge.upgrade().map(|edge| edge.changes()).ok_or(Astray::Ended)?;
+        loop {
+            let sent = figures.send(feed::line(&self.told())?);
+            if sent.await.is_err() {
+                return Err(Astray::Ended);
+            }
+            tokio::select! {
+                told = lines.next::<FromControl>() => {
+                    self.obey(told?.ok_or(Astray::Ended)?).await?;
+                }
+                changed = ticks.changed() => {
+                    changed.map_err(|_| Astray::Ended)?;
+                    // Under load something changes all the time.
+                    sleep(BETWEEN).await;
+                }
+                () = sleep(SILENT) => {}
+            }
+        }
+    }
+
+    async fn obey(&mut self, told: FromControl) -> Result<(), Astray> {
+        if let Some(certificates) = told.certificates {
+            let generation = self.presented.next(certificates.generation);
+            let certificates = Certificates { generation, ..Certificates::clone(&certificates) };
+            self.certificates.send_replace(Arc::new(certificates));
+        }
+        if let Some(table) = told.table {
+            let led = self.gateway.lead(&table).await?;
+            let generation = self.tables.next(table.generation);
+            self.table.send_replace(Arc::new(Table { generation, ..led }));
+        }
+        Ok(())
+    }
+
+    /// What the edge does, in the numbers of the control.
+    fn told(&self) -> FromNode {
+        let traffic = self.edge.upgrade().map(|edge| edge.traffic()).unwrap_or_default();
+        let figures = Traffic {
+            applied: self.tables.theirs(traffic.applied),
+            presented: self.presented.theirs(traffic.presented),
+            ..traffic
+        };
+        FromNode { figures, addresses: addresses::public_or(&self.given) }
+    }
+}
+
+/// Our numbers for what a control numbers by itself.
+#[derive(Debug, Default)]
+struct Numbers {
+    last: u64,
+    /// Ours and theirs, of this call, the oldest first.
+    known: VecDeque<(u64, u64)>,
+}
+
+impl Numbers {
+    /// The next of ours, for that one of theirs.
+    fn next(&mut self, theirs: u64) -> u64 {
+        self.last += 1;
+        if self.known.len() == REMEMBERED {
+            self.known.pop_front();
+        }
+        self.known.push_back((self.last, theirs));
+        self.last
+    }
+
+    /// Theirs, for one of ours; `None` for what another call brought.
+    fn theirs(&self, ours: Option<u64>) -> Option<u64> {
+        let ours = ours?;
+        self.known.iter().rev().find(|(known, _)| *known <= ours).map(|(_, theirs)| *theirs)
+    }
+
+    /// Another call begins, perhaps with another control.
+    fn forget(&mut self) {
+        self.known.clear();
+    }
+}
+
+/// Tables that were published and may not all be applied yet. An edge that is further behind has
+/// applied none, as far as its control knows.
+const REMEMBERED: usize = 64;
+/// Between two figures while much changes.
+const BETWEEN: Duration = Duration::from_millis(10);
+/// Until figures are told though nothing changes.
+const SILENT: Duration = Duration::from_secs(1);
+/// Until the next call, after one that failed; the link has a back-off of its own.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_control_that_is_spoken_to() {
+        let mut numbers = Numbers::default();
+        assert_eq!(numbers.theirs(Some(0)), None);
+        assert_eq!((numbers.next(70), numbers.next(71)), (1, 2));
+        assert_eq!(numbers.theirs(None), None);
+        assert_eq!((numbers.theirs(Some(1)), numbers.theirs(Some(2))), (Some(70), Some(71)));
+        numbers.forget();
+        assert_eq!(numbers.theirs(Some(2)), None, "an earlier control's table says nothing");
+        assert_eq!(numbers.next(1), 3);
+        assert_eq!((numbers.theirs(Some(2)), numbers.theirs(Some(3))), (None, Some(1)));
+    }
+}

@@ -1,0 +1,199 @@
+//! What nodes are told and asked over the link by the daemon that controls: what their edges serve, and
+//! the way to the instances of this machine.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::{Method, Request, Response, StatusCode};
+use proxy::{Certificates, Table, UpstreamId};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
+
+use super::{
+    Edges,
+    edges::Connected,
+    feed::{self, FeedError, FromControl, FromNode, Lines},
+    follower::FEED,
+    link::{Body, Handler, Peer, Refused, empty, full, whole},
+};
+use crate::telemetry::chain;
+
+/// Answers nodes.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    /// What the edges of nodes are among.
+    pub edges: Edges,
+    /// What they route by.
+    pub table: watch::Receiver<Arc<Table>>,
+    /// What they present.
+    pub certificates: watch::Receiver<Arc<Certificates>>,
+    /// Where instances of this machine are.
+    pub known: Known,
+    /// Whoever renews certificates.
+    pub renewals: mpsc::Sender<Renewal>,
+}
+
+/// A node wants its certificate anew.
+#[derive(Debug)]
+pub struct Renewal {
+    /// Who, by the certificate that it has.
+    pub peer: Peer,
+    /// What it wants to be signed, in PEM.
+    pub request: String,
+    /// Where the answer goes: its chain in PEM, or why not.
+    pub answer: oneshot::Sender<Result<String, String>>,
+}
+
+/// Where a certificate is renewed, over the link.
+pub const RENEW: &str = "/renew";
+
+/// Addresses of the instances that tables have named. One that no table names any more is remembered
+/// for as long as an edge somewhere may still route by an older one.
+#[derive(Debug, Clone, Default)]
+pub struct Known(Arc<Mutex<BTreeMap<UpstreamId, SocketAddr>>>);
+
+impl Known {
+    /// Learns from a table; whoever it does not name is forgotten unless `there` says that it exists.
+    pub fn learn(&self, table: &Table, there: impl Fn(&UpstreamId) -> bool) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|id, _| there(id));
+        known.extend(table.upstreams().map(|one| (one.id.clone(), one.address)));
+    }
+
+    fn address(&self, id: &str) -> Option<SocketAddr> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&UpstreamId::new(id)).copied()
+    }
+}
+
+impl Handler for Hub {
+    async fn call(&self, peer: &Peer, request: Request<Body>) -> Response<Body> {
+        match (request.method(), request.uri().path()) {
+            (&Method::POST, FEED) => self.lead(peer, request.into_body()),
+            (&Method::POST, RENEW) => self.renew(peer, request.into_body()).await,
+            _ => refusal(StatusCode::NOT_FOUND, "this daemon does not know what that is"),
+        }
+    }
+
+    async fn tunnel(&self, _: &Peer, target: &str) -> Result<TcpStream, Refused> {
+        let address = self.known.address(target);
+        let address = address.ok_or_else(|| Refused::nobody("no such instance is here"))?;
+        match timeout(CONNECT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                let _ = stream.set_nodelay(true);
+                Ok(stream)
+            }
+            Ok(Err(error)) => Err(Refused::unreachable(error.to_string())),
+            Err(_) => Err(Refused::unreachable("the instance does not answer")),
+        }
+    }
+}
+
+impl Hub {
+    /// Leads the edge of a node for as long as the call lasts.
+    fn lead(&self, peer: &Peer, body: Body) -> Response<Body> {
+        let connected = self.edges.connect(&peer.name);
+        let (told, lines) = mpsc::channel(1);
+        let (table, certificates) = (self.table.clone(), self.certificates.clone());
+        let node = peer.name.clone();
+        tokio::spawn(async move {
+            tracing::info!(%node, "an edge is led");
+            let ended = tokio::select! {
+                heard = hear(body, &connected) => heard,
+                told = tell(table, certificates, told) => told,
+            };
+            match ended {
+                Ok(()) => tracing::info!(%node, "an edge is led no more"),
+                Err(error) => {
+                    tracing::warn!(%node, error = %chain(&error), "an edge is led no more");
+                }
+            }
+        });
+        Response::new(feed::body(lines))
+    }
+
+    async fn renew(&self, peer: &Peer, body: Body) -> Response<Body> {
+        let Ok(request) = whole(body, LARGEST_REQUEST).await else {
+            return refusal(StatusCode::BAD_REQUEST, "the request is cut off, or too large");
+        };
+        let request = String::from_utf8_lossy(&request).into_owned();
+        let (answer, answered) = oneshot::channel();
+        let renewal = Renewal { peer: peer.clone(), request, answer };
+        if self.renewals.send(renewal).await.is_err() {
+            return refusal(StatusCode::SERVICE_UNAVAILABLE, "the daemon is ending");
+        }
+        match answered.await {
+            Ok(Ok(chain)) => Response::new(full(chain)),
+            Ok(Err(why)) => refusal(StatusCode::FORBIDDEN, &why),
+            Err(_) => refusal(StatusCode::SERVICE_UNAVAILABLE, "the daemon is ending"),
+        }
+    }
+}
+
+/// Takes what the edge says of itself.
+async fn hear(body: Body, connected: &Connected) -> Result<(), FeedError> {
+    let mut lines = Lines::of(body);
+    while let Some(told) = lines.next::<FromNode>().await? {
+        connected.says(told.figures, told.addresses);
+    }
+    Ok(())
+}
+
+/// Tells what is published, the newest of each kind; certificates first, since a table may lead visitors
+/// to them.
+async fn tell(
+    mut table: watch::Receiver<Arc<Table>>,
+    mut certificates: watch::Receiver<Arc<Certificates>>,
+    to: mpsc::Sender<Bytes>,
+) -> Result<(), FeedError> {
+    table.mark_changed();
+    certificates.mark_changed();
+    loop {
+        let mut told = FromControl::default();
+        tokio::select! {
+            biased;
+            Ok(()) = certificates.changed() => {
+                told.certificates = Some(certificates.borrow_and_update().clone());
+            }
+            Ok(()) = table.changed() => told.table = Some(table.borrow_and_update().clone()),
+            else => return Ok(()),
+        }
+        if to.send(feed::line(&told)?).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn refusal(status: StatusCode, text: &str) -> Response<Body> {
+    let body = if text.is_empty() { empty() } else { full(text.to_owned()) };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}
+
+/// For an instance of this machine to accept.
+const CONNECT: Duration = Duration::from_secs(5);
+/// A signing request has less, in bytes.
+const LARGEST_REQUEST: usize = 16 << 10;
+
+/// What a node answers: nothing yet. That it is reached, and its version, the link itself says.
+#[derive(Debug, Clone, Copy)]
+pub struct Bystander;
+
+impl Handler for Bystander {
+    async fn call(&self, _: &Peer, _: Request<Body>) -> Response<Body> {
+        refusal(StatusCode::NOT_FOUND, "a node is not asked for that")
+    }
+
+    async fn tunnel(&self, _: &Peer, _: &str) -> Result<TcpStream, Refused> {
+        Err(Refused::nobody("no instance is here"))
+    }
+}

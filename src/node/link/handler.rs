@@ -1,0 +1,54 @@
+//! What a listener does with what it is asked.
+
+use std::future::Future;
+
+use hyper::{Request, Response, StatusCode};
+use tokio::net::TcpStream;
+
+use super::{Body, Peer};
+
+/// Answers what peers ask. It is asked many things at once; what it returns is dropped when the peer
+/// gives up, or is lost.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers a request.
+    fn call(
+        &self,
+        peer: &Peer,
+        request: Request<Body>,
+    ) -> impl Future<Output = Response<Body>> + Send;
+
+    /// Connects to what a tunnel is to lead to.
+    fn tunnel(
+        &self,
+        peer: &Peer,
+        target: &str,
+    ) -> impl Future<Output = Result<TcpStream, Refused>> + Send;
+}
+
+/// Why there is no tunnel; the text is for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text} ({})", .status.as_u16())]
+pub struct Refused {
+    /// What kind of refusal it is.
+    pub status: StatusCode,
+    /// Why, in a few words.
+    pub text: String,
+}
+
+impl Refused {
+    /// Nobody has that name here.
+    pub fn nobody(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, text: text.into() }
+    }
+
+    /// Somebody has, and cannot be reached.
+    pub fn unreachable(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_GATEWAY, text: text.into() }
+    }
+
+    /// It took too long to find out.
+    pub(super) fn slow() -> Self {
+        let text = "what the tunnel leads to was not reached in time".to_owned();
+        Self { status: StatusCode::GATEWAY_TIMEOUT, text }
+    }
+}

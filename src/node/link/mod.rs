@@ -1,0 +1,35 @@
+//! The link: how two daemons talk. HTTP/2 under TLS 1.3, in which both sides show certificates of the
+//! installation's own node authority.
+//!
+//! A [`Link`] calls and keeps one connection up; a [`Listener`] is called. Over it go *calls* (any HTTP
+//! request, streamed both ways) and *tunnels* (bytes to a target that only the far side can reach). It
+//! knows bytes, names and certificates. Absent on purpose: apps, tables, records, and the question who
+//! is a node; that comes in by [`Admitted`].
+//!
+//! The invariant: whoever is at the other end has shown a certificate with its name, and is cut off
+//! within a second once it is no longer admitted; a peer that falls silent is noticed within three.
+
+mod body;
+mod caller;
+mod crowd;
+mod dial;
+mod handler;
+mod heard;
+mod identity;
+mod keeper;
+mod listener;
+mod peer;
+mod serving;
+mod tunnel;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use body::{Body, BodyError, empty, full, whole};
+pub use caller::{Link, LinkError, LinkState};
+pub use handler::{Handler, Refused};
+pub use identity::{Credentials, Identity, IdentityError};
+pub use listener::Listener;
+pub use peer::{Admitted, Keys, Peer};
+pub use tunnel::Tunnel;

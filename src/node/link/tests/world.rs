@@ -1,0 +1,249 @@
+//! An authority, daemons that listen, links that call them, and what lies behind a tunnel.
+
+use std::{collections::BTreeMap, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use http_body_util::BodyExt;
+use hyper::{Request, Response, StatusCode, Uri};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::super::{
+    Admitted, Body, Handler, Identity, Keys, Link, LinkError, LinkState, Listener, Peer, Refused,
+    full,
+};
+use crate::model::NodeName;
+
+/// So long may a thing take on a machine that does much else.
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
+
+pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(LIMIT, future).await.unwrap_or_else(|_| panic!("{what}: not within {LIMIT:?}"))
+}
+
+pub(super) fn node(name: &str) -> NodeName {
+    name.parse().unwrap()
+}
+
+pub(super) struct Authority {
+    pub(super) pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate to be made.
+pub(super) struct Leaf<'a> {
+    pub(super) names: &'a [&'a str],
+    pub(super) usages: &'a [ExtendedKeyUsagePurpose],
+    /// The years it begins and ends in.
+    pub(super) years: (i32, i32),
+}
+
+pub(super) const BOTH: &[ExtendedKeyUsagePurpose] =
+    &[ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+
+impl<'a> Leaf<'a> {
+    pub(super) fn of(names: &'a [&'a str]) -> Self {
+        Self { names, usages: BOTH, years: (2020, 2120) }
+    }
+
+    pub(super) fn parameters(&self) -> CertificateParams {
+        let names: Vec<String> = self.names.iter().map(|name| (*name).to_owned()).collect();
+        let mut parameters = CertificateParams::new(names).unwrap();
+        parameters.extended_key_usages = self.usages.to_vec();
+        parameters.not_before = date_time_ymd(self.years.0, 1, 1);
+        parameters.not_after = date_time_ymd(self.years.1, 1, 1);
+        parameters
+    }
+}
+
+impl Authority {
+    pub(super) fn new() -> Self {
+        let mut parameters = CertificateParams::default();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate().unwrap();
+        let pem = parameters.self_signed(&key).unwrap().pem();
+        Self { pem, issuer: Issuer::new(parameters, key) }
+    }
+
+    /// Chain and key in PEM.
+    pub(super) fn sign(&self, leaf: &Leaf<'_>) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = leaf.parameters().signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    pub(super) fn identity(&self, name: &str) -> Arc<Identity> {
+        let host = node(name).in_certificate();
+        let (chain, key) = self.sign(&Leaf::of(&[&host]));
+        Arc::new(Identity::from_pem(node(name), &self.pem, &chain, &key).unwrap())
+    }
+}
+
+pub(super) fn anybody(names: &[&str]) -> Arc<Admitted> {
+    Arc::new(Admitted(names.iter().map(|name| (node(name), Keys::Any)).collect()))
+}
+
+/// What answers: `/echo` gives back what it gets, `/who` says who asks, `/never` says nothing; tunnels
+/// lead to whoever is in the list.
+#[derive(Debug, Default)]
+pub(super) struct Town {
+    pub(super) targets: BTreeMap<String, SocketAddr>,
+    /// Whether somebody waits at `/never`.
+    pub(super) waiting: watch::Sender<bool>,
+}
+
+struct Waits<'a>(&'a watch::Sender<bool>);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
+    }
+}
+
+impl Handler for Town {
+    async fn call(&self, peer: &Peer, request: Request<Body>) -> Response<Body> {
+        match request.uri().path() {
+            "/echo" => Response::new(request.into_body()),
+            "/who" => {
+                let version = peer.version.as_deref().unwrap_or("?");
+                Response::new(full(format!("{} {version} {}", peer.name, peer.key)))
+            }
+            "/never" => {
+                let _waits = Waits(&self.waiting);
+                self.waiting.send_replace(true);
+                std::future::pending().await
+            }
+            _ => {
+                let mut answer = Response::new(full("no such page"));
+                *answer.status_mut() = StatusCode::NOT_FOUND;
+                answer
+            }
+        }
+    }
+
+    async fn tunnel(&self, _: &Peer, target: &str) -> Result<TcpStream, Refused> {
+        let Some(address) = self.targets.get(target) else {
+            return Err(Refused::nobody(format!("no `{target}` here")));
+        };
+        let connected = TcpStream::connect(address).await;
+        connected.map_err(|error| Refused::unreachable(error.to_string()))
+    }
+}
+
+/// A daemon that listens. It ends when it is dropped.
+pub(super) struct Daemon {
+    pub(super) address: SocketAddr,
+    pub(super) credentials: watch::Sender<Arc<Identity>>,
+    pub(super) admitted: watch::Sender<Arc<Admitted>>,
+    pub(super) town: Arc<Town>,
+    serving: JoinHandle<()>,
+    stop: DropGuard,
+}
+
+impl Daemon {
+    /// One that admits `a` and shows this identity.
+    pub(super) async fn start(identity: Arc<Identity>, town: Town) -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap(), identity, town).await
+    }
+
+    pub(super) async fn start_at(at: SocketAddr, identity: Arc<Identity>, town: Town) -> Self {
+        let listener = Listener::bind(at).await.unwrap();
+        let address = listener.address();
+        let (credentials, shown) = watch::channel(identity);
+        let (admitted, asked) = watch::channel(anybody(&["a"]));
+        let (town, stop) = (Arc::new(town), CancellationToken::new());
+        let serving = tokio::spawn(listener.serve(shown, asked, town.clone(), stop.clone()));
+        Self { address, credentials, admitted, town, serving, stop: stop.drop_guard() }
+    }
+
+    /// Is told to stop; what is under way may go on.
+    pub(super) fn stop(self) -> JoinHandle<()> {
+        drop(self.stop);
+        self.serving
+    }
+
+    /// Ends as a process does that is killed.
+    pub(super) async fn kill(self) {
+        self.serving.abort();
+        assert!(self.serving.await.unwrap_err().is_cancelled());
+    }
+}
+
+/// A link from `a` to a node called `b`. It is closed when it is dropped.
+pub(super) struct Caller {
+    pub(super) link: Link,
+    pub(super) address: watch::Sender<SocketAddr>,
+    pub(super) credentials: watch::Sender<Arc<Identity>>,
+    _stop: DropGuard,
+}
+
+impl Caller {
+    pub(super) fn new(identity: Arc<Identity>, at: SocketAddr) -> Self {
+        let (address, addresses) = watch::channel(at);
+        let (credentials, shown) = watch::channel(identity);
+        let (link, keeper) = Link::new(node("b"), addresses, shown);
+        let stop = CancellationToken::new();
+        tokio::spawn(keeper.run(stop.clone()));
+        let link = link.with_patience(LIMIT);
+        Self { link, address, credentials, _stop: stop.drop_guard() }
+    }
+
+    pub(super) async fn up(&self) {
+        let mut state = self.link.state();
+        let up = state.wait_for(|state| matches!(state, LinkState::Up { .. }));
+        soon("the link is up", up).await.unwrap();
+    }
+
+    /// Waits until it is down for a reason with these words.
+    pub(super) async fn down(&self, words: &str) {
+        let mut state = self.link.state();
+        let down = async {
+            let down = |state: &LinkState| matches!(state, LinkState::Down { why, .. } if why.contains(words));
+            state.wait_for(down).await.unwrap();
+        };
+        let found = timeout(LIMIT, down).await;
+        assert!(found.is_ok(), "not down by `{words}`: {:?}", *self.link.state().borrow());
+    }
+
+    /// Asks for a page.
+    pub(super) async fn ask(&self, path: &str) -> Result<(StatusCode, String), LinkError> {
+        let mut request = Request::new(super::super::empty());
+        *request.uri_mut() = path.parse::<Uri>().unwrap();
+        let answer = soon("an answer", self.link.call(request)).await?;
+        let status = answer.status();
+        let body = soon("a body", answer.into_body().collect()).await.unwrap().to_bytes();
+        Ok((status, String::from_utf8(body.to_vec()).unwrap()))
+    }
+
+    /// Which key the far side sees.
+    pub(super) async fn key(&self) -> String {
+        let (_, said) = self.ask("/who").await.unwrap();
+        said.rsplit(' ').next().unwrap().to_owned()
+    }
+}
+
+/// A daemon `b` that leads to one target, and a link to it.
+pub(super) async fn pair(target: Option<SocketAddr>) -> (Authority, Daemon, Caller) {
+    let authority = Authority::new();
+    let targets = target.map(|at| ("target".to_owned(), at)).into_iter().collect();
+    let town = Town { targets, ..Town::default() };
+    let daemon = Daemon::start(authority.identity("b"), town).await;
+    let caller = Caller::new(authority.identity("a"), daemon.address);
+    (authority, daemon, caller)
+}
+
+/// Something that listens where a tunnel leads to.
+pub(super) async fn target() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}

@@ -1,0 +1,221 @@
+//! What there is of a wall in a family's rules, as `iptables-save` prints them, and the script that
+//! makes of it what is wanted. Pure.
+
+use crate::engine::docker::InstallationId;
+
+/// The names of an installation's chains, in the order of a packet's way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chains {
+    /// What arrives at this machine, from wherever.
+    pub(super) arriving: String,
+    /// What a container sends to this machine.
+    pub(super) to_machine: String,
+    /// What this machine passes on, from wherever.
+    pub(super) leaving: String,
+    /// What a container sends elsewhere, among which is what no container is to know.
+    pub(super) to_metadata: String,
+}
+
+impl Chains {
+    /// A name of a chain has 28 characters at most, and an installation's 16.
+    pub(super) fn of(installation: &InstallationId) -> Self {
+        let name = |end: &str| format!("PAAS-{installation}-{end}");
+        Self {
+            arriving: name("IN"),
+            to_machine: name("HOST"),
+            leaving: name("FWD"),
+            to_metadata: name("META"),
+        }
+    }
+
+    /// All of them; who leads to another comes before it.
+    pub(super) fn all(&self) -> [&str; 4] {
+        [&self.arriving, &self.to_machine, &self.leaving, &self.to_metadata]
+    }
+
+    /// The rules in others' chains that lead to ours, as they are to be: Docker leaves its chain for
+    /// users alone when it puts its own rules before all others again. Without that chain it has put
+    /// none of this family.
+    fn hooks(&self, docker: bool) -> [Hook; 2] {
+        let passing = if docker { DOCKER_USER } else { FORWARD };
+        [(INPUT, &self.arriving), (passing, &self.leaving)]
+            .map(|(from, to)| Hook { from: from.to_owned(), to: to.clone() })
+    }
+}
+
+/// What of a family's rules matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Which of our chains there are.
+    chains: Vec<String>,
+    /// The rules in them.
+    rules: Vec<String>,
+    /// The rules elsewhere that lead to them.
+    hooks: Vec<Hook>,
+    /// Whether Docker has a chain for users' rules.
+    docker: bool,
+}
+
+/// A rule of one of the kernel's chains, or of Docker's for users, that leads to one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Hook {
+    from: String,
+    to: String,
+}
+
+impl Found {
+    /// Finds it in what was printed.
+    pub(super) fn read(chains: &Chains, saved: &str) -> Self {
+        let is_ours = |name: &str| chains.all().contains(&name);
+        let mut found =
+            Self { chains: Vec::new(), rules: Vec::new(), hooks: Vec::new(), docker: false };
+        for line in saved.lines() {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            match words.as_slice() {
+                [chain, ..] if chain.starts_with(':') => {
+                    let name = chain.trim_start_matches(':');
+                    found.docker |= name == DOCKER_USER;
+                    found.chains.extend(is_ours(name).then(|| name.to_owned()));
+                }
+                ["-A", chain, ..] if is_ours(chain) => found.rules.push(line.to_owned()),
+                ["-A", from, "-j", to] if is_ours(to) => {
+                    found.hooks.push(Hook { from: (*from).to_owned(), to: (*to).to_owned() });
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// What makes the rules these, and has them led to once.
+    pub(super) fn script(&self, chains: &Chains, rules: &[String]) -> String {
+        let wanted = chains.hooks(self.docker);
+        let mut lines = rules.to_vec();
+        let mut there: Vec<&Hook> = Vec::new();
+        for hook in &self.hooks {
+            if wanted.contains(hook) && !there.contains(&hook) {
+                there.push(hook);
+            } else {
+                lines.push(hook.deleted());
+            }
+        }
+        for Hook { from, to } in wanted.iter().filter(|hook| !there.contains(hook)) {
+            lines.push(format!("-I {from} 1 -j {to}"));
+        }
+        transaction(&lines)
+    }
+
+    /// What takes all of it away; `None` if there is nothing.
+    pub(super) fn removal(&self, chains: &Chains) -> Option<String> {
+        if self.chains.is_empty() {
+            return None;
+        }
+        // A chain must be empty to go, and those that are not there are made for the moment.
+        let mut lines: Vec<String> = chains.all().map(emptied).to_vec();
+        lines.extend(self.hooks.iter().map(Hook::deleted));
+        lines.extend(chains.all().map(|chain| format!("-X {chain}")));
+        Some(transaction(&lines))
+    }
+}
+
+/// The line that makes a chain, or empties it.
+pub(super) fn emptied(chain: &str) -> String {
+    format!(":{chain} - [0:0]")
+}
+
+/// All of it or nothing.
+fn transaction(lines: &[String]) -> String {
+    format!("*filter\n{}\nCOMMIT\n", lines.join("\n"))
+}
+
+impl Hook {
+    fn deleted(&self) -> String {
+        format!("-D {} -j {}", self.from, self.to)
+    }
+}
+
+const INPUT: &str = "INPUT";
+const FORWARD: &str = "FORWARD";
+const DOCKER_USER: &str = "DOCKER-USER";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is done about `saved` for rules that are one chain's name.
+    #[track_caller]
+    fn check(saved: &str, expected: &str) {
+        let chains = Chains::of(&"k3f9".parse().unwrap());
+        let script = Found::read(&chains, saved).script(&chains, &["(rules)".to_owned()]);
+        let lines: Vec<&str> = expected.lines().map(str::trim).collect();
+        assert_eq!(script.lines().collect::<Vec<_>>(), lines);
+    }
+
+    #[test]
+    fn a_machine_with_docker_gets_two_rules_that_lead_to_ours() {
+        check(
+            ":INPUT ACCEPT [7:9]\n:FORWARD DROP [0:0]\n:DOCKER-USER - [0:0]\n-A INPUT -j OTHER\n",
+            "*filter
+             (rules)
+             -I INPUT 1 -j PAAS-k3f9-IN
+             -I DOCKER-USER 1 -j PAAS-k3f9-FWD
+             COMMIT",
+        );
+    }
+
+    #[test]
+    fn a_family_that_docker_leaves_alone_is_led_from_the_kernels_chain() {
+        check(
+            ":INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n",
+            "*filter
+             (rules)
+             -I INPUT 1 -j PAAS-k3f9-IN
+             -I FORWARD 1 -j PAAS-k3f9-FWD
+             COMMIT",
+        );
+    }
+
+    #[test]
+    fn what_leads_to_ours_stays_where_it_is_and_is_there_once() {
+        check(
+            ":DOCKER-USER - [0:0]
+             -A INPUT -j PAAS-other-IN
+             -A INPUT -j PAAS-k3f9-IN
+             -A INPUT -j PAAS-k3f9-IN
+             -A FORWARD -j PAAS-k3f9-FWD
+             -A DOCKER-USER -j PAAS-k3f9-FWD
+             -A DOCKER-USER -j RETURN",
+            "*filter
+             (rules)
+             -D INPUT -j PAAS-k3f9-IN
+             -D FORWARD -j PAAS-k3f9-FWD
+             COMMIT",
+        );
+    }
+
+    #[test]
+    fn what_is_removed_is_ours_and_whole() {
+        let chains = Chains::of(&"k3f9".parse().unwrap());
+        let removal = |saved: &str| Found::read(&chains, saved).removal(&chains);
+        assert_eq!(removal(":INPUT ACCEPT [0:0]\n:PAAS-k3f90-IN - [0:0]\n"), None);
+        let script =
+            removal(":PAAS-k3f9-IN - [0:0]\n-A INPUT -j PAAS-k3f9-IN\n-A INPUT -j PAAS-other-IN\n");
+        let expected = "*filter\n:PAAS-k3f9-IN - [0:0]\n:PAAS-k3f9-HOST - [0:0]\n\
+             :PAAS-k3f9-FWD - [0:0]\n:PAAS-k3f9-META - [0:0]\n-D INPUT -j PAAS-k3f9-IN\n\
+             -X PAAS-k3f9-IN\n-X PAAS-k3f9-HOST\n-X PAAS-k3f9-FWD\n-X PAAS-k3f9-META\nCOMMIT\n";
+        assert_eq!(script.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_rule_less_or_more_is_another_find() {
+        let chains = Chains::of(&"k3f9".parse().unwrap());
+        let whole = ":PAAS-k3f9-IN - [0:0]\n-A INPUT -j PAAS-k3f9-IN\n-A PAAS-k3f9-IN -i a -j X\n";
+        let found = Found::read(&chains, whole);
+        let others = format!("{whole}-A INPUT -j ACCEPT\n:OTHER - [1:2]\n");
+        assert_eq!(Found::read(&chains, &others), found, "others' rules are theirs");
+        for gone in whole.lines() {
+            let rest = whole.replace(gone, "");
+            assert_ne!(Found::read(&chains, &rest), found, "{gone}");
+        }
+    }
+}

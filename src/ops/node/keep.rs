@@ -1,0 +1,86 @@
+//! What happens to a node after it has joined: a new key, another address, labels, its end.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use crate::{
+    model::{LabelKey, LabelValue, Node, NodeKey, NodeName},
+    ops::{
+        Refusal,
+        node::join::{check_address, check_key},
+    },
+    store::{StoreError, Transaction, View},
+};
+
+/// Labels to set, and those to take away (`None`).
+pub type LabelChange = BTreeMap<LabelKey, Option<LabelValue>>;
+
+/// All nodes, by name.
+pub fn all(view: &impl View) -> Result<Vec<Node>, StoreError> {
+    view.scan::<Node>(&())
+}
+
+/// Has a node be recognised by this key from now on. That it is this node, the link has shown.
+pub fn renew(tx: &mut Transaction<'_>, name: &NodeName, key: NodeKey) -> Result<Node, Refusal> {
+    let node = known(tx, name)?;
+    check_key(tx, &format!("the certificate of {name} was not renewed"), (name, &key))?;
+    let node = Node { key, ..node };
+    tx.put(&node)?;
+    Ok(node)
+}
+
+/// A node's link listens elsewhere from now on.
+pub fn readdress(
+    tx: &mut Transaction<'_>,
+    name: &NodeName,
+    address: SocketAddr,
+) -> Result<Node, Refusal> {
+    let node = known(tx, name)?;
+    check_address(&format!("the address of {name} was not changed"), address)?;
+    let node = Node { address, ..node };
+    tx.put(&node)?;
+    Ok(node)
+}
+
+/// Changes labels of a node.
+pub fn label(
+    tx: &mut Transaction<'_>,
+    name: &NodeName,
+    change: LabelChange,
+) -> Result<Node, Refusal> {
+    let mut node = known(tx, name)?;
+    for (key, value) in change {
+        match value {
+            Some(value) => drop(node.labels.insert(key, value)),
+            None => drop(node.labels.remove(&key)),
+        }
+    }
+    if node.labels.len() > MOST_LABELS {
+        let what = format!("the labels of {name} were not changed");
+        return Err(Refusal::invalid(what, format!("a node has {MOST_LABELS} at most"))
+            .hint(format!("`paas nodes label {name} KEY-` takes one away")));
+    }
+    tx.put(&node)?;
+    Ok(node)
+}
+
+/// Takes a node out, if `confirmed` repeats its name. What it proves itself with counts no more.
+pub fn remove(tx: &mut Transaction<'_>, name: &NodeName, confirmed: &str) -> Result<Node, Refusal> {
+    let node = known(tx, name)?;
+    if confirmed != name.as_str() {
+        let what = format!("{name} was not removed");
+        return Err(Refusal::invalid(what, "the confirmation does not repeat its name")
+            .hint(format!("`paas nodes remove {name} --confirm {name}`")));
+    }
+    tx.delete::<Node>(&name.as_str().to_owned())?;
+    Ok(node)
+}
+
+fn known(tx: &Transaction<'_>, name: &NodeName) -> Result<Node, Refusal> {
+    tx.get::<Node>(&name.as_str().to_owned())?.ok_or_else(|| {
+        Refusal::not_found(format!("node {name}"), "no machine of that name has joined")
+            .hint("`paas nodes` lists those that have")
+    })
+}
+
+/// Labels of one node.
+const MOST_LABELS: usize = 32;

@@ -1,0 +1,16 @@
+//! Machines that join, and the tokens by which they do.
+//!
+//! A token is used in the transaction that records the node, so that of two machines with the same token
+//! one joins. Who has lost the answer asks again and gets one. What a node proves itself with afterwards is
+//! its key: whoever calls [`renew`] or [`readdress`] has seen it on the link.
+
+mod join;
+mod keep;
+mod token;
+
+pub use join::{Candidate, join};
+pub use keep::{LabelChange, all, label, readdress, remove, renew};
+pub use token::{make, recognise, revoke};
+
+#[cfg(test)]
+mod tests;

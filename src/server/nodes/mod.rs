@@ -1,0 +1,108 @@
+//! Machines that joined: list, label, remove; the tokens by which they join, and their joining.
+
+mod cluster;
+mod join;
+mod tokens;
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+};
+use serde::Deserialize;
+
+use crate::{
+    model::{LabelKey, LabelValue, Node, NodeName, NodeState, NodeStates},
+    ops,
+    server::{caller::Caller, fault::Failure, state::Api},
+};
+
+pub use cluster::{Cluster, Unjoinable};
+pub(super) use join::join;
+pub(super) use tokens::{create as create_token, list as list_tokens, revoke as revoke_token};
+
+pub(super) async fn list(
+    _: Caller,
+    State(api): State<Api>,
+) -> Result<Json<Vec<api::Node>>, Failure> {
+    let nodes = ops::node::all(&api.store.snapshot())?;
+    let states = api.nodes.borrow().clone();
+    let joined = nodes.iter().map(|node| view(node, &states));
+    Ok(Json(std::iter::once(control(&api)).chain(joined).collect()))
+}
+
+pub(super) async fn label(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Json(body): Json<api::LabelsPatch>,
+) -> Result<Json<api::Node>, Failure> {
+    let name: NodeName = name.parse()?;
+    let mut change = BTreeMap::new();
+    for (key, value) in body.labels {
+        let value: Option<LabelValue> = value.map(|value| value.parse()).transpose()?;
+        change.insert(key.parse::<LabelKey>()?, value);
+    }
+    let node = api.store.transact(move |tx| ops::node::label(tx, &name, change)).await?;
+    let (labels, by) = (&node.labels, caller.actor);
+    tracing::info!(node = %node.name, ?labels, %by, "labels of a node were changed");
+    Ok(Json(view(&node, &api.nodes.borrow())))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Confirmation {
+    #[serde(default)]
+    confirm: String,
+}
+
+pub(super) async fn remove(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(Confirmation { confirm }): Query<Confirmation>,
+) -> Result<Json<api::Node>, Failure> {
+    let name: NodeName = name.parse()?;
+    let gone = api.store.transact(move |tx| ops::node::remove(tx, &name, &confirm)).await?;
+    tracing::info!(node = %gone.name, by = %caller.actor, "a node was removed");
+    Ok(Json(view(&gone, &api.nodes.borrow())))
+}
+
+/// This machine, which needs no record.
+fn control(api: &Api) -> api::Node {
+    let cluster = api.cluster.as_ref();
+    let address = cluster.and_then(|cluster| cluster.link.first());
+    api::Node {
+        name: cluster.map_or_else(|| api.node.clone(), |cluster| cluster.control.to_string()),
+        state: "control".to_owned(),
+        reason: None,
+        since: None,
+        address: address.map(ToString::to_string),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        labels: BTreeMap::new(),
+        joined_at: None,
+        by: None,
+    }
+}
+
+fn view(node: &Node, states: &NodeStates) -> api::Node {
+    let seen = states.0.get(&node.name).cloned().unwrap_or_default();
+    let NodeState { up, down, version, serves: _ } = seen;
+    let (state, since, reason) = match (up, down) {
+        (_, Some((since, why))) => ("down", Some(since), Some(why)),
+        (Some(since), None) => ("up", Some(since), None),
+        (None, None) => ("joined", None, None),
+    };
+    let text = |(key, value): (&LabelKey, &LabelValue)| (key.to_string(), value.to_string());
+    api::Node {
+        name: node.name.to_string(),
+        state: state.to_owned(),
+        reason,
+        since: since.map(|since| since.to_string()),
+        address: Some(node.address.to_string()),
+        version,
+        labels: node.labels.iter().map(text).collect(),
+        joined_at: Some(node.joined_at.to_string()),
+        by: Some(node.by.to_string()),
+    }
+}

@@ -1,0 +1,61 @@
+//! The operations of machines that joined, as a table.
+
+use utoipa::openapi::HttpMethod::{Delete, Get, Patch, Post};
+
+use super::operations::{
+    Operation,
+    Shape::{self, Many, One},
+    operation,
+};
+
+pub(super) const NODES: &[Operation] = &[
+    operation(
+        Get,
+        "/v1/nodes",
+        ("nodes", "The machines of this installation, the one that controls first"),
+        &[],
+        (Shape::None, Many("Node")),
+    ),
+    operation(
+        Get,
+        "/v1/nodes/tokens",
+        ("joinTokens", "The tokens by which machines join, oldest first"),
+        &[],
+        (Shape::None, Many("JoinToken")),
+    ),
+    operation(
+        Post,
+        "/v1/nodes/tokens",
+        ("createJoinToken", "Make a token by which one machine may join"),
+        &[],
+        (One("CreateJoinToken"), One("NewJoinToken")),
+    ),
+    operation(
+        Delete,
+        "/v1/nodes/tokens/{id}",
+        ("revokeJoinToken", "Take a token back"),
+        &[],
+        (Shape::None, One("JoinToken")),
+    ),
+    operation(
+        Post,
+        "/v1/nodes/join",
+        ("join", "Become a node; the token is a join token, or its text up to the third `_`"),
+        &[],
+        (One("Join"), One("Joined")),
+    ),
+    operation(
+        Patch,
+        "/v1/nodes/{name}/labels",
+        ("labelNode", "Change labels of a node"),
+        &[],
+        (One("LabelsPatch"), One("Node")),
+    ),
+    operation(
+        Delete,
+        "/v1/nodes/{name}",
+        ("removeNode", "Take a node out of the installation"),
+        &["confirm"],
+        (Shape::None, One("Node")),
+    ),
+];

@@ -1,0 +1,103 @@
+//! A machine that has joined, with its own network and its own daemon.
+
+use std::{
+    fs::{self, File},
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use crate::{
+    bed::Port,
+    http::{Answer, Request},
+    server::{Server, run, until},
+};
+
+/// The machine. Its daemon ends with it.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    name: String,
+    port: Port,
+    home: tempfile::TempDir,
+    daemon: Option<Child>,
+}
+
+impl Machine {
+    /// Joins by a token of the server's own, and starts.
+    pub(crate) fn join(server: &Server, name: &str, port: Port) -> Self {
+        let home = tempfile::Builder::new().prefix("paas-machine-").tempdir().unwrap();
+        let word = server.paas(&["nodes", "token", "--json"]).json();
+        let mut machine = Self { name: name.to_owned(), port, home, daemon: None };
+        let listen = format!("{}:7600", port.address());
+        let mut join = server.command(&["node", "join", word["token"].as_str().unwrap()]);
+        join.args(["--name", name, "--listen", &listen, "--data"]).arg(machine.data());
+        run(&mut port.on(&join)).ok();
+        machine.start(server);
+        machine
+    }
+
+    /// Starts the daemon.
+    pub(crate) fn start(&mut self, server: &Server) {
+        let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
+        let mut command = server.command(&["server", "--data"]);
+        command.arg(self.data()).args(["--http", &self.edge().to_string()]);
+        command.env("PAAS_ADDRESSES", self.port.address().to_string());
+        let mut command = self.port.on(&command);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.daemon = Some(command.spawn().unwrap());
+    }
+
+    /// Tells the daemon to end, and waits until it has.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let mut daemon = self.daemon.take().unwrap();
+        assert!(Command::new("kill").arg(daemon.id().to_string()).status().unwrap().success());
+        until("the node's daemon ends", || daemon.try_wait().unwrap())
+    }
+
+    /// Kills it as a power cut would.
+    pub(crate) fn kill9(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.kill().unwrap();
+            daemon.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn port(&self) -> Port {
+        self.port
+    }
+
+    /// Asks an app for its first page, through this machine's edge.
+    pub(crate) fn get(&self, app: &str) -> std::io::Result<Answer> {
+        Request::get(&format!("{app}.localhost"), "/").at(self.edge())
+    }
+
+    /// Waits until it shows this page.
+    #[track_caller]
+    pub(crate) fn until_shows(&self, app: &str, page: &str) {
+        until(&format!("{} shows {app}", self.name), || {
+            self.get(app).ok().filter(|answer| answer.status == 200 && answer.text() == page)
+        });
+    }
+
+    fn edge(&self) -> SocketAddr {
+        (self.port.address(), 80).into()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.home.path().join("node.log")
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.kill9();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.log_file()).unwrap_or_default();
+            println!("--- the log of {}\n{log}", self.name);
+        }
+    }
+}

@@ -282,8 +282,9 @@ const KILLED: i64 = 137;
 const STEP: Duration = Duration::from_millis(5);
 /// The same at last, for what may take hours.
 const LONGEST_STEP: Duration = Duration::from_millis(400);
-/// The longest that somebody waits for a program that is being started.
-const BEGINNING: Duration = Duration::from_secs(5);
+/// The longest that somebody waits for a program that is being started. Docker itself takes ten seconds for one
+/// try, and more than five to start a program while its disk is busy.
+const BEGINNING: Duration = Duration::from_secs(30);
 /// From SIGHUP to SIGKILL, for what a crash left.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -3,6 +3,9 @@
 //! Invariant: when it is dropped, also by a failing test, nothing of it is left in Docker, and its
 //! process is gone. Its own words are printed then, so that a failure explains itself.
 
+#[path = "../acme/ports.rs"]
+mod ports;
+
 use std::{
     ffi::OsStr,
     fs::{self, File},
@@ -13,6 +16,7 @@ use std::{
 
 use serde_json::Value;
 
+use self::ports::free_port;
 use crate::{
     docker::{self, Container},
     http::{Answer, Request},
@@ -113,7 +117,7 @@ impl Server {
         if !data.join("stack").exists() {
             kept::lend(&data);
         }
-        let mut server = Self { home, data, setup, process: None, successor: None, edge: 0 };
+        let mut server = Self { home, data, setup, process: None, successor: None, edge: free_port() };
         server.start_again(&[]);
         server
     }

@@ -23,6 +23,8 @@ mod http;
 #[path = "../../tests/e2e/kept.rs"]
 mod kept;
 mod large;
+#[path = "../../tests/acme/ports.rs"]
+mod ports;
 #[path = "../../tests/e2e/repository.rs"]
 mod repository;
 mod round;

@@ -20,6 +20,8 @@ mod http;
 #[path = "../e2e/kept.rs"]
 mod kept;
 mod machine;
+#[path = "../acme/ports.rs"]
+mod ports;
 #[path = "../e2e/server.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod server;

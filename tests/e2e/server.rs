@@ -3,9 +3,6 @@
 //! Invariant: when it is dropped, also by a failing test, nothing of it is left in Docker, and its
 //! process is gone. Its own words are printed then, so that a failure explains itself.
 
-#[path = "../acme/ports.rs"]
-mod ports;
-
 use std::{
     ffi::OsStr,
     fs::{self, File},
@@ -16,11 +13,11 @@ use std::{
 
 use serde_json::Value;
 
-use self::ports::free_port;
 use crate::{
     docker::{self, Container},
     http::{Answer, Request},
     kept,
+    ports::free_port,
 };
 
 /// A server, running or not.
@@ -117,7 +114,8 @@ impl Server {
         if !data.join("stack").exists() {
             kept::lend(&data);
         }
-        let mut server = Self { home, data, setup, process: None, successor: None, edge: free_port() };
+        let mut server =
+            Self { home, data, setup, process: None, successor: None, edge: free_port() };
         server.start_again(&[]);
         server
     }

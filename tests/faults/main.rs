@@ -26,6 +26,8 @@ mod ledger;
 #[path = "../load/line.rs"]
 mod line;
 mod points;
+#[path = "../acme/ports.rs"]
+mod ports;
 #[path = "../e2e/server.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod server;

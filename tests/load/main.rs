@@ -23,6 +23,8 @@ mod http;
 mod kept;
 mod ledger;
 mod line;
+#[path = "../acme/ports.rs"]
+mod ports;
 #[path = "../e2e/server.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod server;

@@ -135,6 +135,7 @@ mod tests {
     use crate::ledger::Ledger;
     use crate::limits::Limits;
     use crate::meter::Newcomer;
+    use crate::table::Upstream;
 
     /// Upstreams `u0`, `u1`, …, the last `new` of which have just joined.
     fn group(count: usize, new: usize, slow_start: Duration) -> Group {
@@ -143,7 +144,8 @@ mod tests {
             let newcomer = if number < count - new { Newcomer::First } else { Newcomer::Later };
             let id = UpstreamId::new(format!("u{number}"));
             let meter = ledger.upstream(&id, newcomer);
-            Rc::new(Peer::new(id, "127.0.0.1:1".parse().unwrap(), meter))
+            let address = "127.0.0.1:1".parse().unwrap();
+            Rc::new(Peer::new(&Upstream { id, address, door: false }, meter))
         };
         Group { peers: (0..count).map(peer).collect(), slow_start }
     }

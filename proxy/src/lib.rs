@@ -76,6 +76,7 @@ mod tunnel;
 
 // A table as requests use it.
 mod balance;
+pub mod door;
 mod health;
 mod outgoing;
 mod pool;

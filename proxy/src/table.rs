@@ -113,6 +113,9 @@ pub struct Upstream {
     pub id: UpstreamId,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Whether that is a [`door`](crate::door) to it.
+    #[serde(default)]
+    pub door: bool,
 }
 
 /// How requests wait while a service has no upstream.

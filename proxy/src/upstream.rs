@@ -15,11 +15,12 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::door;
 use crate::http2::Pool;
 use crate::limits::Limits;
 use crate::meter::UpstreamMeter;
 use crate::outgoing::Outgoing;
-use crate::table::{Protocol, UpstreamId};
+use crate::table::{Protocol, Upstream, UpstreamId};
 use crate::wire::Wire;
 
 /// An upstream with a worker's idle connections to it.
@@ -27,6 +28,7 @@ use crate::wire::Wire;
 pub(crate) struct Peer {
     pub(crate) id: UpstreamId,
     pub(crate) address: SocketAddr,
+    pub(crate) door: bool,
     pub(crate) meter: Arc<UpstreamMeter>,
     idle: RefCell<Vec<Idle>>,
     /// Connections that streams share, if it speaks h2c.
@@ -65,10 +67,11 @@ impl Link {
 }
 
 impl Peer {
-    pub(crate) fn new(id: UpstreamId, address: SocketAddr, meter: Arc<UpstreamMeter>) -> Self {
+    pub(crate) fn new(upstream: &Upstream, meter: Arc<UpstreamMeter>) -> Self {
         Self {
-            id,
-            address,
+            id: upstream.id.clone(),
+            address: upstream.address,
+            door: upstream.door,
             meter,
             idle: RefCell::default(),
             h2c: Pool::default(),
@@ -99,7 +102,7 @@ impl Peer {
 
     /// A new connection.
     pub(crate) async fn connect(&self, protocol: Protocol, limits: &Limits) -> io::Result<Link> {
-        let connected = timeout(limits.connect, TcpStream::connect(self.address)).await;
+        let connected = timeout(limits.connect, self.reach()).await;
         let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let connected = connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
         let connected = match (connected, protocol) {
@@ -114,6 +117,14 @@ impl Peer {
             Ok(stream) => Ok(Link { wire: wire(stream, limits), age: Age::New }),
             Err(error) => Err(error),
         }
+    }
+
+    async fn reach(&self) -> io::Result<TcpStream> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        if self.door {
+            door::enter(&mut stream).await?;
+        }
+        Ok(stream)
     }
 
     /// Takes a connection back after a whole exchange.

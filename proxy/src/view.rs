@@ -68,11 +68,13 @@ impl View {
     ) -> Rc<Peer> {
         let known = self.peers.get(&upstream.id).or_else(|| before.peers.get(&upstream.id));
         let peer = match known {
-            Some(peer) if peer.address == upstream.address => Rc::clone(peer),
+            Some(peer) if (peer.address, peer.door) == (upstream.address, upstream.door) => {
+                Rc::clone(peer)
+            }
             Some(_) | None => {
                 let meter = ledger.upstream(&upstream.id, newcomer);
                 meter.retired.store(false, Relaxed);
-                Rc::new(Peer::new(upstream.id.clone(), upstream.address, meter))
+                Rc::new(Peer::new(upstream, meter))
             }
         };
         self.peers.insert(upstream.id.clone(), Rc::clone(&peer));

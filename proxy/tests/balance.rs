@@ -14,7 +14,10 @@ use crate::stage::{Client, Origin, Plan, Stage, Then, app, id};
 use crate::upgrade::echo;
 
 fn upstreams(addresses: &[SocketAddr]) -> Vec<Upstream> {
-    addresses.iter().map(|address| Upstream { id: id(*address), address: *address }).collect()
+    addresses
+        .iter()
+        .map(|address| Upstream { id: id(*address), address: *address, door: false })
+        .collect()
 }
 
 /// Publishes these upstreams and, beside them, a canary; waits until every worker knows.

@@ -40,7 +40,8 @@ fn stage(current: SocketAddr, earlier: &[SocketAddr]) -> Stage {
 fn publish(stage: &Stage, current: SocketAddr, earlier: &[SocketAddr]) {
     let generation = stage.table.borrow().generation + 1;
     let plain = stage.plan.table(generation, &[current]);
-    let upstream = |address: &SocketAddr| Upstream { id: id(*address), address: *address };
+    let upstream =
+        |address: &SocketAddr| Upstream { id: id(*address), address: *address, door: false };
     let upstreams = earlier.iter().map(upstream).collect();
     let earlier = Earlier { prefixes: vec!["/assets/".into(), "/static".into()], upstreams };
     let service = Service { earlier: Some(earlier), ..Service::clone(&plain.services[&app()]) };

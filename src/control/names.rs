@@ -80,7 +80,9 @@ fn of(app: &App, rollout: Option<&Rollout>, seen: &[Observed]) -> AppNames {
     let mut ready = BTreeMap::<_, BTreeSet<_>>::new();
     for observed in seen {
         let instance = &observed.instance;
-        let Some(address) = instance.address.and_then(v4) else { continue };
+        // Containers of this machine do not reach those of others.
+        let here = instance.address.filter(|_| instance.node.is_none());
+        let Some(address) = here.and_then(v4) else { continue };
         networks.insert(address);
         let may_serve = servers(app, rollout, &instance.slot);
         let best = may_serve.iter().find(|one| {

@@ -101,7 +101,7 @@ pub(super) fn reach(
 }
 
 /// Where the server listens for the world.
-fn listening(config: &Config, edge: &Edge, names: Option<&Server>) -> Listening {
+pub(super) fn listening(config: &Config, edge: &Edge, names: Option<&Server>) -> Listening {
     let (plain, tls) = addresses(config, edge);
     let dns = names.map_or(&[][..], Server::addresses);
     // What was asked for says more than each of the machine's addresses, if it says a port.

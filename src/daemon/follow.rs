@@ -1,7 +1,7 @@
 //! The life of a daemon on a machine that has joined: an edge that the control leads.
 //!
-//! It has no records, no API and no engine. What it was told last it serves, also while nobody tells it
-//! anything; instances are reached through the link.
+//! It has no records and no API, and its engine does what the control says. What it was told last it serves,
+//! also while nobody tells it anything; instances of other machines are reached through the link.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -15,17 +15,25 @@ use super::{
     folders::Folders,
     joined::Joined,
     notify::{self, Turn},
+    plane::PlaneError,
     reissue::Reissue,
     run::{TASKS_END, end_tasks, wind_edge_down},
     signals::{Asked, Signals},
+    status,
     tasks::Tasks,
     upgrade::Start,
 };
 use crate::{
+    build::workshop::LAUNCHER,
     config::Config,
+    control::{
+        firewall::{Firewall, Wanted},
+        task,
+    },
+    engine::docker::Docker,
     model::NodeName,
     node::{
-        Bystander, Follower, Gateway,
+        Follower, Gateway, Here, Machine, Worker,
         link::{Admitted, Credentials, Keys, Link, LinkState, Listener},
     },
     store::DataDirLock,
@@ -52,14 +60,17 @@ pub(super) async fn run(config: &Config, joined: Joined, start: &Start) -> Resul
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
     let link = call(&mut tasks, control.name.clone(), control.addresses, credentials.clone());
-    let gateway = Gateway::new(link.clone(), followers.stop());
+    let (worker, hands) = work(config, &folders)?;
+    let gateway = Gateway::new(link.clone(), hands.here, followers.stop());
     let addresses = config.addresses.clone();
     let follower = Follower::new((link.clone(), gateway), (&edge, addresses), table, certificates);
     tasks.spawn("edge", follower.follow(tasks.stop()));
     tasks.spawn("certificate", Reissue { folders, joined, link, show }.keep(tasks.stop()));
     let admitted = Admitted([(control.name, Keys::Any)].into());
     let (_admit, admitted) = watch::channel(Arc::new(admitted));
-    tasks.spawn("link", listener.serve(credentials, admitted, Arc::new(Bystander), tasks.stop()));
+    tasks.spawn("link", listener.serve(credentials, admitted, Arc::new(worker), tasks.stop()));
+    let listening = edge::listening(config, &edge, None);
+    tasks.spawn("firewall", wall(hands.docker, status::firewall(config, listening), tasks.stop()));
 
     // Before there is a table every host would be unknown, so visitors wait at the door.
     let asked = tokio::select! {
@@ -82,6 +93,41 @@ pub(super) async fn run(config: &Config, joined: Joined, start: &Start) -> Resul
     wind_edge_down(edge, followers).await;
     tracing::info!("ended");
     Ok(())
+}
+
+/// What this machine's Docker, once it is known for whom it works, is to others.
+struct Hands {
+    docker: watch::Receiver<Option<Docker>>,
+    here: watch::Receiver<Here>,
+}
+
+/// The work that the control has this machine do.
+fn work(config: &Config, folders: &Folders) -> Result<(Worker, Hands), RunError> {
+    let subnets = config.subnets.parse().map_err(PlaneError::Subnets)?;
+    let socket = config.docker.display().to_string();
+    let (found, docker) = watch::channel(None);
+    let (told, here) = watch::channel(Here::default());
+    let (data, program) = (folders.root().to_owned(), LAUNCHER);
+    let machine = Machine { socket, subnets, data, program };
+    let worker = Worker::new(machine, found, told);
+    Ok((worker, Hands { docker, here }))
+}
+
+/// Keeps containers from this machine, once there may be some.
+async fn wall(
+    mut docker: watch::Receiver<Option<Docker>>,
+    wanted: Wanted,
+    stop: CancellationToken,
+) {
+    let found = tokio::select! {
+        biased;
+        () = stop.cancelled() => return,
+        found = docker.wait_for(Option::is_some) => found.ok().and_then(|found| found.clone()),
+    };
+    let (status, _) = watch::channel(String::new());
+    if let Some(docker) = found {
+        task::run(Firewall::new(docker, wanted, status), stop).await;
+    }
 }
 
 /// Waits for a signal that ends the daemon.

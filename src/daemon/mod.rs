@@ -9,6 +9,7 @@ pub mod authority;
 mod certificates;
 mod cluster;
 mod dns;
+mod docker;
 mod doors;
 mod edge;
 mod error;

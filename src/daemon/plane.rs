@@ -4,11 +4,7 @@
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use proxy::{Certificates, Table};
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,6 +35,7 @@ use crate::{
         volumes::{self, Volumes},
     },
     daemon::{
+        docker,
         folders::Folders,
         init::write_secret,
         private::Private,
@@ -48,10 +45,9 @@ use crate::{
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
     model::{Observation, Transfer, volume::Usages},
-    node::{Consoles, Edges, Handout},
+    node::{Consoles, Edges, Fleet, Handout, Nodes},
     server::{self, EngineStatus, Listening, Reach},
     store::{SealingKey, Store},
-    telemetry::chain,
     volumes::VolumeFolders,
 };
 
@@ -220,11 +216,14 @@ impl Plane {
     pub(super) async fn run(
         self,
         (engine, consoles): (watch::Sender<Option<Docker>>, Consoles),
+        nodes: Nodes,
         stop: CancellationToken,
     ) {
         let status = self.published.status.clone();
-        let Some(docker) = self.connect(&status, &stop).await else { return };
-        let collector = Arc::new(Collector::new(docker.clone(), self.logs.clone()));
+        let seen = (&self.published.observation, &status);
+        let found = docker::connect(&self.docker, nodes, seen, &stop).await;
+        let Some((docker, fleet)) = found else { return };
+        let collector = Arc::new(Collector::new(fleet.clone(), self.logs.clone()));
         let (stack, stack_seen) = watch::channel("waiting for Docker".to_owned());
         let (kept, kept_seen) = watch::channel(None);
         let (wall, wall_seen) = watch::channel("not looked at yet".to_owned());
@@ -244,54 +243,19 @@ impl Plane {
         parts.spawn(self.private(&docker).run(stop.clone()));
         let lost = docker.clone();
         parts.spawn(async move { lost.end_lost_programs().await });
-        parts.spawn(task::run(self.apps(docker, collector.clone()), stop.clone()));
+        parts.spawn(task::run(self.apps(fleet, collector.clone()), stop.clone()));
         parts.spawn(parts_seen.pass_on(status, stop));
         while parts.join_next().await.is_some() {}
         collector.stop().await;
     }
 
-    /// Tries until Docker answers; `None` if the daemon is stopped before.
-    async fn connect(
-        &self,
-        status: &watch::Sender<EngineStatus>,
-        stop: &CancellationToken,
-    ) -> Option<Docker> {
-        let mut said = None;
-        loop {
-            let fault = match timeout(CONNECT, Docker::connect(self.docker.clone())).await {
-                Ok(Ok(docker)) => {
-                    let version = docker.version().await.ok();
-                    tracing::info!(version, "Docker answers");
-                    status.send_modify(|status| status.version = version);
-                    return Some(docker);
-                }
-                Ok(Err(error)) => chain(&error),
-                Err(_) => format!("Docker does not answer at {}", self.docker.socket),
-            };
-            if said.as_ref() != Some(&fault) {
-                tracing::error!(%fault, hint = NO_DOCKER, "apps cannot run yet; trying again");
-                let shown = Observation {
-                    engine_fault: Some(format!("{fault}; {NO_DOCKER}")),
-                    ..Observation::clone(&self.published.observation.borrow())
-                };
-                self.published.observation.send_replace(Arc::new(shown));
-                said = Some(fault);
-            }
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return None,
-                () = sleep(TRY_AGAIN) => {}
-            }
-        }
-    }
-
-    fn apps(self, docker: Docker, collector: Arc<Collector<Docker>>) -> Apps<Docker> {
-        let prober = Prober::new(docker.clone(), self.vault.clone(), self.standstill.clone());
+    fn apps(self, fleet: Fleet, collector: Arc<Collector<Fleet>>) -> Apps<Fleet> {
+        let prober = Prober::new(fleet.clone(), self.vault.clone(), self.standstill.clone());
         Apps {
             commits: self.store.changes(),
             executor: Executor {
                 store: self.store,
-                engine: docker,
+                engine: fleet,
                 collector,
                 logs: self.logs,
                 vault: self.vault,
@@ -440,11 +404,5 @@ fn identity(folders: &Folders) -> Result<InstallationId, PlaneError> {
     made().map_err(failed)?.trim().parse().map_err(|error| failed(io::Error::other(error)))
 }
 
-/// The longest wait for Docker's first answer.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Between two attempts to reach Docker.
-const TRY_AGAIN: Duration = Duration::from_secs(2);
 /// For the first look at the firewall, before anything is started in a container.
 const WALLED: Duration = Duration::from_secs(3);
-const NO_DOCKER: &str = "hint: install it with `apt-get install docker.io`, or start it with \
-                         `systemctl start docker`";

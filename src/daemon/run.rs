@@ -103,9 +103,9 @@ async fn life(
 
     let (published, seen) = Published::new(config, &folders)?;
     let (lookups, requests) = mpsc::channel(LOOKUPS);
-    let (told, nodes) = Told::of(&store, (&edges, &feeds), &seen.observation);
     // The followers end when the edge has, since their records come from there.
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
+    let (told, nodes) = Told::of(&store, (&edges, &feeds), &seen.observation);
     let (consoles, docker, sessions) = sessions(&mut tasks, handout(&folders)?);
     let served = Api {
         store: store.clone(),
@@ -134,12 +134,12 @@ async fn life(
     };
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
     let outlets = Outlets { certificates: presented, texts };
-    cluster::tend(link, told, &mut tasks)?;
+    let engines = cluster::tend(link, told, &mut tasks, followers.stop())?;
     let control = PlaneEdge::of((table, feeds.certificates.clone()), ground, &reach);
     let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
     Names { config, store: &store, edge: &edge, edges, reach, sealing, outlets, requests, naming }
         .tend(&mut tasks)?;
-    tasks.spawn("control", plane.run((docker, consoles), tasks.stop()));
+    tasks.spawn("control", plane.run((docker, consoles), engines, tasks.stop()));
     let beside = Beside::of(&doors, names)?;
     upgrade::bound(predecessor.as_ref());
 

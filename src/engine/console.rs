@@ -4,6 +4,7 @@ use std::{io, pin::Pin};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 
 use super::{InstanceSpec, OutputStream};
@@ -21,7 +22,7 @@ pub struct ExecSpec {
 }
 
 /// How a program ended that was run inside an instance to find something out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Checked {
     /// With this code; 128 and the signal's number where a signal ended it.
     Exited {

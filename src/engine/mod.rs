@@ -12,6 +12,8 @@ pub(crate) mod fake;
 mod image_name;
 mod images;
 mod roots;
+mod seats;
+mod spec;
 mod volumes;
 
 use std::{
@@ -23,20 +25,36 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AppName, BuildNumber, ByteSize, Config, ContainerId, EnvKey, ImageId, Incarnation, Instance,
-    MountPath, OpenSecrets, Process, SecretValue, Secrets, Slot, Timestamp, VolumeName,
+    AppName, BuildNumber, ByteSize, ContainerId, ImageId, Instance, Timestamp, VolumeName,
 };
 
 pub use console::{Checked, Ends, ExecSpec, Piece, RunSpec};
 pub use image_name::image_name;
 pub use images::{ImageBuild, ImageEngine, ImageFacts, ImageNews, ImageOrigin};
 pub use roots::{Root, RootError};
+pub use seats::Seat;
+pub use spec::{Handed, InstanceSpec, place};
 pub use volumes::{Disk, VolumeUsers};
 
 /// What control and builds need of a container engine.
 pub trait Engine: Clone + Send + Sync + 'static {
+    /// Where instances can be started, this machine first.
+    fn seats(&self) -> Vec<Seat> {
+        vec![Seat::here()]
+    }
+
+    /// Has every other machine get these images, and drop what is none of them and not in use. It is
+    /// only begun here; [`Engine::seats`] tells how far it is.
+    fn provide(&self, _images: &BTreeSet<ImageId>) {}
+
+    /// Has these instances, and no others of other machines, be reached at their address and this port.
+    fn reach(&self, _ports: &BTreeSet<(ContainerId, u16)>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// Every container of an app of this installation, running or not.
     fn instances(&self) -> impl Future<Output = Result<Vec<Instance>, EngineError>> + Send;
 
@@ -129,73 +147,8 @@ pub trait Engine: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<UsageSample, EngineError>> + Send;
 }
 
-/// All that defines an instance. Its container's name follows from app, slot, incarnation and attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceSpec {
-    /// Whose.
-    pub app: AppName,
-    /// Which place it fills.
-    pub slot: Slot,
-    /// What it is an instance of.
-    pub incarnation: Incarnation,
-    /// How many there were before it in this slot of this incarnation.
-    pub attempt: u32,
-    /// What it runs.
-    pub image: ImageId,
-    /// How it is run: entry point, port, stop, limits.
-    pub process: Process,
-    /// Its environment, without what the platform adds (`PORT`, `PAAS_*`) and without secrets.
-    pub environment: Config,
-    /// Its secrets, by version: another version is another instance.
-    pub secrets: Secrets,
-    /// What it finds as files, and which variable or secret each is made of.
-    pub files: BTreeMap<MountPath, EnvKey>,
-    /// How secrets and files reach it, which is said only just before it is started.
-    pub handed: Option<Handed>,
-    /// Where its volumes lie, which is said then too.
-    pub disks: Vec<Disk>,
-}
-
-/// What an instance is handed at its start, so that no description of its container has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handed {
-    /// A folder of this machine, in memory, with the file [`Handed::FILE`].
-    pub folder: PathBuf,
-    /// The program that reads the file and becomes what the instance runs.
-    pub program: PathBuf,
-    /// More files of this machine, in memory, and where the instance finds each.
-    pub files: Vec<(PathBuf, MountPath)>,
-}
-
-impl Handed {
-    /// `NAME=value` and a zero byte for each variable.
-    pub const FILE: &str = "environment";
-}
-
-impl InstanceSpec {
-    /// What tells this instance from all others of the installation: `shop.web.1.v12.0.3`.
-    pub fn place(&self) -> String {
-        place(&self.app, &self.slot, self.incarnation, self.attempt)
-    }
-
-    /// What is in its files, if these are its secrets. One whose variable is not set is left out.
-    pub fn contents<'a>(&'a self, secrets: &'a OpenSecrets) -> Vec<(&'a MountPath, &'a str)> {
-        let value = |name| {
-            let open = self.environment.get(name).map(String::as_str);
-            secrets.get(name).map(SecretValue::expose).or(open)
-        };
-        self.files.iter().filter_map(|(path, name)| Some((path, value(name)?))).collect()
-    }
-}
-
-/// See [`InstanceSpec::place`].
-pub fn place(app: &AppName, slot: &Slot, incarnation: Incarnation, attempt: u32) -> String {
-    let (release, restart) = (incarnation.release, incarnation.restart);
-    format!("{app}.{}.{}.{release}.{restart}.{attempt}", slot.process, slot.index)
-}
-
 /// What an instance can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Signal {
     /// SIGHUP: whoever talked to it is gone.
     Hangup,
@@ -206,7 +159,7 @@ pub enum Signal {
 }
 
 /// One line that an instance wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputLine {
     /// When the engine read it.
     pub at: Timestamp,
@@ -218,7 +171,7 @@ pub struct OutputLine {
 }
 
 /// Where a line was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OutputStream {
     /// Standard output.
     Out,
@@ -230,7 +183,7 @@ pub enum OutputStream {
 pub const MAX_LINE: usize = 16 << 10;
 
 /// What an instance has used so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageSample {
     /// Bytes of memory, page cache that can be dropped left out.
     pub memory: u64,

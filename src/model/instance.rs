@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppName, ImageId, Incarnation, ProcessName, Timestamp};
+use super::{AppName, ImageId, Incarnation, NodeName, ProcessName, Timestamp};
 
 /// The engine's identity of a container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ impl fmt::Display for ContainerId {
 }
 
 /// A place for one instance: process and index, counted from 1. Written `web.1`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Slot {
     /// The process.
     pub process: ProcessName,
@@ -33,7 +33,7 @@ impl fmt::Display for Slot {
 }
 
 /// A container of an app, as it was when the engine was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     /// Which container.
     pub id: ContainerId,
@@ -47,7 +47,11 @@ pub struct Instance {
     pub attempt: u32,
     /// What it runs.
     pub image: ImageId,
-    /// Its address on its app's network, while it runs.
+    /// The node that it is on; `None` for the machine that controls.
+    #[serde(default)]
+    pub node: Option<NodeName>,
+    /// Where this machine reaches it, while it runs: its address on its app's network, or one that leads to
+    /// its node.
     pub address: Option<IpAddr>,
     /// The first process's id on this machine, while it runs.
     pub pid: Option<u32>,
@@ -60,10 +64,18 @@ impl Instance {
     pub fn is_gone(&self) -> bool {
         matches!(self.state, InstanceState::Exited(_))
     }
+
+    /// Since when it runs, if it does.
+    pub fn running_since(&self) -> Option<Timestamp> {
+        match self.state {
+            InstanceState::Running { since } => Some(since),
+            InstanceState::Created | InstanceState::Exited(_) => None,
+        }
+    }
 }
 
 /// How a container is, in the order of its life.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InstanceState {
     /// Made, not started.
     Created,
@@ -77,7 +89,7 @@ pub enum InstanceState {
 }
 
 /// How an instance ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     /// Its exit code; 128 + the signal's number where a signal ended it.
     pub code: i64,

@@ -41,6 +41,8 @@ pub struct Follower {
     given: Vec<IpAddr>,
     table: watch::Sender<Arc<Table>>,
     certificates: watch::Sender<Arc<Certificates>>,
+    /// What was told last.
+    led: Option<Arc<Table>>,
     tables: Numbers,
     presented: Numbers,
 }
@@ -73,7 +75,8 @@ impl Follower {
     ) -> Self {
         let edge = Arc::downgrade(edge);
         let (tables, presented) = (Numbers::default(), Numbers::default());
-        Self { link, gateway, edge, given, table, certificates, tables, presented }
+        let led = None;
+        Self { link, gateway, edge, given, table, certificates, led, tables, presented }
     }
 
     /// Follows until it is told to stop.
@@ -108,6 +111,7 @@ impl Follower {
         }
         self.tables.forget();
         self.presented.forget();
+        self.led = None;
         tracing::info!("the control leads the edge");
         let mut lines = Lines::of(response.into_body());
         let mut ticks = self.edge.upgrade().map(|edge| edge.changes()).ok_or(Astray::Ended)?;
@@ -119,6 +123,11 @@ impl Follower {
             tokio::select! {
                 told = lines.next::<FromControl>() => {
                     self.obey(told?.ok_or(Astray::Ended)?).await?;
+                }
+                () = self.gateway.moved() => {
+                    if let Some(table) = self.led.clone() {
+                        self.lead(table).await?;
+                    }
                 }
                 changed = ticks.changed() => {
                     changed.map_err(|_| Astray::Ended)?;
@@ -137,10 +146,17 @@ impl Follower {
             self.certificates.send_replace(Arc::new(certificates));
         }
         if let Some(table) = told.table {
-            let led = self.gateway.lead(&table).await?;
-            let generation = self.tables.next(table.generation);
-            self.table.send_replace(Arc::new(Table { generation, ..led }));
+            self.lead(table).await?;
         }
+        Ok(())
+    }
+
+    /// Has the edge route by a table of the control, each instance where it is from here.
+    async fn lead(&mut self, table: Arc<Table>) -> Result<(), Astray> {
+        let led = self.gateway.lead(&table).await?;
+        let generation = self.tables.next(table.generation);
+        self.table.send_replace(Arc::new(Table { generation, ..led }));
+        self.led = Some(table);
         Ok(())
     }
 

@@ -15,8 +15,8 @@ use std::{
 };
 
 use crate::{
-    engine::{Handed, InstanceSpec},
-    model::{OpenSecrets, Timestamp},
+    engine::{Handed, InstanceSpec, place},
+    model::{Instance, InstanceState, OpenSecrets, Timestamp},
 };
 
 /// Where secrets are handed over.
@@ -60,6 +60,19 @@ pub enum Reader {
     Ended,
 }
 
+impl Reader {
+    /// How far whoever is at that place is; `None` if it is none of these.
+    pub fn of(instances: &[Instance], wanted: &str) -> Option<Self> {
+        let of =
+            |one: &&Instance| place(&one.app, &one.slot, one.incarnation, one.attempt) == wanted;
+        instances.iter().find(of).map(|instance| match instance.state {
+            InstanceState::Created => Self::Waits,
+            InstanceState::Running { since } => Self::RunsSince(since),
+            InstanceState::Exited(_) => Self::Ended,
+        })
+    }
+}
+
 impl Handout {
     /// For one installation, whose data folder keeps the program.
     pub fn new(installation: &str, data: &Path, program: &'static [u8]) -> Self {
@@ -100,6 +113,11 @@ impl Handout {
             files.push((file, path.clone()));
         }
         Ok(Some(Handed { folder, program, files }))
+    }
+
+    /// Takes away what these instances have read, and what is for none of them.
+    pub fn tidy_after(&self, instances: &[Instance], now: Timestamp, clock: SystemTime) {
+        self.tidy(|place| Reader::of(instances, place), now, clock);
     }
 
     /// Takes away what has been read, or never will be. `reader` answers for the instance at a place;

@@ -1,16 +1,15 @@
 //! What nodes are told and asked over the link by the daemon that controls: what their edges serve, and
-//! the way to the instances of this machine.
+//! the way to all instances that are not theirs.
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use hyper::{Method, Request, Response, StatusCode};
-use proxy::{Certificates, Table, UpstreamId};
+use proxy::{Certificates, Table, Upstream, UpstreamId, door};
 use tokio::{
     net::TcpStream,
     sync::{mpsc, oneshot, watch},
@@ -22,7 +21,7 @@ use super::{
     edges::Connected,
     feed::{self, FeedError, FromControl, FromNode, Lines},
     follower::FEED,
-    link::{Body, Handler, Peer, Refused, empty, full, whole},
+    link::{Body, Handler, Peer, Refused, full, refusal, whole},
 };
 use crate::telemetry::chain;
 
@@ -35,7 +34,7 @@ pub struct Hub {
     pub table: watch::Receiver<Arc<Table>>,
     /// What they present.
     pub certificates: watch::Receiver<Arc<Certificates>>,
-    /// Where instances of this machine are.
+    /// Where instances are.
     pub known: Known,
     /// Whoever renews certificates.
     pub renewals: mpsc::Sender<Renewal>,
@@ -58,19 +57,19 @@ pub const RENEW: &str = "/renew";
 /// Addresses of the instances that tables have named. One that no table names any more is remembered
 /// for as long as an edge somewhere may still route by an older one.
 #[derive(Debug, Clone, Default)]
-pub struct Known(Arc<Mutex<BTreeMap<UpstreamId, SocketAddr>>>);
+pub struct Known(Arc<Mutex<BTreeMap<UpstreamId, Upstream>>>);
 
 impl Known {
     /// Learns from a table; whoever it does not name is forgotten unless `there` says that it exists.
     pub fn learn(&self, table: &Table, there: impl Fn(&UpstreamId) -> bool) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|id, _| there(id));
-        known.extend(table.upstreams().map(|one| (one.id.clone(), one.address)));
+        known.extend(table.upstreams().map(|one| (one.id.clone(), one.clone())));
     }
 
-    fn address(&self, id: &str) -> Option<SocketAddr> {
+    fn upstream(&self, id: &str) -> Option<Upstream> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&UpstreamId::new(id)).copied()
+        known.get(&UpstreamId::new(id)).cloned()
     }
 }
 
@@ -84,13 +83,18 @@ impl Handler for Hub {
     }
 
     async fn tunnel(&self, _: &Peer, target: &str) -> Result<TcpStream, Refused> {
-        let address = self.known.address(target);
-        let address = address.ok_or_else(|| Refused::nobody("no such instance is here"))?;
-        match timeout(CONNECT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                Ok(stream)
+        let upstream = self.known.upstream(target);
+        let upstream = upstream.ok_or_else(|| Refused::nobody("no such instance is here"))?;
+        let connected = async {
+            let mut stream = TcpStream::connect(upstream.address).await?;
+            stream.set_nodelay(true)?;
+            if upstream.door {
+                door::enter(&mut stream).await?;
             }
+            Ok::<_, std::io::Error>(stream)
+        };
+        match timeout(CONNECT, connected).await {
+            Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(Refused::unreachable(error.to_string())),
             Err(_) => Err(Refused::unreachable("the instance does not answer")),
         }
@@ -172,28 +176,7 @@ async fn tell(
     }
 }
 
-fn refusal(status: StatusCode, text: &str) -> Response<Body> {
-    let body = if text.is_empty() { empty() } else { full(text.to_owned()) };
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response
-}
-
 /// For an instance of this machine to accept.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A signing request has less, in bytes.
 const LARGEST_REQUEST: usize = 16 << 10;
-
-/// What a node answers: nothing yet. That it is reached, and its version, the link itself says.
-#[derive(Debug, Clone, Copy)]
-pub struct Bystander;
-
-impl Handler for Bystander {
-    async fn call(&self, _: &Peer, _: Request<Body>) -> Response<Body> {
-        refusal(StatusCode::NOT_FOUND, "a node is not asked for that")
-    }
-
-    async fn tunnel(&self, _: &Peer, _: &str) -> Result<TcpStream, Refused> {
-        Err(Refused::nobody("no instance is here"))
-    }
-}

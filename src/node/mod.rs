@@ -7,8 +7,10 @@
 
 pub mod addresses;
 pub mod consoles;
+mod door;
 pub mod edges;
 mod feed;
+pub mod fleet;
 mod follower;
 mod gateway;
 mod handout;
@@ -16,17 +18,21 @@ mod holder;
 mod hub;
 pub mod link;
 pub mod listening;
+mod orders;
 pub mod ports;
 pub mod probe;
 pub mod runs;
 pub mod wall;
+mod worker;
 
 pub use consoles::{Consoles, Program, Talk};
 pub use edges::Edges;
+pub use fleet::{Fleet, Nodes};
 pub use follower::Follower;
-pub use gateway::Gateway;
+pub use gateway::{Gateway, Here};
 pub use handout::{Handout, HandoutError, Reader};
 pub use holder::{Holder, Transports, holders};
-pub use hub::{Bystander, Hub, Known, RENEW, Renewal};
+pub use hub::{Hub, Known, RENEW, Renewal};
 pub use listening::listening;
 pub use probe::{ProbeFailure, ProbeTarget, probe};
+pub use worker::{Machine, Worker};

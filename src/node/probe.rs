@@ -16,6 +16,7 @@ use hyper::{
     http::request,
 };
 use hyper_util::rt::TokioIo;
+use proxy::door;
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::model::{HealthCheck, HttpProtocol};
@@ -25,6 +26,8 @@ use crate::model::{HealthCheck, HttpProtocol};
 pub struct ProbeTarget {
     /// Where it shall listen.
     pub at: SocketAddr,
+    /// Whether that is a [`door`] to it.
+    pub door: bool,
     /// What it is asked by.
     pub protocol: HttpProtocol,
     /// What the request names as its host, unless the check does: an app may refuse names it does not
@@ -126,8 +129,14 @@ pub async fn probe(target: &ProbeTarget) -> Result<(), ProbeFailure> {
 
 async fn look(target: &ProbeTarget) -> Result<(), ProbeFailure> {
     let port = target.at.port();
-    let connection = TcpStream::connect(target.at).await;
-    let connection = connection.map_err(|source| match source.kind() {
+    let connected = async {
+        let mut connection = TcpStream::connect(target.at).await?;
+        if target.door {
+            door::enter(&mut connection).await?;
+        }
+        Ok(connection)
+    };
+    let connection = connected.await.map_err(|source: io::Error| match source.kind() {
         io::ErrorKind::ConnectionRefused => ProbeFailure::Refused { port },
         _ => ProbeFailure::Connect { port, source },
     })?;

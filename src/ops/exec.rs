@@ -1,7 +1,10 @@
 //! Run a program inside an instance: which instance is meant, and what is told of it.
 
 use crate::{
-    model::{Actor, AppName, Event, EventKind, InstanceState, Observed, Slot, Timestamp, console},
+    model::{
+        Actor, AppName, Event, EventKind, InstanceState, NodeName, Observed, Slot, Timestamp,
+        console,
+    },
     ops::{Refusal, create::existing},
     store::{StoreError, Transaction, View, diary},
 };
@@ -28,15 +31,17 @@ pub fn choose<'a>(
             (stays, observed.instance.incarnation, observed.instance.attempt)
         })
     };
+    // Those of this machine first.
     let first = |is: &dyn Fn(&Slot) -> bool| {
-        running().map(|observed| &observed.instance.slot).filter(|slot| is(slot)).min()
+        let named = running().map(|observed| (&observed.instance.node, &observed.instance.slot));
+        named.filter(|(_, slot)| is(slot)).min().map(|(_, slot)| slot)
     };
     let slot = match wanted {
         Some(name) => first(&|slot| slot.to_string() == name)
             .or_else(|| first(&|slot| slot.process.as_str() == name)),
         None => first(&|slot| slot.process.is_web()).or_else(|| first(&|_| true)),
     };
-    slot.and_then(newest).ok_or_else(|| {
+    let found = slot.and_then(newest).ok_or_else(|| {
         let why = match wanted {
             Some(name) => format!("no instance of {app} called {name} runs"),
             None => format!("nothing of {app} runs"),
@@ -46,7 +51,18 @@ pub fn choose<'a>(
             None => format!("`paas scale web=1 -a {app}` starts one"),
         };
         Refusal::not_found("the program was not started", why).hint(hint)
-    })
+    })?;
+    match &found.instance.node {
+        None => Ok(found),
+        Some(node) => Err(elsewhere(app, &found.instance.slot, node)),
+    }
+}
+
+fn elsewhere(app: &AppName, slot: &Slot, node: &NodeName) -> Refusal {
+    let why = format!("{slot} runs on node {node}, and only those on this machine can be entered");
+    Refusal::conflict("the program was not started", why).hint(format!(
+        "`paas ps -a {app}` shows who is where; `paas run -a {app} -- …` starts another"
+    ))
 }
 
 /// Records that a program begins.
@@ -145,6 +161,7 @@ mod tests {
                 incarnation: Incarnation { release: ReleaseVersion(release), restart: 0 },
                 attempt: 0,
                 image: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
+                node: None,
                 address: None,
                 pid: None,
                 state,

@@ -167,12 +167,14 @@ impl World {
             slot: Slot { process: process.name.clone(), index: 1 },
             incarnation: Incarnation { release: ReleaseVersion(self.number), restart: 0 },
             attempt: 0,
+            node: None,
             image: artifact.image.clone(),
             process,
             environment: BTreeMap::new(),
             secrets: BTreeMap::new(),
             files: BTreeMap::new(),
             handed: None,
+            sent: [].into(),
             disks: Vec::new(),
         };
         let id = self.docker.start(&spec).await.unwrap();

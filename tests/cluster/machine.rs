@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     bed::Port,
+    engine::Engine,
     http::{Answer, Request},
     server::{Server, run, until},
 };
@@ -18,6 +19,8 @@ use crate::{
 pub(crate) struct Machine {
     name: String,
     port: Port,
+    // It goes before its folder.
+    engine: Option<Engine>,
     home: tempfile::TempDir,
     daemon: Option<Child>,
 }
@@ -27,11 +30,21 @@ impl Machine {
     pub(crate) fn join(server: &Server, name: &str, port: Port) -> Self {
         let home = tempfile::Builder::new().prefix("paas-machine-").tempdir().unwrap();
         let word = server.paas(&["nodes", "token", "--json"]).json();
-        let mut machine = Self { name: name.to_owned(), port, home, daemon: None };
+        let mut machine = Self { name: name.to_owned(), port, engine: None, home, daemon: None };
         let listen = format!("{}:7600", port.address());
         let mut join = server.command(&["node", "join", word["token"].as_str().unwrap()]);
         join.args(["--name", name, "--listen", &listen, "--data"]).arg(machine.data());
         run(&mut port.on(&join)).ok();
+        machine.start(server);
+        machine
+    }
+
+    /// The same, with a Docker of its own.
+    pub(crate) fn join_to_work(server: &Server, name: &str, port: Port) -> Self {
+        let engine = Engine::start(port);
+        let mut machine = Self::join(server, name, port);
+        machine.kill9();
+        machine.engine = Some(engine);
         machine.start(server);
         machine
     }
@@ -42,6 +55,9 @@ impl Machine {
         let mut command = server.command(&["server", "--data"]);
         command.arg(self.data()).args(["--http", &self.edge().to_string()]);
         command.env("PAAS_ADDRESSES", self.port.address().to_string());
+        if let Some(engine) = &self.engine {
+            command.env("PAAS_DOCKER", engine.socket());
+        }
         let mut command = self.port.on(&command);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.daemon = Some(command.spawn().unwrap());
@@ -60,6 +76,14 @@ impl Machine {
             daemon.kill().unwrap();
             daemon.wait().unwrap();
         }
+    }
+
+    /// The containers of its Docker.
+    pub(crate) fn containers(&self) -> usize {
+        let engine = self.engine.as_ref().unwrap();
+        let asked = Request::get("docker", "/v1.41/containers/json?all=true");
+        let answer = asked.over_socket(&engine.socket()).unwrap();
+        answer.json().as_array().unwrap().len()
     }
 
     pub(crate) fn port(&self) -> Port {

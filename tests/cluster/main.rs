@@ -14,12 +14,14 @@ mod bed;
 #[path = "../e2e/docker.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod docker;
+mod engine;
 #[path = "../e2e/http.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod http;
 #[path = "../e2e/kept.rs"]
 mod kept;
 mod machine;
+mod placement;
 #[path = "../acme/ports.rs"]
 mod ports;
 #[path = "../e2e/server.rs"]

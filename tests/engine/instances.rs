@@ -129,6 +129,7 @@ async fn an_instance_is_reached_at_its_address() {
     let mut target = node::ProbeTarget {
         protocol: HttpProtocol::Http1,
         at: std::net::SocketAddr::new(seen.address.unwrap(), 8080),
+        door: false,
         host: "shop".to_owned(),
         check: HealthCheck { path: Some("/".to_owned()), ..HealthCheck::default() },
     };

@@ -61,12 +61,14 @@ impl World {
             slot: Slot { process: "web".parse().unwrap(), index: 1 },
             incarnation: Incarnation { release: ReleaseVersion(12), restart: 0 },
             attempt: 0,
+            node: None,
             image: self.image.clone(),
             process,
             environment: [].into(),
             secrets: [].into(),
             files: [].into(),
             handed: None,
+            sent: [].into(),
             disks: Vec::new(),
         }
     }

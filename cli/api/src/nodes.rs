@@ -20,6 +20,10 @@ pub struct Node {
     pub address: Option<String>,
     /// The version of its daemon, once that is known.
     pub version: Option<String>,
+    /// How many instances it has; `null` until that is known, and where it can have none.
+    pub instances: Option<usize>,
+    /// Why it can have none.
+    pub idle: Option<String>,
     /// What people say of it.
     pub labels: BTreeMap<String, String>,
     /// When it joined; `null` for the control.

@@ -85,15 +85,19 @@ async fn list(session: &Session, format: &Format) -> Result<(), Failure> {
     }
     let nodes: Vec<api::Node> = answer.read()?;
     let alone = nodes.len() == 1;
-    let mut table = Table::new(["NODE", "STATE", "ADDRESS", "VERSION", "LABELS", "JOINED"]);
+    let mut table =
+        Table::new(["NODE", "STATE", "INSTANCES", "ADDRESS", "VERSION", "LABELS", "JOINED"]);
     for node in nodes {
         let since = node.since.map(|since| format!(" {}", ui::age(&since, ui.now)));
         let state = node.state + &since.unwrap_or_default();
         let joined = node.joined_at.map(|at| ui::age(&at, ui.now)).unwrap_or_default();
         let (address, version) =
             (node.address.unwrap_or_default(), node.version.unwrap_or_default());
-        table.row([node.name, state, address, version, shown(&node.labels), joined]);
-        if let Some(reason) = node.reason {
+        let instances = node.instances.map(|count| count.to_string()).unwrap_or_default();
+        let labels = shown(&node.labels);
+        table.row([node.name, state, instances, address, version, labels, joined]);
+        let idle = node.idle.map(|why| format!("runs no instances: {why}"));
+        if let Some(reason) = node.reason.or(idle) {
             table.note(&reason);
         }
     }

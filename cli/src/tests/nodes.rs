@@ -16,6 +16,8 @@ fn node(name: &str, state: &str) -> api::Node {
         since: None,
         address: Some("203.0.113.7:7600".to_owned()),
         version: Some("0.1.0".to_owned()),
+        instances: None,
+        idle: None,
         labels: BTreeMap::new(),
         joined_at: None,
         by: None,
@@ -36,14 +38,18 @@ async fn nodes_are_listed_with_what_ails_them() {
         ..node("edge-1", "down")
     };
     let alone = [node("box", "control")];
-    server.on("GET /v1/nodes", &[node("box", "control"), down]);
+    let control = api::Node { instances: Some(3), ..node("box", "control") };
+    let idle = api::Node { idle: Some("it has no Docker".to_owned()), ..node("edge-2", "up") };
+    server.on("GET /v1/nodes", &[control, down, idle]);
     server.on("GET /v1/nodes", &alone);
     let user = User::of(&server.on_tcp().await);
     let expected = "\
-NODE    STATE     ADDRESS           VERSION  LABELS           JOINED
-box     control   203.0.113.7:7600  0.1.0    -                -
-edge-1  down 60m  203.0.113.9:7600  0.1.0    disk=ssd zone=a  3h
+NODE    STATE     INSTANCES  ADDRESS           VERSION  LABELS           JOINED
+box     control   3          203.0.113.7:7600  0.1.0    -                -
+edge-1  down 60m  -          203.0.113.9:7600  0.1.0    disk=ssd zone=a  3h
   connection refused
+edge-2  up        -          203.0.113.7:7600  0.1.0    -                -
+  runs no instances: it has no Docker
 ";
     let listed = user.types("paas nodes").await;
     listed.succeeded(expected, "");

@@ -222,10 +222,11 @@ impl<E: Engine> Asker<E> {
 
     async fn answer(&self, id: &ContainerId, target: &Target, asked: &Question) -> Option<Look> {
         match &asked.way {
-            Way::Connection { at, host, protocol } => {
+            Way::Connection { at, door, host, protocol } => {
                 let _turn = self.connections.acquire().await.ok()?;
                 let target = ProbeTarget {
                     at: *at,
+                    door: *door,
                     protocol: *protocol,
                     host: host.clone(),
                     check: asked.check.clone(),

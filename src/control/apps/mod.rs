@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`state`] is what is wanted, [`plan`] compares it with what was observed and
 //! says what to do ([`step`]), helped by [`posts`], [`slots`], [`relief`], [`rollout`], [`failure`],
-//! `command`, `post_deploy`, `trial` with its `verdict`, [`lingering`] and [`retire`]; [`health`] finds out who is ready and who hangs, by
+//! `command`, `post_deploy`, `trial` with its `verdict`, [`lingering`] and [`retire`]; [`placement`] says on which
+//! machine an instance is started; [`health`] finds out who is ready and who hangs, by
 //! [`questions`], [`cadence`] and [`vitals`]; [`unrouted`] who gets no requests any more, [`measure`] what
 //! they use, [`tallies`] what two of them answered that are compared; [`vault`] opens their secrets;
 //! [`execute`] does the steps;
@@ -15,6 +16,7 @@ pub mod failure;
 pub mod health;
 pub mod lingering;
 pub mod measure;
+pub mod placement;
 pub mod plan;
 mod post_deploy;
 pub mod posts;

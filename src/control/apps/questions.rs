@@ -45,6 +45,8 @@ pub enum Way {
     Connection {
         /// Where it should answer.
         at: SocketAddr,
+        /// Whether that is a door to another machine.
+        door: bool,
         /// The host name it is asked under, unless its check names another.
         host: String,
         /// What it speaks.
@@ -67,6 +69,7 @@ impl Target {
             let way = if check.command.is_empty() {
                 Way::Connection {
                     at: SocketAddr::new(instance.address?, process.port?),
+                    door: instance.node.is_some(),
                     host: format!("{}.{domain}", state.app.name),
                     protocol: state.protocol_of(instance.incarnation, &instance.slot),
                 }

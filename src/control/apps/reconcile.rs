@@ -3,7 +3,11 @@
 //! Invariant: the edge's table is published before any step that it must precede; an instance is
 //! told to end only in a later pass, when the edge has confirmed that it sends nothing more.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream::BoxStream};
 use proxy::{Certificates, Table, Traffic};
@@ -20,6 +24,7 @@ use crate::{
             health::Prober,
             lingering,
             measure::Measurements,
+            placement::{self, Seating},
             plan,
             questions::Target,
             rollout, slots,
@@ -32,7 +37,8 @@ use crate::{
     },
     engine::Engine,
     model::{
-        AppName, EventKind, Health, Instance, InstanceState, Observation, Observed, Timestamp,
+        AppName, ContainerId, EventKind, Health, Instance, InstanceState, Observation, Observed,
+        Timestamp,
     },
     node::{Edges, edges},
     store::StoreError,
@@ -140,6 +146,8 @@ impl<E: Engine> Task for Apps<E> {
         self.executor.collector.sync(&instances);
         let by_app = state::by_app(instances);
         let states = AppState::load_all(&snapshot, &by_app)?;
+        self.executor.engine.provide(&placement::images(states.values()));
+        self.executor.engine.reach(&ports(&states, &by_app)).await;
         self.probe(&states, &by_app);
         let traffic = self.edges.traffic();
         let there = by_app.values().flatten().map(|instance| &instance.id).collect();
@@ -161,7 +169,8 @@ impl<E: Engine> Task for Apps<E> {
             doubts: self.prober.doubts(),
             engine_fault: None,
         });
-        self.act(states, &seen, now).await;
+        let seats = self.executor.engine.seats();
+        self.act(states, &seen, (Seating::of(seats, &seen), now)).await;
         Ok(())
     }
 }
@@ -172,14 +181,16 @@ impl<E: Engine> Apps<E> {
         &mut self,
         states: BTreeMap<AppName, AppState>,
         seen: &BTreeMap<AppName, Vec<Observed>>,
-        now: Timestamp,
+        (mut seating, now): (Seating, Timestamp),
     ) {
         self.memory.look_again = None;
         self.memory.busy = false;
         let published = self.table.borrow().generation;
         let applied = self.edges.traffic().applied.is_some_and(|applied| applied >= published);
         for (name, state) in states {
-            let mut plan = plan::plan(&state, seen.get(&name).map_or(&[], Vec::as_slice), now);
+            let seen = seen.get(&name).map_or(&[][..], Vec::as_slice);
+            let mut plan = plan::plan(&state, seen, now);
+            seating.place(&mut plan, &state, seen);
             // A table that is published is not yet one that every worker of the edge routes by.
             plan.steps.retain(|step| applied || !rollout::has_shifted(&state, step));
             self.memory.busy |= state.rollout.is_some() || !plan.steps.is_empty();
@@ -308,6 +319,22 @@ impl<E: Engine> Apps<E> {
             differs
         });
     }
+}
+
+/// Which port of each instance is asked for.
+fn ports(
+    states: &BTreeMap<AppName, AppState>,
+    by_app: &BTreeMap<AppName, Vec<Instance>>,
+) -> BTreeSet<(ContainerId, u16)> {
+    let port = |(state, instance): (&AppState, &Instance)| {
+        let process = state.process_of(instance.incarnation, &instance.slot)?;
+        Some((instance.id.clone(), process.port?))
+    };
+    let of_app = |(name, instances)| Some((states.get(name)?, instances));
+    let all = by_app.iter().filter_map(of_app);
+    all.flat_map(|(state, instances): (_, &Vec<_>)| instances.iter().map(move |one| (state, one)))
+        .filter_map(port)
+        .collect()
 }
 
 /// Without any sign of change it looks again after so long: events can be lost.

@@ -3,7 +3,7 @@
 //! At most one instance owns a slot. One that ended by itself is replaced after a delay that grows
 //! with every quick end; the ended one stays until then, so that people see why they wait.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use crate::{
     control::{
@@ -79,7 +79,8 @@ pub fn fill(
 }
 
 /// Who holds a slot. There may be others in it that run, because somebody started them behind our
-/// back; they are not to serve, and will be retired.
+/// back; they are not to serve, and will be retired. Or because a machine is back that was lost: then whoever
+/// took the place stays, who is the younger.
 pub fn owner<'a>(
     incarnation: Incarnation,
     slot: &Slot,
@@ -91,7 +92,9 @@ pub fn owner<'a>(
             && !o.instance.is_gone()
             && o.stopping_since.is_none()
     };
-    seen.iter().filter(alive).min_by_key(|o| (rank(o), o.instance.attempt))
+    seen.iter()
+        .filter(alive)
+        .min_by_key(|o| (rank(o), o.instance.attempt, Reverse(o.instance.running_since())))
 }
 
 /// When an instance that ended will be replaced.
@@ -152,12 +155,14 @@ impl Place<'_> {
             slot: self.slot.clone(),
             incarnation: self.incarnation,
             attempt,
+            node: None,
             image: self.release.image.clone(),
             process: self.process.clone(),
             environment: self.release.environment(),
             secrets: self.release.secrets.clone(),
             files: self.release.deploy.files.clone(),
             handed: None,
+            sent: [].into(),
             disks: Vec::new(),
         }))
     }

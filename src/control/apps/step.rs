@@ -76,7 +76,11 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start(spec) => {
-                write!(f, "start {} of {} attempt {}", spec.slot, spec.incarnation, spec.attempt)
+                write!(f, "start {} of {} attempt {}", spec.slot, spec.incarnation, spec.attempt)?;
+                match &spec.node {
+                    Some(node) => write!(f, " on {node}"),
+                    None => Ok(()),
+                }
             }
             Self::Terminate(id, slot) => write!(f, "terminate {slot} {id}"),
             Self::Kill(id, slot) => write!(f, "kill {slot} {id}"),

@@ -11,9 +11,9 @@ use std::{
 
 use crate::{
     clock,
-    engine::{InstanceSpec, place},
+    engine::InstanceSpec,
     logs::{Logs, Mask},
-    model::{AppName, Instance, InstanceState, OpenSecrets, Secret, Secrets, Timestamp},
+    model::{AppName, Instance, OpenSecrets, Secret, Secrets, Timestamp},
     node::{Handout, HandoutError, Reader},
     store::{SealingKey, Store, StoreError, View, secrets, secrets::OpenSecretsError},
     telemetry::chain,
@@ -66,9 +66,13 @@ impl Vault {
         self.sealing.clone()
     }
 
-    /// The spec, with its secrets and files where it will find them.
+    /// The spec, with its secrets and files where it will find them, or with what its node is to put there.
     pub fn equip(&self, mut spec: InstanceSpec) -> Result<InstanceSpec, VaultError> {
         let values = self.open(&spec.app, &spec.secrets)?;
+        if spec.node.is_some() {
+            spec.sent = values;
+            return Ok(spec);
+        }
         let handed = self.handout.give(&spec, &values);
         spec.handed =
             handed.map_err(|source| VaultError::Handout { place: spec.place(), source })?;
@@ -82,12 +86,12 @@ impl Vault {
 
     /// Takes away what these instances have read, and what is for none of them.
     pub fn tidy(&self, instances: &[Instance], now: Timestamp) {
-        self.handout.tidy(|place| reader(instances, place), now, clock::system());
+        self.handout.tidy_after(instances, now, clock::system());
     }
 
     /// Takes away what these runs have read. What is for none of them may be for an instance.
     pub fn tidy_runs(&self, runs: &[Instance], now: Timestamp) {
-        let reader = |place: &str| reader(runs, place).or(Some(Reader::Waits));
+        let reader = |place: &str| Reader::of(runs, place).or(Some(Reader::Waits));
         self.handout.tidy(reader, now, clock::system());
     }
 
@@ -134,14 +138,4 @@ impl Vault {
         }
         Mask::of(opened.iter().map(|(name, value)| (*name, value)))
     }
-}
-
-/// How far whoever is at that place is; `None` if it is none of these.
-fn reader(instances: &[Instance], wanted: &str) -> Option<Reader> {
-    let of = |one: &&Instance| place(&one.app, &one.slot, one.incarnation, one.attempt) == wanted;
-    instances.iter().find(of).map(|instance| match instance.state {
-        InstanceState::Created => Reader::Waits,
-        InstanceState::Running { since } => Reader::RunsSince(since),
-        InstanceState::Exited(_) => Reader::Ended,
-    })
 }

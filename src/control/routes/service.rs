@@ -111,7 +111,7 @@ pub(super) fn listener(state: &AppState, observed: &Observed) -> Option<Upstream
     let running = matches!(instance.state, InstanceState::Running { .. });
     let process = state.process_of(instance.incarnation, &instance.slot).filter(|_| running)?;
     let address = SocketAddr::new(instance.address?, process.port?);
-    Some(Upstream { id: upstream_id(&instance.id), address })
+    Some(Upstream { id: upstream_id(&instance.id), address, door: instance.node.is_some() })
 }
 
 fn web_instances(state: &AppState) -> u16 {

@@ -33,6 +33,7 @@ fn container(state: InstanceState) -> Instance {
         incarnation: run(RunConsole::Detached, RunStatus::Starting).incarnation(),
         attempt: 0,
         image: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
+        node: None,
         address: None,
         pid: None,
         state,

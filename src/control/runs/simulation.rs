@@ -101,6 +101,7 @@ impl World {
             incarnation: self.run.incarnation(),
             attempt: 0,
             image: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
+            node: None,
             address: None,
             pid: None,
             state,

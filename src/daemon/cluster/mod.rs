@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     control::routes::upstream_id,
     model::{NodeName, NodeStates, Observation},
-    node::{Edges, Hub, Known, link::Listener},
+    node::{Edges, Hub, Known, Nodes, link::Listener},
     pki::NodeAuthority,
     server::Cluster,
     store::Store,
@@ -41,9 +41,20 @@ pub(super) async fn bind(
     Ok((Some(offer), Some(Bound { name, authority, listener })))
 }
 
-/// Lets nodes in where they come in, if there is a link.
-pub(super) fn tend(link: Option<Bound>, told: Told, tasks: &mut Tasks) -> Result<(), RunError> {
-    link.map_or(Ok(()), |link| link.tend(told, tasks))
+/// Lets nodes in where they come in, if there is a link, and returns their engines. Whoever is on a way to
+/// one of their instances is cut when `cut` says so.
+pub(super) fn tend(
+    link: Option<Bound>,
+    told: Told,
+    tasks: &mut Tasks,
+    cut: CancellationToken,
+) -> Result<Nodes, RunError> {
+    let engines = Nodes::new(cut);
+    match link {
+        Some(link) => link.tend(told, engines.clone(), tasks)?,
+        None => engines.called(),
+    }
+    Ok(engines)
 }
 
 /// Where nodes come in; nobody is let in yet.
@@ -82,7 +93,7 @@ impl Told {
 
 impl Bound {
     /// Lets nodes in, and keeps to them.
-    fn tend(self, told: Told, tasks: &mut Tasks) -> Result<(), RunError> {
+    fn tend(self, told: Told, engines: Nodes, tasks: &mut Tasks) -> Result<(), RunError> {
         let Self { name, authority, listener } = self;
         let stop = tasks.stop();
         let (show, credentials) = watch::channel(Arc::new(sign::own(&name, &authority)?));
@@ -101,7 +112,7 @@ impl Bound {
         tasks.spawn("addresses", learn(known, told.feeds.table, told.observation, stop.clone()));
         tasks.spawn("own certificate", sign::keep_own(name, authority.clone(), show, stop.clone()));
         tasks.spawn("renewals", sign::renew(told.store.clone(), authority, asked, stop.clone()));
-        let roll = Roll::new((told.store, told.edges), credentials, admit, told.states);
+        let roll = Roll::new((told.store, told.edges, engines), credentials, admit, told.states);
         tasks.spawn("nodes", roll.call(stop));
         Ok(())
     }

@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     model::{Node, NodeName, NodeState, NodeStates},
     node::{
-        Edges,
+        Edges, Nodes,
         link::{Admitted, Credentials, Keys, Link, LinkState},
     },
     ops,
@@ -25,6 +25,7 @@ use crate::{
 pub(super) struct Roll {
     store: Store,
     edges: Edges,
+    engines: Nodes,
     credentials: Credentials,
     admit: watch::Sender<Arc<Admitted>>,
     states: watch::Sender<Arc<NodeStates>>,
@@ -42,23 +43,26 @@ struct Called {
 
 impl Roll {
     pub(super) fn new(
-        (store, edges): (Store, Edges),
+        (store, edges, engines): (Store, Edges, Nodes),
         credentials: Credentials,
         admit: watch::Sender<Arc<Admitted>>,
         states: watch::Sender<Arc<NodeStates>>,
     ) -> Self {
         let (called, moved) = (BTreeMap::new(), Arc::default());
-        Self { store, edges, credentials, admit, states, called, moved }
+        Self { store, edges, engines, credentials, admit, states, called, moved }
     }
 
     /// Keeps to the records until it is told to stop.
     pub(super) async fn call(mut self, stop: CancellationToken) {
         let mut commits = self.store.changes();
-        let mut there = self.edges.there();
+        let (mut there, mut work) = (self.edges.there(), self.engines.news());
         loop {
             commits.mark_unchanged();
             match ops::node::all(&self.store.snapshot()) {
-                Ok(nodes) => self.keep_to(&nodes, &stop),
+                Ok(nodes) => {
+                    self.keep_to(&nodes, &stop);
+                    self.engines.called();
+                }
                 Err(error) => tracing::warn!(error = %chain(&error), "who has joined is not known"),
             }
             self.publish();
@@ -69,6 +73,7 @@ impl Roll {
                 _ = commits.changed() => {}
                 () = moved.notified() => {}
                 Ok(()) = there.changed() => {}
+                Ok(()) = work.changed() => {}
             }
         }
     }
@@ -104,6 +109,7 @@ impl Roll {
         let until = stop.child_token();
         let (mut state, moved) = (link.state(), self.moved.clone());
         tokio::spawn(keeper.run(until.clone()));
+        self.engines.attend(node.name.clone(), link.clone(), until.clone());
         tokio::spawn(async move {
             while state.changed().await.is_ok() {
                 moved.notify_one();
@@ -116,12 +122,13 @@ impl Roll {
         let serving = self.edges.serving();
         let states = self.called.iter().map(|(name, called)| {
             let serves = serving.get(name).copied().flatten();
+            let work = self.engines.work(name);
             let state = match called.state.borrow().clone() {
                 LinkState::Up { since, version } => {
-                    NodeState { up: Some(since), down: None, version, serves }
+                    NodeState { up: Some(since), down: None, version, serves, work }
                 }
                 LinkState::Down { since, why } => {
-                    NodeState { up: None, down: Some((since, why)), version: None, serves }
+                    NodeState { up: None, down: Some((since, why)), version: None, serves, work }
                 }
             };
             (name.clone(), state)

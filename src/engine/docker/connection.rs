@@ -138,6 +138,22 @@ impl Docker {
         Ok(version.version.unwrap_or_else(|| "unknown".to_owned()))
     }
 
+    /// Which engine this is, whoever asks it: two daemons with one engine see the same containers. It is
+    /// the id of its own network, made anew with each start; the id that Docker says it has is that of a
+    /// file, and cloned machines share it.
+    pub async fn engine(&self) -> Result<String, EngineError> {
+        let options = None::<bollard::query_parameters::InspectNetworkOptions>;
+        let inspect = self.api().inspect_network(OWN_NETWORK, options);
+        match self.ask("network inspect", OWN_NETWORK, inspect).await {
+            Ok(network) => Ok(network.id.unwrap_or_default()),
+            Err(error) if fault::status(&error) == Some(404) => {
+                let info = self.ask("info", "the engine", self.api().info()).await?;
+                Ok(info.id.unwrap_or_default())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) fn api(&self) -> &bollard::Docker {
         &self.inner.api
     }
@@ -245,6 +261,9 @@ pub(super) const START_DEADLINE: Duration = Duration::from_mins(1);
 
 /// bollard's own timeout: longer than any of ours.
 const OUT_OF_REACH: Duration = Duration::from_hours(24);
+
+/// The network that Docker makes for itself, unless it is told not to.
+const OWN_NETWORK: &str = "bridge";
 
 #[cfg(test)]
 mod tests {

@@ -182,6 +182,7 @@ fn read(
         incarnation,
         attempt,
         image,
+        node: None,
         address: inspected.network_settings.filter(|_| running).and_then(address),
         pid: state.pid.filter(|_| running).and_then(|pid| u32::try_from(pid).ok()),
         state: life(&state, created)?,

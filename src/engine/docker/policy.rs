@@ -241,6 +241,7 @@ pub(crate) mod tests {
             slot: Slot { process: "web".parse().unwrap(), index: 1 },
             incarnation: Incarnation { release: ReleaseVersion(12), restart: 0 },
             attempt: 3,
+            node: None,
             image: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
             process: Process {
                 name: "web".parse().unwrap(),
@@ -259,6 +260,7 @@ pub(crate) mod tests {
             secrets: [].into(),
             files: [].into(),
             handed: None,
+            sent: [].into(),
             disks: Vec::new(),
         }
     }

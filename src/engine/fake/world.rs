@@ -236,6 +236,7 @@ impl FakeContainer {
             incarnation: self.spec.incarnation,
             attempt: self.spec.attempt,
             image: self.spec.image.clone(),
+            node: None,
             address: running.then_some(IpAddr::V4(Ipv4Addr::new(10, 210, high, low))),
             pid: running.then_some(100_000 + self.number),
             state: match ended {

@@ -102,6 +102,8 @@ pub struct NodeState {
     pub version: Option<String>,
     /// The generation of the table that it routes by.
     pub serves: Option<u64>,
+    /// How many instances it has, or why it can have none; `None` until that is known.
+    pub work: Option<Result<usize, String>>,
 }
 
 impl NodeName {

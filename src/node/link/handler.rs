@@ -5,7 +5,7 @@ use std::future::Future;
 use hyper::{Request, Response, StatusCode};
 use tokio::net::TcpStream;
 
-use super::{Body, Peer};
+use super::{Body, Peer, empty, full};
 
 /// Answers what peers ask. It is asked many things at once; what it returns is dropped when the peer
 /// gives up, or is lost.
@@ -51,4 +51,12 @@ impl Refused {
         let text = "what the tunnel leads to was not reached in time".to_owned();
         Self { status: StatusCode::GATEWAY_TIMEOUT, text }
     }
+}
+
+/// An answer that says no, and in a few words why.
+pub fn refusal(status: StatusCode, text: &str) -> Response<Body> {
+    let body = if text.is_empty() { empty() } else { full(text.to_owned()) };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
 }

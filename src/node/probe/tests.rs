@@ -10,7 +10,7 @@ use super::*;
 fn target(at: SocketAddr, path: Option<&str>, protocol: HttpProtocol) -> ProbeTarget {
     let path = path.map(str::to_owned);
     let check = HealthCheck { path, timeout: Duration::from_secs(5), ..HealthCheck::default() };
-    ProbeTarget { at, protocol, host: "shop.localhost".to_owned(), check }
+    ProbeTarget { at, door: false, protocol, host: "shop.localhost".to_owned(), check }
 }
 
 /// Serves one connection with `answer` once a request's head has come, and returns the head.

@@ -59,6 +59,7 @@ fn instance(index: u16, state: InstanceState, health: Health) -> Observed {
             incarnation: Incarnation { release: ReleaseVersion(2), restart: 0 },
             attempt: 0,
             image: format!("sha256:{:064x}", 1).parse().unwrap(),
+            node: None,
             address: None,
             pid: None,
             state,

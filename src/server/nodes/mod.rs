@@ -79,15 +79,28 @@ fn control(api: &Api) -> api::Node {
         since: None,
         address: address.map(ToString::to_string),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        instances: Some(of_control(api)),
+        idle: None,
         labels: BTreeMap::new(),
         joined_at: None,
         by: None,
     }
 }
 
+fn of_control(api: &Api) -> usize {
+    let seen = api.observation.borrow();
+    let all = seen.apps.values().flatten();
+    all.filter(|observed| observed.instance.node.is_none()).count()
+}
+
 fn view(node: &Node, states: &NodeStates) -> api::Node {
     let seen = states.0.get(&node.name).cloned().unwrap_or_default();
-    let NodeState { up, down, version, serves: _ } = seen;
+    let NodeState { up, down, version, serves: _, work } = seen;
+    let (instances, idle) = match work {
+        Some(Ok(instances)) => (Some(instances), None),
+        Some(Err(why)) => (None, Some(why)),
+        None => (None, None),
+    };
     let (state, since, reason) = match (up, down) {
         (_, Some((since, why))) => ("down", Some(since), Some(why)),
         (Some(since), None) => ("up", Some(since), None),
@@ -101,6 +114,8 @@ fn view(node: &Node, states: &NodeStates) -> api::Node {
         since: since.map(|since| since.to_string()),
         address: Some(node.address.to_string()),
         version,
+        instances,
+        idle,
         labels: node.labels.iter().map(text).collect(),
         joined_at: Some(node.joined_at.to_string()),
         by: Some(node.by.to_string()),

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 pub(super) use idle::idle;
 
 use crate::model::{
-    App, Build, BuildStatus, Commit, Event, Health, InstanceState, Kept, Observed, Phase, Pin,
-    Process, Release, Rollout, Side, Timestamp, observation::Usage, rollout::servers,
+    App, Build, BuildStatus, Commit, Event, Health, InstanceState, Kept, NodeName, Observed, Phase,
+    Pin, Process, Release, Rollout, Side, Timestamp, observation::Usage, rollout::servers,
 };
 
 /// What an app's state is derived from.
@@ -189,7 +189,7 @@ pub(super) fn instance(observed: &Observed, company: Company<'_>) -> api::Instan
     });
     api::Instance {
         name: instance.slot.to_string(),
-        node: node.to_owned(),
+        node: instance.node.as_ref().map_or(node, NodeName::as_str).to_owned(),
         release: instance.incarnation.release.to_string(),
         state: state.to_owned(),
         health: health.to_owned(),

@@ -11,6 +11,7 @@ mod hanging;
 mod instances;
 mod lingering;
 mod notation;
+mod placement;
 mod retirement;
 mod reverting;
 mod trials;

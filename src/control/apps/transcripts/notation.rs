@@ -30,7 +30,7 @@
 //!
 //! `#2` (attempt), `created`, `running SINCE`, `exited CODE FROM..TO`, `oom FROM..TO`, `broken TEXT`,
 //! `ready`, `failing`, `hung`, `refused`, `elsewhere ADDRESS`, `requests N`, `unrouted SINCE`,
-//! `unchosen SINCE` (it is only asked for files), `told SINCE`,
+//! `unchosen SINCE` (it is only asked for files), `told SINCE`, `on NODE`,
 //! `kept`, `tried 0/9`. Durations are the defaults: 60 s grace, 120 s for a deploy, 10 s to watch, 30 s to drain,
 //! 30 s to stop.
 
@@ -281,6 +281,7 @@ fn observed(name: &str, mut words: SplitWhitespace<'_>) -> Observed {
             incarnation: incarnation(next(&mut words)),
             attempt: 0,
             image: format!("sha256:{:064x}", 1).parse().unwrap(),
+            node: None,
             address: None,
             pid: None,
             state: InstanceState::Created,
@@ -331,6 +332,7 @@ fn remark(one: &mut Observed, word: &str, words: &mut SplitWhitespace<'_>) {
         "unchosen" => one.unchosen_since = Some(seconds(next(words))),
         "told" => one.stopping_since = Some(seconds(next(words))),
         "kept" => one.output_kept = true,
+        "on" => one.instance.node = Some(next(words).parse().unwrap()),
         "tried" => one.tried = Some(sample(next(words))),
         attempt => {
             let number = attempt.strip_prefix('#').unwrap_or_else(|| panic!("no word: {attempt}"));

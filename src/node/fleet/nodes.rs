@@ -1,0 +1,305 @@
+//! What is known of the engines of nodes: what each was last seen to have, and how to ask it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{attend, call::Far, doors::Doors, stock::Stock};
+use crate::{
+    engine::{EngineError, Seat, docker::Docker},
+    model::{ContainerId, ImageId, Instance, NodeName},
+    node::{link::Link, orders::Sight},
+};
+
+/// The nodes that are attended to. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Nodes(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    known: Mutex<BTreeMap<NodeName, Known>>,
+    /// Whether it is known which nodes there are.
+    called: watch::Sender<bool>,
+    /// Ticks when any of it changes.
+    news: watch::Sender<()>,
+    own: watch::Sender<Option<Own>>,
+    images: watch::Sender<Option<BTreeSet<ImageId>>>,
+    doors: Doors,
+    settled: Mutex<bool>,
+}
+
+/// This machine's engine.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    pub(super) docker: Docker,
+    pub(super) engine: String,
+}
+
+/// What is known of one.
+#[derive(Debug)]
+struct Known {
+    link: Link,
+    /// What it was last seen to have.
+    sight: Option<Sight>,
+    /// Since when nobody tells; `None` while somebody does.
+    silent: Option<Instant>,
+    /// Why it does not tell.
+    refused: Option<String>,
+    /// Which images it is being sent, and which it did not get.
+    stock: Stock,
+}
+
+impl Known {
+    /// Whether instances can be started there.
+    fn serves(&self, own: Option<&Own>) -> bool {
+        self.silent.is_none() && matches!(self.work(own), Some(Ok(_)))
+    }
+
+    /// How many instances it has, or why it can have none.
+    fn work(&self, own: Option<&Own>) -> Option<Result<usize, String>> {
+        let (sight, own) = (self.sight.as_ref()?, own?);
+        let (theirs, ours) = (sight.architecture.as_str(), std::env::consts::ARCH);
+        Some(if let Some(fault) = &sight.fault {
+            Err(fault.clone())
+        } else if own.engine == sight.engine {
+            Err("it has the same Docker as the control".to_owned())
+        } else if theirs != ours {
+            Err(format!("images are made for {ours}, and it has {theirs}"))
+        } else {
+            Ok(sight.instances.len())
+        })
+    }
+}
+
+impl Nodes {
+    /// None yet; whoever is on a way to one is cut when `stop` says so.
+    pub fn new(stop: CancellationToken) -> Self {
+        Self(Arc::new(Shared {
+            known: Mutex::default(),
+            called: watch::Sender::new(false),
+            news: watch::Sender::new(()),
+            own: watch::Sender::new(None),
+            images: watch::Sender::new(None),
+            doors: Doors::new(stop),
+            settled: Mutex::default(),
+        }))
+    }
+
+    /// Attends to a node's engine until it is told to stop.
+    pub fn attend(&self, name: NodeName, link: Link, until: CancellationToken) {
+        let silent = Some(Instant::now());
+        let (link_of, stock) = (link.clone(), Stock::default());
+        let known = Known { link: link_of, sight: None, silent, refused: None, stock };
+        self.known().insert(name.clone(), known);
+        tokio::spawn(attend::attend(self.clone(), name, link, until));
+    }
+
+    /// All nodes that there are have been named.
+    pub fn called(&self) {
+        self.0.called.send_if_modified(|called| !std::mem::replace(called, true));
+    }
+
+    /// Forgets a node, with all that it has.
+    pub(super) fn dismiss(&self, name: &NodeName) {
+        self.known().remove(name);
+        self.tick();
+    }
+
+    pub(super) fn begin(&self, docker: Docker, engine: String) {
+        self.0.own.send_replace(Some(Own { docker, engine }));
+    }
+
+    pub(super) fn own(&self) -> watch::Receiver<Option<Own>> {
+        self.0.own.subscribe()
+    }
+
+    pub(super) fn wanted(&self) -> watch::Receiver<Option<BTreeSet<ImageId>>> {
+        self.0.images.subscribe()
+    }
+
+    pub(super) fn provide(&self, images: &BTreeSet<ImageId>) {
+        self.0.images.send_if_modified(|before| {
+            let news = before.as_ref() != Some(images);
+            *before = Some(images.clone());
+            news
+        });
+    }
+
+    /// Ends when every node was seen, or was waited for long enough: a daemon that has just started
+    /// knows of none what it has, and is not to start all of it again.
+    pub(super) async fn settled(&self) {
+        if *self.0.settled.lock().unwrap_or_else(PoisonError::into_inner) {
+            return;
+        }
+        let all_seen = async {
+            let (mut called, mut news) = (self.0.called.subscribe(), self.news());
+            let _ = called.wait_for(|called| *called).await;
+            while self.known().values().any(|known| known.sight.is_none()) {
+                if news.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(SETTLES, all_seen).await;
+        *self.0.settled.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// A node tells what it has. What it saw earlier than what is known says nothing.
+    pub(super) fn sees(&self, name: &NodeName, sight: Sight) {
+        if let Some(known) = self.known().get_mut(name) {
+            let newer = known.sight.as_ref().is_none_or(|before| before.number < sight.number);
+            if newer {
+                known.sight = Some(sight);
+            }
+        }
+        self.tick();
+    }
+
+    /// Somebody begins to tell what a node has, and counts from the beginning.
+    pub(super) fn heard(&self, name: &NodeName) {
+        if let Some(known) = self.known().get_mut(name) {
+            known.silent = None;
+            known.refused = None;
+            if let Some(sight) = &mut known.sight {
+                sight.number = 0;
+            }
+        }
+    }
+
+    /// Nobody tells any more; `refused` says why, if the node itself does.
+    pub(super) fn lost(&self, name: &NodeName, refused: Option<String>) {
+        if let Some(known) = self.known().get_mut(name) {
+            known.silent.get_or_insert_with(Instant::now);
+            known.refused = refused;
+        }
+        self.tick();
+    }
+
+    /// Changes what is known of the images that it is sent.
+    pub(super) fn stock<T>(
+        &self,
+        name: &NodeName,
+        change: impl FnOnce(&mut Stock, Option<&Sight>) -> T,
+    ) -> Option<T> {
+        self.known().get_mut(name).map(|known| change(&mut known.stock, known.sight.as_ref()))
+    }
+
+    /// The instances of all that are there, or were a moment ago.
+    pub(super) fn instances(&self) -> Vec<Instance> {
+        let own = self.0.own.borrow().clone();
+        let known = self.known();
+        let there = known.iter().filter_map(|(name, known)| {
+            let counts = known.silent.is_none_or(|since| since.elapsed() < GRACE);
+            let sight = known.sight.as_ref().filter(|_| counts)?;
+            let apart = own.as_ref().is_some_and(|own| own.engine != sight.engine);
+            apart.then_some((name, sight))
+        });
+        let mut all = Vec::new();
+        for (name, sight) in there {
+            for instance in &sight.instances {
+                let address = instance.address.and_then(|_| self.0.doors.address(&instance.id));
+                let node = Some(name.clone());
+                all.push(Instance { node, address, pid: None, ..instance.clone() });
+            }
+        }
+        drop(known);
+        let there = all.iter().map(|instance| &instance.id).collect();
+        self.0.doors.keep(&there);
+        all
+    }
+
+    pub(super) fn seats(&self) -> Vec<Seat> {
+        let own = self.0.own.borrow().clone();
+        let known = self.known();
+        let serving = known.iter().filter(|(_, known)| known.serves(own.as_ref()));
+        let seat = |(name, known): (&NodeName, &Known)| Seat {
+            node: Some(name.clone()),
+            images: known.sight.as_ref().map(|sight| sight.images.clone()),
+            wanting: known.stock.wanting(),
+        };
+        serving.map(seat).collect()
+    }
+
+    /// How many instances a node has, or why it can have none; `None` until that is known.
+    pub fn work(&self, name: &NodeName) -> Option<Result<usize, String>> {
+        let own = self.0.own.borrow().clone();
+        let known = self.known();
+        let known = known.get(name)?;
+        known.refused.clone().map(Err).or_else(|| known.work(own.as_ref()))
+    }
+
+    pub(super) async fn reach(&self, ports: &BTreeSet<(ContainerId, u16)>) {
+        let mut wanted = Vec::new();
+        for (id, port) in ports {
+            // Nobody waits at a door for a machine that is away.
+            let reached = self.of(id).map(|far| far.link.with_patience(Duration::ZERO));
+            wanted.extend(reached.map(|link| (id.clone(), *port, link)));
+        }
+        self.0.doors.reach(wanted).await;
+    }
+
+    /// The node that has a container, whether or not it can be asked.
+    pub(super) fn of(&self, id: &ContainerId) -> Option<Far> {
+        let known = self.known();
+        let has = |known: &Known| {
+            let sight = known.sight.as_ref();
+            sight.is_some_and(|sight| sight.instances.iter().any(|one| one.id == *id))
+        };
+        let own = self.0.own.borrow();
+        let apart = |known: &Known| {
+            let (sight, own) = (known.sight.as_ref(), own.as_ref());
+            sight.zip(own).is_some_and(|(sight, own)| sight.engine != own.engine)
+        };
+        let (node, known) = known.iter().find(|(_, known)| has(known) && apart(known))?;
+        Some(Far { node: node.clone(), link: known.link.clone() })
+    }
+
+    /// A node by its name.
+    pub(super) fn far(&self, node: &NodeName) -> Result<Far, EngineError> {
+        let link = self.known().get(node).map(|known| known.link.clone());
+        let link = link.ok_or_else(|| EngineError::Unreachable {
+            socket: format!("node {node}"),
+            source: "it is none any more".into(),
+        })?;
+        Ok(Far { node: node.clone(), link })
+    }
+
+    /// All that can be asked and have an engine of their own.
+    pub(super) fn all(&self) -> Vec<Far> {
+        let own = self.0.own.borrow().clone();
+        let known = self.known();
+        let serving = known.iter().filter(|(_, known)| known.serves(own.as_ref()));
+        let far = |(node, known): (&NodeName, &Known)| Far {
+            node: node.clone(),
+            link: known.link.clone(),
+        };
+        serving.map(far).collect()
+    }
+
+    /// Ticks when what is known of any changes.
+    pub fn news(&self) -> watch::Receiver<()> {
+        self.0.news.subscribe()
+    }
+
+    pub(super) fn tick(&self) {
+        self.0.news.send_replace(());
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<NodeName, Known>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long what a lost node had counts: for a daemon to be replaced by a newer one, but a dead machine's
+/// instances are elsewhere within ten seconds.
+pub(super) const GRACE: Duration = Duration::from_secs(4);
+/// For all nodes to say what they have, after a start.
+const SETTLES: Duration = Duration::from_secs(5);

@@ -1,0 +1,356 @@
+//! What a node does for its control: its engine starts and ends instances as it is told, and what it sees
+//! it says. It decides nothing; whoever is at the other end has shown the control's certificate.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{Method, Request, Response, StatusCode, body::Frame};
+use proxy::UpstreamId;
+use serde::de::DeserializeOwned;
+use tokio::{
+    net::TcpStream,
+    sync::{Mutex, mpsc, watch},
+    time::{sleep, timeout},
+};
+
+use super::{
+    feed::{self, FeedError, Lines},
+    gateway::Here,
+    handout::Handout,
+    link::{Body, Handler, Peer, Refused, full, refusal, whole},
+    orders::{Answer, IMAGE, IMAGE_ID, ORDER, OUTPUT, Order, OutputOf, Sight, WATCH, Wish, Wrong},
+};
+use crate::{
+    clock,
+    engine::{
+        BuildEngine, Engine, EngineError, ExecSpec, InstanceSpec,
+        docker::{Docker, DockerSettings, InstallationId, Subnet},
+        image_name,
+    },
+    model::{ContainerId, ImageId, OpenSecrets},
+    telemetry::chain,
+};
+
+/// The engine of a node, as its control has it.
+#[derive(Debug)]
+pub struct Worker {
+    machine: Machine,
+    hands: Mutex<Option<Arc<Hands>>>,
+    docker: watch::Sender<Option<Docker>>,
+    here: watch::Sender<Here>,
+}
+
+/// What is to be known of a machine to have its engine work.
+#[derive(Debug)]
+pub struct Machine {
+    /// The path of Docker's unix socket.
+    pub socket: String,
+    /// Where the apps' networks get their addresses from.
+    pub subnets: Subnet,
+    /// The data folder.
+    pub data: PathBuf,
+    /// The program by which instances read their secrets.
+    pub program: &'static [u8],
+}
+
+/// The engine, once it is known whose containers it is about.
+#[derive(Debug)]
+struct Hands {
+    docker: Docker,
+    engine: String,
+    handout: Handout,
+    looks: AtomicU64,
+    here: watch::Sender<Here>,
+}
+
+impl Worker {
+    /// The engine of this machine; whose containers it is about, the control says. `docker` is told of it
+    /// then, and `here` where instances are.
+    pub fn new(
+        machine: Machine,
+        docker: watch::Sender<Option<Docker>>,
+        here: watch::Sender<Here>,
+    ) -> Self {
+        Self { machine, hands: Mutex::default(), docker, here }
+    }
+
+    /// The engine for that installation.
+    async fn begin(&self, installation: &str) -> Result<Arc<Hands>, String> {
+        let mut hands = self.hands.lock().await;
+        let known = hands.as_ref().filter(|it| it.docker.installation().as_str() == installation);
+        if let Some(known) = known {
+            return Ok(known.clone());
+        }
+        let installation: InstallationId =
+            installation.parse().map_err(|error| format!("{error}"))?;
+        let Machine { socket, subnets, data, program } = &self.machine;
+        let handout = Handout::new(installation.as_str(), data, program);
+        let settings = DockerSettings {
+            socket: socket.clone(),
+            subnet_pool: *subnets,
+            // Private names are answered on the control's machine alone.
+            resolvers: None,
+            ..DockerSettings::new(installation)
+        };
+        let docker = Docker::connect(settings).await.map_err(|error| chain(&error))?;
+        let engine = docker.engine().await.map_err(|error| chain(&error))?;
+        tracing::info!("the control has this machine's Docker");
+        self.docker.send_replace(Some(docker.clone()));
+        let here = self.here.clone();
+        let begun = Arc::new(Hands { docker, engine, handout, looks: AtomicU64::new(1), here });
+        *hands = Some(begun.clone());
+        Ok(begun)
+    }
+
+    async fn known(&self) -> Option<Arc<Hands>> {
+        self.hands.lock().await.clone()
+    }
+
+    /// Says what it sees for as long as the call lasts.
+    async fn watched(&self, body: Body) -> Response<Body> {
+        let mut wishes = Lines::of(body);
+        let wish: Wish = match wishes.next().await {
+            Ok(Some(wish)) => wish,
+            Ok(None) | Err(_) => return refusal(StatusCode::BAD_REQUEST, "nothing was wished for"),
+        };
+        let (told, lines) = mpsc::channel(1);
+        match self.begin(&wish.installation).await {
+            Ok(hands) => {
+                tokio::spawn(async move {
+                    if let Err(error) = hands.say(wishes, wish, told).await {
+                        tracing::debug!(error = %chain(&error), "nobody watches the engine");
+                    }
+                });
+            }
+            Err(why) => return refusal(StatusCode::SERVICE_UNAVAILABLE, &why),
+        }
+        Response::new(feed::body(lines))
+    }
+
+    async fn ordered(&self, body: Body) -> Response<Body> {
+        let Some(hands) = self.known().await else { return refusal_unknown() };
+        let order: Order = match read(body).await {
+            Ok(order) => order,
+            Err(refused) => return refused,
+        };
+        answer(&match hands.obey(order).await {
+            Ok(answer) => answer,
+            Err(error) => Answer::Wrong(Wrong::of(&error)),
+        })
+    }
+
+    async fn output(&self, body: Body) -> Response<Body> {
+        let Some(hands) = self.known().await else { return refusal_unknown() };
+        let OutputOf { id, since } = match read(body).await {
+            Ok(wanted) => wanted,
+            Err(refused) => return refused,
+        };
+        let lines = hands.docker.output(&id, since).map(|line| {
+            let line = line.map_err(|error| Wrong::of(&error));
+            feed::line(&line).map(Frame::data).map_err(Into::into)
+        });
+        Response::new(StreamBody::new(lines).boxed_unsync())
+    }
+
+    async fn image(&self, request: Request<Body>) -> Response<Body> {
+        let Some(hands) = self.known().await else { return refusal_unknown() };
+        let id = request.headers().get(IMAGE_ID).and_then(|id| id.to_str().ok());
+        let Some(id) = id.and_then(|id| id.parse::<ImageId>().ok()) else {
+            return refusal(StatusCode::BAD_REQUEST, "which image it is was not said");
+        };
+        let pieces = request.into_body().into_data_stream();
+        answer(&match hands.load(&id, pieces.map_err(std::io::Error::other).boxed()).await {
+            Ok(()) => Answer::Done(hands.look().await),
+            Err(error) => Answer::Wrong(Wrong::of(&error)),
+        })
+    }
+}
+
+impl Handler for Worker {
+    async fn call(&self, _: &Peer, request: Request<Body>) -> Response<Body> {
+        match (request.method(), request.uri().path()) {
+            (&Method::POST, WATCH) => self.watched(request.into_body()).await,
+            (&Method::POST, ORDER) => self.ordered(request.into_body()).await,
+            (&Method::POST, OUTPUT) => self.output(request.into_body()).await,
+            (&Method::POST, IMAGE) => self.image(request).await,
+            _ => refusal(StatusCode::NOT_FOUND, "a node is not asked for that"),
+        }
+    }
+
+    /// `CONTAINER:PORT`, of an instance of this machine.
+    async fn tunnel(&self, _: &Peer, target: &str) -> Result<TcpStream, Refused> {
+        let address = target.rsplit_once(':').and_then(|(id, port)| {
+            let address = self.here.borrow().get(&UpstreamId::new(id)).copied()?;
+            Some(SocketAddr::new(address, port.parse().ok()?))
+        });
+        let address = address.ok_or_else(|| Refused::nobody("no such instance is here"))?;
+        match timeout(CONNECT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                let _ = stream.set_nodelay(true);
+                Ok(stream)
+            }
+            Ok(Err(error)) => Err(Refused::unreachable(error.to_string())),
+            Err(_) => Err(Refused::unreachable("the instance does not answer")),
+        }
+    }
+}
+
+impl Hands {
+    /// Says what is to be seen whenever it may have changed, and keeps to what is wished.
+    async fn say(
+        &self,
+        mut wishes: Lines<Body>,
+        mut wish: Wish,
+        told: mpsc::Sender<Bytes>,
+    ) -> Result<(), FeedError> {
+        let mut changes = self.docker.changes();
+        let mut last = Sight::default();
+        loop {
+            let sight = self.look().await;
+            if sight != (Sight { number: sight.number, ..last.clone() }) || last.number == 0 {
+                if told.send(feed::line(&sight)?).await.is_err() {
+                    return Ok(());
+                }
+                last = sight;
+            }
+            if let Some(images) = &wish.images {
+                self.sweep(images, &last.images).await;
+            }
+            tokio::select! {
+                next = wishes.next::<Wish>() => match next? {
+                    Some(next) => wish = next,
+                    None => return Ok(()),
+                },
+                tick = changes.next() => if tick.is_none() {
+                    // Docker is away, and so is whoever tells of changes.
+                    sleep(AGAIN).await;
+                    changes = self.docker.changes();
+                },
+                () = told.closed() => return Ok(()),
+                () = sleep(PERIOD) => {}
+            }
+        }
+    }
+
+    /// What is to be seen now.
+    async fn look(&self) -> Sight {
+        let number = self.looks.fetch_add(1, Relaxed);
+        let (engine, architecture) = (self.engine.clone(), std::env::consts::ARCH.to_owned());
+        let base = Sight { number, engine, architecture, ..Sight::default() };
+        let seen = async {
+            let instances = self.docker.instances().await?;
+            let images = self.docker.images().await?;
+            Ok::<_, EngineError>((instances, images))
+        };
+        match seen.await {
+            Ok((instances, images)) => {
+                let at = |one: &crate::model::Instance| {
+                    Some((UpstreamId::new(one.id.0.as_str()), one.address?))
+                };
+                let here: Here = Arc::new(instances.iter().filter_map(at).collect());
+                self.here.send_if_modified(|before| {
+                    let news = **before != *here;
+                    *before = here;
+                    news
+                });
+                self.handout.tidy_after(&instances, clock::now(), clock::system());
+                Sight { instances, images: images.into_iter().map(|one| one.id).collect(), ..base }
+            }
+            Err(error) => Sight { fault: Some(chain(&error)), ..base },
+        }
+    }
+
+    /// Removes images that are not needed; Docker keeps those that are in use.
+    async fn sweep(&self, needed: &BTreeSet<ImageId>, there: &BTreeSet<ImageId>) {
+        for image in there.difference(needed) {
+            if let Err(error) = self.docker.remove_image(image).await {
+                tracing::debug!(%image, error = %chain(&error), "an image stays");
+            }
+        }
+    }
+
+    async fn obey(&self, order: Order) -> Result<Answer, EngineError> {
+        match order {
+            Order::Start { spec, secrets } => {
+                let id = self.start(*spec, &secrets.into_secrets()).await?;
+                return Ok(Answer::Started(id, self.look().await));
+            }
+            Order::Signal(id, signal) => self.docker.signal(&id, signal).await?,
+            Order::Remove(id) => self.docker.remove(&id).await?,
+            Order::Forget(app) => self.docker.forget(&app).await?,
+            Order::Check { id, command, secrets, patience } => {
+                let spec = ExecSpec { command, terminal: None, secrets: secrets.into_secrets() };
+                return Ok(Answer::Checked(self.docker.check(&id, &spec, patience).await?));
+            }
+            Order::Usage(id) => return Ok(Answer::Usage(self.docker.usage(&id).await?)),
+        }
+        Ok(Answer::Done(self.look().await))
+    }
+
+    async fn start(
+        &self,
+        mut spec: InstanceSpec,
+        secrets: &OpenSecrets,
+    ) -> Result<ContainerId, EngineError> {
+        spec.handed = self.handout.give(&spec, secrets).map_err(|error| EngineError::Refused {
+            operation: "start",
+            subject: spec.place(),
+            status: 0,
+            message: chain(&error),
+        })?;
+        self.docker.start(&spec).await
+    }
+
+    /// Loads an image, and names it as ours: one that others made has nothing else by which it is known.
+    async fn load(
+        &self,
+        id: &ImageId,
+        tar: futures_util::stream::BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> Result<(), EngineError> {
+        self.docker.load(tar).await?;
+        let which = id.as_str().trim_start_matches("sha256:");
+        let which = which.get(..NAMED_BY).unwrap_or(which);
+        let name = image_name("node", self.docker.installation().as_str(), which);
+        self.docker.tag(id, &name).await
+    }
+}
+
+async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Response<Body>> {
+    let body = whole(body, LARGEST_ORDER).await;
+    let body = body.map_err(|_| refusal(StatusCode::BAD_REQUEST, "the order is cut off"))?;
+    serde_json::from_slice(&body)
+        .map_err(|error| refusal(StatusCode::BAD_REQUEST, &format!("not understood: {error}")))
+}
+
+fn answer(answer: &Answer) -> Response<Body> {
+    match serde_json::to_vec(answer) {
+        Ok(answer) => Response::new(full(answer)),
+        Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn refusal_unknown() -> Response<Body> {
+    refusal(StatusCode::SERVICE_UNAVAILABLE, "nobody has watched this engine yet")
+}
+
+/// Without any sign of change it looks again after so long: events can be lost.
+const PERIOD: Duration = Duration::from_secs(5);
+/// Until Docker is asked again for what changes.
+const AGAIN: Duration = Duration::from_secs(1);
+/// For an instance of this machine to accept.
+const CONNECT: Duration = Duration::from_secs(5);
+/// An order has less, in bytes: environments and secrets have bounds of their own.
+const LARGEST_ORDER: usize = 16 << 20;
+/// Digits of an image's id in its name.
+const NAMED_BY: usize = 16;

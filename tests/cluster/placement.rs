@@ -1,0 +1,133 @@
+//! Instances on several machines, each with a Docker of its own.
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    APP, Stage,
+    machine::Machine,
+    server::{Server, says, until},
+    sources,
+};
+
+const BOTH: [&str; 4] = ["box", "box", "edge-1", "edge-1"];
+
+/// Where the instances of the app are that are ready, by the name of the machine.
+fn ready(server: &Server) -> Vec<String> {
+    let shown = server.paas(&["ps", "-a", APP, "--json"]).json();
+    let ready = shown
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| (&one["health"], &one["state"]) == (&"ready".into(), &"running".into()));
+    let mut nodes: Vec<_> = ready.map(|one| one["node"].as_str().unwrap().to_owned()).collect();
+    nodes.sort();
+    nodes
+}
+
+#[track_caller]
+fn until_ready(server: &Server, expected: &[&str]) {
+    let what = format!("instances are ready on {expected:?}");
+    until(&what, || (ready(server) == expected).then_some(()));
+}
+
+#[test]
+fn an_app_runs_on_all_machines_and_runs_on_when_one_is_lost() {
+    let mut stage = Stage::set();
+    let server = &stage.server;
+    server.deploy(APP, sources::server("first").path()).ok();
+    server.paas(&["secrets", "set", "API_KEY=a secret", "-a", APP]).ok();
+    let one = Machine::join_to_work(server, "edge-1", stage.bed.plug(1));
+    one.until_shows(APP, "first\n");
+    until("edge-1 can have instances", || {
+        let nodes = server.paas(&["nodes", "--json"]).json();
+        nodes.as_array().unwrap().iter().any(|one| one["instances"] == 0).then_some(())
+    });
+    server.paas(&["scale", "web=4", "-a", APP]).ok();
+    until_ready(server, &BOTH);
+    all_are_alike(server);
+    nobody_notices_a_deploy(server);
+    one.until_shows(APP, "second\n");
+
+    nobody_fails_when_a_machine_is_lost(server, &one);
+    // What it still has is too much when it is back.
+    one.port().mend();
+    until("edge-1 has nothing left", || (one.containers() == 0).then_some(()));
+    until_ready(server, &["box"; 4]);
+    one.until_shows(APP, "second\n");
+    server.paas(&["restart", "-a", APP]).ok();
+    until_ready(server, &BOTH);
+
+    // A control that begins anew does not start again what runs elsewhere.
+    let before = one.containers();
+    stage.server.kill9();
+    stage.server.start_again(&[]);
+    until_ready(&stage.server, &BOTH);
+    assert_eq!(one.containers(), before);
+    stage.server.paas(&["destroy", "--confirm", APP]).ok();
+    until("nothing is left on edge-1", || (one.containers() == 0).then_some(()));
+}
+
+/// Each has its share of the requests, its secrets and its place in the logs, wherever it is.
+fn all_are_alike(server: &Server) {
+    let names: BTreeSet<String> = (0..64).map(|_| server.page(APP, "/env/PAAS_PROCESS")).collect();
+    assert_eq!(names.len(), 4, "each has its share: {names:?}");
+    for _ in 0..16 {
+        assert_eq!(server.page(APP, "/env/API_KEY"), "a secret");
+        server.page(APP, "/log/told");
+    }
+    until("what instances of both machines wrote is kept", || {
+        let lines = server.paas(&["logs", "-a", APP, "-n", "200"]).ok();
+        let told =
+            |name: &str| lines.lines().any(|line| line.contains(name) && line.contains("told"));
+        (1..=4).all(|index| told(&format!("web.{index}"))).then_some(())
+    });
+    let refused = (1..=4).find_map(|index| {
+        let run = server.paas(&["exec", &format!("web.{index}"), "-a", APP, "--", "true"]);
+        (run.code != 0).then(|| run.ended(125))
+    });
+    says(&refused.unwrap(), &["runs on node edge-1", "hint:"]);
+}
+
+fn nobody_notices_a_deploy(server: &Server) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let visitor = scope.spawn(|| {
+            let mut asked = 0;
+            while !over.load(Relaxed) {
+                assert_eq!(server.get(APP, "/").status, 200, "after {asked} requests");
+                asked += 1;
+            }
+            asked
+        });
+        server.deploy(APP, sources::server("second").path()).ok();
+        until_ready(server, &BOTH);
+        over.store(true, Relaxed);
+        println!(
+            "{} requests during a deploy to two machines, none failed",
+            visitor.join().unwrap()
+        );
+    });
+}
+
+fn nobody_fails_when_a_machine_is_lost(server: &Server, machine: &Machine) {
+    let cut = Instant::now();
+    machine.port().cut();
+    let (mut asked, mut failed, mut longest) = (0, 0, Duration::ZERO);
+    until("all are elsewhere", || {
+        let begun = Instant::now();
+        asked += 1;
+        failed += u32::from(server.get(APP, "/").status != 200);
+        longest = longest.max(begun.elapsed());
+        (ready(server) == ["box"; 4]).then_some(())
+    });
+    assert_eq!(failed, 0, "of {asked} requests while a machine was lost");
+    println!(
+        "{:?} after a machine was cut off all instances were elsewhere; of {asked} requests none failed, the \
+         longest took {longest:?}",
+        cut.elapsed()
+    );
+}

@@ -33,6 +33,8 @@ pub(super) const IMAGE_ID: &str = "paas-image";
 pub(super) struct Wish {
     /// Whose containers and images it is about.
     pub(super) installation: String,
+    /// Which engine the control has. Whoever has the same keeps his hands off it.
+    pub(super) engine: String,
     /// The images that are needed there; those that are in use stay too. `None` until that is known.
     #[serde(default)]
     pub(super) images: Option<BTreeSet<ImageId>>,

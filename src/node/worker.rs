@@ -85,13 +85,16 @@ impl Worker {
         Self { machine, hands: Mutex::default(), docker, here }
     }
 
-    /// The engine for that installation.
-    async fn begin(&self, installation: &str) -> Result<Arc<Hands>, String> {
+    /// The engine, as the control wishes it; or, if it is the control's own, which that is.
+    async fn begin(&self, wish: &Wish) -> Result<Result<Arc<Hands>, String>, String> {
         let mut hands = self.hands.lock().await;
-        let known = hands.as_ref().filter(|it| it.docker.installation().as_str() == installation);
-        if let Some(known) = known {
-            return Ok(known.clone());
+        let same = |hands: &&Arc<Hands>| {
+            hands.docker.installation().as_str() == wish.installation && hands.engine != wish.engine
+        };
+        if let Some(known) = hands.as_ref().filter(same) {
+            return Ok(Ok(known.clone()));
         }
+        let installation = &wish.installation;
         let installation: InstallationId =
             installation.parse().map_err(|error| format!("{error}"))?;
         let Machine { socket, subnets, data, program } = &self.machine;
@@ -105,12 +108,15 @@ impl Worker {
         };
         let docker = Docker::connect(settings).await.map_err(|error| chain(&error))?;
         let engine = docker.engine().await.map_err(|error| chain(&error))?;
+        if engine == wish.engine {
+            return Ok(Err(engine));
+        }
         tracing::info!("the control has this machine's Docker");
         self.docker.send_replace(Some(docker.clone()));
         let here = self.here.clone();
         let begun = Arc::new(Hands { docker, engine, handout, looks: AtomicU64::new(1), here });
         *hands = Some(begun.clone());
-        Ok(begun)
+        Ok(Ok(begun))
     }
 
     async fn known(&self) -> Option<Arc<Hands>> {
@@ -125,12 +131,21 @@ impl Worker {
             Ok(None) | Err(_) => return refusal(StatusCode::BAD_REQUEST, "nothing was wished for"),
         };
         let (told, lines) = mpsc::channel(1);
-        match self.begin(&wish.installation).await {
-            Ok(hands) => {
+        match self.begin(&wish).await {
+            Ok(Ok(hands)) => {
                 tokio::spawn(async move {
                     if let Err(error) = hands.say(wishes, wish, told).await {
                         tracing::debug!(error = %chain(&error), "nobody watches the engine");
                     }
+                });
+            }
+            Ok(Err(engine)) => {
+                let only = feed::line(&Sight { number: 1, engine, ..Sight::default() });
+                tokio::spawn(async move {
+                    if let Ok(only) = only {
+                        told.send(only).await.ok();
+                    }
+                    told.closed().await;
                 });
             }
             Err(why) => return refusal(StatusCode::SERVICE_UNAVAILABLE, &why),

@@ -44,7 +44,12 @@ enum Unheard {
 }
 
 /// Attends to it until it is told to stop.
-pub(super) async fn attend(nodes: Nodes, name: NodeName, link: Link, until: CancellationToken) {
+pub(super) async fn attend(
+    nodes: Nodes,
+    (name, number): (NodeName, u64),
+    link: Link,
+    until: CancellationToken,
+) {
     let mut own = nodes.own();
     let begun = tokio::select! {
         biased;
@@ -59,7 +64,7 @@ pub(super) async fn attend(nodes: Nodes, name: NodeName, link: Link, until: Canc
             _ = send(&nodes, &name, &link, &own) => {}
         }
     }
-    nodes.dismiss(&name);
+    nodes.dismiss(&name, number);
 }
 
 /// Listens, again and again.
@@ -68,22 +73,27 @@ async fn listen(nodes: &Nodes, name: &NodeName, link: &Link, own: &Own) -> Infal
     loop {
         let Err(unheard) = call(nodes, name, link, own).await;
         let told = chain(&unheard);
-        let refused = match &unheard {
-            Unheard::Refused(why) => Some(why.clone()),
-            _ => None,
+        let (refused, pause) = match &unheard {
+            Unheard::Refused(why) => (Some(why.clone()), REFUSED),
+            _ => (None, TRY_AGAIN),
         };
         nodes.lost(name, refused);
         if said.as_ref() != Some(&told) {
             tracing::warn!(node = %name, error = %told, "nothing is heard of a node's instances");
             said = Some(told);
         }
-        let nodes = nodes.clone();
-        tokio::spawn(async move {
-            sleep(GRACE).await;
-            nodes.tick();
-        });
-        sleep(TRY_AGAIN).await;
+        tick_later(nodes);
+        sleep(pause).await;
     }
+}
+
+/// What a lost node has stops to count without anything else happening.
+fn tick_later(nodes: &Nodes) {
+    let nodes = nodes.clone();
+    tokio::spawn(async move {
+        sleep(GRACE).await;
+        nodes.tick();
+    });
 }
 
 /// One call, for as long as it lasts.
@@ -95,9 +105,9 @@ async fn call(
 ) -> Result<Infallible, Unheard> {
     let (wishes, told) = mpsc::channel::<Bytes>(1);
     let mut wanted = nodes.wanted();
-    let installation = own.docker.installation().to_string();
     let wish = |images: Option<BTreeSet<ImageId>>| {
-        feed::line(&Wish { installation: installation.clone(), images })
+        let installation = own.docker.installation().to_string();
+        feed::line(&Wish { installation, engine: own.engine.clone(), images })
     };
     let first = wish(wanted.borrow_and_update().clone())?;
     wishes.send(first).await.map_err(|_| Unheard::Ended)?;
@@ -116,6 +126,9 @@ async fn call(
                 let sight = told?.ok_or(Unheard::Ended)?;
                 if sight.engine == own.engine && !std::mem::replace(&mut shared, true) {
                     tracing::warn!(node = %name, "it has this machine's Docker, and runs nothing");
+                }
+                if sight.fault.is_some() {
+                    tick_later(nodes);
                 }
                 nodes.sees(name, sight);
             }
@@ -183,5 +196,7 @@ async fn send_one(far: &Far, own: &Own, image: &ImageId) -> Result<Sight, Engine
 
 /// Until the next call, after one that failed; the link has a back-off of its own.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
+/// The same where it was reached and refused, for want of a Docker for instance.
+const REFUSED: Duration = Duration::from_secs(2);
 /// Bytes of a refusal's text.
 const LONGEST_REFUSAL: usize = 4 << 10;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -34,6 +37,7 @@ struct Shared {
     images: watch::Sender<Option<BTreeSet<ImageId>>>,
     doors: Doors,
     settled: Mutex<bool>,
+    attended: AtomicU64,
 }
 
 /// This machine's engine.
@@ -46,6 +50,8 @@ pub(super) struct Own {
 /// What is known of one.
 #[derive(Debug)]
 struct Known {
+    /// Which of those that ever had its name.
+    number: u64,
     link: Link,
     /// What it was last seen to have.
     sight: Option<Sight>,
@@ -58,6 +64,20 @@ struct Known {
 }
 
 impl Known {
+    /// Learns what it has. One whose engine does not answer has what it had, for a moment.
+    fn take(&mut self, sight: Sight) {
+        let before = self.sight.take().unwrap_or_default();
+        self.sight = Some(if before.number >= sight.number && before.number > 0 {
+            before
+        } else if sight.fault.is_some() {
+            self.silent.get_or_insert_with(Instant::now);
+            Sight { instances: before.instances, images: before.images, ..sight }
+        } else {
+            self.silent = None;
+            sight
+        });
+    }
+
     /// Whether instances can be started there.
     fn serves(&self, own: Option<&Own>) -> bool {
         self.silent.is_none() && matches!(self.work(own), Some(Ok(_)))
@@ -90,16 +110,23 @@ impl Nodes {
             images: watch::Sender::new(None),
             doors: Doors::new(stop),
             settled: Mutex::default(),
+            attended: AtomicU64::new(0),
         }))
     }
 
     /// Attends to a node's engine until it is told to stop.
     pub fn attend(&self, name: NodeName, link: Link, until: CancellationToken) {
-        let silent = Some(Instant::now());
-        let (link_of, stock) = (link.clone(), Stock::default());
-        let known = Known { link: link_of, sight: None, silent, refused: None, stock };
+        let number = self.0.attended.fetch_add(1, Relaxed);
+        let known = Known {
+            number,
+            link: link.clone(),
+            sight: None,
+            silent: Some(Instant::now()),
+            refused: None,
+            stock: Stock::default(),
+        };
         self.known().insert(name.clone(), known);
-        tokio::spawn(attend::attend(self.clone(), name, link, until));
+        tokio::spawn(attend::attend(self.clone(), (name, number), link, until));
     }
 
     /// All nodes that there are have been named.
@@ -107,9 +134,13 @@ impl Nodes {
         self.0.called.send_if_modified(|called| !std::mem::replace(called, true));
     }
 
-    /// Forgets a node, with all that it has.
-    pub(super) fn dismiss(&self, name: &NodeName) {
-        self.known().remove(name);
+    /// Forgets a node, with all that it has, unless another has its name by now.
+    pub(super) fn dismiss(&self, name: &NodeName, number: u64) {
+        let mut known = self.known();
+        if known.get(name).is_some_and(|known| known.number == number) {
+            known.remove(name);
+        }
+        drop(known);
         self.tick();
     }
 
@@ -155,10 +186,7 @@ impl Nodes {
     /// A node tells what it has. What it saw earlier than what is known says nothing.
     pub(super) fn sees(&self, name: &NodeName, sight: Sight) {
         if let Some(known) = self.known().get_mut(name) {
-            let newer = known.sight.as_ref().is_none_or(|before| before.number < sight.number);
-            if newer {
-                known.sight = Some(sight);
-            }
+            known.take(sight);
         }
         self.tick();
     }
@@ -166,7 +194,6 @@ impl Nodes {
     /// Somebody begins to tell what a node has, and counts from the beginning.
     pub(super) fn heard(&self, name: &NodeName) {
         if let Some(known) = self.known().get_mut(name) {
-            known.silent = None;
             known.refused = None;
             if let Some(sight) = &mut known.sight {
                 sight.number = 0;
@@ -301,5 +328,5 @@ impl Nodes {
 /// How long what a lost node had counts: for a daemon to be replaced by a newer one, but a dead machine's
 /// instances are elsewhere within ten seconds.
 pub(super) const GRACE: Duration = Duration::from_secs(4);
-/// For all nodes to say what they have, after a start.
-const SETTLES: Duration = Duration::from_secs(5);
+/// For all nodes to say what they have, after a start. Visitors wait as long, if one of them is away.
+const SETTLES: Duration = Duration::from_secs(3);

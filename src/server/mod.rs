@@ -148,4 +148,5 @@ fn machines() -> Router<Api> {
         .route("/v1/nodes/tokens/{id}", delete(nodes::revoke_token))
         .route("/v1/nodes/{name}", delete(nodes::remove))
         .route("/v1/nodes/{name}/labels", patch(nodes::label))
+        .route("/v1/nodes/{name}/drain", put(nodes::drain).delete(nodes::undrain))
 }

@@ -60,6 +60,7 @@ fn an_app_runs_on_all_machines_and_runs_on_when_one_is_lost() {
     one.until_shows(APP, "second\n");
     server.paas(&["restart", "-a", APP]).ok();
     until_ready(server, &BOTH);
+    nobody_notices_a_drain(server, &one);
 
     // A control that begins anew does not start again what runs elsewhere.
     let before = one.containers();
@@ -93,6 +94,30 @@ fn all_are_alike(server: &Server) {
 }
 
 fn nobody_notices_a_deploy(server: &Server) {
+    let asked = visited(server, || {
+        server.deploy(APP, sources::server("second").path()).ok();
+        until_ready(server, &BOTH);
+    });
+    println!("{asked} requests during a deploy to two machines, none failed");
+}
+
+fn nobody_notices_a_drain(server: &Server, machine: &Machine) {
+    let asked = visited(server, || {
+        let told = server.paas(&["nodes", "drain", "edge-1"]).ok();
+        says(&told, &["Nothing new is started on edge-1; site move"]);
+        until("edge-1 is empty", || (machine.containers() == 0).then_some(()));
+        until_ready(server, &["box"; 4]);
+    });
+    println!("{asked} requests while a machine was drained, none failed");
+    says(&server.paas(&["nodes"]).ok(), &["drained"]);
+    server.paas(&["nodes", "undrain", "edge-1"]).ok();
+    server.paas(&["restart", "-a", APP]).ok();
+    until_ready(server, &BOTH);
+}
+
+/// Has somebody visit the app while something is done, and fails unless each request is answered; how many
+/// there were.
+fn visited(server: &Server, done: impl FnOnce()) -> u32 {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let visitor = scope.spawn(|| {
@@ -103,14 +128,10 @@ fn nobody_notices_a_deploy(server: &Server) {
             }
             asked
         });
-        server.deploy(APP, sources::server("second").path()).ok();
-        until_ready(server, &BOTH);
+        done();
         over.store(true, Relaxed);
-        println!(
-            "{} requests during a deploy to two machines, none failed",
-            visitor.join().unwrap()
-        );
-    });
+        visitor.join().unwrap()
+    })
 }
 
 fn nobody_fails_when_a_machine_is_lost(server: &Server, machine: &Machine) {

@@ -65,6 +65,8 @@
 //! | `DELETE /v1/keys?key={name or fingerprint}` | → [`Key`]: the one that was removed |
 //! | `GET /v1/nodes` | → list of [`Node`], the control first |
 //! | `PATCH /v1/nodes/{name}/labels` | [`LabelsPatch`] → [`Node`] |
+//! | `PUT /v1/nodes/{name}/drain` | → [`Drained`] |
+//! | `DELETE /v1/nodes/{name}/drain` | → [`Node`] |
 //! | `DELETE /v1/nodes/{name}?confirm={name}` | → [`Node`]: the one that was removed |
 //! | `GET /v1/nodes/tokens` | → list of [`JoinToken`] |
 //! | `POST /v1/nodes/tokens` | [`CreateJoinToken`] → [`NewJoinToken`] |
@@ -130,7 +132,9 @@ pub use follow::{Awaited, Frame, InstanceProgress, Remark, Watched};
 pub use git::{Commit, DeployRef, Git, GitRef, SetBranch};
 pub use keys::{AddKey, Key, Keys, SshHost};
 pub use logs::{LogLine, LogQuery};
-pub use nodes::{CreateJoinToken, Join, JoinToken, Joined, LabelsPatch, NewJoinToken, Node};
+pub use nodes::{
+    CreateJoinToken, Drained, Join, JoinToken, Joined, LabelsPatch, NewJoinToken, Node,
+};
 pub use releases::{
     Answers, Canary, Config, ConfigPatch, Declared, Difference, Pin, Plan, Release, Rollback,
     Rollout, SetPin,

@@ -22,6 +22,9 @@ pub struct Node {
     pub version: Option<String>,
     /// How many instances it has; `null` until that is known, and where it can have none.
     pub instances: Option<usize>,
+    /// Whether nothing new is started on it.
+    #[serde(default)]
+    pub drained: bool,
     /// Why it can have none.
     pub idle: Option<String>,
     /// What people say of it.
@@ -30,6 +33,18 @@ pub struct Node {
     pub joined_at: Option<String>,
     /// Who made the token that it joined by.
     pub by: Option<String>,
+}
+
+/// A node that is drained, and what becomes of its apps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Drained {
+    /// The node.
+    pub node: Node,
+    /// The apps that have begun to move.
+    pub moving: Vec<String>,
+    /// Those that do not move by this, and why.
+    pub left: BTreeMap<String, String>,
 }
 
 /// A token by which one machine may join. Its secret is not in it.

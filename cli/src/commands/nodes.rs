@@ -53,6 +53,18 @@ enum Verb {
         #[arg(value_name = "LABEL", required = true)]
         labels: Vec<String>,
     },
+    /// Start nothing on a node any more, and move what it runs to other machines
+    Drain {
+        /// The node
+        #[arg(value_name = "NODE")]
+        name: String,
+    },
+    /// Start instances on a node again
+    Undrain {
+        /// The node
+        #[arg(value_name = "NODE")]
+        name: String,
+    },
     /// Take a node out of the installation: it serves no more
     Remove {
         /// The node
@@ -73,6 +85,8 @@ impl Nodes {
             Some(Verb::Tokens(format)) => tokens(session, &format).await,
             Some(Verb::Revoke { id }) => revoke(session, &id).await,
             Some(Verb::Label { name, labels }) => label(session, &name, &labels).await,
+            Some(Verb::Drain { name }) => drain(session, &name).await,
+            Some(Verb::Undrain { name }) => undrain(session, &name).await,
             Some(Verb::Remove { name, confirm }) => remove(session, &name, confirm).await,
         }
     }
@@ -89,7 +103,8 @@ async fn list(session: &Session, format: &Format) -> Result<(), Failure> {
         Table::new(["NODE", "STATE", "INSTANCES", "ADDRESS", "VERSION", "LABELS", "JOINED"]);
     for node in nodes {
         let since = node.since.map(|since| format!(" {}", ui::age(&since, ui.now)));
-        let state = node.state + &since.unwrap_or_default();
+        let drained = if node.drained { " drained" } else { "" };
+        let state = node.state + &since.unwrap_or_default() + drained;
         let joined = node.joined_at.map(|at| ui::age(&at, ui.now)).unwrap_or_default();
         let (address, version) =
             (node.address.unwrap_or_default(), node.version.unwrap_or_default());
@@ -188,6 +203,29 @@ async fn label(session: &Session, name: &str, labels: &[String]) -> Result<(), F
         text if text.is_empty() => format!("{} has no labels.", node.name),
         text => format!("{} has the labels {text}.", node.name),
     });
+    Ok(())
+}
+
+async fn drain(session: &Session, name: &str) -> Result<(), Failure> {
+    let path = format!("{}/drain", one(name)?);
+    let drained: api::Drained = session.client()?.act(Method::PUT, &path).await?.read()?;
+    let (ui, name) = (&session.ui, drained.node.name);
+    ui.talk(&match drained.moving.as_slice() {
+        [] => format!("Nothing new is started on {name}."),
+        moving => format!("Nothing new is started on {name}; {} move.", moving.join(", ")),
+    });
+    for (app, why) in &drained.left {
+        ui.talk(&format!("{app} does not move by this: {why}."));
+    }
+    ui.talk(&format!("`paas nodes` shows how many instances {name} still has."));
+    Ok(())
+}
+
+async fn undrain(session: &Session, name: &str) -> Result<(), Failure> {
+    let path = format!("{}/drain", one(name)?);
+    let node: api::Node = session.client()?.act(Method::DELETE, &path).await?.read()?;
+    session.ui.talk(&format!("Instances are started on {} again.", node.name));
+    session.ui.talk("An app comes to it with its next deploy, or `paas restart`.");
     Ok(())
 }
 

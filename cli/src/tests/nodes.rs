@@ -17,6 +17,7 @@ fn node(name: &str, state: &str) -> api::Node {
         address: Some("203.0.113.7:7600".to_owned()),
         version: Some("0.1.0".to_owned()),
         instances: None,
+        drained: false,
         idle: None,
         labels: BTreeMap::new(),
         joined_at: None,
@@ -162,4 +163,29 @@ async fn a_machine_asks_the_pinned_control_and_nobody_else() {
 
     let refused = ask_to_join(control, "paasj_1_2", &wish).await.unwrap_err();
     assert_eq!(refused.why, "no `POST /v1/nodes/join`", "whoever is proved is believed at once");
+}
+
+#[tokio::test]
+async fn a_node_is_drained_and_what_moves_is_said() {
+    let server = Server::default();
+    let drained = api::Node { drained: true, ..node("edge-1", "up") };
+    let left = ("shop".to_owned(), "v7 is being rolled out".to_owned());
+    let answer = api::Drained {
+        node: drained.clone(),
+        moving: vec!["blog".to_owned(), "site".to_owned()],
+        left: [left].into(),
+    };
+    server.on("PUT /v1/nodes/edge-1/drain", &answer);
+    server.on("DELETE /v1/nodes/edge-1/drain", &node("edge-1", "up"));
+    server.on("GET /v1/nodes", &[node("box", "control"), drained]);
+    let user = User::of(&server.on_tcp().await);
+    let told = user.types("paas nodes drain edge-1").await.err;
+    assert_eq!(
+        told,
+        "Nothing new is started on edge-1; blog, site move.\nshop does not move by this: v7 is being rolled \
+         out.\n`paas nodes` shows how many instances edge-1 still has.\n"
+    );
+    assert!(user.types("paas nodes").await.out.contains("up drained"));
+    let told = user.types("paas nodes undrain edge-1").await.err;
+    assert!(told.starts_with("Instances are started on edge-1 again."), "{told}");
 }

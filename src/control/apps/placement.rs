@@ -27,8 +27,13 @@ pub struct Seating {
 }
 
 impl Seating {
-    /// These seats, with whoever is seen.
-    pub fn of(seats: Vec<Seat>, seen: &BTreeMap<AppName, Vec<Observed>>) -> Self {
+    /// These seats, with whoever is seen. Nothing new is started on a node that is drained.
+    pub fn of(
+        mut seats: Vec<Seat>,
+        drained: &BTreeSet<NodeName>,
+        seen: &BTreeMap<AppName, Vec<Observed>>,
+    ) -> Self {
+        seats.retain(|seat| seat.node.as_ref().is_none_or(|node| !drained.contains(node)));
         let mut seating = Self { seats, all: BTreeMap::new(), same: BTreeMap::new() };
         for observed in seen.values().flatten().filter(|one| !one.instance.is_gone()) {
             let Instance { app, slot, incarnation, node, .. } = &observed.instance;

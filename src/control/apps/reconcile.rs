@@ -37,11 +37,11 @@ use crate::{
     },
     engine::Engine,
     model::{
-        AppName, ContainerId, EventKind, Health, Instance, InstanceState, Observation, Observed,
-        Timestamp,
+        AppName, ContainerId, EventKind, Health, Instance, InstanceState, Node, Observation,
+        Observed, Timestamp,
     },
     node::{Edges, edges},
-    store::StoreError,
+    store::{StoreError, View},
     telemetry::chain,
 };
 
@@ -169,8 +169,10 @@ impl<E: Engine> Task for Apps<E> {
             doubts: self.prober.doubts(),
             engine_fault: None,
         });
-        let seats = self.executor.engine.seats();
-        self.act(states, &seen, (Seating::of(seats, &seen), now)).await;
+        let nodes = snapshot.scan::<Node>(&())?.into_iter();
+        let drained = nodes.filter(|node| node.drained).map(|node| node.name).collect();
+        let seating = Seating::of(self.executor.engine.seats(), &drained, &seen);
+        self.act(states, &seen, (seating, now)).await;
         Ok(())
     }
 }

@@ -41,6 +41,9 @@ pub struct Node {
     /// What people say of it.
     #[serde(default)]
     pub labels: BTreeMap<LabelKey, LabelValue>,
+    /// Whether nothing new is started on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drained: bool,
     /// When it joined.
     pub joined_at: Timestamp,
     /// Who made the token that it joined by.

@@ -64,6 +64,7 @@ pub fn join(
         address,
         key,
         labels: BTreeMap::new(),
+        drained: false,
         joined_at: now,
         by: token.by.clone(),
     };

@@ -75,7 +75,7 @@ pub fn remove(tx: &mut Transaction<'_>, name: &NodeName, confirmed: &str) -> Res
     Ok(node)
 }
 
-fn known(tx: &Transaction<'_>, name: &NodeName) -> Result<Node, Refusal> {
+pub(super) fn known(tx: &Transaction<'_>, name: &NodeName) -> Result<Node, Refusal> {
     tx.get::<Node>(&name.as_str().to_owned())?.ok_or_else(|| {
         Refusal::not_found(format!("node {name}"), "no machine of that name has joined")
             .hint("`paas nodes` lists those that have")

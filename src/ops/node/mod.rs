@@ -4,10 +4,12 @@
 //! one joins. Who has lost the answer asks again and gets one. What a node proves itself with afterwards is
 //! its key: whoever calls [`renew`] or [`readdress`] has seen it on the link.
 
+mod drain;
 mod join;
 mod keep;
 mod token;
 
+pub use drain::{Moves, drain, undrain};
 pub use join::{Candidate, join};
 pub use keep::{LabelChange, all, label, readdress, remove, renew};
 pub use token::{make, recognise, revoke};

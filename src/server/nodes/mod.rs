@@ -4,7 +4,7 @@ mod cluster;
 mod join;
 mod tokens;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
     Json,
@@ -13,9 +13,13 @@ use axum::{
 use serde::Deserialize;
 
 use crate::{
-    model::{LabelKey, LabelValue, Node, NodeName, NodeState, NodeStates},
+    clock,
+    model::{
+        AppName, LabelKey, LabelValue, Node, NodeName, NodeState, NodeStates, Observation, Observed,
+    },
     ops,
     server::{caller::Caller, fault::Failure, state::Api},
+    store::Transaction,
 };
 
 pub use cluster::{Cluster, Unjoinable};
@@ -50,6 +54,41 @@ pub(super) async fn label(
     Ok(Json(view(&node, &api.nodes.borrow())))
 }
 
+pub(super) async fn drain(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<api::Drained>, Failure> {
+    let (name, by) = (name.parse::<NodeName>()?, caller.actor.clone());
+    let there = |seen: &Observation| -> BTreeSet<AppName> {
+        let has =
+            |all: &[Observed]| all.iter().any(|one| one.instance.node.as_ref() == Some(&name));
+        seen.apps.iter().filter(|(_, all)| has(all)).map(|(app, _)| app.clone()).collect()
+    };
+    let apps = there(&api.observation.borrow());
+    let drain =
+        move |tx: &mut Transaction<'_>| ops::node::drain(tx, &name, &apps, &by, clock::now());
+    let (node, moves) = api.store.transact(drain).await?;
+    tracing::info!(node = %node.name, by = %caller.actor, "a node is drained");
+    let left = moves.left.into_iter().map(|(app, why)| (app.to_string(), why));
+    Ok(Json(api::Drained {
+        node: view(&node, &api.nodes.borrow()),
+        moving: moves.begun.iter().map(ToString::to_string).collect(),
+        left: left.collect(),
+    }))
+}
+
+pub(super) async fn undrain(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<api::Node>, Failure> {
+    let name: NodeName = name.parse()?;
+    let node = api.store.transact(move |tx| ops::node::undrain(tx, &name)).await?;
+    tracing::info!(node = %node.name, by = %caller.actor, "a node is drained no more");
+    Ok(Json(view(&node, &api.nodes.borrow())))
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Confirmation {
     #[serde(default)]
@@ -80,6 +119,7 @@ fn control(api: &Api) -> api::Node {
         address: address.map(ToString::to_string),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         instances: Some(of_control(api)),
+        drained: false,
         idle: None,
         labels: BTreeMap::new(),
         joined_at: None,
@@ -115,6 +155,7 @@ fn view(node: &Node, states: &NodeStates) -> api::Node {
         address: Some(node.address.to_string()),
         version,
         instances,
+        drained: node.drained,
         idle,
         labels: node.labels.iter().map(text).collect(),
         joined_at: Some(node.joined_at.to_string()),

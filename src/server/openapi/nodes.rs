@@ -1,6 +1,6 @@
 //! The operations of machines that joined, as a table.
 
-use utoipa::openapi::HttpMethod::{Delete, Get, Patch, Post};
+use utoipa::openapi::HttpMethod::{Delete, Get, Patch, Post, Put};
 
 use super::operations::{
     Operation,
@@ -50,6 +50,20 @@ pub(super) const NODES: &[Operation] = &[
         ("labelNode", "Change labels of a node"),
         &[],
         (One("LabelsPatch"), One("Node")),
+    ),
+    operation(
+        Put,
+        "/v1/nodes/{name}/drain",
+        ("drainNode", "Start nothing on a node any more, and move what it runs"),
+        &[],
+        (Shape::None, One("Drained")),
+    ),
+    operation(
+        Delete,
+        "/v1/nodes/{name}/drain",
+        ("undrainNode", "Start instances on a node again"),
+        &[],
+        (Shape::None, One("Node")),
     ),
     operation(
         Delete,

@@ -25,6 +25,12 @@ enum Lacks {
 
 #[track_caller]
 fn check(situation: &str, nodes: &[(&str, Lacks)], expected: &str) {
+    check_without(situation, nodes, "", expected);
+}
+
+/// The same where nothing new is to be started on one of the machines.
+#[track_caller]
+fn check_without(situation: &str, nodes: &[(&str, Lacks)], drained: &str, expected: &str) {
     let Situation { state, seen, now } = notation::read(situation);
     let mut plan = plan(&state, &seen, now);
     let all = images([&state].into_iter());
@@ -39,7 +45,8 @@ fn check(situation: &str, nodes: &[(&str, Lacks)], expected: &str) {
     };
     let seats = [Seat::here()].into_iter().chain(nodes.iter().map(seat)).collect();
     let apps = BTreeMap::from([(state.app.name.clone(), seen.clone())]);
-    Seating::of(seats, &apps).place(&mut plan, &state, &seen);
+    let drained = drained.parse().into_iter().collect();
+    Seating::of(seats, &drained, &apps).place(&mut plan, &state, &seen);
     let lines = |text: &str| text.trim().lines().map(|l| l.trim().to_owned()).collect::<Vec<_>>();
     let planned = written(&plan);
     assert!(lines(&planned) == lines(expected), "the plan is:\n{planned}");
@@ -97,6 +104,23 @@ fn a_machine_that_is_getting_the_image_is_waited_for_and_not_for_long() {
          a web.1 v1.0 running 10 ready";
     check(situation, &[("a", Lacks::Images)], "nothing");
     check(situation, &[("a", Lacks::ImagesForLong)], "start web.2 of v1.0 attempt 0");
+}
+
+#[test]
+fn nothing_is_started_on_a_machine_that_is_drained() {
+    check_without(
+        "now 50
+         release v1 web=2
+         current v1.1
+         rollout starting v1.0 > v1.1 since 50
+         a web.1 v1.0 running 10 ready
+         b web.2 v1.0 running 10 ready on a",
+        &[("a", Lacks::Nothing), ("b", Lacks::Nothing)],
+        "a",
+        "start web.1 of v1.1 attempt 0
+         start web.2 of v1.1 attempt 0 on b
+         look again at 170",
+    );
 }
 
 #[test]

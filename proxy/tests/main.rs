@@ -13,6 +13,8 @@ mod compression;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod door;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod earlier;

@@ -59,6 +59,7 @@ pub(super) async fn document() -> Json<Document> {
         api::DeployUrl,
         api::DnsSetting,
         api::Domain,
+        api::Drained,
         api::Event,
         api::Fault,
         api::FaultCode,

@@ -117,8 +117,8 @@ fn nothing_is_started_on_a_machine_that_is_drained() {
          b web.2 v1.0 running 10 ready on a",
         &[("a", Lacks::Nothing), ("b", Lacks::Nothing)],
         "a",
-        "start web.1 of v1.1 attempt 0
-         start web.2 of v1.1 attempt 0 on b
+        "start web.1 of v1.1 attempt 0 on b
+         start web.2 of v1.1 attempt 0
          look again at 170",
     );
 }

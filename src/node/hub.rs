@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -13,7 +12,6 @@ use proxy::{Certificates, Table, Upstream, UpstreamId, door};
 use tokio::{
     net::TcpStream,
     sync::{mpsc, oneshot, watch},
-    time::timeout,
 };
 
 use super::{
@@ -21,7 +19,7 @@ use super::{
     edges::Connected,
     feed::{self, FeedError, FromControl, FromNode, Lines},
     follower::FEED,
-    link::{Body, Handler, Peer, Refused, full, refusal, whole},
+    link::{Body, Handler, Peer, Refused, full, reached, refusal, whole},
 };
 use crate::telemetry::chain;
 
@@ -85,19 +83,14 @@ impl Handler for Hub {
     async fn tunnel(&self, _: &Peer, target: &str) -> Result<TcpStream, Refused> {
         let upstream = self.known.upstream(target);
         let upstream = upstream.ok_or_else(|| Refused::nobody("no such instance is here"))?;
-        let connected = async {
+        reached(async {
             let mut stream = TcpStream::connect(upstream.address).await?;
-            stream.set_nodelay(true)?;
             if upstream.door {
                 door::enter(&mut stream).await?;
             }
-            Ok::<_, std::io::Error>(stream)
-        };
-        match timeout(CONNECT, connected).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(Refused::unreachable(error.to_string())),
-            Err(_) => Err(Refused::unreachable("the instance does not answer")),
-        }
+            Ok(stream)
+        })
+        .await
     }
 }
 
@@ -176,7 +169,5 @@ async fn tell(
     }
 }
 
-/// For an instance of this machine to accept.
-const CONNECT: Duration = Duration::from_secs(5);
 /// A signing request has less, in bytes.
 const LARGEST_REQUEST: usize = 16 << 10;

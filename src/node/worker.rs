@@ -21,14 +21,14 @@ use serde::de::DeserializeOwned;
 use tokio::{
     net::TcpStream,
     sync::{Mutex, mpsc, watch},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 use super::{
     feed::{self, FeedError, Lines},
     gateway::Here,
     handout::Handout,
-    link::{Body, Handler, Peer, Refused, full, refusal, whole},
+    link::{Body, Handler, Peer, Refused, full, reached, refusal, whole},
     orders::{Answer, IMAGE, IMAGE_ID, ORDER, OUTPUT, Order, OutputOf, Sight, WATCH, Wish, Wrong},
 };
 use crate::{
@@ -210,14 +210,7 @@ impl Handler for Worker {
             Some(SocketAddr::new(address, port.parse().ok()?))
         });
         let address = address.ok_or_else(|| Refused::nobody("no such instance is here"))?;
-        match timeout(CONNECT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                Ok(stream)
-            }
-            Ok(Err(error)) => Err(Refused::unreachable(error.to_string())),
-            Err(_) => Err(Refused::unreachable("the instance does not answer")),
-        }
+        reached(TcpStream::connect(address)).await
     }
 }
 
@@ -363,8 +356,6 @@ fn refusal_unknown() -> Response<Body> {
 const PERIOD: Duration = Duration::from_secs(5);
 /// Until Docker is asked again for what changes.
 const AGAIN: Duration = Duration::from_secs(1);
-/// For an instance of this machine to accept.
-const CONNECT: Duration = Duration::from_secs(5);
 /// An order has less, in bytes: environments and secrets have bounds of their own.
 const LARGEST_ORDER: usize = 16 << 20;
 /// Digits of an image's id in its name.

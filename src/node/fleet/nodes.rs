@@ -221,13 +221,10 @@ impl Nodes {
 
     /// The instances of all that are there, or were a moment ago.
     pub(super) fn instances(&self) -> Vec<Instance> {
-        let own = self.0.own.borrow().clone();
         let known = self.known();
         let there = known.iter().filter_map(|(name, known)| {
             let counts = known.silent.is_none_or(|since| since.elapsed() < GRACE);
-            let sight = known.sight.as_ref().filter(|_| counts)?;
-            let apart = own.as_ref().is_some_and(|own| own.engine != sight.engine);
-            apart.then_some((name, sight))
+            Some((name, known.sight.as_ref().filter(|_| counts)?))
         });
         let mut all = Vec::new();
         for (name, sight) in there {
@@ -275,17 +272,12 @@ impl Nodes {
 
     /// The node that has a container, whether or not it can be asked.
     pub(super) fn of(&self, id: &ContainerId) -> Option<Far> {
-        let known = self.known();
         let has = |known: &Known| {
             let sight = known.sight.as_ref();
             sight.is_some_and(|sight| sight.instances.iter().any(|one| one.id == *id))
         };
-        let own = self.0.own.borrow();
-        let apart = |known: &Known| {
-            let (sight, own) = (known.sight.as_ref(), own.as_ref());
-            sight.zip(own).is_some_and(|(sight, own)| sight.engine != own.engine)
-        };
-        let (node, known) = known.iter().find(|(_, known)| has(known) && apart(known))?;
+        let known = self.known();
+        let (node, known) = known.iter().find(|(_, known)| has(known))?;
         Some(Far { node: node.clone(), link: known.link.clone() })
     }
 

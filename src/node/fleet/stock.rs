@@ -49,3 +49,41 @@ impl Stock {
 pub(super) const AGAIN: Duration = Duration::from_secs(30);
 /// After so long, instances are started elsewhere instead.
 const SLOW: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images(numbers: &[u64]) -> BTreeSet<ImageId> {
+        numbers.iter().map(|it| format!("sha256:{it:064x}").parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_sent_and_what_did_not_get_there_later_again() {
+        let (mut stock, now) = (Stock::default(), Instant::now());
+        let (wanted, two) = (images(&[1, 2]), images(&[2]).pop_first());
+        assert_eq!(stock.next(&wanted, None, now), None, "nothing is known of it");
+        let broken = Sight { fault: Some("no Docker".to_owned()), ..Sight::default() };
+        assert_eq!(stock.next(&wanted, Some(&broken), now), None);
+        let there = Sight { images: images(&[1]), ..Sight::default() };
+        assert_eq!(stock.next(&wanted, Some(&there), now), two);
+        assert!(stock.wanting().is_empty(), "it is worth waiting for");
+        stock.ended(false, now);
+        assert_eq!(stock.next(&wanted, Some(&there), now), None);
+        assert_eq!(stock.wanting(), images(&[2]));
+        assert_eq!(stock.next(&wanted, Some(&there), now + AGAIN), two);
+        stock.ended(true, now + AGAIN);
+        assert!(stock.wanting().is_empty());
+        let all = Sight { images: wanted.clone(), ..Sight::default() };
+        assert_eq!(stock.next(&wanted, Some(&all), now + AGAIN), None);
+    }
+
+    #[test]
+    fn an_image_that_takes_long_is_not_waited_for() {
+        let long_ago = Instant::now().checked_sub(SLOW).unwrap();
+        let mut stock = Stock::default();
+        let there = Sight::default();
+        stock.next(&images(&[3]), Some(&there), long_ago);
+        assert_eq!(stock.wanting(), images(&[3]));
+    }
+}

@@ -1,9 +1,9 @@
 //! What a listener does with what it is asked.
 
-use std::future::Future;
+use std::{future::Future, io, time::Duration};
 
 use hyper::{Request, Response, StatusCode};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{Body, Peer, empty, full};
 
@@ -53,6 +53,20 @@ impl Refused {
     }
 }
 
+/// What a tunnel leads to, once it is connected, which may take a while.
+pub async fn reached(
+    connecting: impl Future<Output = io::Result<TcpStream>>,
+) -> Result<TcpStream, Refused> {
+    match timeout(CONNECT, connecting).await {
+        Ok(Ok(stream)) => {
+            let _ = stream.set_nodelay(true);
+            Ok(stream)
+        }
+        Ok(Err(error)) => Err(Refused::unreachable(error.to_string())),
+        Err(_) => Err(Refused::unreachable("the instance does not answer")),
+    }
+}
+
 /// An answer that says no, and in a few words why.
 pub fn refusal(status: StatusCode, text: &str) -> Response<Body> {
     let body = if text.is_empty() { empty() } else { full(text.to_owned()) };
@@ -60,3 +74,6 @@ pub fn refusal(status: StatusCode, text: &str) -> Response<Body> {
     *response.status_mut() = status;
     response
 }
+
+/// For an instance to accept.
+const CONNECT: Duration = Duration::from_secs(5);

@@ -28,7 +28,7 @@ mod tests;
 
 pub use body::{Body, BodyError, empty, full, whole};
 pub use caller::{Link, LinkError, LinkState};
-pub use handler::{Handler, Refused, refusal};
+pub use handler::{Handler, Refused, reached, refusal};
 pub use identity::{Credentials, Identity, IdentityError};
 pub use listener::Listener;
 pub use peer::{Admitted, Keys, Peer};

@@ -69,7 +69,7 @@ fn a_canary_is_compared_and_then_taken_or_dropped() {
     server.until_ready();
     let still: Value = last(&server);
     assert_eq!((&still["phase"], &still["phase_at"]), (&"canary".into(), &since));
-    until("it answers again", || (server.page("app", "/") == "three\n").then_some(()));
+    server.until_page("app", "three\n");
     says(&server.paas(&["deploys", "promote", "-a", "app"]).ok(), &["v4 of app goes on"]);
     until("it serves", || (last(&server)["phase"] == "done").then_some(()));
     assert_eq!(server.page("app", "/"), "three\n");

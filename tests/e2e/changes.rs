@@ -40,7 +40,7 @@ fn scaling_sets_adds_takes_away_and_stops() {
     assert_eq!(server.paas(&["apps", "--json"]).json()[0]["state"], "stopped");
     server.paas(&["scale", "web=1", "-a", "app"]).ok();
     server.until_runs("app", &["web.1"]);
-    until("it answers again", || (server.get("app", "/").text() == "many\n").then_some(()));
+    server.until_page("app", "many\n");
 
     let told = server.paas(&["scale", "wbe=1", "-a", "app"]).ended(1);
     says(&told, &["error:", "wbe", "hint:"]);

@@ -38,13 +38,13 @@ fn apps_outlive_their_daemon_and_requests_its_end() {
     says(&told, &["error:", "hint:"]);
 
     server.start_again(&[]);
-    until("it answers", || server.get("app", "/").text().eq("steady\n").then_some(()));
+    server.until_page("app", "steady\n");
     assert_eq!(server.containers(), before);
 
     server.kill9();
     assert_eq!(server.containers(), before);
     server.start_again(&[]);
-    until("it answers", || server.get("app", "/").text().eq("steady\n").then_some(()));
+    server.until_page("app", "steady\n");
     assert_eq!(server.containers(), before);
 
     // What happened meanwhile is made good.
@@ -52,7 +52,7 @@ fn apps_outlive_their_daemon_and_requests_its_end() {
     crate::docker::ask("DELETE", &format!("/v1.41/containers/{}?force=true", before[0].id));
     server.start_again(&[]);
     server.until_runs("app", &["web.1"]);
-    until("it answers", || server.get("app", "/").text().eq("steady\n").then_some(()));
+    server.until_page("app", "steady\n");
 }
 
 #[test]

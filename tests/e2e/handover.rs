@@ -70,7 +70,7 @@ fn a_successor_that_fails_with_the_edge_in_its_hands_is_done_without() {
     server.upgrade();
     assert_ne!(server.pid(), pid);
     until("the API of the successor answers", || server.info());
-    until("it serves both apps", || (server.get("other", "/").text() == "other\n").then_some(()));
+    server.until_page("other", "other\n");
     assert_eq!(visitors.all_were_answered(), ["steady\n"]);
     socket.echoes("here as well");
     drop(socket);

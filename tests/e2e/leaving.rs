@@ -59,7 +59,7 @@ fn statuses(server: &Server) -> Vec<String> {
 }
 
 fn until_serves(server: &Server, text: &str) {
-    until(text, || (server.get("shop", "/").text() == text).then_some(()));
+    server.until_page("shop", text);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn a_pinned_release_can_be_gone_back_to_however_many_came_after_it() {
     until("it serves again", || (server.get("shop", "/").status == 200).then_some(()));
     says(&server.paas(&["releases", "-a", "shop"]).ok(), &["before it all"]);
     server.paas(&["rollback", "v2", "-a", "shop"]).ok();
-    until("it went back", || (server.page("shop", "/") == "first\n").then_some(()));
+    server.until_page("shop", "first\n");
     assert_eq!(server.page("shop", "/env/API_KEY"), "of-the-first");
 
     let unpinned = server.paas(&["releases", "unpin", "v2", "-a", "shop"]).ok();

@@ -70,7 +70,7 @@ fn a_build_can_be_stopped_wherever_it_is_and_one_that_waits_says_where() {
     begin(&server, "slow", gated("slow").path());
     until_begun(&server, "slow", "2");
     open_gate(&server, "slow");
-    until("it serves", || (server.get("slow", "/").text() == "slow\n").then_some(()));
+    server.until_page("slow", "slow\n");
     let refused = server.paas(&["builds", "cancel", "2", "-a", "slow"]).ended(1);
     says(&refused, &["it has ended and is v1", "paas rollback -a slow"]);
 
@@ -99,13 +99,13 @@ fn so_many_builds_run_at_once_as_the_settings_say_and_one_of_an_app() {
     let listed = server.paas(&["builds", "-a", "one"]).ok();
     says(&listed, &["queued", "2nd in the queue, behind one #1"]);
     open_gate(&server, "two");
-    until("the second app serves", || (server.get("two", "/").text() == "two\n").then_some(()));
+    server.until_page("two", "two\n");
     assert_eq!(status(&server, "one"), "queued");
     open_gate(&server, "one");
     until("the newer build runs", || (status(&server, "one") == "running").then_some(()));
     until_begun(&server, "one", "2");
     open_gate(&server, "one");
-    until("it serves", || (server.get("one", "/").text() == "newer\n").then_some(()));
+    server.until_page("one", "newer\n");
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl World {
 
     #[track_caller]
     pub(crate) fn serves(&self, text: &str) {
-        until("the page answers", || (self.server.get("site", "/").text() == text).then_some(()));
+        self.server.until_page("site", text);
     }
 
     #[track_caller]

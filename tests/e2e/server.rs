@@ -204,6 +204,13 @@ impl Server {
         answer.text()
     }
 
+    /// Waits until an app's page has a text; until then it may be another, or a fault.
+    #[track_caller]
+    pub(crate) fn until_page(&self, app: &str, text: &str) {
+        let what = format!("{app} answers {text:?}");
+        until(&what, || (self.get(app, "/").text() == text).then_some(()));
+    }
+
     /// Asks the API, over its socket.
     pub(crate) fn api(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         self.try_api(method, path, body).unwrap()

@@ -41,7 +41,7 @@ fn a_container_that_is_removed_killed_or_stopped_comes_back() {
     docker::ask("DELETE", &format!("/v1.41/containers/{}?force=true", container.id));
     docker::ask("DELETE", &format!("/v1.41/networks/{network}"));
     server.until_runs("app", &["web.1"]);
-    until("it answers again", || (server.get("app", "/").text() == "here\n").then_some(()));
+    server.until_page("app", "here\n");
 }
 
 #[test]

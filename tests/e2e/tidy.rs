@@ -58,7 +58,7 @@ fn twenty_deploys_leave_the_disk_as_it_was() {
     let kept = server.paas(&["releases", "-a", "site", "--json"]).json();
     assert_eq!(kept.as_array().unwrap().len(), 3);
     server.paas(&["rollback", "-a", "site"]).ok();
-    until("it went back", || (server.page("site", "/") == "later 18").then_some(()));
+    server.until_page("site", "later 18");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn no_visitor_notices_an_upgrade() {
 
     // The successor is a daemon like any other.
     server.deploy("app", sources::server("newer").path()).ok();
-    until("the new release answers", || server.get("app", "/").text().eq("newer\n").then_some(()));
+    server.until_page("app", "newer\n");
 }
 
 /// Whether `paas ps` shows the same instances of the same release, but for figures that move.
@@ -126,7 +126,7 @@ fn a_successor_that_dies_with_the_store_in_its_hands_is_done_without() {
     server.ended();
     // Only a successor passes this point, when it has the store and everything else but the edge.
     server.start_again(&[("PAAS_FAULT", "upgrade.opened")]);
-    until("it answers", || server.get("app", "/").text().eq("steady\n").then_some(()));
+    server.until_page("app", "steady\n");
     let (pid, containers) = (server.pid(), server.containers());
     let mut socket = Socket::open(&server);
     let visitors = Traffic::to(&server, "app");
@@ -143,7 +143,7 @@ fn a_successor_that_dies_with_the_store_in_its_hands_is_done_without() {
     assert_eq!(visitors.all_were_answered(), ["steady\n"]);
     assert_eq!((server.pid(), server.containers()), (pid, containers));
     server.deploy("app", sources::server("newer").path()).ok();
-    until("the new release answers", || server.get("app", "/").text().eq("newer\n").then_some(()));
+    server.until_page("app", "newer\n");
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn only_what_changed_is_sent_and_all_of_it_is_served() {
         let page = format!("round {rounds}");
         sources::write(folder.path(), "index.html", &page);
         let said = server.deploy("site", folder.path()).ok();
-        until("the new page answers", || (server.get("site", "/").text() == page).then_some(()));
+        server.until_page("site", &page);
         assert_eq!(server.page("site", "/assets/same.txt"), "the same");
         said
     };

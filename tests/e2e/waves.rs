@@ -54,7 +54,7 @@ fn a_release_takes_over_in_waves_and_goes_back_when_it_dies() {
 
     // It dies while it is watched.
     server.try_get("app", "/exit/7").ok();
-    until("what served before serves again", || (page() == "one\n").then_some(()));
+    server.until_page("app", "one\n");
     until("the release is known to have failed", || {
         (rollouts()[0]["phase"] == "failed").then_some(())
     });

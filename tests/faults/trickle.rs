@@ -57,7 +57,8 @@ async fn ask_on(aim: Aim, requests_a_line: u32) {
         let daemon = daemon(&aim.data);
         match ask_on_one_line(&aim, &mut line, requests_a_line).await {
             Ok(()) => {}
-            Err(Fault::Broken(_)) if dies(daemon).await => {}
+            // Between the two looks one took over from the other: whose line it was is not known.
+            Err(Fault::Broken(_)) if listening != daemon || dies(daemon).await => {}
             Err(fault) => aim.ledger.fault(format!("daemon {daemon:?}: {fault}")),
         }
         sleep(PACE).await;

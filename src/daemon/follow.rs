@@ -33,7 +33,7 @@ use crate::{
     engine::docker::Docker,
     model::NodeName,
     node::{
-        Follower, Gateway, Here, Machine, Worker,
+        Follower, Found, Gateway, Here, Machine, Worker,
         link::{Admitted, Credentials, Keys, Link, LinkState, Listener},
     },
     store::DataDirLock,
@@ -59,11 +59,16 @@ pub(super) async fn run(config: &Config, joined: Joined, start: &Start) -> Resul
 
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
-    let link = call(&mut tasks, control.name.clone(), control.addresses, credentials.clone());
+    let addresses = control.addresses.clone();
+    let link = call(&mut tasks, control.name.clone(), addresses, credentials.clone());
     let (worker, hands) = work(config, &folders)?;
     let gateway = Gateway::new(link.clone(), hands.here, followers.stop());
-    let addresses = config.addresses.clone();
-    let follower = Follower::new((link.clone(), gateway), (&edge, addresses), table, certificates);
+    let found = Found {
+        given: config.addresses.clone(),
+        link: joined.identity.seen.then_some(at),
+        control: control.addresses,
+    };
+    let follower = Follower::new((link.clone(), gateway), (&edge, found), table, certificates);
     tasks.spawn("edge", follower.follow(tasks.stop()));
     tasks.spawn("certificate", Reissue { folders, joined, link, show }.keep(tasks.stop()));
     let admitted = Admitted([(control.name, Keys::Any)].into());

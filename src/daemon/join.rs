@@ -3,11 +3,7 @@
 //! It can be cut short anywhere and run again: the key that it made stays, and the control answers the same
 //! machine the same.
 
-use std::{
-    fs, io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
-    path::PathBuf,
-};
+use std::{fs, io, net::SocketAddr, path::PathBuf};
 
 use cli::NotJoined;
 
@@ -18,6 +14,7 @@ use crate::{
         joined::{self, Control, Identity, Joined, JoinedError},
     },
     model::{InvalidName, InvalidWord, JoinWord, NodeName},
+    node::addresses,
     pki::{self, MadeError, NodeRequest},
     store::{DataDirLock, LockError},
     telemetry::chain,
@@ -180,7 +177,7 @@ async fn introduce(wish: &Wish, word: &JoinWord, folders: &Folders) -> Result<Id
     let listen = place("--listen", &wish.listen)?;
     let address = match &wish.address {
         Some(text) => place("--address", text)?,
-        None => seen_from_here(listen, &word.api).ok_or(JoinError::Unreached)?,
+        None => addresses::towards(&word.api, listen).ok_or(JoinError::Unreached)?,
     };
     if folders.store().exists() {
         return Err(JoinError::Control(wish.data.clone()));
@@ -199,7 +196,8 @@ async fn introduce(wish: &Wish, word: &JoinWord, folders: &Folders) -> Result<Id
     let addresses = addresses.ok().filter(|some| !some.is_empty()).ok_or(JoinError::Answer)?;
     let control = answer.control.parse().map_err(|_| JoinError::Answer)?;
     let control = Control { name: control, addresses };
-    let identity = Identity { name, control, listen, address, token: word.id.clone() };
+    let (token, seen) = (word.id.clone(), wish.address.is_none());
+    let identity = Identity { name, control, listen, address, token, seen };
     Joined::keep(folders, &identity, &answer.authority, &answer.chain)?;
     Ok(identity)
 }
@@ -209,23 +207,6 @@ fn place(option: &'static str, text: &str) -> Result<SocketAddr, JoinError> {
     let fits =
         |at: &SocketAddr| at.port() != 0 && (option == "--listen" || !at.ip().is_unspecified());
     at.filter(fits).ok_or_else(|| JoinError::Address { option, text: text.to_owned() })
-}
-
-/// Where others reach what listens there: at the address that this machine has on its way to the control.
-/// The kernel says which without sending anything.
-fn seen_from_here(listen: SocketAddr, control: &[SocketAddr]) -> Option<SocketAddr> {
-    if !listen.ip().is_unspecified() {
-        return Some(listen);
-    }
-    let fits = |at: &&SocketAddr| listen.is_ipv6() || at.is_ipv4();
-    let own = control.iter().filter(fits).find_map(|at| {
-        let any: IpAddr =
-            if at.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let socket = UdpSocket::bind((any, 0)).ok()?;
-        socket.connect(at).ok()?;
-        Some(socket.local_addr().ok()?.ip())
-    });
-    own.map(|ip| SocketAddr::new(ip, listen.port()))
 }
 
 #[cfg(test)]
@@ -292,7 +273,7 @@ mod tests {
         let control = Control { name: "box".parse().unwrap(), addresses: word().api };
         let listen = "0.0.0.0:7600".parse().unwrap();
         let (name, address) = ("edge-1".parse().unwrap(), "10.0.0.2:7600".parse().unwrap());
-        let identity = Identity { name, control, listen, address, token: word().id };
+        let identity = Identity { name, control, listen, address, token: word().id, seen: true };
         Joined::keep(&folders, &identity, "", "").unwrap();
         let unit = folder.path().join("paas.service");
         let again = Wish { unit: Some((unit.clone(), "/bin/paas".into())), ..wish(folder.path()) };
@@ -309,17 +290,5 @@ mod tests {
             assert!(said.contains("joined already: as edge-1, of the control box"), "{said}");
             assert!(said.contains("paas nodes remove edge-1 --confirm edge-1"), "{said}");
         }
-    }
-
-    #[test]
-    fn a_machine_is_reached_where_it_leaves_for_the_control() {
-        let here = |listen: &str, control: &str| {
-            let control = [control.parse().unwrap()];
-            seen_from_here(listen.parse().unwrap(), &control).map(|at| at.to_string())
-        };
-        let loopback = here("0.0.0.0:7600", "127.0.0.1:8443");
-        assert_eq!(loopback.as_deref(), Some("127.0.0.1:7600"));
-        assert_eq!(here("10.0.0.2:1", "127.0.0.1:8443").as_deref(), Some("10.0.0.2:1"));
-        assert_eq!(here("0.0.0.0:7600", "[::1]:8443"), None, "a listener for IPv4 takes no IPv6");
     }
 }

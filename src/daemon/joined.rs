@@ -44,6 +44,9 @@ pub struct Identity {
     pub address: SocketAddr,
     /// The token that it joined by.
     pub token: TokenId,
+    /// Whether nobody said where that is, and it is where the machine is found on its way to the control.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub seen: bool,
 }
 
 /// The machine that controls.

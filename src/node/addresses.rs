@@ -1,13 +1,12 @@
 //! The machine's own addresses, as the kernel lists them in `/proc`.
 //!
-//! Pure readers of two files' texts, and thin functions that read the files. No socket is opened and
-//! nobody outside is asked: a machine behind a translating router does not know how the world reaches
+//! Pure readers of two files' texts, and thin functions that read the files. Nobody outside is asked: a machine behind a translating router does not know how the world reaches
 //! it, and its operator says so with the setting `addresses`.
 
 use std::{
     collections::BTreeSet,
     fs,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
 };
 
 /// Those that the world can reach, sorted.
@@ -18,6 +17,23 @@ pub fn public() -> Vec<IpAddr> {
 /// The same, unless it is said which these are.
 pub fn public_or(given: &[IpAddr]) -> Vec<IpAddr> {
     if given.is_empty() { public() } else { given.to_vec() }
+}
+
+/// Where others reach what listens there: at the address that this machine has on its way to one of these.
+/// The kernel says which without sending anything.
+pub fn towards(others: &[SocketAddr], listen: SocketAddr) -> Option<SocketAddr> {
+    if !listen.ip().is_unspecified() {
+        return Some(listen);
+    }
+    let fits = |at: &&SocketAddr| listen.is_ipv6() || at.is_ipv4();
+    let own = others.iter().filter(fits).find_map(|at| {
+        let any: IpAddr =
+            if at.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        socket.connect(at).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    });
+    own.map(|ip| SocketAddr::new(ip, listen.port()))
 }
 
 /// Where to listen for `wanted`: an unspecified address stands for each of the machine's own, but
@@ -137,6 +153,18 @@ fd000000000000000000000000000002 02 40 00 82     eth0
 
     fn texts(addresses: impl IntoIterator<Item = impl ToString>) -> Vec<String> {
         addresses.into_iter().map(|address| address.to_string()).collect()
+    }
+
+    #[test]
+    fn a_machine_is_reached_where_it_leaves_for_another() {
+        let here = |listen: &str, other: &str| {
+            let others = [other.parse().unwrap()];
+            towards(&others, listen.parse().unwrap()).map(|at| at.to_string())
+        };
+        let loopback = here("0.0.0.0:7600", "127.0.0.1:8443");
+        assert_eq!(loopback.as_deref(), Some("127.0.0.1:7600"));
+        assert_eq!(here("10.0.0.2:1", "127.0.0.1:8443").as_deref(), Some("10.0.0.2:1"));
+        assert_eq!(here("0.0.0.0:7600", "[::1]:8443"), None, "a listener for IPv4 takes no IPv6");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -38,6 +38,7 @@ struct Other {
     connection: u64,
     traffic: Traffic,
     addresses: Vec<IpAddr>,
+    link: Option<SocketAddr>,
 }
 
 /// Another edge, as long as it is heard from.
@@ -49,11 +50,12 @@ pub struct Connected {
 }
 
 impl Connected {
-    /// What it says of itself: what it does, and where the world finds it.
-    pub fn says(&self, traffic: Traffic, addresses: Vec<IpAddr>) {
+    /// What it says of itself: what it does, and where it is found, by the world and over the link.
+    pub fn says(&self, traffic: Traffic, (addresses, link): (Vec<IpAddr>, Option<SocketAddr>)) {
         self.change(|other| {
-            let news = other.traffic.applied != traffic.applied || other.addresses != addresses;
-            (other.traffic, other.addresses) = (traffic, addresses);
+            let moved = other.addresses != addresses || other.link != link;
+            let news = moved || other.traffic.applied != traffic.applied;
+            (other.traffic, other.addresses, other.link) = (traffic, addresses, link);
             news
         });
     }
@@ -154,6 +156,13 @@ impl Edges {
         let others = self.others();
         let there = others.iter().filter(|(_, other)| other.connected);
         there.map(|(name, other)| (name.clone(), other.traffic.applied)).collect()
+    }
+
+    /// Where the links of the others are reached, of those that say so.
+    pub fn links(&self) -> BTreeMap<NodeName, SocketAddr> {
+        let others = self.others();
+        let there = others.iter().filter(|(_, other)| other.connected);
+        there.filter_map(|(name, other)| Some((name.clone(), other.link?))).collect()
     }
 
     /// The edges of these are all there can be.

@@ -5,7 +5,10 @@
 //! does not know of the other's words it leaves alone, so that neighbouring versions understand each
 //! other.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
@@ -37,6 +40,8 @@ pub(super) struct FromNode {
     pub(super) figures: Traffic,
     /// Where the world finds it.
     pub(super) addresses: Vec<IpAddr>,
+    /// Where its link is reached, if it knows that better than whoever let it join.
+    pub(super) link: Option<SocketAddr>,
 }
 
 /// Why the other side is not understood, or not heard any more.

@@ -8,7 +8,7 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -38,13 +38,24 @@ pub struct Follower {
     link: Link,
     gateway: Gateway,
     edge: Weak<Edge>,
-    given: Vec<IpAddr>,
+    found: Found,
     table: watch::Sender<Arc<Table>>,
     certificates: watch::Sender<Arc<Certificates>>,
     /// What was told last.
     led: Option<Arc<Table>>,
     tables: Numbers,
     presented: Numbers,
+}
+
+/// Where others find this machine.
+#[derive(Debug)]
+pub struct Found {
+    /// Where the world does, if the settings say so; else at the machine's own addresses.
+    pub given: Vec<IpAddr>,
+    /// Where its link listens, if it is reached at whatever address the machine has on its way to its control.
+    pub link: Option<SocketAddr>,
+    /// Where the control is.
+    pub control: Vec<SocketAddr>,
 }
 
 /// Why nobody leads.
@@ -65,18 +76,17 @@ enum Astray {
 }
 
 impl Follower {
-    /// Leads the edge that reads the other ends of these. The world finds it at the addresses that are
-    /// given, or if none are, at the machine's own.
+    /// Leads the edge that reads the other ends of these.
     pub fn new(
         (link, gateway): (Link, Gateway),
-        (edge, given): (&Arc<Edge>, Vec<IpAddr>),
+        (edge, found): (&Arc<Edge>, Found),
         table: watch::Sender<Arc<Table>>,
         certificates: watch::Sender<Arc<Certificates>>,
     ) -> Self {
         let edge = Arc::downgrade(edge);
         let (tables, presented) = (Numbers::default(), Numbers::default());
         let led = None;
-        Self { link, gateway, edge, given, table, certificates, led, tables, presented }
+        Self { link, gateway, edge, found, table, certificates, led, tables, presented }
     }
 
     /// Follows until it is told to stop.
@@ -168,7 +178,9 @@ impl Follower {
             presented: self.presented.theirs(traffic.presented),
             ..traffic
         };
-        FromNode { figures, addresses: addresses::public_or(&self.given) }
+        let Found { given, link, control } = &self.found;
+        let link = link.and_then(|listen| addresses::towards(control, listen));
+        FromNode { figures, addresses: addresses::public_or(given), link }
     }
 }
 

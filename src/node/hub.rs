@@ -139,7 +139,7 @@ impl Hub {
 async fn hear(body: Body, connected: &Connected) -> Result<(), FeedError> {
     let mut lines = Lines::of(body);
     while let Some(told) = lines.next::<FromNode>().await? {
-        connected.says(told.figures, told.addresses);
+        connected.says(told.figures, (told.addresses, told.link));
     }
     Ok(())
 }

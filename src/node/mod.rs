@@ -28,7 +28,7 @@ mod worker;
 pub use consoles::{Consoles, Program, Talk};
 pub use edges::Edges;
 pub use fleet::{Fleet, Nodes};
-pub use follower::Follower;
+pub use follower::{Follower, Found};
 pub use gateway::{Gateway, Here};
 pub use handout::{Handout, HandoutError, Reader};
 pub use holder::{Holder, Transports, holders};

@@ -40,7 +40,7 @@ impl Bed {
 
     /// Plugs a machine in.
     pub(crate) fn plug(&self, index: u8) -> Port {
-        let port = Port { bed: self.number, index };
+        let port = Port { bed: self.number, index, host: index };
         let (name, outside) = (port.namespace(), port.outside());
         done(&ip(&["netns", "add", &name]));
         let pair =
@@ -49,9 +49,8 @@ impl Bed {
         done(&ip(&["link", "set", &outside, "master", &bridge(self.number), "up"]));
         let inside = |arguments: &[&str]| done(&ip(&[&["-n", &name], arguments].concat()));
         inside(&["link", "set", "lo", "up"]);
-        inside(&["address", "add", &format!("{}/24", port.address()), "dev", "eth0"]);
         inside(&["link", "set", "eth0", "up"]);
-        inside(&["route", "add", "default", "via", &self.address().to_string()]);
+        port.number();
         port
     }
 }
@@ -61,12 +60,30 @@ impl Bed {
 pub(crate) struct Port {
     bed: u8,
     index: u8,
+    /// The last part of its address.
+    host: u8,
 }
 
 impl Port {
     /// The machine's address.
     pub(crate) fn address(self) -> Ipv4Addr {
-        Ipv4Addr::new(10, 97, self.bed, self.index)
+        Ipv4Addr::new(10, 97, self.bed, self.host)
+    }
+
+    /// Gives the machine another address.
+    pub(crate) fn renumber(&mut self, host: u8) {
+        let before = format!("{}/24", self.address());
+        done(&ip(&["-n", &self.namespace(), "address", "del", &before, "dev", "eth0"]));
+        self.host = host;
+        self.number();
+    }
+
+    fn number(self) {
+        let name = self.namespace();
+        let gateway = Ipv4Addr::new(10, 97, self.bed, 254).to_string();
+        let inside = |arguments: &[&str]| done(&ip(&[&["-n", &name], arguments].concat()));
+        inside(&["address", "add", &format!("{}/24", self.address()), "dev", "eth0"]);
+        inside(&["route", "add", "default", "via", &gateway]);
     }
 
     /// Has a command run on the machine.

@@ -31,9 +31,8 @@ impl Machine {
         let home = tempfile::Builder::new().prefix("paas-machine-").tempdir().unwrap();
         let word = server.paas(&["nodes", "token", "--json"]).json();
         let mut machine = Self { name: name.to_owned(), port, engine: None, home, daemon: None };
-        let listen = format!("{}:7600", port.address());
         let mut join = server.command(&["node", "join", word["token"].as_str().unwrap()]);
-        join.args(["--name", name, "--listen", &listen, "--data"]).arg(machine.data());
+        join.args(["--name", name, "--data"]).arg(machine.data());
         run(&mut port.on(&join)).ok();
         machine.start(server);
         machine
@@ -53,7 +52,7 @@ impl Machine {
     pub(crate) fn start(&mut self, server: &Server) {
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
         let mut command = server.command(&["server", "--data"]);
-        command.arg(self.data()).args(["--http", &self.edge().to_string()]);
+        command.arg(self.data()).args(["--http", "0.0.0.0:80"]);
         command.env("PAAS_ADDRESSES", self.port.address().to_string());
         if let Some(engine) = &self.engine {
             command.env("PAAS_DOCKER", engine.socket());
@@ -76,6 +75,16 @@ impl Machine {
             daemon.kill().unwrap();
             daemon.wait().unwrap();
         }
+    }
+
+    /// Gives it another address, which it notices by itself.
+    pub(crate) fn renumber(&mut self, host: u8) {
+        self.port.renumber(host);
+    }
+
+    /// Where its link is reached.
+    pub(crate) fn link(&self) -> String {
+        format!("{}:7600", self.port.address())
     }
 
     /// The containers of its Docker.

@@ -97,7 +97,7 @@ fn every_machine_serves_what_one_runs() {
     let stage = Stage::set();
     let page = stage.deploy("first");
     let mut one = Machine::join(&stage.server, "edge-1", stage.bed.plug(1));
-    let two = Machine::join(&stage.server, "edge-2", stage.bed.plug(2));
+    let mut two = Machine::join(&stage.server, "edge-2", stage.bed.plug(2));
     for machine in [&one, &two] {
         machine.until_shows(APP, &page);
         assert_eq!(machine.get("nobody").unwrap().status, 404);
@@ -125,6 +125,15 @@ fn every_machine_serves_what_one_runs() {
     assert!(one.end().success());
     one.start(&stage.server);
     one.until_shows(APP, &page);
+
+    // A machine whose provider has given it another address says so.
+    two.renumber(7);
+    until("edge-2 is found where it is now", || {
+        let nodes = stage.server.paas(&["nodes", "--json"]).json();
+        let found = nodes.as_array().unwrap().iter().find(|one| one["name"] == "edge-2").cloned();
+        found.filter(|one| one["address"] == two.link() && one["state"] == "up")
+    });
+    two.until_shows(APP, &page);
 
     // Whoever is removed is not let in any more, though it has all that it had.
     stage.server.paas(&["nodes", "remove", "edge-2", "--confirm", "edge-2"]).ok();

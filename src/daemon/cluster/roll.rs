@@ -62,6 +62,7 @@ impl Roll {
                 Ok(nodes) => {
                     self.keep_to(&nodes, &stop);
                     self.engines.called();
+                    self.readdress(&nodes).await;
                 }
                 Err(error) => tracing::warn!(error = %chain(&error), "who has joined is not known"),
             }
@@ -99,6 +100,22 @@ impl Roll {
                     });
                 }
                 None => drop(self.called.insert(node.name.clone(), self.begin(node, stop))),
+            }
+        }
+    }
+
+    /// Puts on record where those are reached now that have moved.
+    async fn readdress(&self, nodes: &[Node]) {
+        let links = self.edges.links();
+        for node in nodes {
+            let Some(at) = links.get(&node.name).copied().filter(|at| *at != node.address) else {
+                continue;
+            };
+            let (node, name) = (&node.name, node.name.clone());
+            let moved = self.store.transact(move |tx| ops::node::readdress(tx, &name, at)).await;
+            match moved {
+                Ok(_) => tracing::info!(%node, %at, "a node has another address"),
+                Err(refusal) => tracing::warn!(%node, %at, %refusal, "a node cannot be there"),
             }
         }
     }

@@ -1,7 +1,8 @@
 # The front door of the repository. Every target is one script; read those to see what happens.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop clean-demo demo-https clean-demo-https test test-load fuzz lint release \
+.PHONY: help setup demo demo-stop clean-demo demo-https clean-demo-https demo-cluster clean-demo-cluster \
+	test test-cluster test-load fuzz lint release \
 	bench-deploy bench-proxy bench-dns
 
 help: ## say what there is
@@ -25,8 +26,18 @@ demo-https: ## a domain, its DNS and its certificate, all on this machine
 clean-demo-https: ## destroy its app, stop its servers, delete its data
 	@scripts/demo-https.sh clean
 
+demo-cluster: ## three machines on this one: an app on all of them, and one of them lost
+	@scripts/demo-cluster.sh
+
+clean-demo-cluster: ## destroy its app, stop its servers, take its machines away
+	@scripts/demo-cluster.sh clean
+
 test: ## every test, against the real Docker
 	@scripts/test.sh
+
+test-cluster: ## those of several machines alone, with their figures
+	@scripts/setup.sh tests
+	@cargo test --locked -p paas --test cluster -- --nocapture --test-threads 1
 
 test-load: ## twenty deploys of each strategy and twenty changes of config under load
 	@scripts/setup.sh tests

@@ -1,4 +1,4 @@
-# What both demos have in common: a `paas` of their own. Sourced; needs HOME_DIR, BINARY and PAAS.
+# What all demos have in common: a `paas` of their own. Sourced; needs HOME_DIR, BINARY and PAAS.
 # shellcheck shell=bash
 
 # A `paas` of the demo's own: it keeps its login beside the data and leaves yours alone.

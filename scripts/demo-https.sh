@@ -9,6 +9,8 @@ set -euo pipefail
 . "$(dirname "$0")/say.sh"
 # shellcheck source=scripts/demo-client.sh
 . "$(dirname "$0")/demo-client.sh"
+# shellcheck source=scripts/demo-servers.sh
+. "$(dirname "$0")/demo-servers.sh"
 cd "$ROOT"
 
 APP=shop
@@ -28,10 +30,6 @@ PAAS=$HOME_DIR/paas
 AUTHORITY=$HOME_DIR/authority
 BINARY=${PAAS_DEMO_BINARY:-$TARGET_DIR/debug/paas}
 URL=https://$DOMAIN:$HTTPS_PORT/
-
-# Out of the terminal's reach, so that Ctrl-C in it ends no server.
-DETACH=(setsid)
-[ "$(id -u)" -eq 0 ] || DETACH=(nohup)
 
 # The authority's own HTTPS, under a root of its own that the daemon is told to trust.
 write_authority() {
@@ -53,21 +51,6 @@ write_authority() {
   "httpPort": $HTTP_PORT, "tlsPort": $HTTPS_PORT, "ocspResponderURL": "",
   "certificateValidityPeriod": 7776000 } }
 JSON
-}
-
-# The process in a pid file, if it is alive and is ours; a number alone could be anyone's.
-running() {
-  local file=$HOME_DIR/$1.pid
-  [ -s "$file" ] && grep -qsaF -- "$HOME_DIR" "/proc/$(cat "$file")/cmdline" && cat "$file"
-}
-
-# begin NAME COMMAND…: starts a server in the background.
-begin() {
-  local name=$1
-  shift
-  "${DETACH[@]}" "$@" >>"$HOME_DIR/$name.log" 2>&1 </dev/null &
-  echo "$!" >"$HOME_DIR/$name.pid"
-  disown "$!"
 }
 
 start() {
@@ -150,15 +133,6 @@ What to try next (took ${SECONDS} s):
   dig @127.0.0.1 -p $DNS_PORT $DOMAIN
   make clean-demo-https                 remove everything
 NEXT
-}
-
-stop() {
-  local pid
-  pid=$(running "$1") || return 0
-  say "stopping $1 (pid $pid)"
-  as_root kill -TERM "$pid"
-  await 60 test ! -e "/proc/$pid" || fail "$1 did not stop within 60 s" "see $HOME_DIR/$1.log"
-  rm -f "$HOME_DIR/$1.pid"
 }
 
 clean() {

@@ -44,7 +44,7 @@ use crate::{
     dns::system_resolvers,
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
-    model::{Observation, Transfer, volume::Usages},
+    model::{NodeName, Observation, Transfer, volume::Usages},
     node::{Consoles, Edges, Fleet, Handout, Nodes},
     server::{self, EngineStatus, Listening, Reach},
     store::{SealingKey, Store},
@@ -54,6 +54,7 @@ use crate::{
 /// What the control plane is made of, before there is an engine.
 #[derive(Debug)]
 pub(super) struct Plane {
+    here: NodeName,
     docker: DockerSettings,
     workshop: Workshop,
     folders: BuildFolders,
@@ -173,6 +174,7 @@ impl Plane {
         let ca_bundle = sources.ca_bundle.clone();
         let toolchains = Toolchains::open(&folders.toolchains(), sources)?;
         Ok(Self {
+            here: NodeName::of_machine(&config.node),
             docker: DockerSettings {
                 socket: config.docker.display().to_string(),
                 subnet_pool: config.subnets.parse()?,
@@ -264,6 +266,7 @@ impl Plane {
                 stopping: std::collections::BTreeMap::new(),
             },
             prober,
+            here: self.here,
             edge_changes: self.edges.changes(),
             edges: self.edges,
             table: self.table,

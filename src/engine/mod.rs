@@ -35,7 +35,7 @@ pub use console::{Checked, Ends, ExecSpec, Piece, RunSpec};
 pub use image_name::image_name;
 pub use images::{ImageBuild, ImageEngine, ImageFacts, ImageNews, ImageOrigin};
 pub use roots::{Root, RootError};
-pub use seats::Seat;
+pub use seats::{Seat, machine_memory};
 pub use spec::{Handed, InstanceSpec, place};
 pub use volumes::{Disk, VolumeUsers};
 

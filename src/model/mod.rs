@@ -100,10 +100,10 @@ pub use name::{
     SourceDigest,
 };
 pub use node::{
-    InvalidWord, JoinToken, JoinWord, LabelKey, LabelValue, Node, NodeKey, NodeName, NodeState,
-    NodeStates, TokenLife,
+    ControlLabels, InvalidWord, JoinToken, JoinWord, LabelKey, LabelValue, Labels, Node, NodeKey,
+    NodeName, NodeState, NodeStates, TokenLife,
 };
-pub use observation::{Health, Observation, Observed};
+pub use observation::{Health, Observation, Observed, Pending};
 pub use process::{Privileges, Process};
 pub use reference::{ImageReference, InvalidReference};
 pub use registrar::{Advice, Reachable, Setting};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::{AppName, ContainerId, Instance, Sample, Timestamp};
+use super::{AppName, ContainerId, Instance, ReleaseVersion, Sample, Slot, Timestamp};
 
 /// Everything observed in one pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Observation {
     pub apps: BTreeMap<AppName, Vec<Observed>>,
     /// Instances that ended, are still wanted, and wait: when each is started again.
     pub waiting: BTreeMap<ContainerId, Timestamp>,
+    /// Instances that are wanted, and for whom there is no machine.
+    pub pending: BTreeMap<AppName, Vec<Pending>>,
     /// Instances of earlier releases that linger: until when.
     pub lingering: BTreeMap<ContainerId, Timestamp>,
     /// Running instances whose last answers were bad, though not yet often enough to count: what was seen.
@@ -44,6 +46,17 @@ pub struct Observed {
     /// How much memory it uses, in bytes, and the share of a core in thousandths; `None` before
     /// the first measurement.
     pub usage: Option<Usage>,
+}
+
+/// An instance that is wanted, and for whom there is no machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Where it would be.
+    pub slot: Slot,
+    /// Of which release.
+    pub release: ReleaseVersion,
+    /// Why there is none, for people.
+    pub why: String,
 }
 
 /// What an instance uses.

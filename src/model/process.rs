@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ByteSize, HealthCheck, Liveness, ProcessName, VolumeName, volume::Mounting};
+use super::{
+    ByteSize, HealthCheck, Liveness, ProcessName, VolumeName, node::Labels, volume::Mounting,
+};
 
 /// One process of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,9 @@ pub struct Process {
     /// The disks that it writes to, alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub volumes: BTreeMap<VolumeName, Mounting>,
+    /// The labels that a machine must have for its instances to be on it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub place: Labels,
 }
 
 impl Process {
@@ -51,6 +56,7 @@ impl Process {
             limits: Limits::default(),
             privileges: Privileges::Plain,
             volumes: BTreeMap::new(),
+            place: Labels::new(),
         }
     }
 }

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{Checked, EngineError, InstanceSpec, Signal, UsageSample},
-    model::{AppName, ContainerId, EnvKey, ImageId, Instance, OpenSecrets, SecretValue, Timestamp},
+    model::{
+        AppName, ByteSize, ContainerId, EnvKey, ImageId, Instance, OpenSecrets, SecretValue,
+        Timestamp,
+    },
     telemetry::chain,
 };
 
@@ -50,6 +53,8 @@ pub(super) struct Sight {
     pub(super) engine: String,
     /// What its processors are called.
     pub(super) architecture: String,
+    /// How much memory it has, in bytes.
+    pub(super) memory: Option<ByteSize>,
     /// The containers of instances.
     pub(super) instances: Vec<Instance>,
     /// The images of the installation.

@@ -36,7 +36,7 @@ use crate::{
     engine::{
         BuildEngine, Engine, EngineError, ExecSpec, InstanceSpec,
         docker::{Docker, DockerSettings, InstallationId, Subnet},
-        image_name,
+        image_name, machine_memory,
     },
     model::{ContainerId, ImageId, OpenSecrets},
     telemetry::chain,
@@ -255,7 +255,8 @@ impl Hands {
     async fn look(&self) -> Sight {
         let number = self.looks.fetch_add(1, Relaxed);
         let (engine, architecture) = (self.engine.clone(), std::env::consts::ARCH.to_owned());
-        let base = Sight { number, engine, architecture, ..Sight::default() };
+        let memory = machine_memory();
+        let base = Sight { number, engine, architecture, memory, ..Sight::default() };
         let seen = async {
             let instances = self.docker.instances().await?;
             let images = self.docker.images().await?;

@@ -12,7 +12,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::model::{
-    App, Certificate, ContainerId, Domain, DomainCheck, Observed, Release, Rollout, Timestamp,
+    App, Certificate, ContainerId, Domain, DomainCheck, Observed, Pending, Release, Rollout,
+    Timestamp,
 };
 
 /// What is known of the way of a request.
@@ -58,6 +59,8 @@ pub struct Answerer {
     pub seen: Vec<Observed>,
     /// When those that ended are started again.
     pub waiting: BTreeMap<ContainerId, Timestamp>,
+    /// Those that are wanted, and for whom there is no machine.
+    pub pending: Vec<Pending>,
     /// What speaks against instances, though not often enough yet.
     pub doubts: BTreeMap<ContainerId, String>,
     /// What became of its requests, if any came.

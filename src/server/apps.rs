@@ -221,6 +221,8 @@ pub(super) async fn instances(
         };
         shown.push(view::instance(observed, company));
     }
+    let pending = observation.pending.get(&app.name).map_or(&[][..], Vec::as_slice);
+    shown.extend(pending.iter().map(view::pending));
     for run in ops::run::by_age(&snapshot, &app.name)?.iter().filter(|run| !run.is_over()) {
         let key = (app.name.as_str().to_owned(), u64::from(run.release.0));
         let release = snapshot.get::<Release>(&key)?;

@@ -135,6 +135,7 @@ fn answerer(api: &Api, snapshot: &Snapshot, app: App) -> Result<Answerer, Failur
         rollout,
         seen,
         waiting: observation.waiting.clone(),
+        pending: observation.pending.get(&app.name).cloned().unwrap_or_default(),
         doubts: observation.doubts.clone(),
         requests: Requests {
             all: counted.all,

@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     model::{
-        AcmeAccount, App, Build, Certificate, CertificateHistory, CronEntry, CronState, DnsRecord,
-        Domain, DomainCheck, Event, IssuerWord, JoinToken, Node, Release, Rollout, Run, Secret,
-        Snapshot, SshHost, SshKey, Token, Volume, Zone,
+        AcmeAccount, App, Build, Certificate, CertificateHistory, ControlLabels, CronEntry,
+        CronState, DnsRecord, Domain, DomainCheck, Event, IssuerWord, JoinToken, Node, Release,
+        Rollout, Run, Secret, Snapshot, SshHost, SshKey, Token, Volume, Zone,
     },
     store::{Record, Schema},
 };
@@ -41,6 +41,7 @@ pub fn schema() -> Schema {
         .with::<Snapshot>()
         .with::<Node>()
         .with::<JoinToken>()
+        .with::<ControlLabels>()
 }
 
 impl Record for App {
@@ -273,6 +274,15 @@ impl Record for Node {
     fn key(&self) -> String {
         self.name.as_str().to_owned()
     }
+}
+
+/// There is one control.
+impl Record for ControlLabels {
+    const TABLE: &'static str = "control_labels";
+    const VERSION: u32 = 1;
+    type Key = ();
+
+    fn key(&self) {}
 }
 
 impl Record for JoinToken {

@@ -62,12 +62,15 @@ fn an_app_runs_on_all_machines_and_runs_on_when_one_is_lost() {
     until_ready(server, &BOTH);
     nobody_notices_a_drain(server, &one);
 
+    who_has_instances_is_not_removed(server);
+
     // A control that begins anew does not start again what runs elsewhere.
     let before = one.containers();
     stage.server.kill9();
     stage.server.start_again(&[]);
     until_ready(&stage.server, &BOTH);
     assert_eq!(one.containers(), before);
+    instances_are_where_the_labels_are(&stage.server);
     stage.server.paas(&["destroy", "--confirm", APP]).ok();
     until("nothing is left on edge-1", || (one.containers() == 0).then_some(()));
 }
@@ -113,6 +116,40 @@ fn nobody_notices_a_drain(server: &Server, machine: &Machine) {
     server.paas(&["nodes", "undrain", "edge-1"]).ok();
     server.paas(&["restart", "-a", APP]).ok();
     until_ready(server, &BOTH);
+}
+
+fn who_has_instances_is_not_removed(server: &Server) {
+    let kept = server.paas(&["nodes", "remove", "edge-1", "--confirm", "edge-1"]).ended(1);
+    says(&kept, &["it is up, and 2 instances", "paas nodes drain edge-1"]);
+}
+
+/// Labels are asked for, of the control's machine as well, and who finds no machine says so.
+fn instances_are_where_the_labels_are(server: &Server) {
+    let folder = sources::server("second");
+    let place = |label: &str| {
+        let text = format!("[process.web]\nscale = 2\n[process.web.place]\n{label}\n");
+        sources::write(folder.path(), "paas.toml", &text);
+        server.deploy(APP, folder.path())
+    };
+    server.paas(&["nodes", "label", "box", "disk=hdd"]).ok();
+    server.paas(&["nodes", "label", "edge-1", "disk=ssd"]).ok();
+    server.paas(&["scale", "web=2", "-a", APP]).ok();
+    place("disk = \"ssd\"").ok();
+    until_ready(server, &["edge-1"; 2]);
+    place("disk = \"hdd\"").ok();
+    until_ready(server, &["box"; 2]);
+    let told = place("node = \"edge-9\"").ended(1);
+    says(&told, &["no machine for web.1: no machine has node=edge-9", "paas nodes"]);
+    until_ready(server, &["box"; 2]);
+    // What serves stays where it is when labels change; who is wanted anew is not.
+    server.paas(&["nodes", "label", "box", "disk-"]).ok();
+    server.paas(&["scale", "web=3", "-a", APP]).ok();
+    until("web.3 has no machine", || {
+        let shown = server.paas(&["ps", "-a", APP]).ok();
+        (shown.contains("pending") && shown.contains("no machine has disk=hdd")).then_some(())
+    });
+    server.paas(&["nodes", "label", "edge-1", "disk=hdd"]).ok();
+    until_ready(server, &["box", "box", "edge-1"]);
 }
 
 /// Has somebody visit the app while something is done, and fails unless each request is answered; how many

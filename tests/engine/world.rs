@@ -55,6 +55,7 @@ impl World {
             limits: Limits::default(),
             privileges: paas::model::Privileges::Plain,
             volumes: [].into(),
+            place: [].into(),
         };
         InstanceSpec {
             app: "shop".parse().unwrap(),

@@ -83,14 +83,14 @@ pub struct Scale {
 pub struct Instance {
     /// Process and index, for example `web.1`.
     pub name: String,
-    /// The machine.
+    /// The machine; empty if there is none for it.
     pub node: String,
     /// What it is an instance of, for example `v12`.
     pub release: String,
     /// `created`, `running`, `standing by` (a newer release took its place and is being watched),
     /// `lingering` (a newer one did, and it is kept for its files; `detail` says until when),
     /// `draining`, `stopping`, `exited`, `crashed`, `waiting` (a crash loop backs off; `detail` says until
-    /// when).
+    /// when), `pending` (there is no machine for it; `detail` says why).
     pub state: String,
     /// One word: `starting`, `ready`, `failing`, `hung` (another is to take its place), `-` for what does not
     /// run or cannot be asked.

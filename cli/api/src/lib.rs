@@ -67,7 +67,7 @@
 //! | `PATCH /v1/nodes/{name}/labels` | [`LabelsPatch`] → [`Node`] |
 //! | `PUT /v1/nodes/{name}/drain` | → [`Drained`] |
 //! | `DELETE /v1/nodes/{name}/drain` | → [`Node`] |
-//! | `DELETE /v1/nodes/{name}?confirm={name}` | → [`Node`]: the one that was removed |
+//! | `DELETE /v1/nodes/{name}?confirm={name}&force={true,false}` | → [`Node`]: the one that was removed |
 //! | `GET /v1/nodes/tokens` | → list of [`JoinToken`] |
 //! | `POST /v1/nodes/tokens` | [`CreateJoinToken`] → [`NewJoinToken`] |
 //! | `DELETE /v1/nodes/tokens/{id}` | → [`JoinToken`]: the one that was taken back |

@@ -73,6 +73,9 @@ enum Verb {
         /// The node's name once more
         #[arg(long, value_name = "NODE")]
         confirm: Option<String>,
+        /// Even if it is up and has instances, which stay on it then
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -87,7 +90,9 @@ impl Nodes {
             Some(Verb::Label { name, labels }) => label(session, &name, &labels).await,
             Some(Verb::Drain { name }) => drain(session, &name).await,
             Some(Verb::Undrain { name }) => undrain(session, &name).await,
-            Some(Verb::Remove { name, confirm }) => remove(session, &name, confirm).await,
+            Some(Verb::Remove { name, confirm, force }) => {
+                remove(session, &name, confirm, force).await
+            }
         }
     }
 }
@@ -229,7 +234,12 @@ async fn undrain(session: &Session, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn remove(session: &Session, name: &str, confirm: Option<String>) -> Result<(), Failure> {
+async fn remove(
+    session: &Session,
+    name: &str,
+    confirm: Option<String>,
+    force: bool,
+) -> Result<(), Failure> {
     let path = one(name)?;
     if confirm.as_deref() != Some(name) {
         let why = match confirm {
@@ -240,7 +250,8 @@ async fn remove(session: &Session, name: &str, confirm: Option<String>) -> Resul
             .because(why)
             .hint(format!("`paas nodes remove {name} --confirm {name}`")));
     }
-    let path = route::query(path, &[("confirm", confirm)]);
+    let force = force.then(|| "true".to_owned());
+    let path = route::query(path, &[("confirm", confirm), ("force", force)]);
     session.client()?.act(Method::DELETE, &path).await?;
     session.ui.talk(&format!("Removing the node {name}... done"));
     Ok(())

@@ -1,9 +1,10 @@
 //! On which machine an instance is started. Pure: the plan, who is where, and where there is room.
 //!
-//! An instance goes where fewest of its own release are, of those where fewest instances are at all, and
-//! else to this machine. What belongs to this machine stays: whoever has a volume, commands that run
-//! once, and apps of which several processes listen, since they find each other by private names, which
-//! lead nowhere else.
+//! A machine has to have the labels that the process asks for. Of those an instance goes where its memory is
+//! not promised to others yet, then where fewest of its own release are, then where the least is promised
+//! at all, and else to this machine. Memory is a preference and no more: what instances may use is rarely what
+//! they use. What belongs to this machine stays: whoever has a volume, commands that run once, and apps of
+//! which several processes listen, since they find each other by private names, which lead nowhere else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +14,87 @@ use crate::{
         step::{Plan, Step},
     },
     engine::{InstanceSpec, Seat},
-    model::{AppName, ImageId, Incarnation, Instance, NodeName, Observed, ProcessName, Release},
+    model::{
+        AppName, ControlLabels, ImageId, Incarnation, Instance, LabelKey, Labels, Node, NodeName,
+        Observed, Process, ProcessName, Release, ReleaseVersion,
+    },
+    store::{StoreError, View},
 };
+
+/// A machine, as it is on record and as it is.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// What it is called.
+    pub name: NodeName,
+    /// What people say of it, and its name as the label `node`.
+    pub labels: Labels,
+    /// Whether nothing new is to be started there.
+    pub drained: bool,
+    /// Whether it is this one.
+    pub is_here: bool,
+    /// What can be started there; `None` while nothing can.
+    pub seat: Option<Seat>,
+}
+
+impl Machine {
+    /// All machines, this one first, which is called `here`.
+    pub fn all(
+        view: &impl View,
+        here: &NodeName,
+        seats: Vec<Seat>,
+    ) -> Result<Vec<Self>, StoreError> {
+        let mut seats: BTreeMap<Option<NodeName>, Seat> =
+            seats.into_iter().map(|seat| (seat.node.clone(), seat)).collect();
+        let labels = view.get::<ControlLabels>(&())?.unwrap_or_default().labels;
+        let here = Self {
+            name: here.clone(),
+            labels: named(labels, here),
+            drained: false,
+            is_here: true,
+            seat: seats.remove(&None),
+        };
+        let mut all = vec![here];
+        for Node { name, labels, drained, .. } in view.scan::<Node>(&())? {
+            let (labels, seat) = (named(labels, &name), seats.remove(&Some(name.clone())));
+            all.push(Self { labels, drained, is_here: false, seat, name });
+        }
+        Ok(all)
+    }
+
+    fn has(&self, wanted: &Labels) -> bool {
+        wanted.iter().all(|(key, value)| self.labels.get(key) == Some(value))
+    }
+
+    fn node(&self) -> Option<&NodeName> {
+        (!self.is_here).then_some(&self.name)
+    }
+
+    /// Why nothing is started there, if nothing is.
+    fn shut(&self) -> Option<String> {
+        if self.drained {
+            Some(format!("{} is drained", self.name))
+        } else if self.seat.is_none() {
+            Some(format!("{} runs no instances now", self.name))
+        } else {
+            None
+        }
+    }
+}
+
+/// Labels, and the name of their machine.
+fn named(mut labels: Labels, name: &NodeName) -> Labels {
+    if let (Ok(key), Ok(value)) = (LabelKey::OF_NAME.parse(), name.as_str().parse()) {
+        labels.insert(key, value);
+    }
+    labels
+}
 
 /// Where instances can be, and how many are.
 #[derive(Debug)]
 pub struct Seating {
-    seats: Vec<Seat>,
+    machines: Vec<Machine>,
+    /// By node: the bytes of memory that all who live there may use, by whose they are.
+    promised: BTreeMap<Option<NodeName>, BTreeMap<(AppName, Incarnation), u64>>,
     /// By node: all that live there.
     all: BTreeMap<Option<NodeName>, usize>,
     /// The same of one process of one incarnation.
@@ -27,17 +102,19 @@ pub struct Seating {
 }
 
 impl Seating {
-    /// These seats, with whoever is seen. Nothing new is started on a node that is drained.
+    /// These machines, with whoever is there.
     pub fn of(
-        mut seats: Vec<Seat>,
-        drained: &BTreeSet<NodeName>,
-        seen: &BTreeMap<AppName, Vec<Observed>>,
+        machines: Vec<Machine>,
+        states: &BTreeMap<AppName, AppState>,
+        there: &BTreeMap<AppName, Vec<Instance>>,
     ) -> Self {
-        seats.retain(|seat| seat.node.as_ref().is_none_or(|node| !drained.contains(node)));
-        let mut seating = Self { seats, all: BTreeMap::new(), same: BTreeMap::new() };
-        for observed in seen.values().flatten().filter(|one| !one.instance.is_gone()) {
-            let Instance { app, slot, incarnation, node, .. } = &observed.instance;
-            seating.count(node.clone(), (app, &slot.process, *incarnation));
+        let (promised, all, same) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut seating = Self { machines, promised, all, same };
+        for instance in there.values().flatten().filter(|instance| !instance.is_gone()) {
+            let Instance { app, slot, incarnation, node, .. } = instance;
+            let process = states.get(app).and_then(|it| it.process_of(*incarnation, slot));
+            let memory = process.map_or(0, |process| process.limits.memory.0);
+            seating.count(node.clone(), (app, &slot.process, *incarnation), memory);
         }
         seating
     }
@@ -46,9 +123,50 @@ impl Seating {
         &mut self,
         node: Option<NodeName>,
         (app, process, incarnation): (&AppName, &ProcessName, Incarnation),
+        memory: u64,
     ) {
+        let promised = self.promised.entry(node.clone()).or_default();
+        let promised = promised.entry((app.clone(), incarnation)).or_default();
+        *promised = promised.saturating_add(memory);
         *self.all.entry(node.clone()).or_default() += 1;
         *self.same.entry((node, app.clone(), process.clone(), incarnation)).or_default() += 1;
+    }
+
+    /// The processes of an app that can be on no machine as things are, and why.
+    pub fn nowhere(&self, state: &AppState) -> BTreeMap<(ReleaseVersion, ProcessName), String> {
+        let mut nowhere = BTreeMap::new();
+        for (version, release) in &state.releases {
+            for process in release.processes.values().filter(|it| !it.name.runs_once()) {
+                if let Some(why) = self.shut_out(release, process) {
+                    nowhere.insert((*version, process.name.clone()), why);
+                }
+            }
+        }
+        nowhere
+    }
+
+    /// Why there is no machine for a process, if there is none.
+    fn shut_out(&self, release: &Release, process: &Process) -> Option<String> {
+        let wanted: Vec<String> =
+            process.place.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let wanted = wanted.join(" and ");
+        if !travels(release) {
+            let here = self.machines.iter().find(|machine| machine.is_here)?;
+            let stays = !here.has(&process.place);
+            return stays.then(|| {
+                format!("its app has to be on {}, which does not have {wanted}", here.name)
+            });
+        }
+        let fitting = || self.machines.iter().filter(|machine| machine.has(&process.place));
+        if fitting().any(|machine| machine.shut().is_none()) {
+            return None;
+        }
+        let shut: Vec<String> = fitting().filter_map(Machine::shut).collect();
+        Some(if shut.is_empty() {
+            format!("no machine has {wanted}")
+        } else {
+            format!("of those that have {wanted}, {}", shut.join(", "))
+        })
     }
 
     /// Says of each instance that the plan starts where it is to be. One whose machine is still getting
@@ -71,25 +189,46 @@ impl Seating {
             return true;
         }
         let release = state.releases.get(&spec.incarnation.release);
-        let travels = release.is_some_and(travels) && !spec.slot.process.runs_once();
-        let (mut best, mut fewest) = (None, None);
-        for seat in &self.seats {
-            if seat.node.is_some() && (!travels || seat.wanting.contains(&spec.image)) {
-                continue;
+        let once = spec.slot.process.runs_once();
+        let travels = release.is_some_and(travels) && !once;
+        let suits = |machine: &&Machine| {
+            let seat = machine.seat.as_ref().filter(|_| !machine.drained);
+            let there = seat.is_some_and(|seat| travels && !seat.wanting.contains(&spec.image));
+            // What happens once happens here, whoever it is about.
+            if machine.is_here {
+                once || machine.has(&spec.process.place)
+            } else {
+                there && machine.has(&spec.process.place)
             }
-            let same =
-                (seat.node.clone(), spec.app.clone(), spec.slot.process.clone(), spec.incarnation);
-            let of = |count: Option<&usize>| count.copied().unwrap_or_default();
-            let count = (of(self.same.get(&same)), of(self.all.get(&seat.node)));
-            if fewest.is_none_or(|fewest| count < fewest) {
-                (best, fewest) = (Some(seat), Some(count));
-            }
-        }
-        let Some(best) = best else { return true };
-        let (node, ready) = (best.node.clone(), best.has(&spec.image));
-        self.count(node.clone(), (&spec.app, &spec.slot.process, spec.incarnation));
+        };
+        let suiting = self.machines.iter().filter(suits);
+        let Some(best) = suiting.min_by_key(|machine| self.weight(machine, spec)) else {
+            return false;
+        };
+        let node = best.node().cloned();
+        let ready = best.seat.as_ref().is_none_or(|seat| seat.has(&spec.image));
+        let who = (&spec.app, &spec.slot.process, spec.incarnation);
+        self.count(node.clone(), who, spec.process.limits.memory.0);
         spec.node = node;
         ready
+    }
+
+    /// What speaks against a machine, the heaviest first.
+    fn weight(&self, machine: &Machine, spec: &InstanceSpec) -> (bool, usize, u128, usize) {
+        let node = machine.node().cloned();
+        // Those of its own app that it is to replace are on their way out.
+        let stays = |(app, incarnation): &(AppName, Incarnation)| {
+            *app != spec.app || *incarnation == spec.incarnation
+        };
+        let promised = self.promised.get(&node).into_iter().flatten();
+        let promised = promised.filter(|(whose, _)| stays(whose)).map(|(_, bytes)| *bytes);
+        let after = promised.fold(spec.process.limits.memory.0, u64::saturating_add);
+        let has = machine.seat.as_ref().and_then(|seat| seat.memory).map_or(0, |memory| memory.0);
+        let all = self.all.get(&node).copied().unwrap_or_default();
+        let (app, process) = (spec.app.clone(), spec.slot.process.clone());
+        let same = self.same.get(&(node, app, process, spec.incarnation));
+        let share = u128::from(after).saturating_mul(1000).checked_div(u128::from(has));
+        (after > has, same.copied().unwrap_or_default(), share.unwrap_or(u128::MAX), all)
     }
 }
 

@@ -45,7 +45,8 @@ pub fn posts<'a>(state: &'a AppState, seen: &[Observed], now: Timestamp) -> Vec<
     let mut posts = wanted(state, seen, now);
     linger(state, seen, now, &mut posts);
     for post in &mut posts {
-        if post.care == Care::Fill && has_another_writer(state, post, seen) {
+        let homeless = state.nowhere(post.incarnation, &post.slot).is_some();
+        if post.care == Care::Fill && (homeless || has_another_writer(state, post, seen)) {
             post.care = Care::Keep;
         }
     }

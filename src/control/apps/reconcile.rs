@@ -24,7 +24,7 @@ use crate::{
             health::Prober,
             lingering,
             measure::Measurements,
-            placement::{self, Seating},
+            placement::{self, Machine, Seating},
             plan,
             questions::Target,
             rollout, slots,
@@ -37,11 +37,11 @@ use crate::{
     },
     engine::Engine,
     model::{
-        AppName, ContainerId, EventKind, Health, Instance, InstanceState, Node, Observation,
+        AppName, ContainerId, EventKind, Health, Instance, InstanceState, NodeName, Observation,
         Observed, Timestamp,
     },
     node::{Edges, edges},
-    store::{StoreError, View},
+    store::StoreError,
     telemetry::chain,
 };
 
@@ -56,6 +56,8 @@ pub struct Apps<E: Engine> {
     pub edges: Edges,
     /// Changes when its figures may.
     pub edge_changes: edges::Changes,
+    /// What this machine is called among nodes.
+    pub here: NodeName,
     /// Where its table is published.
     pub table: watch::Sender<Arc<Table>>,
     /// Where the observation is published.
@@ -145,7 +147,12 @@ impl<E: Engine> Task for Apps<E> {
         self.executor.vault.tidy(&instances, now);
         self.executor.collector.sync(&instances);
         let by_app = state::by_app(instances);
-        let states = AppState::load_all(&snapshot, &by_app)?;
+        let mut states = AppState::load_all(&snapshot, &by_app)?;
+        let machines = Machine::all(&snapshot, &self.here, self.executor.engine.seats())?;
+        let seating = Seating::of(machines, &states, &by_app);
+        for state in states.values_mut() {
+            state.nowhere = seating.nowhere(state);
+        }
         self.executor.engine.provide(&placement::images(states.values()));
         self.executor.engine.reach(&ports(&states, &by_app)).await;
         self.probe(&states, &by_app);
@@ -165,13 +172,11 @@ impl<E: Engine> Task for Apps<E> {
             at: now,
             apps: seen.clone(),
             waiting: slots::waiting(&states, &seen, now),
+            pending: slots::pending(&states, &seen, now),
             lingering: lingering::by_container(&states, &seen, now),
             doubts: self.prober.doubts(),
             engine_fault: None,
         });
-        let nodes = snapshot.scan::<Node>(&())?.into_iter();
-        let drained = nodes.filter(|node| node.drained).map(|node| node.name).collect();
-        let seating = Seating::of(self.executor.engine.seats(), &drained, &seen);
         self.act(states, &seen, (seating, now)).await;
         Ok(())
     }

@@ -148,12 +148,27 @@ impl Scene<'_> {
             return Some(Next::To(if tried { Phase::Trying } else { Phase::Shifting }));
         }
         let timeout = release.deploy.timeout;
-        let deadline = self.rollout.phase_at.plus(timeout);
+        let (patience, failure) = match self.homeless(&waiting_for) {
+            Some(failure) => (HOMELESS.min(timeout), failure),
+            None => (timeout, overdue(&waiting_for, timeout)),
+        };
+        let deadline = self.rollout.phase_at.plus(patience);
         if self.now < deadline {
             plan.look_again_at(deadline);
             return None;
         }
-        Some(Next::Failed(overdue(&waiting_for, timeout)))
+        Some(Next::Failed(failure))
+    }
+
+    /// What is the matter if there is no machine for one that is waited for.
+    fn homeless(&self, waiting_for: &[Slot]) -> Option<Failure> {
+        let nowhere = |slot: &Slot| {
+            let why = self.state.nowhere(self.rollout.to, slot)?;
+            Some(format!("there is no machine for {slot}: {why}"))
+        };
+        let reason = waiting_for.iter().find_map(nowhere)?;
+        let hint = "`paas nodes` shows the machines; `paas nodes label NODE KEY=VALUE` labels one";
+        Some(Failure { reason, hint: Some(hint.to_owned()), blame: None })
     }
 
     fn shifting(&self, plan: &mut Plan) -> Option<Next> {
@@ -426,3 +441,6 @@ fn overdue(waiting_for: &[Slot], timeout: Duration) -> Failure {
         "see `paas logs`; a slower start needs a larger `timeout` under [deploy] in paas.toml";
     Failure { reason, hint: Some(hint.to_owned()), blame: None }
 }
+
+/// For a machine to appear that an instance can be on: one that was just lost may be back.
+const HOMELESS: Duration = Duration::from_secs(10);

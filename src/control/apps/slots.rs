@@ -17,7 +17,7 @@ use crate::{
     engine::InstanceSpec,
     model::{
         AppName, ContainerId, EventKind, Exit, Health, Incarnation, Instance, InstanceState,
-        Observed, Process, Release, Slot, Timestamp,
+        Observed, Pending, Process, Release, Slot, Timestamp,
     },
 };
 
@@ -130,6 +130,32 @@ pub fn waiting(
         }
     }
     waiting
+}
+
+/// Who is wanted and for whom there is no machine.
+pub fn pending(
+    states: &BTreeMap<AppName, AppState>,
+    seen: &BTreeMap<AppName, Vec<Observed>>,
+    now: Timestamp,
+) -> BTreeMap<AppName, Vec<Pending>> {
+    let mut pending = BTreeMap::new();
+    for (name, state) in states.iter().filter(|(_, state)| state.app.destroyed_at.is_none()) {
+        let seen = seen.get(name).map_or(&[][..], Vec::as_slice);
+        let missing = |post: posts::Post<'_>| {
+            let why = state.nowhere(post.incarnation, &post.slot)?.to_owned();
+            let held = seen.iter().any(|one| {
+                one.instance.slot == post.slot && one.instance.incarnation == post.incarnation
+            });
+            let release = post.incarnation.release;
+            (!held).then_some(Pending { slot: post.slot, release, why })
+        };
+        let missing: Vec<_> =
+            posts::posts(state, seen, now).into_iter().filter_map(missing).collect();
+        if !missing.is_empty() {
+            pending.insert(name.clone(), missing);
+        }
+    }
+    pending
 }
 
 /// Whether an instance can serve. One that nobody can ask can once it has run for a while.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        App, AppName, HttpProtocol, HttpSettings, Incarnation, Instance, Process, Release,
-        ReleaseVersion, Rollout, Slot, VolumeName,
+        App, AppName, HttpProtocol, HttpSettings, Incarnation, Instance, Process, ProcessName,
+        Release, ReleaseVersion, Rollout, Slot, VolumeName,
     },
     store::{StoreError, View, volumes},
 };
@@ -21,6 +21,8 @@ pub struct AppState {
     pub releases: BTreeMap<ReleaseVersion, Release>,
     /// Volumes that nobody may have now: no process that has one of them is to run.
     pub held: BTreeSet<VolumeName>,
+    /// Processes that no machine is there for, and why; known when it is known what machines there are.
+    pub nowhere: BTreeMap<(ReleaseVersion, ProcessName), String>,
 }
 
 impl AppState {
@@ -51,7 +53,7 @@ impl AppState {
             }
         }
         let held = volumes::held(view, &app.name)?;
-        Ok(Self { app, rollout, releases, held })
+        Ok(Self { app, rollout, releases, held, nowhere: BTreeMap::new() })
     }
 
     /// Reads the records of every app, with the releases that its instances are of.
@@ -105,6 +107,12 @@ impl AppState {
             .filter(|(_, process)| !held(process))
             .flat_map(|(name, process)| of_process(name).map(move |slot| (slot, process)))
             .collect()
+    }
+
+    /// Why there is no machine for that slot of an incarnation, if there is none.
+    pub fn nowhere(&self, incarnation: Incarnation, slot: &Slot) -> Option<&str> {
+        let found = self.nowhere.get(&(incarnation.release, slot.process.clone()));
+        found.map(String::as_str)
     }
 
     /// The process that an instance of that slot and incarnation runs, if its release is known.

@@ -25,18 +25,12 @@ pub(super) fn offer(
     let public = edges.own_at();
     let api = doors.tls();
     Ok(Some(Cluster {
-        control: control(&config.node),
+        control: NodeName::of_machine(&config.node),
         authority,
         link: link(settings, &public),
         fingerprint: api.as_ref().map(|(_, fingerprint)| *fingerprint).unwrap_or_default(),
         api: api.map(|(at, _)| each(&at, &public)).unwrap_or_default(),
     }))
-}
-
-/// What this machine is called among nodes.
-fn control(machine: &str) -> NodeName {
-    NodeName::of_host(machine)
-        .unwrap_or_else(|| "control".parse().expect("it is a label of a host name"))
 }
 
 fn link(settings: &ClusterSettings, public: &[IpAddr]) -> Vec<SocketAddr> {
@@ -85,11 +79,5 @@ mod tests {
         let both = ["127.0.0.1:1", "10.0.0.5:1"].map(|at| at.parse().unwrap());
         assert_eq!(each(&both, &public), [both[1], both[0]]);
         assert_eq!(each(&["0.0.0.0:1".parse().unwrap()], &[]), []);
-    }
-
-    #[test]
-    fn a_machine_whose_name_is_no_label_has_one_all_the_same() {
-        assert_eq!(control("Box.example.com").as_str(), "box");
-        assert_eq!(control("._-").as_str(), "control");
     }
 }

@@ -255,6 +255,7 @@ pub(crate) mod tests {
                 limits: Limits::default(),
                 privileges: Privileges::Plain,
                 volumes: [].into(),
+                place: [].into(),
             },
             environment: [("KEY".parse().unwrap(), "a=b\n$c \"ü\"".to_owned())].into(),
             secrets: [].into(),

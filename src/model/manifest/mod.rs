@@ -38,6 +38,7 @@ use super::{
     ProcessName, Strategy, VolumeName,
     app::MAX_SCALE,
     build::DeploySettings,
+    node::Labels,
     release::{Config, MAX_CONFIG_BYTES},
     volume::Mounting,
 };
@@ -92,6 +93,8 @@ pub struct ManifestProcess {
     pub liveness: Option<ManifestLiveness>,
     /// The disks that it writes to: `[volume.NAME]`.
     pub volumes: BTreeMap<VolumeName, Mounting>,
+    /// The labels that a machine must have for it.
+    pub place: Labels,
 }
 
 impl ManifestProcess {
@@ -109,6 +112,7 @@ impl ManifestProcess {
             said.describe(&mut process.liveness);
         }
         volumes.extend(self.volumes.clone());
+        process.place.extend(self.place.clone());
     }
 
     /// Takes from another what this one is silent about.
@@ -240,6 +244,7 @@ fn process(mut section: Section<'_>) -> Result<ManifestProcess, ManifestError> {
         health: section.section("health")?.map(health::health).transpose()?.unwrap_or_default(),
         liveness: section.section("liveness")?.map(health::liveness).transpose()?,
         volumes: BTreeMap::new(),
+        place: section.section("place")?.map(|it| it.labels()).transpose()?.unwrap_or_default(),
     };
     section.finish()?;
     Ok(process)

@@ -14,7 +14,7 @@ use super::{
     Config, EnvKey, ManifestError, MountPath,
     layer::{Document, Layer, Place, Value},
 };
-use crate::model::InvalidName;
+use crate::model::{InvalidName, node::Labels};
 
 /// A section that is being read.
 pub(super) struct Section<'a> {
@@ -107,6 +107,22 @@ impl<'a> Section<'a> {
             let name = text.parse();
             let name = name.map_err(|error: InvalidName| value.fault(error.to_string()))?;
             Ok((path, name))
+        });
+        read.collect()
+    }
+
+    /// All keys as labels that a machine must have.
+    pub(super) fn labels(&self) -> Result<Labels, ManifestError> {
+        let read = self.entries().map(|(key, value)| {
+            let name = key.parse();
+            let name = name.map_err(|error: InvalidName| value.key().fault(error.to_string()))?;
+            let Some(text) = value.get().as_str() else {
+                let hint = format!("write `{key} = \"VALUE\"`, as `paas nodes` shows it");
+                return Err(value.fault(format!("the value of `{key}` is not text")).hint(hint));
+            };
+            let text = text.parse();
+            let text = text.map_err(|error: InvalidName| value.fault(error.to_string()))?;
+            Ok((name, text))
         });
         read.collect()
     }

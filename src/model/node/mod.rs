@@ -29,6 +29,9 @@ pub type LabelKey = Name<LabelKeyGrammar>;
 /// The value of a label: up to 63 letters, digits and `-_.`.
 pub type LabelValue = Name<LabelValueGrammar>;
 
+/// What people say of a machine, and what is asked of one.
+pub type Labels = BTreeMap<LabelKey, LabelValue>;
+
 /// A machine that joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
@@ -40,7 +43,7 @@ pub struct Node {
     pub key: NodeKey,
     /// What people say of it.
     #[serde(default)]
-    pub labels: BTreeMap<LabelKey, LabelValue>,
+    pub labels: Labels,
     /// Whether nothing new is started on it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drained: bool,
@@ -48,6 +51,13 @@ pub struct Node {
     pub joined_at: Timestamp,
     /// Who made the token that it joined by.
     pub by: Actor,
+}
+
+/// What people say of the machine that controls, which has no record as a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlLabels {
+    /// The same as of a node.
+    pub labels: Labels,
 }
 
 /// What is kept of a token by which one machine may join.
@@ -116,6 +126,12 @@ impl NodeName {
         label.trim_matches('-').parse().ok()
     }
 
+    /// What the machine that controls is called among nodes.
+    pub fn of_machine(host: &str) -> Self {
+        let named = Self::of_host(host);
+        named.unwrap_or_else(|| "control".parse().expect("it is a label of a host name"))
+    }
+
     /// The one name in this node's certificate.
     pub fn in_certificate(&self) -> String {
         format!("{self}.{NODES}")
@@ -125,6 +141,11 @@ impl NodeName {
     pub fn of_certificate(name: &str) -> Option<Self> {
         name.strip_suffix(NODES)?.strip_suffix('.')?.parse().ok()
     }
+}
+
+impl LabelKey {
+    /// The label that every machine has: its name.
+    pub const OF_NAME: &'static str = "node";
 }
 
 /// The domain of nodes, which no DNS knows.
@@ -218,6 +239,8 @@ mod tests {
         assert_eq!(name("Box-2.example.com").as_deref(), Some("box-2"));
         assert_eq!(name("my_box").as_deref(), Some("my-box"));
         assert_eq!((name(""), name("_"), name("ümlaut")), (None, None, None));
+        assert_eq!(NodeName::of_machine("Box.example.com").as_str(), "box");
+        assert_eq!(NodeName::of_machine("._-").as_str(), "control");
     }
 
     #[test]

@@ -248,6 +248,7 @@ impl Nodes {
             node: Some(name.clone()),
             images: known.sight.as_ref().map(|sight| sight.images.clone()),
             wanting: known.stock.wanting(),
+            memory: known.sight.as_ref().and_then(|sight| sight.memory),
         };
         serving.map(seat).collect()
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use crate::{
-    model::{LabelKey, LabelValue, Node, NodeKey, NodeName},
+    model::{ControlLabels, LabelKey, LabelValue, Labels, Node, NodeKey, NodeName},
     ops::{
         Refusal,
         node::join::{check_address, check_key},
@@ -48,19 +48,45 @@ pub fn label(
     change: LabelChange,
 ) -> Result<Node, Refusal> {
     let mut node = known(tx, name)?;
+    relabel(&mut node.labels, name, change)?;
+    tx.put(&node)?;
+    Ok(node)
+}
+
+/// Changes labels of the machine that controls, which is called `name`.
+pub fn label_control(
+    tx: &mut Transaction<'_>,
+    name: &NodeName,
+    change: LabelChange,
+) -> Result<Labels, Refusal> {
+    let mut control = control_labels(tx)?;
+    relabel(&mut control.labels, name, change)?;
+    tx.put(&control)?;
+    Ok(control.labels)
+}
+
+/// Those of the machine that controls.
+pub fn control_labels(view: &impl View) -> Result<ControlLabels, StoreError> {
+    Ok(view.get::<ControlLabels>(&())?.unwrap_or_default())
+}
+
+fn relabel(labels: &mut Labels, name: &NodeName, change: LabelChange) -> Result<(), Refusal> {
+    let what = format!("the labels of {name} were not changed");
     for (key, value) in change {
+        if key.as_str() == LabelKey::OF_NAME {
+            let why = format!("`{key}` is a machine's name, and is never anything else");
+            return Err(Refusal::invalid(what, why));
+        }
         match value {
-            Some(value) => drop(node.labels.insert(key, value)),
-            None => drop(node.labels.remove(&key)),
+            Some(value) => drop(labels.insert(key, value)),
+            None => drop(labels.remove(&key)),
         }
     }
-    if node.labels.len() > MOST_LABELS {
-        let what = format!("the labels of {name} were not changed");
+    if labels.len() > MOST_LABELS {
         return Err(Refusal::invalid(what, format!("a node has {MOST_LABELS} at most"))
             .hint(format!("`paas nodes label {name} KEY-` takes one away")));
     }
-    tx.put(&node)?;
-    Ok(node)
+    Ok(())
 }
 
 /// Takes a node out, if `confirmed` repeats its name. What it proves itself with counts no more.

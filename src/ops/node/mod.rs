@@ -11,7 +11,7 @@ mod token;
 
 pub use drain::{Moves, drain, undrain};
 pub use join::{Candidate, join};
-pub use keep::{LabelChange, all, label, readdress, remove, renew};
+pub use keep::{LabelChange, all, control_labels, label, label_control, readdress, remove, renew};
 pub use token::{make, recognise, revoke};
 
 #[cfg(test)]

@@ -133,6 +133,11 @@ pub(super) fn instances(
         let release = one.instance.incarnation.release;
         diagnosis.link(&one.instance.slot.to_string(), verdict, format!("{release} {fact}"));
     }
+    let pending = || answerer.pending.iter().filter(|one| one.slot.process.is_web());
+    for one in pending() {
+        let fact = format!("{} has no machine: {}", one.release, one.why);
+        diagnosis.link(&one.slot.to_string(), Verdict::Wrong, fact);
+    }
     let ready = web.iter().any(|one| {
         one.health == Health::Ready
             && matches!(one.instance.state, InstanceState::Running { .. })
@@ -152,10 +157,16 @@ pub(super) fn instances(
             "Docker does not answer".to_owned(),
             "`systemctl start docker`; `paas status` tells whether it answers".to_owned(),
         ),
-        (None, None) => (
-            format!("no instance of {name} is there yet"),
-            format!("`paas events -a {name}` says what keeps them"),
-        ),
+        (None, None) => match pending().next() {
+            Some(one) => (
+                format!("there is no machine for {} of {name}: {}", one.slot, one.why),
+                "`paas nodes` shows the machines and their labels".to_owned(),
+            ),
+            None => (
+                format!("no instance of {name} is there yet"),
+                format!("`paas events -a {name}` says what keeps them"),
+            ),
+        },
         (Some(one), None) => {
             let slot = &one.instance.slot;
             let (_, fact) = instance(one, answerer);

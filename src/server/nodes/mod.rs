@@ -15,9 +15,10 @@ use serde::Deserialize;
 use crate::{
     clock,
     model::{
-        AppName, LabelKey, LabelValue, Node, NodeName, NodeState, NodeStates, Observation, Observed,
+        AppName, LabelKey, LabelValue, Labels, Node, NodeName, NodeState, NodeStates, Observation,
+        Observed,
     },
-    ops,
+    ops::{self, Refusal},
     server::{caller::Caller, fault::Failure, state::Api},
     store::Transaction,
 };
@@ -30,10 +31,12 @@ pub(super) async fn list(
     _: Caller,
     State(api): State<Api>,
 ) -> Result<Json<Vec<api::Node>>, Failure> {
-    let nodes = ops::node::all(&api.store.snapshot())?;
+    let snapshot = api.store.snapshot();
+    let nodes = ops::node::all(&snapshot)?;
+    let control = control(&api, ops::node::control_labels(&snapshot)?.labels);
     let states = api.nodes.borrow().clone();
     let joined = nodes.iter().map(|node| view(node, &states));
-    Ok(Json(std::iter::once(control(&api)).chain(joined).collect()))
+    Ok(Json(std::iter::once(control).chain(joined).collect()))
 }
 
 pub(super) async fn label(
@@ -47,6 +50,12 @@ pub(super) async fn label(
     for (key, value) in body.labels {
         let value: Option<LabelValue> = value.map(|value| value.parse()).transpose()?;
         change.insert(key.parse::<LabelKey>()?, value);
+    }
+    if name.as_str() == control_name(&api) {
+        let label = move |tx: &mut Transaction<'_>| ops::node::label_control(tx, &name, change);
+        let labels = api.store.transact(label).await?;
+        tracing::info!(?labels, by = %caller.actor, "labels of this machine were changed");
+        return Ok(Json(control(&api, labels)));
     }
     let node = api.store.transact(move |tx| ops::node::label(tx, &name, change)).await?;
     let (labels, by) = (&node.labels, caller.actor);
@@ -90,29 +99,49 @@ pub(super) async fn undrain(
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Confirmation {
+pub(super) struct Removal {
     #[serde(default)]
     confirm: String,
+    #[serde(default)]
+    force: bool,
 }
 
 pub(super) async fn remove(
     caller: Caller,
     State(api): State<Api>,
     Path(name): Path<String>,
-    Query(Confirmation { confirm }): Query<Confirmation>,
+    Query(Removal { confirm, force }): Query<Removal>,
 ) -> Result<Json<api::Node>, Failure> {
     let name: NodeName = name.parse()?;
+    if let Some(instances) = at_work(&api, &name).filter(|_| !force) {
+        let why = format!("it is up, and {instances} instances would stay on it that nobody needs");
+        return Err(Refusal::conflict(format!("{name} was not removed"), why)
+            .hint(format!("`paas nodes drain {name}` first; `--force` if they may stay there"))
+            .into());
+    }
     let gone = api.store.transact(move |tx| ops::node::remove(tx, &name, &confirm)).await?;
     tracing::info!(node = %gone.name, by = %caller.actor, "a node was removed");
     Ok(Json(view(&gone, &api.nodes.borrow())))
 }
 
-/// This machine, which needs no record.
-fn control(api: &Api) -> api::Node {
+/// How many instances a node has that is up, if there are any.
+fn at_work(api: &Api, name: &NodeName) -> Option<usize> {
+    let states = api.nodes.borrow();
+    let state = states.0.get(name).filter(|state| state.down.is_none())?;
+    state.work.clone()?.ok().filter(|instances| *instances > 0)
+}
+
+fn control_name(api: &Api) -> String {
+    let cluster = api.cluster.as_ref();
+    cluster.map_or_else(|| api.node.clone(), |cluster| cluster.control.to_string())
+}
+
+/// This machine, with its labels; all else of it is known.
+fn control(api: &Api, labels: Labels) -> api::Node {
     let cluster = api.cluster.as_ref();
     let address = cluster.and_then(|cluster| cluster.link.first());
     api::Node {
-        name: cluster.map_or_else(|| api.node.clone(), |cluster| cluster.control.to_string()),
+        name: control_name(api),
         state: "control".to_owned(),
         reason: None,
         since: None,
@@ -121,7 +150,7 @@ fn control(api: &Api) -> api::Node {
         instances: Some(of_control(api)),
         drained: false,
         idle: None,
-        labels: BTreeMap::new(),
+        labels: shown(labels),
         joined_at: None,
         by: None,
     }
@@ -146,7 +175,6 @@ fn view(node: &Node, states: &NodeStates) -> api::Node {
         (Some(since), None) => ("up", Some(since), None),
         (None, None) => ("joined", None, None),
     };
-    let text = |(key, value): (&LabelKey, &LabelValue)| (key.to_string(), value.to_string());
     api::Node {
         name: node.name.to_string(),
         state: state.to_owned(),
@@ -157,8 +185,12 @@ fn view(node: &Node, states: &NodeStates) -> api::Node {
         instances,
         drained: node.drained,
         idle,
-        labels: node.labels.iter().map(text).collect(),
+        labels: shown(node.labels.clone()),
         joined_at: Some(node.joined_at.to_string()),
         by: Some(node.by.to_string()),
     }
+}
+
+fn shown(labels: Labels) -> BTreeMap<String, String> {
+    labels.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }

@@ -69,7 +69,7 @@ pub(super) const NODES: &[Operation] = &[
         Delete,
         "/v1/nodes/{name}",
         ("removeNode", "Take a node out of the installation"),
-        &["confirm"],
+        &["confirm", "force"],
         (Shape::None, One("Node")),
     ),
 ];

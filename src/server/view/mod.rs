@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 pub(super) use idle::idle;
 
 use crate::model::{
-    App, Build, BuildStatus, Commit, Event, Health, InstanceState, Kept, NodeName, Observed, Phase,
-    Pin, Process, Release, Rollout, Side, Timestamp, observation::Usage, rollout::servers,
+    App, Build, BuildStatus, Commit, Event, Health, InstanceState, Kept, NodeName, Observed,
+    Pending, Phase, Pin, Process, Release, Rollout, Side, Timestamp, observation::Usage,
+    rollout::servers,
 };
 
 /// What an app's state is derived from.
@@ -202,6 +203,26 @@ pub(super) fn instance(observed: &Observed, company: Company<'_>) -> api::Instan
         container: Some(instance.id.to_string()),
         address,
         in_flight: observed.in_flight,
+    }
+}
+
+/// One that is wanted, and for whom there is no machine.
+pub(super) fn pending(pending: &Pending) -> api::Instance {
+    api::Instance {
+        name: pending.slot.to_string(),
+        node: String::new(),
+        release: pending.release.to_string(),
+        state: "pending".to_owned(),
+        health: "-".to_owned(),
+        detail: Some(pending.why.clone()),
+        restarts: 0,
+        cpu_millis: None,
+        memory: None,
+        memory_limit: 0,
+        started_at: None,
+        container: None,
+        address: None,
+        in_flight: 0,
     }
 }
 

@@ -154,6 +154,7 @@ impl World {
             limits: Limits::default(),
             privileges: crate::model::Privileges::Plain,
             volumes: [].into(),
+            place: [].into(),
         }
     }
 

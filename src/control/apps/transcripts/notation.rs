@@ -22,6 +22,7 @@
 //!     recreate web                   a process whose old instances end first
 //!     stand-in v3.0 web=1            what serves in some slots until another does
 //! disk web data                      a volume of a process, in every release so far
+//! place web zone=a disk=ssd          the labels that a process asks for, in every release so far
 //! held data                          volumes that nobody may have now
 //! destroyed
 //! kept 100                           until when a destroyed one can be brought back
@@ -64,7 +65,8 @@ pub(super) struct Situation {
 pub(super) fn read(text: &str) -> Situation {
     let app = App::new("my-app".parse().unwrap(), seconds("0"));
     let held = BTreeSet::new();
-    let state = AppState { app, rollout: None, releases: BTreeMap::new(), held };
+    let (releases, nowhere) = (BTreeMap::new(), BTreeMap::new());
+    let state = AppState { app, rollout: None, releases, held, nowhere };
     let mut situation = Situation { state, seen: Vec::new(), now: seconds("0") };
     for line in text.trim().lines() {
         let mut words = line.split_whitespace();
@@ -90,16 +92,7 @@ pub(super) fn read(text: &str) -> Situation {
             }
             "current" => state.app.current = Some(incarnation(next(&mut words))),
             "held" => state.held.extend(words.map(|name| name.parse().unwrap())),
-            "disk" => {
-                let (name, volume) = (next(&mut words), next(&mut words));
-                let path = "/data".parse().unwrap();
-                let mounting = Mounting::at(path);
-                for release in state.releases.values_mut() {
-                    if let Some(process) = release.processes.get_mut(name) {
-                        process.volumes.insert(volume.parse().unwrap(), mounting.clone());
-                    }
-                }
-            }
+            "disk" | "place" => of_process(state, line),
             "destroyed" => state.app.destroyed_at = Some(seconds("0")),
             "kept" => state.app.kept_until = Some(seconds(next(&mut words))),
             "max_fail" => {
@@ -128,6 +121,27 @@ pub(super) fn read(text: &str) -> Situation {
         }
     }
     situation
+}
+
+/// What a line says of a process, in every release so far.
+fn of_process(state: &mut AppState, line: &str) {
+    let mut words = line.split_whitespace();
+    let (what, name) = (next(&mut words), next(&mut words));
+    let words: Vec<&str> = words.collect();
+    let releases = state.releases.values_mut();
+    for process in releases.filter_map(|release| release.processes.get_mut(name)) {
+        for word in &words {
+            match word.split_once('=').filter(|_| what == "place") {
+                Some((key, value)) => {
+                    process.place.insert(key.parse().unwrap(), value.parse().unwrap());
+                }
+                None => {
+                    let mounting = Mounting::at("/data".parse().unwrap());
+                    process.volumes.insert(word.parse().unwrap(), mounting);
+                }
+            }
+        }
+    }
 }
 
 fn release(version: &str, words: SplitWhitespace<'_>) -> Release {
@@ -170,6 +184,7 @@ fn process(name: ProcessName, scale: u16) -> Process {
         limits: Limits::default(),
         privileges: crate::model::Privileges::Plain,
         volumes: [].into(),
+        place: [].into(),
     }
 }
 

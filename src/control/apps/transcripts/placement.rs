@@ -1,17 +1,16 @@
 //! Placement: on which machine an instance is started.
 
-use std::collections::BTreeMap;
-
 use super::{
     notation::{self, Situation},
     written,
 };
 use crate::{
     control::apps::{
-        placement::{Seating, images},
+        placement::{Machine, Seating, images},
         plan::plan,
     },
     engine::Seat,
+    model::{ByteSize, Labels},
 };
 
 /// What a machine lacks.
@@ -21,35 +20,57 @@ enum Lacks {
     Images,
     /// The same, and they do not get there.
     ImagesForLong,
+    /// It is away.
+    Everything,
 }
 
+/// What is planned with these machines besides `box`, which controls: `NAME`, and then any of `KEY=VALUE`,
+/// `drained`, and its memory such as `2gib`, if that is not one.
 #[track_caller]
 fn check(situation: &str, nodes: &[(&str, Lacks)], expected: &str) {
-    check_without(situation, nodes, "", expected);
-}
-
-/// The same where nothing new is to be started on one of the machines.
-#[track_caller]
-fn check_without(situation: &str, nodes: &[(&str, Lacks)], drained: &str, expected: &str) {
-    let Situation { state, seen, now } = notation::read(situation);
-    let mut plan = plan(&state, &seen, now);
+    let Situation { mut state, seen, now } = notation::read(situation);
     let all = images([&state].into_iter());
-    let seat = |(node, lacks): &(&str, Lacks)| {
+    let machine = |(text, lacks): &(&str, Lacks)| {
+        let (machine, memory) = machine(text);
         let there = matches!(lacks, Lacks::Nothing);
         let given_up = matches!(lacks, Lacks::ImagesForLong);
-        Seat {
-            node: Some(node.parse().unwrap()),
-            images: Some(all.iter().filter(|_| there).cloned().collect()),
+        let seat = Seat {
+            node: (!machine.is_here).then(|| machine.name.clone()),
+            images: (!machine.is_here).then(|| all.iter().filter(|_| there).cloned().collect()),
             wanting: all.iter().filter(|_| given_up).cloned().collect(),
-        }
+            memory: Some(memory),
+        };
+        Machine { seat: (!matches!(lacks, Lacks::Everything)).then_some(seat), ..machine }
     };
-    let seats = [Seat::here()].into_iter().chain(nodes.iter().map(seat)).collect();
-    let apps = BTreeMap::from([(state.app.name.clone(), seen.clone())]);
-    let drained = drained.parse().into_iter().collect();
-    Seating::of(seats, &drained, &apps).place(&mut plan, &state, &seen);
+    let machines = [&("box", Lacks::Nothing)].into_iter().chain(nodes).map(machine).collect();
+    let name = state.app.name.clone();
+    let there = seen.iter().map(|observed| observed.instance.clone()).collect();
+    let states = [(name.clone(), state.clone())].into();
+    let mut seating = Seating::of(machines, &states, &[(name, there)].into());
+    state.nowhere = seating.nowhere(&state);
+    let mut plan = plan(&state, &seen, now);
+    seating.place(&mut plan, &state, &seen);
     let lines = |text: &str| text.trim().lines().map(|l| l.trim().to_owned()).collect::<Vec<_>>();
     let planned = written(&plan);
     assert!(lines(&planned) == lines(expected), "the plan is:\n{planned}");
+}
+
+fn machine(text: &str) -> (Machine, ByteSize) {
+    let mut words = text.split(' ');
+    let name = words.next().unwrap();
+    let mut labels: Labels = [("node".parse().unwrap(), name.parse().unwrap())].into();
+    let (mut drained, mut memory) = (false, ByteSize::mib(1024));
+    for word in words {
+        match word.split_once('=') {
+            Some((key, value)) => {
+                labels.insert(key.parse().unwrap(), value.parse().unwrap());
+            }
+            None if word == "drained" => drained = true,
+            None => memory = word.parse().unwrap(),
+        }
+    }
+    let (is_here, name) = (name == "box", name.parse().unwrap());
+    (Machine { name, labels, drained, is_here, seat: None }, memory)
 }
 
 #[test]
@@ -108,15 +129,14 @@ fn a_machine_that_is_getting_the_image_is_waited_for_and_not_for_long() {
 
 #[test]
 fn nothing_is_started_on_a_machine_that_is_drained() {
-    check_without(
+    check(
         "now 50
          release v1 web=2
          current v1.1
          rollout starting v1.0 > v1.1 since 50
          a web.1 v1.0 running 10 ready
          b web.2 v1.0 running 10 ready on a",
-        &[("a", Lacks::Nothing), ("b", Lacks::Nothing)],
-        "a",
+        &[("a drained", Lacks::Nothing), ("b", Lacks::Nothing)],
         "start web.1 of v1.1 attempt 0 on b
          start web.2 of v1.1 attempt 0
          look again at 170",
@@ -155,5 +175,94 @@ fn what_a_lost_machine_had_is_started_elsewhere_and_is_too_much_when_it_is_back(
          c web.2 v1.0 running 40 ready",
         &[("a", Lacks::Nothing)],
         "terminate web.2 b",
+    );
+}
+
+#[test]
+fn instances_go_where_the_labels_are_that_they_ask_for() {
+    let situation = "now 50
+         release v1 web=3 worker=1
+         place web zone=a
+         place worker node=box
+         current v1.0";
+    check(
+        situation,
+        &[("a zone=a", Lacks::Nothing), ("b zone=b", Lacks::Nothing), ("c zone=a", Lacks::Nothing)],
+        "start web.1 of v1.0 attempt 0 on a
+         start web.2 of v1.0 attempt 0 on c
+         start web.3 of v1.0 attempt 0 on a
+         start worker.1 of v1.0 attempt 0",
+    );
+    // Nobody is started where there is none of them, and who is there stays.
+    check(
+        "now 50
+         release v1 web=2
+         place web zone=a
+         current v1.0
+         a web.1 v1.0 running 10 ready on b",
+        &[("b zone=b", Lacks::Nothing)],
+        "nothing",
+    );
+}
+
+#[test]
+fn a_rollout_waits_a_moment_for_a_machine_to_be_there() {
+    let situation = |now: u32| {
+        format!(
+            "now {now}
+             release v1 web=1
+             release v2 web=1
+             place web zone=a disk=ssd
+             current v1.0
+             rollout starting v1.0 > v2.0 since 50
+             a web.1 v1.0 running 10 ready"
+        )
+    };
+    check(&situation(59), &[], "look again at 60");
+    let of = |nodes: &[(&str, Lacks)], why: &str| {
+        let expected = format!(
+            "rollout 1 failed: v2 failed: there is no machine for web.1: {why}; v1 serves on"
+        );
+        check(&situation(60), nodes, &expected);
+    };
+    of(&[("a zone=a", Lacks::Nothing)], "no machine has disk=ssd and zone=a");
+    of(
+        &[
+            ("a zone=a disk=ssd drained", Lacks::Nothing),
+            ("b zone=a disk=ssd", Lacks::Everything),
+            ("c zone=a", Lacks::Nothing),
+        ],
+        "of those that have disk=ssd and zone=a, a is drained, b runs no instances now",
+    );
+}
+
+#[test]
+fn who_has_to_stay_here_is_nowhere_if_here_is_not_what_it_asks_for() {
+    check(
+        "now 60
+         release v1 worker=1
+         disk worker data
+         place worker zone=a
+         rollout starting none > v1.0 since 50",
+        &[("a zone=a", Lacks::Nothing)],
+        "rollout 1 failed: v1 failed: there is no machine for worker.1: its app has to be on box, which does \
+         not have zone=a",
+    );
+}
+
+#[test]
+fn a_machine_whose_memory_is_promised_already_is_taken_last() {
+    let situation = "now 50
+         release v1 web=6
+         current v1.0";
+    check(
+        situation,
+        &[("a 2gib", Lacks::Nothing)],
+        "start web.1 of v1.0 attempt 0 on a
+         start web.2 of v1.0 attempt 0
+         start web.3 of v1.0 attempt 0 on a
+         start web.4 of v1.0 attempt 0
+         start web.5 of v1.0 attempt 0 on a
+         start web.6 of v1.0 attempt 0 on a",
     );
 }

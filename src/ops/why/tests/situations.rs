@@ -37,6 +37,7 @@ pub(super) fn facts() -> Facts {
         rollout: None,
         seen: vec![instance(1, InstanceState::Running { since: NOW }, Health::Ready)],
         waiting: BTreeMap::new(),
+        pending: Vec::new(),
         doubts: BTreeMap::new(),
         requests: Requests::default(),
     };

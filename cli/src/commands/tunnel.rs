@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    pin::pin,
     time::Duration,
 };
 
@@ -59,6 +60,8 @@ impl Tunnel {
         ui.data(&at.to_string())?;
         ui.talk(&format!("Leads to port {} of {app}. Ctrl-C ends it.", wanted.port));
         let mut connections = FuturesUnordered::new();
+        // One for all rounds: a new one would know nothing of what came between two.
+        let mut interrupted = pin!(tokio::signal::ctrl_c());
         loop {
             tokio::select! {
                 accepted = listener.accept(), if connections.len() < MOST => {
@@ -71,7 +74,7 @@ impl Tunnel {
                         ui.failure(&failure);
                     }
                 }
-                _ = tokio::signal::ctrl_c() => return Ok(()),
+                _ = &mut interrupted => return Ok(()),
             }
         }
     }

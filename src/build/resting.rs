@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use super::wire::Wire;
 use crate::{
-    engine::{BuildEngine, BuilderSpec, Traces},
+    engine::{BuildEngine, BuilderSpec, MachineMemory, Traces},
     model::{AppName, BuildNumber, ContainerId},
     telemetry::chain,
 };
@@ -196,18 +196,11 @@ fn is_clean(traces: &Traces, spec: &BuilderSpec) -> bool {
 
 /// Less than a twelfth of this machine's memory is free, so builders have to wait elsewhere.
 fn memory_is_short() -> bool {
-    std::fs::read_to_string("/proc/meminfo").is_ok_and(|text| is_short(&text))
+    MachineMemory::now().is_some_and(is_short)
 }
 
-fn is_short(meminfo: &str) -> bool {
-    let figure = |name: &str| {
-        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-    };
-    match (figure("MemAvailable:"), figure("MemTotal:")) {
-        (Some(free), Some(all)) => free < all / 12,
-        _ => false,
-    }
+fn is_short(memory: MachineMemory) -> bool {
+    memory.free.0 < memory.all.0 / 12
 }
 
 /// Each of them is an agent of some 5 MB.
@@ -263,10 +256,8 @@ mod tests {
 
     #[test]
     fn memory_is_short_when_a_twelfth_is_left() {
-        let text =
-            |free: u32| format!("MemTotal: 1200 kB\nMemFree: 1 kB\nMemAvailable: {free} kB\n");
-        assert!(is_short(&text(99)));
-        assert!(!is_short(&text(100)));
-        assert!(!is_short("nothing of the kind"));
+        let memory = |free| MachineMemory { all: ByteSize::mib(1200), free: ByteSize::mib(free) };
+        assert!(is_short(memory(99)));
+        assert!(!is_short(memory(100)));
     }
 }

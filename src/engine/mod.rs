@@ -11,6 +11,7 @@ pub mod docker;
 pub(crate) mod fake;
 mod image_name;
 mod images;
+mod memory;
 mod roots;
 mod seats;
 mod spec;
@@ -34,8 +35,9 @@ use crate::model::{
 pub use console::{Checked, Ends, ExecSpec, Piece, RunSpec};
 pub use image_name::image_name;
 pub use images::{ImageBuild, ImageEngine, ImageFacts, ImageNews, ImageOrigin};
+pub use memory::MachineMemory;
 pub use roots::{Root, RootError};
-pub use seats::{Seat, machine_memory};
+pub use seats::Seat;
 pub use spec::{Handed, InstanceSpec, place};
 pub use volumes::{Disk, VolumeUsers};
 

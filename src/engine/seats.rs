@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::MachineMemory;
 use crate::model::{ByteSize, ImageId, NodeName};
 
 /// A machine that instances can be started on.
@@ -20,7 +21,7 @@ pub struct Seat {
 impl Seat {
     /// This machine.
     pub fn here() -> Self {
-        let memory = machine_memory();
+        let memory = MachineMemory::now().map(|memory| memory.all);
         Self { node: None, images: None, wanting: BTreeSet::new(), memory }
     }
 
@@ -28,12 +29,4 @@ impl Seat {
     pub fn has(&self, image: &ImageId) -> bool {
         self.images.as_ref().is_none_or(|images| images.contains(image))
     }
-}
-
-/// How much memory this machine has in all, as the kernel says in `/proc/meminfo` (proc(5)).
-pub fn machine_memory() -> Option<ByteSize> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(ByteSize(kib.checked_mul(1024)?))
 }

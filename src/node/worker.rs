@@ -34,9 +34,9 @@ use super::{
 use crate::{
     clock,
     engine::{
-        BuildEngine, Engine, EngineError, ExecSpec, InstanceSpec,
+        BuildEngine, Engine, EngineError, ExecSpec, InstanceSpec, MachineMemory,
         docker::{Docker, DockerSettings, InstallationId, Subnet},
-        image_name, machine_memory,
+        image_name,
     },
     model::{ContainerId, ImageId, OpenSecrets},
     telemetry::chain,
@@ -255,7 +255,7 @@ impl Hands {
     async fn look(&self) -> Sight {
         let number = self.looks.fetch_add(1, Relaxed);
         let (engine, architecture) = (self.engine.clone(), std::env::consts::ARCH.to_owned());
-        let memory = machine_memory();
+        let memory = MachineMemory::now().map(|memory| memory.all);
         let base = Sight { number, engine, architecture, memory, ..Sight::default() };
         let seen = async {
             let instances = self.docker.instances().await?;

@@ -97,31 +97,28 @@ impl<'a> Section<'a> {
 
     /// All keys as files of an instance, each made of the variable that its value names.
     pub(super) fn files(&self) -> Result<BTreeMap<MountPath, EnvKey>, ManifestError> {
-        let read = self.entries().map(|(key, value)| {
-            let path = key.parse();
-            let path = path.map_err(|error: InvalidName| value.key().fault(error.to_string()))?;
-            let Some(text) = value.get().as_str() else {
-                let hint = format!("write `{key:?} = \"NAME\"`, NAME being a variable or a secret");
-                return Err(value.fault(format!("the value of `{key}` is not text")).hint(hint));
-            };
-            let name = text.parse();
-            let name = name.map_err(|error: InvalidName| value.fault(error.to_string()))?;
-            Ok((path, name))
-        });
-        read.collect()
+        self.pairs(|key| format!("write `{key:?} = \"NAME\"`, NAME being a variable or a secret"))
     }
 
     /// All keys as labels that a machine must have.
     pub(super) fn labels(&self) -> Result<Labels, ManifestError> {
+        self.pairs(|key| format!("write `{key} = \"VALUE\"`, as `paas nodes` shows it"))
+    }
+
+    /// All keys and their texts, both of which have a grammar; `hint` says how one is written.
+    fn pairs<K, V>(&self, hint: impl Fn(&str) -> String) -> Result<BTreeMap<K, V>, ManifestError>
+    where
+        K: FromStr<Err = InvalidName> + Ord,
+        V: FromStr<Err = InvalidName>,
+    {
         let read = self.entries().map(|(key, value)| {
-            let name = key.parse();
-            let name = name.map_err(|error: InvalidName| value.key().fault(error.to_string()))?;
+            let name =
+                key.parse().map_err(|error: InvalidName| value.key().fault(error.to_string()))?;
             let Some(text) = value.get().as_str() else {
-                let hint = format!("write `{key} = \"VALUE\"`, as `paas nodes` shows it");
-                return Err(value.fault(format!("the value of `{key}` is not text")).hint(hint));
+                let what = format!("the value of `{key}` is not text");
+                return Err(value.fault(what).hint(hint(key)));
             };
-            let text = text.parse();
-            let text = text.map_err(|error: InvalidName| value.fault(error.to_string()))?;
+            let text = text.parse().map_err(|error: InvalidName| value.fault(error.to_string()))?;
             Ok((name, text))
         });
         read.collect()

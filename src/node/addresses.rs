@@ -1,7 +1,8 @@
 //! The machine's own addresses, as the kernel lists them in `/proc`.
 //!
-//! Pure readers of two files' texts, and thin functions that read the files. Nobody outside is asked: a machine behind a translating router does not know how the world reaches
-//! it, and its operator says so with the setting `addresses`.
+//! Pure readers of two files' texts, and thin functions that read the files. Nobody outside is asked: a
+//! machine behind a translating router does not know how the world reaches it, and its operator says so with
+//! the setting `addresses`.
 
 use std::{
     collections::BTreeSet,

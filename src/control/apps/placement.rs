@@ -83,9 +83,8 @@ impl Machine {
 
 /// Labels, and the name of their machine.
 fn named(mut labels: Labels, name: &NodeName) -> Labels {
-    if let (Ok(key), Ok(value)) = (LabelKey::OF_NAME.parse(), name.as_str().parse()) {
-        labels.insert(key, value);
-    }
+    let key = LabelKey::OF_NAME.parse().expect("it is the key of a label");
+    labels.insert(key, name.as_str().parse().expect("what a node may be called a label may say"));
     labels
 }
 

@@ -367,3 +367,16 @@ fn a_volume_says_when_it_is_backed_up() {
         assert!(refused.is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn a_process_asks_for_machines_by_their_labels() {
+    let read = |lines: &str| Manifest::parse(&format!("[process.web.place]\n{lines}"));
+    let manifest = read("zone = \"a\"\n\"example.com/disk\" = \"ssd\"").unwrap();
+    let mut web = crate::model::Process::plain("web".parse().unwrap(), Vec::new(), String::new());
+    manifest.processes[&web.name].describe(&mut web);
+    let asked: Vec<_> = web.place.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(asked, ["example.com/disk=ssd", "zone=a"]);
+    for bad in ["Zone = \"a\"", "zone = \"a b\"", "zone = 1"] {
+        assert!(read(bad).is_err(), "{bad}");
+    }
+}

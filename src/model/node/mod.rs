@@ -278,6 +278,9 @@ mod tests {
     fn records_are_stored_as_they_always_were() {
         let node: Node = serde_json::from_str(NODE).unwrap();
         assert_eq!(serde_json::to_string(&node).unwrap(), NODE);
+        let own = r#"{"labels":{"zone":"a"}}"#;
+        let read: ControlLabels = serde_json::from_str(own).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), own);
         for golden in [TOKEN, USED] {
             let token: JoinToken = serde_json::from_str(golden).unwrap();
             assert_eq!(serde_json::to_string(&token).unwrap(), golden);

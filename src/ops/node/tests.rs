@@ -210,6 +210,12 @@ async fn a_node_gets_another_key_another_address_and_labels() {
     let node = labelled(&[("zone", Some("b")), ("disk", None), ("none", None)]).await.unwrap();
     let shown: Vec<_> = node.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(shown, ["zone=b"]);
+    let refused = labelled(&[("node", Some("edge-2"))]).await.unwrap_err().to_string();
+    assert!(refused.contains("is a machine's name"), "{refused}");
+    let change: LabelChange = [("zone".parse().unwrap(), Some("c".parse().unwrap()))].into();
+    let control = || "control".parse::<NodeName>().unwrap();
+    let own = world.store.transact(move |tx| label_control(tx, &control(), change)).await.unwrap();
+    assert_eq!(control_labels(&world.store.snapshot()).unwrap().labels, own);
 
     let nobody: NodeName = "nobody".parse().unwrap();
     let said = world.store.transact(move |tx| remove(tx, &nobody, "nobody")).await.unwrap_err();

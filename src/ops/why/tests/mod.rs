@@ -5,7 +5,10 @@ mod situations;
 use std::time::Duration;
 
 use super::*;
-use crate::model::{CertificateState, Exit, Health, InstanceState, Maintenance, Phase, Pointing};
+use crate::model::{
+    CertificateState, Exit, Health, InstanceState, Maintenance, Pending, Phase, Pointing,
+    ReleaseVersion, Slot,
+};
 use situations::*;
 
 /// The links with their verdicts, and then what is in the way and the hint.
@@ -329,5 +332,20 @@ fn docker_is_away() {
          an instance
          Docker does not answer
          hint: `systemctl start docker`; `paas status` tells whether it answers",
+    );
+}
+
+#[test]
+fn there_is_no_machine() {
+    check(
+        answerer(|it| {
+            it.seen.clear();
+            let (slot, release) = ("web", ReleaseVersion(2));
+            let slot = Slot { process: slot.parse().unwrap(), index: 1 };
+            it.pending.push(Pending { slot, release, why: "no machine has zone=a".to_owned() });
+        }),
+        "- web.1: v2 has no machine: no machine has zone=a
+         there is no machine for web.1 of shop: no machine has zone=a
+         hint: `paas nodes` shows the machines and their labels",
     );
 }

@@ -67,7 +67,7 @@ pub(crate) async fn converse(
         tokio::select! {
             biased;
             outcome = &mut listening => outcome,
-            failure = speak(&mut line.says, &grants, terminal.is_some()) => match failure {
+            failure = speak(&mut line.says, &grants, terminal) => match failure {
                 // It left, and what it said last may still be on its way.
                 Err(failure @ Failure::Unreachable(_)) => {
                     timeout(LAST_WORDS, listening).await.unwrap_or(Err(failure))
@@ -115,11 +115,21 @@ async fn listen(hears: &mut Ear, pipe: &Pipe, grants: &Grants) -> Result<u8, Fai
 }
 
 /// What the server is told, as long as there is a session.
-async fn speak(says: &mut Mouth, grants: &Grants, terminal: bool) -> Result<Infallible, Failure> {
+async fn speak(
+    says: &mut Mouth,
+    grants: &Grants,
+    terminal: Option<&Terminal>,
+) -> Result<Infallible, Failure> {
     let of = |kind| signal(kind).map_err(|fault| Failure::local("no signals").because(fault));
     let (mut interrupt, mut quit) = (of(SignalKind::interrupt())?, of(SignalKind::quit())?);
     let (mut end, mut hangup) = (of(SignalKind::terminate())?, of(SignalKind::hangup())?);
     let mut resized = of(SignalKind::window_change())?;
+    // Whoever resizes while the program begins is not heard by signal.
+    if let (Some(terminal), Some(size)) = (terminal, raw::size())
+        && size != terminal.size
+    {
+        says.say(Ask::Resize(size)).await?;
+    }
     let mut ping = interval(Duration::from_secs(PING));
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut input = stdin::read(MOST_DATA / 2);
@@ -147,7 +157,7 @@ async fn speak(says: &mut Mouth, grants: &Grants, terminal: bool) -> Result<Infa
             // Whoever ends this ends the program: the server hears that nobody is there any more.
             _ = end.recv() => return Err(Failure::Ended(128 + 15)),
             _ = hangup.recv() => return Err(Failure::Ended(128 + 1)),
-            _ = resized.recv(), if terminal => if let Some(size) = raw::size() {
+            _ = resized.recv(), if terminal.is_some() => if let Some(size) = raw::size() {
                 says.say(Ask::Resize(size)).await?;
             },
             _ = ping.tick() => says.ping().await?,

@@ -227,6 +227,10 @@ mod tests {
     fn node_names_are_labels_of_host_names() {
         for good in ["a", "1", "edge-1", &"a".repeat(63)] {
             assert!(good.parse::<NodeName>().is_ok(), "{good}");
+            assert!(
+                good.parse::<LabelValue>().is_ok(),
+                "{good}: each machine has its name as a label"
+            );
         }
         for bad in ["", "-a", "a-", "A", "a.b", "a_b", "ä", "a\n", "*", &"a".repeat(64)] {
             assert!(bad.parse::<NodeName>().is_err(), "{bad}");

@@ -165,6 +165,7 @@ What to try next (took ${SECONDS} s):
   alias paas=$PAAS
   paas restart -a $APP           spread over all three again
   paas nodes drain edge-1        move all away from a machine, gently
+  paas nodes rebalance           and spread apps over all of them again
   paas nodes label edge-2 disk=ssd
   make clean-demo-cluster        remove everything
 NEXT

@@ -2,7 +2,7 @@
 # Runs every test of the workspace against the real Docker. Arguments go to the test runner.
 #
 # cargo-nextest is used where it is installed: it bounds how many tests use Docker at once and
-# ends a hung one (.config/nextest.toml). Without it plain `cargo test` runs the same tests, two
+# ends a hung one (.config/nextest.toml). Without it plain `cargo test` runs the same tests, three
 # threads at a time; building nextest takes longer than that saves on a machine that is new.
 set -euo pipefail
 # shellcheck source=scripts/say.sh
@@ -16,6 +16,15 @@ if [ "$(id -u)" -ne 0 ]; then
   export "CARGO_TARGET_${host}_RUNNER=sudo -E"
 fi
 
+# A daemon asks npm and pip where this machine gets packages, which takes them a second. The tests start hundreds
+# of daemons, so they are asked here, once; whoever tests the asking gives a daemon empty variables.
+index() {
+  python3 -m pip config get global.index-url || python3 -c \
+    'from pip._internal.models.index import PyPI; print(PyPI.simple_url)'
+} 2>/dev/null
+export NPM_CONFIG_REGISTRY=${NPM_CONFIG_REGISTRY:-$(npm config get registry 2>/dev/null || :)}
+export PIP_INDEX_URL=${PIP_INDEX_URL:-$(index || :)}
+
 if [ $# -eq 0 ]; then
   say "the documentation's examples"
   cargo test --workspace --locked --doc --quiet
@@ -27,5 +36,5 @@ if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --workspace --locked "$@"
 else
   say "tests, by cargo test (cargo install --locked cargo-nextest makes this faster)"
-  RUST_TEST_THREADS=${RUST_TEST_THREADS:-2} cargo test --workspace --locked --lib --bins --tests --no-fail-fast "$@"
+  RUST_TEST_THREADS=${RUST_TEST_THREADS:-3} cargo test --workspace --locked --lib --bins --tests --no-fail-fast "$@"
 fi

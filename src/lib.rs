@@ -4,7 +4,8 @@
 //! as records ([`store`]) of nouns ([`model`]). From then on nobody waits for anybody: [`control`]
 //! looks at what is wanted and at what is, plans the difference purely, and carries it out on an
 //! [`engine`], with [`build`] making images of source trees and the crate `proxy` bringing the
-//! requests. What comes by `git push` is kept in [`git`], and [`ssh`] is one of its ways in. Certificates come from authorities through [`acme`] and are read and made in [`pki`].
+//! requests. What comes by `git push` is kept in [`git`], and [`ssh`] is one of its ways in; what `docker push`
+//! brings lies in [`registry`]. Certificates come from authorities through [`acme`] and are read and made in [`pki`].
 //! What is in [`volumes`] is brought elsewhere, and back, by [`backup`].
 //! What instances write is kept by [`logs`], what is counted is told by [`metrics`]; [`node`] is
 //! what a daemon sees of its own machine. [`daemon`] puts the parts together and is the only one
@@ -30,6 +31,8 @@ pub mod pki;
 pub mod build;
 
 pub mod git;
+
+pub mod registry;
 
 pub mod ssh;
 

@@ -52,7 +52,7 @@ fn table_of(generation: u64, origin: SocketAddr) -> Table {
     let address = SocketAddr::from((host, origin.port()));
     let name = ServiceName::new("app");
     let service = Service::new(
-        vec![Upstream { id: UpstreamId::new(address.to_string()), address, door: false }],
+        vec![Upstream { id: UpstreamId::new(address.to_string()), address, door: None }],
         Hold { most: 0, deadline: Duration::ZERO },
         Absence { title: String::new(), explanation: String::new(), retry_after: Duration::ZERO },
     );

@@ -59,7 +59,7 @@ fn main() {
 fn table(origin: SocketAddr) -> Table {
     let name = ServiceName::new("app");
     let service = Service::new(
-        vec![Upstream { id: UpstreamId::new("origin"), address: origin, door: false }],
+        vec![Upstream { id: UpstreamId::new("origin"), address: origin, door: None }],
         Hold { most: 0, deadline: Duration::ZERO },
         Absence { title: String::new(), explanation: String::new(), retry_after: Duration::ZERO },
     );

@@ -148,7 +148,7 @@ fn origin() -> SocketAddr {
 }
 
 fn table(origin: SocketAddr) -> Table {
-    let upstream = Upstream { id: UpstreamId::new("origin"), address: origin, door: false };
+    let upstream = Upstream { id: UpstreamId::new("origin"), address: origin, door: None };
     let absence = Absence {
         title: "Nobody".into(),
         explanation: "is here".into(),

@@ -145,7 +145,7 @@ mod tests {
             let id = UpstreamId::new(format!("u{number}"));
             let meter = ledger.upstream(&id, newcomer);
             let address = "127.0.0.1:1".parse().unwrap();
-            Rc::new(Peer::new(&Upstream { id, address, door: false }, meter))
+            Rc::new(Peer::new(&Upstream { id, address, door: None }, meter))
         };
         Group { peers: (0..count).map(peer).collect(), slow_start }
     }

@@ -111,11 +111,18 @@ pub enum Protocol {
 pub struct Upstream {
     /// Its identity: figures and idle connections belong to it across tables.
     pub id: UpstreamId,
-    /// Where it listens.
+    /// Where it listens, on its own machine.
     pub address: SocketAddr,
-    /// Whether that is a [`door`](crate::door) to it.
-    #[serde(default)]
-    pub door: bool,
+    /// A [`door`](crate::door) to it, if it is reached through one. It is this machine's, and means nothing elsewhere.
+    #[serde(skip)]
+    pub door: Option<SocketAddr>,
+}
+
+impl Upstream {
+    /// Where connections to it go.
+    pub fn reached_at(&self) -> SocketAddr {
+        self.door.unwrap_or(self.address)
+    }
 }
 
 /// How requests wait while a service has no upstream.

@@ -70,13 +70,18 @@ impl Peer {
     pub(crate) fn new(upstream: &Upstream, meter: Arc<UpstreamMeter>) -> Self {
         Self {
             id: upstream.id.clone(),
-            address: upstream.address,
-            door: upstream.door,
+            address: upstream.reached_at(),
+            door: upstream.door.is_some(),
             meter,
             idle: RefCell::default(),
             h2c: Pool::default(),
             retired: Cell::new(false),
         }
+    }
+
+    /// Whether connections to an upstream are still made as to this one.
+    pub(crate) fn is_at(&self, upstream: &Upstream) -> bool {
+        (self.address, self.door) == (upstream.reached_at(), upstream.door.is_some())
     }
 
     /// A stream on a connection that is open already.

@@ -68,9 +68,7 @@ impl View {
     ) -> Rc<Peer> {
         let known = self.peers.get(&upstream.id).or_else(|| before.peers.get(&upstream.id));
         let peer = match known {
-            Some(peer) if (peer.address, peer.door) == (upstream.address, upstream.door) => {
-                Rc::clone(peer)
-            }
+            Some(peer) if peer.is_at(upstream) => Rc::clone(peer),
             Some(_) | None => {
                 let meter = ledger.upstream(&upstream.id, newcomer);
                 meter.retired.store(false, Relaxed);

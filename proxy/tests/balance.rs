@@ -16,7 +16,7 @@ use crate::upgrade::echo;
 fn upstreams(addresses: &[SocketAddr]) -> Vec<Upstream> {
     addresses
         .iter()
-        .map(|address| Upstream { id: id(*address), address: *address, door: false })
+        .map(|address| Upstream { id: id(*address), address: *address, door: None })
         .collect()
 }
 

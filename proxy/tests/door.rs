@@ -1,7 +1,7 @@
 //! Doors: upstreams that somebody else leads to.
 
 use std::io::{self, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
@@ -33,11 +33,17 @@ fn pass(mut from: TcpStream, mut to: TcpStream) {
     });
 }
 
+/// Nobody goes to where it listens on its own machine.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 80);
+
 fn publish(stage: &Stage, doors: &[SocketAddr]) {
     let generation = stage.table.borrow().generation + 1;
     let table = stage.plan.table(generation, &[]);
-    let upstream =
-        |address: &SocketAddr| Upstream { id: id(*address), address: *address, door: true };
+    let upstream = |address: &SocketAddr| Upstream {
+        id: id(*address),
+        address: NOWHERE,
+        door: Some(*address),
+    };
     let service = Service {
         upstreams: doors.iter().map(upstream).collect(),
         ..Service::clone(&table.services[&app()])

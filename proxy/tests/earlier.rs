@@ -41,7 +41,7 @@ fn publish(stage: &Stage, current: SocketAddr, earlier: &[SocketAddr]) {
     let generation = stage.table.borrow().generation + 1;
     let plain = stage.plan.table(generation, &[current]);
     let upstream =
-        |address: &SocketAddr| Upstream { id: id(*address), address: *address, door: false };
+        |address: &SocketAddr| Upstream { id: id(*address), address: *address, door: None };
     let upstreams = earlier.iter().map(upstream).collect();
     let earlier = Earlier { prefixes: vec!["/assets/".into(), "/static".into()], upstreams };
     let service = Service { earlier: Some(earlier), ..Service::clone(&plain.services[&app()]) };

@@ -353,7 +353,7 @@ impl Plan {
     /// A table with one app, at `app.test` and `[::1]`, that has these upstreams.
     pub(crate) fn table(&self, generation: u64, addresses: &[SocketAddr]) -> Arc<Table> {
         let upstream =
-            |address: &SocketAddr| Upstream { id: id(*address), address: *address, door: false };
+            |address: &SocketAddr| Upstream { id: id(*address), address: *address, door: None };
         let absent = Absence {
             title: "This app is being deployed".into(),
             explanation: "Try again in a moment.".into(),

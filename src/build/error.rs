@@ -71,6 +71,9 @@ pub enum BuildError {
     /// The image that was to be the app.
     #[error(transparent)]
     Prebuilt(#[from] super::prebuilt::PrebuiltError),
+    /// The image that was pushed.
+    #[error(transparent)]
+    Pushed(#[from] super::pushed::PushedError),
     /// The image that was to be put upon another run image.
     #[error(transparent)]
     Rebase(#[from] super::rebase::RebaseError),
@@ -156,6 +159,7 @@ impl BuildError {
             Self::Declaration(error) => return error.hint().map(str::to_owned),
             Self::Dockerfile(error) => return Some(error.hint()),
             Self::Prebuilt(error) => return Some(error.hint()),
+            Self::Pushed(error) => return Some(error.hint()),
             Self::Rebase(error) => return Some(error.hint()),
             Self::Footing(error) => return Some(error.hint()),
             Self::Processes(error) => return Some(error.hint()),

@@ -7,7 +7,7 @@
 //! or dies leaves what the last successful one left usable.
 //!
 //! In reading order: `ways` (which of them an app takes), `builder` (the story of buildpacks),
-//! `dockerfile`, `prebuilt` and `rebase` (the other stories), `unpack` (upload → tree), `fetched` (a source that the server gets by itself), `workspace` (the
+//! `dockerfile`, `prebuilt`, `pushed` and `rebase` (the other stories), `unpack` (upload → tree), `fetched` (a source that the server gets by itself), `workspace` (the
 //! folders of an app), `declared` (what its files say), `brought` (the buildpacks that it brings),
 //! `container`, `session` and `wire` (one build in one container), `resting` (where that waits for
 //! the next), `export` (folders → image), `base` (the images below), `footing` (which of
@@ -36,6 +36,7 @@ mod pages;
 mod prebuilt;
 mod processes;
 mod progress;
+mod pushed;
 mod rebase;
 mod request;
 mod resting;
@@ -64,6 +65,7 @@ pub use kept::{Kept, KeptByApp, KeptLimits, Surplus, TOOLCHAIN_UNUSED};
 pub use prebuilt::PrebuiltError;
 pub use processes::ProcessesError;
 pub use progress::{Progress, Stage};
+pub use pushed::{Parts, PushedError};
 pub use rebase::RebaseError;
 pub use request::{BuildLimits, BuildRequest, Settings};
 pub use stopwatch::Stopwatch;

@@ -1,4 +1,5 @@
-//! How an app's image comes about: by buildpacks, by its Dockerfile, or it is there already.
+//! How an app's image comes about: by buildpacks, by its Dockerfile, or it is there already,
+//! in Docker or in what was pushed.
 //!
 //! What `paas deploy` was told comes with the upload, in [`TOLD`], and counts before `paas.toml`; that
 //! counts before what the folder looks like. Not here: the buildpacks, which are what is left.
@@ -12,7 +13,7 @@ use super::{
     builder::blocking,
     dockerfile::{self, Recipe},
     folder::Folder,
-    prebuilt,
+    prebuilt, pushed,
     request::BuildRequest,
     secrets,
 };
@@ -31,6 +32,8 @@ enum Way {
     Buildpacks(Option<Named>),
     Dockerfile(Recipe),
     Image(ImageReference),
+    /// The tree is an image.
+    Pushed,
 }
 
 /// A builder image, and who named it.
@@ -82,6 +85,11 @@ impl<E: BuildEngine> Builder<E> {
                 let made = prebuilt::build(engine, settings, request, &manifest, &image);
                 made.await.map(Gone::Made)
             }
+            Way::Pushed => {
+                secrets::none_for(&manifest, "an image that was pushed")?;
+                let made = pushed::build(engine, settings, request, &manifest);
+                made.await.map(Gone::Made)
+            }
         }
     }
 }
@@ -125,6 +133,9 @@ fn declared(source: &Path, app: &AppName) -> Result<Declaration, BuildError> {
 
 fn way(source: &Path, manifest: &Manifest) -> io::Result<Way> {
     let root = Folder::open(source)?;
+    if pushed::is_image(&root) {
+        return Ok(Way::Pushed);
+    }
     let recipe = |path: &str, why| Way::Dockerfile(Recipe { path: path.to_owned(), why });
     let brings = brings_buildpacks(&root) || !manifest.build.buildpacks.is_empty();
     match &manifest.build.way {
@@ -190,6 +201,7 @@ mod tests {
             Way::Buildpacks(Some(Named::Project(image))) => format!("project's builder {image}"),
             Way::Dockerfile(recipe) => format!("{}, {}", recipe.path, recipe.why),
             Way::Image(image) => image.to_string(),
+            Way::Pushed => "pushed".to_owned(),
         };
         assert!(shown.starts_with(expected), "{shown} of {files:?}");
     }
@@ -218,6 +230,7 @@ mod tests {
         check(&[docker, other], "docker/web, as you said");
         check(&[other, (".paas/build.toml", "[build]\nimage = \"a:1\"")], "a:1");
         check(&[docker, (".paas/build.toml", "[build]\nbuilder = \"buildpacks\"")], "buildpacks");
+        check(&[docker, (".paas/image/parts", "")], "pushed");
     }
 
     #[test]

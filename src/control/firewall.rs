@@ -5,7 +5,7 @@
 //! an app is, and a pass has nothing to do when apps come and go. Where it cannot be made, apps run all
 //! the same; the status says that they are not kept from anything.
 
-use std::{fmt, future::pending, time::Duration};
+use std::{fmt, future::pending, net::SocketAddrV4, sync::Arc, time::Duration};
 
 use futures_util::{
     StreamExt,
@@ -17,7 +17,10 @@ use super::task::Task;
 use crate::{
     engine::{Engine, EngineError, docker::Docker},
     model::opening::Opening,
-    node::wall::{Plan, Public, Wall, WallError, Work},
+    node::{
+        Ways, carrier,
+        wall::{Plan, Public, Reached, Wall, WallError, Work},
+    },
     telemetry::chain,
 };
 
@@ -26,6 +29,8 @@ pub struct Firewall {
     engine: Docker,
     wall: Wall,
     wanted: Wanted,
+    /// Who may go where; where nothing is to be carried there is no gate.
+    ways: watch::Receiver<Arc<Ways>>,
     /// What it is to be like, once that is known.
     plan: Option<Plan>,
     /// What people are told of it.
@@ -61,9 +66,6 @@ impl Task for Firewall {
     /// A Docker that starts puts its own rules in order, and whoever reloads a firewall of theirs drops
     /// ours without a word to anybody.
     async fn wait(&mut self) {
-        if self.wanted == Wanted::Nothing {
-            return pending().await;
-        }
         let changes = &mut self.changes;
         let lost = async {
             if changes.is_done() {
@@ -71,20 +73,24 @@ impl Task for Firewall {
             }
             while changes.next().await.is_some() {}
         };
+        let carried = self.ways.borrow_and_update().are_carried();
+        let none = self.wanted == Wanted::Nothing && !carried;
+        let ways = &mut self.ways;
+        let turned = async {
+            if ways.wait_for(|ways| ways.are_carried() != carried).await.is_err() {
+                pending::<()>().await;
+            }
+        };
         tokio::select! {
-            () = sleep(PERIOD) => {}
-            () = lost => {}
+            () = sleep(PERIOD), if !none => {}
+            () = lost, if !none => {}
+            () = turned => {}
         }
     }
 
     async fn pass(&mut self) -> Result<(), EngineError> {
-        let status = match self.wanted.clone() {
-            Wanted::Wall { public, openings } => {
-                let plan = self.plan(public, openings).await?;
-                self.ensure(&plan).await
-            }
-            Wanted::Nothing => self.remove().await,
-        };
+        let plan = self.plan().await?;
+        let status = self.ensure(&plan).await;
         self.status.send_if_modified(|shown| {
             let is_new = *shown != status;
             *shown = status;
@@ -96,16 +102,20 @@ impl Task for Firewall {
 
 impl Firewall {
     /// Nothing is looked at before the first pass.
-    pub fn new(engine: Docker, wanted: Wanted, status: watch::Sender<String>) -> Self {
+    pub fn new(
+        engine: Docker,
+        wanted: Wanted,
+        ways: watch::Receiver<Arc<Ways>>,
+        status: watch::Sender<String>,
+    ) -> Self {
         let wall = Wall::of(engine.installation());
         let changes = engine.changes().fuse();
-        Self { engine, wall, wanted, plan: None, status, changes }
+        Self { engine, wall, wanted, ways, plan: None, status, changes }
     }
 
     /// What it is to be like; while Docker is away, what it was.
-    async fn plan(&mut self, public: Public, openings: Vec<Opening>) -> Result<Plan, EngineError> {
-        let found = async { Ok((self.engine.bridges().await?, self.engine.resolvers().await?)) };
-        let (bridges, resolvers) = match (found.await, &self.plan) {
+    async fn plan(&mut self) -> Result<Plan, EngineError> {
+        let found = match (self.found().await, &self.plan) {
             (Ok(found), _) => found,
             (Err(_), Some(plan)) => return Ok(plan.clone()),
             (Err(error), None) => return Err(error),
@@ -113,24 +123,46 @@ impl Firewall {
         if self.changes.is_done() {
             self.changes = self.engine.changes().fuse();
         }
-        let plan = Plan { bridges, resolvers, public, openings };
-        self.plan = Some(plan.clone());
-        Ok(plan)
+        self.plan = Some(found.clone());
+        Ok(found)
+    }
+
+    async fn found(&mut self) -> Result<Plan, EngineError> {
+        let bridges = self.engine.bridges().await?;
+        let resolvers = self.engine.resolvers().await?;
+        let carrier = if self.ways.borrow().are_carried() {
+            Some(SocketAddrV4::new(self.engine.names_address().await?, carrier::PORT))
+        } else {
+            None
+        };
+        let reached = match &self.wanted {
+            Wanted::Wall { public, openings } => {
+                let (public, openings) = (public.clone(), openings.clone());
+                Some(Reached { resolvers, public, openings })
+            }
+            Wanted::Nothing => None,
+        };
+        Ok(Plan { bridges, carrier, reached })
     }
 
     /// Has it stand, and says how it does.
     async fn ensure(&mut self, plan: &Plan) -> String {
-        match self.wall.ensure(plan).await {
-            Ok(Work::Repaired) => {
-                tracing::warn!(
-                    "rules that keep containers from this machine were gone; they are back"
-                );
+        let made = self.wall.ensure(plan).await;
+        match (&self.wanted, made) {
+            (Wanted::Wall { .. }, Err(error)) => return self.open(&chain(&error)),
+            (Wanted::Nothing, Err(error)) => self.left(&error),
+            (_, Ok(Work::Repaired)) => {
+                tracing::warn!("rules of the firewall were gone; they are back");
             }
-            Ok(Work::Built) => tracing::info!("containers are kept from this machine's services"),
-            Ok(Work::Stood) => {}
-            Err(error) => return self.open(&chain(&error)),
+            (Wanted::Wall { .. }, Ok(Work::Built)) => {
+                tracing::info!("containers are kept from this machine's services");
+            }
+            (Wanted::Nothing, Ok(Work::Built)) | (_, Ok(Work::Stood)) => {}
         }
-        ON.to_owned()
+        match self.wanted {
+            Wanted::Wall { .. } => ON.to_owned(),
+            Wanted::Nothing => OFF.to_owned(),
+        }
     }
 
     /// There is none, which is said once.
@@ -142,15 +174,13 @@ impl Firewall {
         status
     }
 
-    /// Takes away what an earlier daemon made. Where there is no program for it, none has.
-    async fn remove(&mut self) -> String {
-        match self.wall.remove().await {
-            Ok(()) | Err(WallError::Missing { .. }) => {}
-            Err(error) => {
-                tracing::warn!(error = %chain(&error), "rules of an earlier start may be left");
-            }
+    /// What is not wanted may still be there, and what leads to other machines is not; said once. Where there
+    /// is no program for it, nothing was ever made.
+    fn left(&self, error: &WallError) {
+        let is_known = *self.status.borrow() == OFF;
+        if !is_known && !matches!(error, WallError::Missing { .. }) {
+            tracing::warn!(error = %chain(error), "private names lead to this machine's instances alone");
         }
-        OFF.to_owned()
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Images: those of the releases that stay ([`keeping`]), for rollback, and whatever instances run. Records
 //! of other releases, of older builds and rollouts go with them, and secrets that no release names. Uploads
-//! stay while a build waits for them.
+//! stay while a build waits for them, and blobs that were pushed while an upload has them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -23,6 +24,7 @@ use crate::{
         App, AppName, Build, BuildNumber, ImageId, Release, Rollout, RolloutNumber, SourceDigest,
         keeping,
     },
+    registry::Shelf,
     store::{Store, StoreError, Transaction, View, cron, export::ExportError, secrets},
     telemetry::chain,
 };
@@ -36,6 +38,8 @@ pub struct Sweep<E> {
     pub engine: E,
     /// Where sources wait.
     pub folders: BuildFolders,
+    /// The data folder, where blobs are that were pushed.
+    pub data: PathBuf,
     /// The newest releases of an app that stay, where it does not say so itself.
     pub releases: usize,
     /// Moves with every commit.
@@ -135,6 +139,8 @@ impl<E: Engine + BuildEngine> Sweep<E> {
                 }
             }
             self.folders.sweep(&app.name, &wanted, &built, clock::system());
+            let blobs = self.folders.pushed_blobs(&app.name);
+            Shelf::of(&self.data, &app.name).sweep(&blobs, clock::system());
         }
         Ok(())
     }

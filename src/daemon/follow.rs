@@ -1,11 +1,12 @@
 //! The life of a daemon on a machine that has joined: an edge that the control leads.
 //!
 //! It has no records and no API, and its engine does what the control says. What it was told last it serves,
-//! also while nobody tells it anything; instances of other machines are reached through the link.
+//! also while nobody tells it anything; instances of other machines are reached through links, by visitors and
+//! by the containers of their app: straight, or by way of the control.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
-use proxy::Feeds;
+use proxy::{Edge, Feeds, Table};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +17,7 @@ use super::{
     joined::Joined,
     notify::{self, Turn},
     plane::PlaneError,
+    private::Private,
     reissue::Reissue,
     run::{TASKS_END, end_tasks, wind_edge_down},
     signals::{Asked, Signals},
@@ -28,13 +30,17 @@ use crate::{
     config::Config,
     control::{
         firewall::{Firewall, Wanted},
+        names::FollowedNames,
         task,
     },
-    engine::docker::Docker,
-    model::NodeName,
+    dns::system_resolvers,
+    engine::docker::{Docker, Subnet},
+    model::{Directory, NodeName, Roster},
     node::{
-        Follower, Found, Gateway, Here, Machine, Worker,
-        link::{Admitted, Credentials, Keys, Link, LinkState, Listener},
+        Follower, Found, Gatekeeper, Gateway, Here, Machine, Outlets, Passage, Peers, Programs,
+        Reach, Straight, Ways, Worker,
+        link::{Admitted, Credentials, Link, LinkState, Listener},
+        peers,
     },
     store::DataDirLock,
 };
@@ -46,7 +52,7 @@ pub(super) async fn run(config: &Config, joined: Joined, start: &Start) -> Resul
     let _lock = DataDirLock::take(&config.data)?;
     let (table, tables) = watch::channel(Arc::default());
     let (certificates, presented) = watch::channel(Arc::default());
-    let mut led = tables.clone();
+    let led = tables.clone();
     let (access_log, records) = access::begin(config);
     let feeds = Feeds { table: tables, certificates: presented };
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, Vec::new(), None)?);
@@ -61,36 +67,32 @@ pub(super) async fn run(config: &Config, joined: Joined, start: &Start) -> Resul
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
     let addresses = control.addresses.clone();
     let link = call(&mut tasks, control.name.clone(), addresses, credentials.clone());
-    let (worker, hands) = work(config, &folders)?;
-    let gateway = Gateway::new(link.clone(), hands.here, followers.stop());
+    let (worker, hands) = work(config, &folders, &mut tasks)?;
+    let (enrol, roster) = watch::channel(Arc::default());
+    let (directory, directed) = watch::channel(Arc::default());
+    let own = (name, credentials.clone());
+    let (elsewhere, admitted) = meet(&mut tasks, own, (&link, roster), directed.clone());
+    let gateway = Gateway::new(elsewhere.clone(), hands.here.clone(), followers.stop());
     let found = Found {
         given: config.addresses.clone(),
         link: joined.identity.seen.then_some(at),
         control: control.addresses,
     };
-    let follower = Follower::new((link.clone(), gateway), (&edge, found), table, certificates);
+    let (ways, led_by) = watch::channel(Arc::default());
+    let private = private(config, (elsewhere, &hands), (directed, ways), tasks.stop())?;
+    let known = gateway.known();
+    let gatekeeper = Gatekeeper { control: control.name, worker, known, ways: led_by.clone() };
+    let outlets = Outlets { table, certificates, directory, roster: enrol };
+    let follower = Follower::new((link.clone(), gateway), (&edge, found), outlets);
+    tasks.spawn("private names", private);
     tasks.spawn("edge", follower.follow(tasks.stop()));
     tasks.spawn("certificate", Reissue { folders, joined, link, show }.keep(tasks.stop()));
-    let admitted = Admitted([(control.name, Keys::Any)].into());
-    let (_admit, admitted) = watch::channel(Arc::new(admitted));
-    tasks.spawn("link", listener.serve(credentials, admitted, Arc::new(worker), tasks.stop()));
+    tasks.spawn("link", listener.serve(credentials, admitted, Arc::new(gatekeeper), tasks.stop()));
     let listening = edge::listening(config, &edge, None);
-    tasks.spawn("firewall", wall(hands.docker, status::firewall(config, listening), tasks.stop()));
+    let wanted = status::firewall(config, listening);
+    tasks.spawn("firewall", wall(hands.docker, (wanted, led_by), tasks.stop()));
 
-    // Before there is a table every host would be unknown, so visitors wait at the door.
-    let asked = tokio::select! {
-        biased;
-        signal = signals.ended() => Some(signal),
-        _ = led.changed() => None,
-    };
-    if asked.is_none() {
-        edge.open();
-        notify::tell(start.notify.as_deref(), Turn::Serves);
-    }
-    let signal = match asked {
-        Some(signal) => signal,
-        None => ended(&mut signals).await,
-    };
+    let signal = serve(&edge, led, &mut signals, start).await;
     tracing::info!(signal, "ending");
     notify::tell(start.notify.as_deref(), Turn::Ends);
     drop(access_log);
@@ -100,6 +102,46 @@ pub(super) async fn run(config: &Config, joined: Joined, start: &Start) -> Resul
     Ok(())
 }
 
+/// Opens the edge once it is led, and waits for a signal that ends the daemon.
+async fn serve(
+    edge: &Edge,
+    mut led: watch::Receiver<Arc<Table>>,
+    signals: &mut Signals,
+    start: &Start,
+) -> &'static str {
+    // Before there is a table every host would be unknown, so visitors wait at the door.
+    tokio::select! {
+        biased;
+        signal = signals.ended() => return signal,
+        _ = led.changed() => {}
+    }
+    edge.open();
+    notify::tell(start.notify.as_deref(), Turn::Serves);
+    ended(signals).await
+}
+
+/// The way to other machines, and which of them are reached.
+type Elsewhere = (Passage, watch::Receiver<Reach>);
+
+/// Keeps links to all nodes that the control tells of, beside the link to the control itself: the way that is thus
+/// there, and who may come in.
+fn meet(
+    tasks: &mut Tasks,
+    own: (NodeName, Credentials),
+    (control, roster): (&Link, watch::Receiver<Arc<Roster>>),
+    directory: watch::Receiver<Arc<Directory>>,
+) -> (Elsewhere, watch::Receiver<Arc<Admitted>>) {
+    let nobody_else = peers::admitted(control.peer(), &Roster::default());
+    let (admit, admitted) = watch::channel(Arc::new(nobody_else));
+    let (links, peers) = watch::channel(Arc::default());
+    let (reaches, reach) = watch::channel(Reach::Nodes(BTreeSet::new()));
+    let told = peers::Told { admitted: admit, links, reach: reaches };
+    let keeper = Peers::new(own, (control.clone(), roster), told);
+    tasks.spawn("peers", keeper.keep(tasks.stop()));
+    let passage = Passage::of_node(control.clone(), Straight { directory, peers });
+    ((passage, reach), admitted)
+}
+
 /// What this machine's Docker, once it is known for whom it works, is to others.
 struct Hands {
     docker: watch::Receiver<Option<Docker>>,
@@ -107,31 +149,62 @@ struct Hands {
 }
 
 /// The work that the control has this machine do.
-fn work(config: &Config, folders: &Folders) -> Result<(Worker, Hands), RunError> {
+fn work(
+    config: &Config,
+    folders: &Folders,
+    tasks: &mut Tasks,
+) -> Result<(Worker, Hands), RunError> {
     let subnets = config.subnets.parse().map_err(PlaneError::Subnets)?;
     let socket = config.docker.display().to_string();
     let (found, docker) = watch::channel(None);
     let (told, here) = watch::channel(Here::default());
     let (data, program) = (folders.root().to_owned(), LAUNCHER);
-    let machine = Machine { socket, subnets, data, program };
-    let worker = Worker::new(machine, found, told);
+    let resolvers = system_resolvers();
+    let machine = Machine { socket, subnets, resolvers, data, program };
+    let programs = Programs::default();
+    tasks.spawn("programs", programs.clone().tend(tasks.stop()));
+    let worker = Worker::new(machine, found, told, programs);
     Ok((worker, Hands { docker, here }))
 }
 
 /// Keeps containers from this machine, once there may be some.
 async fn wall(
-    mut docker: watch::Receiver<Option<Docker>>,
-    wanted: Wanted,
+    docker: watch::Receiver<Option<Docker>>,
+    (wanted, ways): (Wanted, watch::Receiver<Arc<Ways>>),
     stop: CancellationToken,
 ) {
-    let found = tokio::select! {
-        biased;
-        () = stop.cancelled() => return,
-        found = docker.wait_for(Option::is_some) => found.ok().and_then(|found| found.clone()),
-    };
     let (status, _) = watch::channel(String::new());
-    if let Some(docker) = found {
-        task::run(Firewall::new(docker, wanted, status), stop).await;
+    if let Some(docker) = found(docker, &stop).await {
+        task::run(Firewall::new(docker, wanted, ways, status), stop).await;
+    }
+}
+
+/// Answers containers that ask for private names, and carries what they send, once there may be some.
+fn private(
+    config: &Config,
+    ((passage, reach), hands): (Elsewhere, &Hands),
+    (directory, ways): (watch::Receiver<Arc<Directory>>, watch::Sender<Arc<Ways>>),
+    stop: CancellationToken,
+) -> Result<impl Future<Output = ()> + use<>, RunError> {
+    let subnets: Subnet = config.subnets.parse().map_err(PlaneError::Subnets)?;
+    let (here, found) = (hands.here.clone(), hands.docker.clone());
+    Ok(async move {
+        let Some(docker) = self::found(found, &stop).await else { return };
+        let private = Private { docker, clients: subnets.parts(), ways, passage: Some(passage) };
+        let keeper = |desk| FollowedNames { directory, here, reach, desk };
+        private.run(keeper, stop).await;
+    })
+}
+
+/// This machine's Docker, once it is known for whom it works; `None` if the daemon is stopped before.
+async fn found(
+    mut docker: watch::Receiver<Option<Docker>>,
+    stop: &CancellationToken,
+) -> Option<Docker> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        found = docker.wait_for(Option::is_some) => found.ok().and_then(|found| found.clone()),
     }
 }
 

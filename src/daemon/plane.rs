@@ -27,6 +27,7 @@ use crate::{
         builds::{Builds, Unrecorded},
         cron::{self, reconcile::Cron},
         firewall::{Firewall, Wanted},
+        names::PrivateNames,
         routes::Ground,
         runs::{self, reconcile::Runs},
         standstill::Standstill,
@@ -44,8 +45,8 @@ use crate::{
     dns::system_resolvers,
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
-    model::{NodeName, Observation, Transfer, volume::Usages},
-    node::{Consoles, Edges, Fleet, Handout, Nodes},
+    model::{Directory, NodeName, Observation, Transfer, volume::Usages},
+    node::{Consoles, Edges, Fleet, Handout, Nodes, Ways},
     server::{self, EngineStatus, Listening, Reach},
     store::{SealingKey, Store},
     volumes::VolumeFolders,
@@ -73,11 +74,13 @@ pub(super) struct Plane {
     standstill: Standstill,
 }
 
-/// What the control plane lets others see: what runs, how large volumes are and what is
+/// What the control plane lets others see: what runs, where private names lead, how large volumes are and what is
 /// sent of them, how the engine is.
 #[derive(Debug)]
 pub(super) struct Published {
     observation: watch::Sender<Arc<Observation>>,
+    directory: watch::Sender<Arc<Directory>>,
+    ways: watch::Sender<Arc<Ways>>,
     usages: watch::Sender<Arc<Usages>>,
     depot: Depot,
     transfers: watch::Sender<Option<Transfer>>,
@@ -88,6 +91,8 @@ pub(super) struct Published {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) observation: watch::Receiver<Arc<Observation>>,
+    pub(super) directory: watch::Receiver<Arc<Directory>>,
+    pub(super) ways: watch::Receiver<Arc<Ways>>,
     pub(super) usages: watch::Receiver<Arc<Usages>>,
     pub(super) backups: server::Backups,
     pub(super) status: watch::Receiver<EngineStatus>,
@@ -98,16 +103,20 @@ impl Published {
     pub(super) fn new(config: &Config, folders: &Folders) -> Result<(Self, Seen), BackupError> {
         let depot = Depot::open(config.backup.as_ref(), &folders.backup_key())?;
         let (observation, observed) = watch::channel(Arc::default());
+        let (directory, directed) = watch::channel(Arc::default());
+        let (ways, shown) = watch::channel(Arc::default());
         let (usages, measured) = watch::channel(Arc::default());
         let (transfers, watched) = watch::channel(None);
         let (status, known) = watch::channel(EngineStatus::default());
         let seen = Seen {
             observation: observed,
+            directory: directed,
+            ways: shown,
             usages: measured,
             backups: server::Backups { depot: depot.clone(), transfers: watched },
             status: known,
         };
-        Ok((Self { observation, usages, depot, transfers, status }, seen))
+        Ok((Self { observation, directory, ways, usages, depot, transfers, status }, seen))
     }
 }
 
@@ -230,7 +239,8 @@ impl Plane {
         let (kept, kept_seen) = watch::channel(None);
         let (wall, wall_seen) = watch::channel("not looked at yet".to_owned());
         let mut parts_seen = Parts { stack: stack_seen, kept: kept_seen, wall: wall_seen };
-        let firewall = Firewall::new(docker.clone(), self.firewall.clone(), wall);
+        let ways = self.published.ways.subscribe();
+        let firewall = Firewall::new(docker.clone(), self.firewall.clone(), ways, wall);
         let mut parts = JoinSet::new();
         parts.spawn(task::run(firewall, stop.clone()));
         // What starts from here on starts behind it, unless it takes too long.
@@ -242,7 +252,7 @@ impl Plane {
         parts.spawn(task::run(self.volumes(&docker), stop.clone()));
         parts.spawn(task::run(self.backups(&stop), stop.clone()));
         parts.spawn(task::run(self.cron(), stop.clone()));
-        parts.spawn(self.private(&docker).run(stop.clone()));
+        parts.spawn(self.private(&docker, stop.clone()));
         let lost = docker.clone();
         parts.spawn(async move { lost.end_lost_programs().await });
         parts.spawn(task::run(self.apps(fleet, collector.clone()), stop.clone()));
@@ -335,13 +345,22 @@ impl Plane {
         }
     }
 
-    fn private(&self, docker: &Docker) -> Private {
-        Private {
+    fn private(
+        &self,
+        docker: &Docker,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
+        let private = Private {
             docker: docker.clone(),
-            store: self.store.clone(),
-            observation: self.published.observation.subscribe(),
             clients: self.docker.subnet_pool.parts(),
-        }
+            ways: self.published.ways.clone(),
+            passage: None,
+        };
+        let (store, commits) = (self.store.clone(), self.store.changes());
+        let observation = self.published.observation.subscribe();
+        let directory = self.published.directory.clone();
+        let keeper = |desk| PrivateNames { store, commits, observation, directory, desk };
+        private.run(keeper, stop)
     }
 
     fn volumes(&self, docker: &Docker) -> Volumes<Docker> {
@@ -375,6 +394,7 @@ impl Plane {
             store: self.store.clone(),
             engine: docker.clone(),
             folders: self.folders.clone(),
+            data: self.workshop.data.clone(),
             commits: self.store.changes(),
             releases: self.releases_kept,
             ended: std::collections::BTreeMap::new(),

@@ -1,7 +1,8 @@
-//! Private names, once Docker answers: the task that keeps them and the server that containers ask.
+//! Private names, once Docker answers: the task that keeps them, the server that containers ask, and whoever
+//! carries what they then send to other machines.
 //!
-//! They live and end together. Nothing waits for them: an instance that starts before the server
-//! listens asks the machine's resolvers meanwhile.
+//! They live and end together, on the machine that controls and on any other alike. Nothing waits for them: an
+//! instance that starts before the server listens asks the machine's resolvers meanwhile.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -9,11 +10,13 @@ use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    control::{names::PrivateNames, task},
+    control::{
+        names::Desk,
+        task::{self, Task},
+    },
     dns::{Internal, Names, own_resolvers},
     engine::docker::Docker,
-    model::Observation,
-    store::Store,
+    node::{Carrier, Passage, Ways},
     telemetry::chain,
 };
 
@@ -21,30 +24,33 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Private {
     pub(super) docker: Docker,
-    pub(super) store: Store,
-    pub(super) observation: watch::Receiver<Arc<Observation>>,
     /// The network that containers are in: an address of it, and the bits that count.
     pub(super) clients: (Ipv4Addr, u8),
+    /// Where it is said who goes where.
+    pub(super) ways: watch::Sender<Arc<Ways>>,
+    /// The way to all other machines, on those that do not control.
+    pub(super) passage: Option<Passage>,
 }
 
 impl Private {
-    /// Keeps and answers them until it is told to stop.
-    pub(super) async fn run(self, stop: CancellationToken) {
+    /// Keeps them by the task that is made with where it is to publish, and answers them, until it is told to
+    /// stop.
+    pub(super) async fn run<T: Task>(
+        self,
+        keeper: impl FnOnce(Desk) -> T,
+        stop: CancellationToken,
+    ) {
         let Some(address) = self.address(&stop).await else { return };
         let (names, answered) = watch::channel(Arc::<Names>::default());
+        let carrier = Carrier { ways: self.ways.subscribe(), passage: self.passage };
         let server =
             Internal { names: answered, resolvers: own_resolvers().into(), clients: self.clients };
-        let keeper = PrivateNames {
-            commits: self.store.changes(),
-            store: self.store,
-            observation: self.observation,
-            names,
-            published: Vec::new(),
-        };
+        let keeper = keeper(Desk::new(self.docker, self.ways, names));
         tokio::select! {
             biased;
             () = task::run(keeper, stop) => {}
             () = server.run((address, PORT).into()) => {}
+            () = carrier.run(address) => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use proxy::{Certificates, Edge, Feeds, Table, handover::Inheritance};
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 
@@ -40,8 +40,8 @@ use crate::{
     logs::{LogSettings, Logs},
     metrics::Figures,
     model::zone::Proofs,
-    node::{Consoles, Edges, Handout},
-    server::{Api, Attempts, Retention, Sessions},
+    node::{Consoles, Edges, Handout, Nodes},
+    server::{Api, Attempts, Intake, Retention, Sessions},
     store::{self, DataDirLock, SealingKey, Store, StoreOptions},
     telemetry::chain,
 };
@@ -105,8 +105,9 @@ async fn life(
     let (lookups, requests) = mpsc::channel(LOOKUPS);
     // The followers end when the edge has, since their records come from there.
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
-    let (told, nodes) = Told::of(&store, (&edges, &feeds), &seen.observation);
-    let (consoles, docker, sessions) = sessions(&mut tasks, handout(&folders)?);
+    let (told, nodes) = Told::of(&store, (&edges, &feeds), &seen);
+    let engines = cluster::tend(link, told, &mut tasks, followers.stop())?;
+    let (consoles, docker, sessions) = sessions(&mut tasks, (&engines, handout(&folders)?));
     let served = Api {
         store: store.clone(),
         observation: seen.observation,
@@ -122,7 +123,7 @@ async fn life(
         nodes,
         cluster,
         engine: seen.status,
-        unpacking: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
+        intake: Intake::new(config.builds.reserve),
         fetcher: Fetcher::new(&config.data, config.fetch_private.clone()),
         git: Repositories::open(&config.data),
         ssh: doors.ssh(),
@@ -134,7 +135,6 @@ async fn life(
     };
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
     let outlets = Outlets { certificates: presented, texts };
-    let engines = cluster::tend(link, told, &mut tasks, followers.stop())?;
     let control = PlaneEdge::of((table, feeds.certificates.clone()), ground, &reach);
     let plane = Plane::new(config, &folders, (&store, &sealing), &logs, control, published)?;
     Names { config, store: &store, edge: &edge, edges, reach, sealing, outlets, requests, naming }
@@ -188,13 +188,13 @@ fn relieve(predecessor: Option<Predecessor>, formers: &mut Tasks) {
     }
 }
 
-/// Programs that users talk to, once whoever is told of Docker has found it.
+/// Programs that users talk to, here once whoever is told of Docker has found it, and on nodes.
 fn sessions(
     tasks: &mut Tasks,
-    handout: Handout,
+    (nodes, handout): (&Nodes, Handout),
 ) -> (Consoles, watch::Sender<Option<Docker>>, Sessions) {
     let (found, engine) = watch::channel(None);
-    let consoles = Consoles::new(engine, handout);
+    let consoles = Consoles::new(engine, nodes.clone(), handout);
     let sessions = Sessions::new(consoles.clone());
     tasks.spawn("sessions", sessions.clone().tend(tasks.stop()));
     (consoles, found, sessions)
@@ -343,8 +343,6 @@ fn announce(
     doors.announce();
 }
 
-/// Uploads unpacked at the same time; more wait for their turn.
-const UPLOADS_AT_ONCE: usize = 2;
 /// Names that wait to be looked up; one more is looked up in its turn, and nobody waits for it.
 const LOOKUPS: usize = 64;
 /// For the tasks to end their passes; a build is cancelled and begins anew with the next daemon.

@@ -1,7 +1,7 @@
 //! The private names of apps: `<app>.internal` and `<process>.<app>.internal`.
 //!
-//! What a container may look up depends on where it asks from: names of its own app and no others,
-//! because no packet of it reaches another app's network.
+//! What a container may look up depends on where it asks from: names of its own app, and of those that allow it,
+//! each with the addresses by which it reaches the instances from there.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -12,15 +12,15 @@ use std::{
 use super::zones::{InvalidZone, ZoneData, ZoneRecord, Zones};
 use crate::model::{AppName, DnsData, ProcessName};
 
-/// One app's instances, as far as names are concerned.
+/// What the containers of one app on this machine may look up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppNames {
     /// The app.
     pub app: AppName,
-    /// Addresses of any of its instances: who asks from the same networks is one of them.
+    /// An address of each of the networks that they ask from.
     pub networks: BTreeSet<Ipv4Addr>,
-    /// The instances of what serves that are ready, by process.
-    pub ready: BTreeMap<ProcessName, BTreeSet<Ipv4Addr>>,
+    /// Where they reach the ready instances of what serves, by app and process.
+    pub ready: BTreeMap<(AppName, ProcessName), BTreeSet<Ipv4Addr>>,
 }
 
 /// The private names of all apps.
@@ -52,11 +52,11 @@ impl Names {
 
 fn zone(app: &AppNames) -> ZoneData {
     let mut records = Vec::new();
-    for (process, addresses) in &app.ready {
-        let own = format!("{process}.{}.{INTERNAL}", app.app);
+    for ((app, process), addresses) in &app.ready {
+        let own = format!("{process}.{app}.{INTERNAL}");
         let mut names = BTreeSet::from([own.replace('_', "-"), own]);
         if process.is_web() {
-            names.insert(format!("{}.{INTERNAL}", app.app));
+            names.insert(format!("{app}.{INTERNAL}"));
         }
         for (name, address) in
             names.iter().flat_map(|name| addresses.iter().map(move |a| (name, a)))

@@ -20,6 +20,7 @@ mod volumes;
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
+    net::SocketAddr,
     path::PathBuf,
     time::Duration,
 };
@@ -52,9 +53,13 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// only begun here; [`Engine::seats`] tells how far it is.
     fn provide(&self, _images: &BTreeSet<ImageId>) {}
 
-    /// Has these instances, and no others of other machines, be reached at their address and this port.
-    fn reach(&self, _ports: &BTreeSet<(ContainerId, u16)>) -> impl Future<Output = ()> + Send {
-        async {}
+    /// Opens doors to this port of these instances, where they are on other machines, and closes all others.
+    /// Says where they are: the doors of those who have one.
+    fn reach(
+        &self,
+        _ports: &BTreeMap<ContainerId, u16>,
+    ) -> impl Future<Output = BTreeMap<ContainerId, SocketAddr>> + Send {
+        async { BTreeMap::new() }
     }
 
     /// Every container of an app of this installation, running or not.

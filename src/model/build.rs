@@ -11,8 +11,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, AppName, ByteSize, Commit, ImageId, Process, ProcessName, ReleaseVersion, SourceDigest,
-    Timestamp,
+    Actor, AppName, ByteSize, Commit, ImageId, Process, ProcessName, Pushed, ReleaseVersion,
+    SourceDigest, Timestamp,
 };
 
 /// Counts an app's builds, from 1.
@@ -67,6 +67,9 @@ pub struct Build {
     /// The commit that the source is of, where git brought it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
+    /// The image that the source is, where `docker push` brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<Pushed>,
     /// The newer build that it was cancelled for, if that is why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<BuildNumber>,
@@ -192,6 +195,9 @@ pub struct DeploySettings {
     /// What is asked of the edge.
     #[serde(default)]
     pub http: Box<super::HttpSettings>,
+    /// Who finds it by private names.
+    #[serde(default, skip_serializing_if = "super::PrivateSettings::are_usual")]
+    pub private: Box<super::PrivateSettings>,
     /// What runs by the clock.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cron: Box<BTreeMap<super::CronName, super::CronJob>>,
@@ -215,6 +221,7 @@ impl Default for DeploySettings {
             env: super::Config::default(),
             cron: Box::default(),
             http: Box::default(),
+            private: Box::default(),
             generate: Box::default(),
             files: BTreeMap::new(),
             keep: None,

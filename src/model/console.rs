@@ -1,9 +1,11 @@
 //! What a program that somebody talks to is given: a terminal, and signals.
 
+use serde::{Deserialize, Serialize};
+
 use super::Process;
 
 /// A terminal that a program is to have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terminal {
     /// Its size at first.
     pub size: TerminalSize,
@@ -12,7 +14,7 @@ pub struct Terminal {
 }
 
 /// The size of a terminal, in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminalSize {
     /// Characters in a line.
     pub columns: u16,
@@ -21,7 +23,7 @@ pub struct TerminalSize {
 }
 
 /// What can be sent to a program that somebody talks to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProgramSignal {
     /// SIGHUP: whoever talked to it is gone.
     Hangup,

@@ -1,6 +1,9 @@
 //! An instance: a container of ours as the engine showed it. It is observed and never stored.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +53,11 @@ pub struct Instance {
     /// The node that it is on; `None` for the machine that controls.
     #[serde(default)]
     pub node: Option<NodeName>,
-    /// Where this machine reaches it, while it runs: its address on its app's network, or one that leads to
-    /// its node.
+    /// Its address on its app's network, while it runs. Nobody reaches it by that from another machine.
     pub address: Option<IpAddr>,
+    /// Where the machine that controls reaches its port, if it is on another one.
+    #[serde(skip)]
+    pub door: Option<SocketAddr>,
     /// The first process's id on this machine, while it runs.
     pub pid: Option<u32>,
     /// How it is.
@@ -60,6 +65,14 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// Where the machine that controls reaches its port, while it runs.
+    pub fn reached_at(&self, port: u16) -> Option<SocketAddr> {
+        match self.node {
+            None => Some(SocketAddr::new(self.address?, port)),
+            Some(_) => self.door,
+        }
+    }
+
     /// Whether it has ended and holds nothing but its traces.
     pub fn is_gone(&self) -> bool {
         matches!(self.state, InstanceState::Exited(_))

@@ -7,6 +7,7 @@
 //! - **Process**: one line of what an app runs (web, worker): command, port, health, limits.
 //! - **Build**: source → image. It ends as an artifact or as a reason.
 //! - **Commit**: what git calls the source of a build, where git brought it.
+//! - **Pushed**: the image that a build was made of, where `docker push` brought it; a **blob** is a piece of it.
 //! - **Release**: immutable: image, config, processes and why it was made. A rollback is a new one.
 //! - **Pin**: the wish that one release stays, however many come after it.
 //! - **Secret**: one version of a variable whose value is sealed; releases name versions.
@@ -19,6 +20,7 @@
 //! - **Run**: a program of its own, once, beside the formation; its place is called `run.3`.
 //! - **Cron job**: a command of a release by the clock; a **tick** is a time at which it is to run.
 //! - **Instance**: a container as it was observed. It is never stored.
+//! - **Directory**: the instances that containers find by private names, wherever they run.
 //! - **Domain**: a name of the user's own, or one path of it, and the app that answers there.
 //! - **Certificate**: what the edge proves a domain with: wanted, ordered, issued, renewed.
 //! - **SSH key**: what a user pushes with; **SSH host**: what the server proves itself with there.
@@ -28,7 +30,8 @@
 //! - **Snapshot**: what was in a volume at one moment, kept beside it.
 //! - **Backup**: the same, encrypted and kept elsewhere; the **place** is where.
 //! - **Node**: a machine that joined the one that **controls**, by a **join token**; its **state** is observed.
-//!   A **link** joins two of them.
+//!   A **link** joins two of them; the **roster** is what each node is told of all, whom it thereby has for **peers**.
+//! - **Rebalance**: the wish that apps be spread anew over the machines; a **move** is what that changes of one.
 //! - **Event**: what happened and why, for people. Control never reads it.
 
 pub mod app;
@@ -39,6 +42,7 @@ pub mod certificate;
 pub mod commit;
 pub mod console;
 pub mod cron;
+mod directory;
 pub mod domain;
 mod earlier;
 pub mod event;
@@ -52,7 +56,10 @@ pub mod name;
 pub mod node;
 pub mod observation;
 pub mod opening;
+mod private;
 pub mod process;
+pub mod pushed;
+pub mod rebalance;
 mod reference;
 pub mod registrar;
 pub mod release;
@@ -85,6 +92,7 @@ pub use certificate::{
 pub use commit::{Branch, Commit, CommitId, RefName};
 pub use console::{ProgramSignal, Terminal, TerminalSize};
 pub use cron::{CronCommand, CronEntry, CronJob, CronOutcome, CronState, CronTick, Overlap};
+pub use directory::{Directory, Listed, Listing};
 pub use domain::{Domain, DomainCheck, DomainName, PathPrefix, Pointing};
 pub use earlier::Earlier;
 pub use event::{Event, EventKind};
@@ -100,11 +108,14 @@ pub use name::{
     SourceDigest,
 };
 pub use node::{
-    ControlLabels, InvalidWord, JoinToken, JoinWord, LabelKey, LabelValue, Labels, Node, NodeKey,
-    NodeName, NodeState, NodeStates, TokenLife,
+    ControlLabels, Enrolled, InvalidWord, JoinToken, JoinWord, LabelKey, LabelValue, Labels, Node,
+    NodeKey, NodeName, NodeState, NodeStates, Roster, TokenLife,
 };
 pub use observation::{Health, Observation, Observed, Pending};
+pub use private::PrivateSettings;
 pub use process::{Privileges, Process};
+pub use pushed::{BlobDigest, Pushed, Tag};
+pub use rebalance::{Imbalance, Move, Rebalance};
 pub use reference::{ImageReference, InvalidReference};
 pub use registrar::{Advice, Reachable, Setting};
 pub use release::{Cause, Config, Release, ReleaseVersion};

@@ -289,7 +289,7 @@ impl Grammar for SourceGrammar {
     }
 }
 
-fn sha256(text: &str) -> Result<(), &'static str> {
+pub(super) fn sha256(text: &str) -> Result<(), &'static str> {
     let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let digits = text.strip_prefix("sha256:");
     let valid = digits.is_some_and(|digits| digits.len() == 64 && digits.bytes().all(lower_hex));

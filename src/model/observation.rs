@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::{AppName, ContainerId, Instance, ReleaseVersion, Sample, Slot, Timestamp};
+use super::{AppName, ContainerId, Imbalance, Instance, ReleaseVersion, Sample, Slot, Timestamp};
 
 /// Everything observed in one pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Observation {
     pub lingering: BTreeMap<ContainerId, Timestamp>,
     /// Running instances whose last answers were bad, though not yet often enough to count: what was seen.
     pub doubts: BTreeMap<ContainerId, String>,
+    /// Apps that a restart would spread better over the machines.
+    pub imbalance: Imbalance,
     /// Why the engine could not be asked, if it could not; then the rest is from the last time.
     pub engine_fault: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! Programs that somebody talks to, on this machine: how one is begun, told things, and ended.
+//! Programs that somebody talks to: how one is begun, told things, and ended, on this machine or, over the
+//! link, on a node.
 //!
 //! It decides nothing of who may; whoever has a [`Consoles`] has been let in.
 
@@ -16,22 +17,24 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     engine::{
-        EngineError, ExecSpec,
+        EngineError,
         docker::{Attached, Docker, Exec, ExecEnd},
     },
     model::{
-        AppName, ContainerId, OpenSecrets, ProgramSignal, Release, Run, RunNumber, Terminal,
+        AppName, Instance, NodeName, OpenSecrets, ProgramSignal, Release, Run, RunNumber, Terminal,
         TerminalSize,
     },
-    node::{Handout, HandoutError, ports, ports::Port, runs},
+    node::{Handout, HandoutError, Nodes, fleet::There, link::LinkError, ports, ports::Port, runs},
+    telemetry::chain,
 };
 
-pub use crate::engine::{Ends, OutputStream, Piece};
+pub use crate::engine::{Ends, ExecSpec, OutputStream, Piece};
 
 /// Where programs are begun, once Docker answers; and which runs somebody talks to. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Consoles {
     docker: watch::Receiver<Option<Docker>>,
+    nodes: Nodes,
     handout: Handout,
     held: Arc<HeldRuns>,
 }
@@ -76,6 +79,8 @@ pub struct Talk {
 pub enum Program {
     /// Inside an instance that runs anyway.
     Beside(Exec),
+    /// The same on a node.
+    There(There),
     /// In a container of its own.
     Alone(Attached),
     /// None: whoever listens at a port.
@@ -100,6 +105,17 @@ pub enum ConsoleError {
     /// The instance has ended.
     #[error("the instance has just ended")]
     Gone,
+    /// The node that has the instance cannot be asked.
+    #[error("node {node} is not reached: {why}")]
+    Away {
+        /// Which.
+        node: NodeName,
+        /// Why.
+        why: String,
+    },
+    /// Nobody answers at a port.
+    #[error("{0}")]
+    Closed(String),
     /// It cannot have its secrets.
     #[error(transparent)]
     Handout(#[from] HandoutError),
@@ -117,10 +133,35 @@ impl From<EngineError> for ConsoleError {
     }
 }
 
+impl ConsoleError {
+    /// What the engine of a node could not do.
+    fn of(node: &NodeName, error: EngineError) -> Self {
+        match error {
+            EngineError::Unreachable { source, .. } => Self::away(node, chain(&*source)),
+            EngineError::Timeout { .. } => Self::away(node, "it did not answer in time".to_owned()),
+            other => other.into(),
+        }
+    }
+
+    /// Why there is no tunnel to a port of an instance.
+    fn no_tunnel(error: LinkError) -> Self {
+        match error {
+            LinkError::Refused { refused, .. } => Self::Closed(refused.text),
+            LinkError::Down { node, why } => Self::Away { node, why },
+            LinkError::Broken { node, .. } => Self::Away { node, why: "the link broke".to_owned() },
+            LinkError::Request(source) => Self::Closed(source.to_string()),
+        }
+    }
+
+    fn away(node: &NodeName, why: String) -> Self {
+        Self::Away { node: node.clone(), why }
+    }
+}
+
 impl Consoles {
-    /// Programs of the engine that is told, once it is.
-    pub fn new(docker: watch::Receiver<Option<Docker>>, handout: Handout) -> Self {
-        Self { docker, handout, held: Arc::default() }
+    /// Programs of the engine that is told, once it is, and of those of nodes.
+    pub fn new(docker: watch::Receiver<Option<Docker>>, nodes: Nodes, handout: Handout) -> Self {
+        Self { docker, nodes, handout, held: Arc::default() }
     }
 
     /// Notes that a session is to talk to this run. Its record must not be seen before.
@@ -143,27 +184,46 @@ impl Consoles {
     /// A file or folder of an instance, as a tar.
     pub fn files(
         &self,
-        container: &ContainerId,
+        instance: &Instance,
         path: &str,
     ) -> Result<BoxStream<'static, Result<Bytes, ConsoleError>>, ConsoleError> {
-        let docker = self.docker.borrow().clone().ok_or(ConsoleError::NoEngine)?;
-        Ok(docker.files(container, path).map_err(ConsoleError::from).boxed())
+        let Some(node) = instance.node.clone() else {
+            let tar = self.docker()?.files(&instance.id, path);
+            return Ok(tar.map_err(ConsoleError::from).boxed());
+        };
+        let tar = self.nodes.files(&node, &instance.id, path);
+        let tar = tar.map_err(|error| ConsoleError::of(&node, error))?;
+        Ok(tar.map_err(move |error| ConsoleError::of(&node, error)).boxed())
     }
 
     /// Unpacks a tar into a folder of an instance.
     pub async fn put_files(
         &self,
-        container: &ContainerId,
+        instance: &Instance,
         folder: &str,
         tar: BoxStream<'static, io::Result<Bytes>>,
     ) -> Result<(), ConsoleError> {
-        let docker = self.docker.borrow().clone().ok_or(ConsoleError::NoEngine)?;
-        Ok(docker.put_files(container, folder, tar).await?)
+        let Some(node) = &instance.node else {
+            return Ok(self.docker()?.put_files(&instance.id, folder, tar).await?);
+        };
+        let put = self.nodes.put_files(node, &instance.id, folder, tar).await;
+        put.map_err(|error| ConsoleError::of(node, error))
     }
 
     /// Connects to a port of an instance.
-    pub async fn port(at: SocketAddr) -> io::Result<Talk> {
-        let (port, ends) = ports::open(at).await?;
+    pub async fn port(&self, instance: &Instance, port: u16) -> Result<Talk, ConsoleError> {
+        let (port, ends) = match (&instance.node, instance.address) {
+            (Some(node), _) => {
+                let link = self.nodes.link(node).map_err(|error| ConsoleError::of(node, error))?;
+                let opened = ports::open_there(&link, &instance.id, port).await;
+                opened.map_err(ConsoleError::no_tunnel)?
+            }
+            (None, Some(address)) => {
+                let opened = ports::open(SocketAddr::new(address, port)).await;
+                opened.map_err(|error| ConsoleError::Closed(error.to_string()))?
+            }
+            (None, None) => return Err(ConsoleError::Closed("it has no address".to_owned())),
+        };
         Ok(Talk { program: Program::Port(port), ends })
     }
 
@@ -174,7 +234,7 @@ impl Consoles {
         (release, secrets): (&Release, &OpenSecrets),
         terminal: Option<&Terminal>,
     ) -> Result<Talk, ConsoleError> {
-        let docker = self.docker.borrow().clone().ok_or(ConsoleError::NoEngine)?;
+        let docker = self.docker()?;
         let mut spec = runs::spec(run, release).ok_or(ConsoleError::Gone)?;
         spec.instance.handed = self.handout.give(&spec.instance, secrets)?;
         let attached = docker.run_attached(&spec, terminal).await;
@@ -183,17 +243,19 @@ impl Consoles {
         Ok(Talk { program: Program::Alone(attached), ends })
     }
 
-    /// Begins a program inside a running instance, which has these secrets as the instance has them.
-    pub async fn beside(
-        &self,
-        container: &ContainerId,
-        command: Vec<String>,
-        terminal: Option<Terminal>,
-        secrets: OpenSecrets,
-    ) -> Result<Talk, ConsoleError> {
-        let docker = self.docker.borrow().clone().ok_or(ConsoleError::NoEngine)?;
-        let (exec, ends) = docker.exec(container, &ExecSpec { command, terminal, secrets }).await?;
-        Ok(Talk { program: Program::Beside(exec), ends })
+    /// Begins a program inside a running instance. The secrets that it is to have are those of the instance.
+    pub async fn beside(&self, instance: &Instance, spec: &ExecSpec) -> Result<Talk, ConsoleError> {
+        let Some(node) = &instance.node else {
+            let (exec, ends) = self.docker()?.exec(&instance.id, spec).await?;
+            return Ok(Talk { program: Program::Beside(exec), ends });
+        };
+        let begun = self.nodes.exec(node, &instance.id, spec).await;
+        let (there, ends) = begun.map_err(|error| ConsoleError::of(node, error))?;
+        Ok(Talk { program: Program::There(there), ends })
+    }
+
+    fn docker(&self) -> Result<Docker, ConsoleError> {
+        self.docker.borrow().clone().ok_or(ConsoleError::NoEngine)
     }
 }
 
@@ -202,6 +264,9 @@ impl Program {
     pub async fn resize(&self, size: TerminalSize) -> Result<(), ConsoleError> {
         match self {
             Self::Beside(exec) => Ok(exec.resize(size).await?),
+            Self::There(there) => {
+                there.resize(size).await.map_err(|it| ConsoleError::of(there.node(), it))
+            }
             Self::Alone(run) => Ok(run.resize(size).await?),
             Self::Port(_) => Ok(()),
         }
@@ -211,6 +276,9 @@ impl Program {
     pub async fn signal(&self, signal: ProgramSignal) -> Result<(), ConsoleError> {
         match self {
             Self::Beside(exec) => Ok(exec.signal(signal).await?),
+            Self::There(there) => {
+                there.signal(signal).await.map_err(|it| ConsoleError::of(there.node(), it))
+            }
             Self::Alone(run) => Ok(run.signal(signal).await?),
             Self::Port(_) => Ok(()),
         }
@@ -219,10 +287,11 @@ impl Program {
     /// Waits for its end.
     pub async fn ended(&self) -> Result<ProgramEnd, ConsoleError> {
         match self {
-            Self::Beside(exec) => Ok(match exec.ended().await? {
-                ExecEnd::Exited(code) => ProgramEnd::Exited(exit_code(code)),
-                ExecEnd::NotExecuted => ProgramEnd::NotExecuted,
-            }),
+            Self::Beside(exec) => Ok(exec.ended().await?.into()),
+            Self::There(there) => match there.ended().await {
+                Ok(end) => Ok(end.into()),
+                Err(error) => Err(ConsoleError::of(there.node(), error)),
+            },
             Self::Alone(run) => Ok(ProgramEnd::Exited(exit_code(run.ended().await?.code))),
             Self::Port(port) => {
                 port.ended().await;
@@ -232,12 +301,25 @@ impl Program {
     }
 
     /// Ends it because nobody talks to it any more: at once if it listens, or after `patience`. A run
-    /// is told, and ended by control, which sees that nobody holds it.
+    /// is told, and ended by control, which sees that nobody holds it. A node has a patience of its own.
     pub async fn hang_up(&self, patience: Duration) -> Result<(), ConsoleError> {
         match self {
             Self::Beside(exec) => Ok(exec.hang_up(patience).await?),
+            Self::There(there) => {
+                there.hang_up();
+                Ok(())
+            }
             Self::Alone(run) => Ok(run.signal(ProgramSignal::Hangup).await?),
             Self::Port(_) => Ok(()),
+        }
+    }
+}
+
+impl From<ExecEnd> for ProgramEnd {
+    fn from(end: ExecEnd) -> Self {
+        match end {
+            ExecEnd::Exited(code) => Self::Exited(exit_code(code)),
+            ExecEnd::NotExecuted => Self::NotExecuted,
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 use proxy::{Edge, Traffic};
 use tokio::sync::watch;
 
-use super::addresses;
+use super::{addresses, feed::FromNode};
 use crate::model::NodeName;
 
 /// The edges. Cheap to clone; it does not keep this daemon's own edge alive, because whoever ends
@@ -39,6 +39,7 @@ struct Other {
     traffic: Traffic,
     addresses: Vec<IpAddr>,
     link: Option<SocketAddr>,
+    apart: BTreeSet<NodeName>,
 }
 
 /// Another edge, as long as it is heard from.
@@ -50,12 +51,15 @@ pub struct Connected {
 }
 
 impl Connected {
-    /// What it says of itself: what it does, and where it is found, by the world and over the link.
-    pub fn says(&self, traffic: Traffic, (addresses, link): (Vec<IpAddr>, Option<SocketAddr>)) {
+    /// What it says of itself: what it does, where it is found, by the world and over the link, and which others
+    /// it does not find.
+    pub(super) fn says(&self, told: FromNode) {
+        let FromNode { figures, addresses, link, apart } = told;
         self.change(|other| {
             let moved = other.addresses != addresses || other.link != link;
-            let news = moved || other.traffic.applied != traffic.applied;
-            (other.traffic, other.addresses, other.link) = (traffic, addresses, link);
+            let news = moved || other.traffic.applied != figures.applied || other.apart != apart;
+            (other.traffic, other.addresses) = (figures, addresses);
+            (other.link, other.apart) = (link, apart);
             news
         });
     }
@@ -163,6 +167,13 @@ impl Edges {
         let others = self.others();
         let there = others.iter().filter(|(_, other)| other.connected);
         there.filter_map(|(name, other)| Some((name.clone(), other.link?))).collect()
+    }
+
+    /// Which others each of the others has no link to.
+    pub fn apart(&self) -> BTreeMap<NodeName, BTreeSet<NodeName>> {
+        let others = self.others();
+        let there = others.iter().filter(|(_, other)| other.connected);
+        there.map(|(name, other)| (name.clone(), other.apart.clone())).collect()
     }
 
     /// The edges of these are all there can be.

@@ -1,7 +1,8 @@
 //! The edge of a node, as its control leads it: tables and certificates come over the link and are
-//! published here; what the edge does is told back.
+//! published here, and the directory beside them; what the edge does is told back.
 //!
-//! While the control is away the edge goes on with what it was told last. Its own tables are numbered
+//! While the control is away the edge goes on with what it was told last, led to whoever it still reaches.
+//! Its own tables are numbered
 //! here, since a control that begins anew counts from the beginning; what is told back is the number of
 //! the control that is spoken to.
 
@@ -9,11 +10,12 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     net::{IpAddr, SocketAddr},
+    pin::pin,
     sync::{Arc, Weak},
     time::Duration,
 };
 
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use proxy::{Certificates, Edge, Table, Traffic};
 use tokio::{
     sync::{mpsc, watch},
@@ -25,9 +27,12 @@ use super::{
     addresses,
     feed::{self, FeedError, FromControl, FromNode, Lines},
     gateway::Gateway,
-    link::{Link, LinkError},
+    link::{Body, Link, LinkError},
 };
-use crate::telemetry::chain;
+use crate::{
+    model::{Directory, Roster},
+    telemetry::chain,
+};
 
 /// Where the feed is asked for, over the link.
 pub(super) const FEED: &str = "/edge";
@@ -39,12 +44,24 @@ pub struct Follower {
     gateway: Gateway,
     edge: Weak<Edge>,
     found: Found,
-    table: watch::Sender<Arc<Table>>,
-    certificates: watch::Sender<Arc<Certificates>>,
+    outlets: Outlets,
     /// What was told last.
     led: Option<Arc<Table>>,
     tables: Numbers,
     presented: Numbers,
+}
+
+/// What the control's word is passed on to.
+#[derive(Debug)]
+pub struct Outlets {
+    /// What the edge routes by.
+    pub table: watch::Sender<Arc<Table>>,
+    /// What it presents.
+    pub certificates: watch::Sender<Arc<Certificates>>,
+    /// The instances that private names lead to, and which node has them.
+    pub directory: watch::Sender<Arc<Directory>>,
+    /// The nodes that there are.
+    pub roster: watch::Sender<Arc<Roster>>,
 }
 
 /// Where others find this machine.
@@ -80,13 +97,11 @@ impl Follower {
     pub fn new(
         (link, gateway): (Link, Gateway),
         (edge, found): (&Arc<Edge>, Found),
-        table: watch::Sender<Arc<Table>>,
-        certificates: watch::Sender<Arc<Certificates>>,
+        outlets: Outlets,
     ) -> Self {
         let edge = Arc::downgrade(edge);
         let (tables, presented) = (Numbers::default(), Numbers::default());
-        let led = None;
-        Self { link, gateway, edge, found, table, certificates, led, tables, presented }
+        Self { link, gateway, edge, found, outlets, led: None, tables, presented }
     }
 
     /// Follows until it is told to stop.
@@ -115,13 +130,12 @@ impl Follower {
         let (figures, told) = mpsc::channel(1);
         let request = Request::builder().method(Method::POST).uri(FEED);
         let request = request.body(feed::body(told))?;
-        let response = self.link.call(request).await?;
+        let response = self.answer(request).await?;
         if response.status() != StatusCode::OK {
             return Err(Astray::Refused(response.status()));
         }
         self.tables.forget();
         self.presented.forget();
-        self.led = None;
         tracing::info!("the control leads the edge");
         let mut lines = Lines::of(response.into_body());
         let mut ticks = self.edge.upgrade().map(|edge| edge.changes()).ok_or(Astray::Ended)?;
@@ -134,11 +148,7 @@ impl Follower {
                 told = lines.next::<FromControl>() => {
                     self.obey(told?.ok_or(Astray::Ended)?).await?;
                 }
-                () = self.gateway.moved() => {
-                    if let Some(table) = self.led.clone() {
-                        self.lead(table).await?;
-                    }
-                }
+                () = self.gateway.moved() => self.lead_again().await?,
                 changed = ticks.changed() => {
                     changed.map_err(|_| Astray::Ended)?;
                     // Under load something changes all the time.
@@ -149,11 +159,29 @@ impl Follower {
         }
     }
 
+    /// What the control answers. While it is away instances move all the same, and are led to.
+    async fn answer(&mut self, request: Request<Body>) -> Result<Response<Body>, Astray> {
+        let link = self.link.clone();
+        let mut answer = pin!(link.call(request));
+        loop {
+            tokio::select! {
+                answer = &mut answer => return Ok(answer?),
+                () = self.gateway.moved() => self.lead_again().await?,
+            }
+        }
+    }
+
     async fn obey(&mut self, told: FromControl) -> Result<(), Astray> {
         if let Some(certificates) = told.certificates {
             let generation = self.presented.next(certificates.generation);
             let certificates = Certificates { generation, ..Certificates::clone(&certificates) };
-            self.certificates.send_replace(Arc::new(certificates));
+            self.outlets.certificates.send_replace(Arc::new(certificates));
+        }
+        if let Some(directory) = told.directory {
+            self.outlets.directory.send_replace(directory);
+        }
+        if let Some(roster) = told.roster {
+            self.outlets.roster.send_replace(roster);
         }
         if let Some(table) = told.table {
             self.lead(table).await?;
@@ -165,8 +193,18 @@ impl Follower {
     async fn lead(&mut self, table: Arc<Table>) -> Result<(), Astray> {
         let led = self.gateway.lead(&table).await?;
         let generation = self.tables.next(table.generation);
-        self.table.send_replace(Arc::new(Table { generation, ..led }));
+        self.outlets.table.send_replace(Arc::new(Table { generation, ..led }));
         self.led = Some(table);
+        Ok(())
+    }
+
+    /// The same by the table that was told last, if there is one: something has moved.
+    async fn lead_again(&mut self) -> Result<(), Astray> {
+        if let Some(table) = &self.led {
+            let led = self.gateway.lead(table).await?;
+            let generation = self.tables.again();
+            self.outlets.table.send_replace(Arc::new(Table { generation, ..led }));
+        }
         Ok(())
     }
 
@@ -180,7 +218,8 @@ impl Follower {
         };
         let Found { given, link, control } = &self.found;
         let link = link.and_then(|listen| addresses::towards(control, listen));
-        FromNode { figures, addresses: addresses::public_or(given), link }
+        let apart = self.gateway.apart();
+        FromNode { figures, addresses: addresses::public_or(given), link, apart }
     }
 }
 
@@ -200,6 +239,12 @@ impl Numbers {
             self.known.pop_front();
         }
         self.known.push_back((self.last, theirs));
+        self.last
+    }
+
+    /// The next of ours, for what the one before it is for.
+    fn again(&mut self) -> u64 {
+        self.last += 1;
         self.last
     }
 
@@ -236,9 +281,12 @@ mod tests {
         assert_eq!((numbers.next(70), numbers.next(71)), (1, 2));
         assert_eq!(numbers.theirs(None), None);
         assert_eq!((numbers.theirs(Some(1)), numbers.theirs(Some(2))), (Some(70), Some(71)));
+        assert_eq!(numbers.again(), 3);
+        assert_eq!(numbers.theirs(Some(3)), Some(71), "another of ours for the same of theirs");
         numbers.forget();
-        assert_eq!(numbers.theirs(Some(2)), None, "an earlier control's table says nothing");
-        assert_eq!(numbers.next(1), 3);
-        assert_eq!((numbers.theirs(Some(2)), numbers.theirs(Some(3))), (None, Some(1)));
+        assert_eq!(numbers.theirs(Some(3)), None, "an earlier control's table says nothing");
+        assert_eq!((numbers.again(), numbers.theirs(Some(4))), (4, None));
+        assert_eq!(numbers.next(1), 5);
+        assert_eq!((numbers.theirs(Some(4)), numbers.theirs(Some(5))), (None, Some(1)));
     }
 }

@@ -1,8 +1,9 @@
-//! What nodes are told and asked over the link by the daemon that controls: what their edges serve, and
-//! the way to all instances that are not theirs.
+//! What nodes are told and asked over the link by the daemon that controls: what their edges serve, where
+//! private names lead, who else is a node, and the way to all instances that they do not reach by themselves.
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -15,13 +16,16 @@ use tokio::{
 };
 
 use super::{
-    Edges,
+    Edges, Ways, carrier,
     edges::Connected,
     feed::{self, FeedError, FromControl, FromNode, Lines},
     follower::FEED,
     link::{Body, Handler, Peer, Refused, full, reached, refusal, whole},
 };
-use crate::telemetry::chain;
+use crate::{
+    model::{Directory, Roster},
+    telemetry::chain,
+};
 
 /// Answers nodes.
 #[derive(Debug, Clone)]
@@ -32,8 +36,14 @@ pub struct Hub {
     pub table: watch::Receiver<Arc<Table>>,
     /// What they present.
     pub certificates: watch::Receiver<Arc<Certificates>>,
-    /// Where instances are.
+    /// The instances that private names lead to.
+    pub directory: watch::Receiver<Arc<Directory>>,
+    /// The nodes that there are.
+    pub roster: watch::Receiver<Arc<Roster>>,
+    /// Where instances are, for edges.
     pub known: Known,
+    /// The same for containers, and which of them may go there.
+    pub ways: watch::Receiver<Arc<Ways>>,
     /// Whoever renews certificates.
     pub renewals: mpsc::Sender<Renewal>,
 }
@@ -69,6 +79,13 @@ impl Known {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&UpstreamId::new(id)).cloned()
     }
+
+    /// Where an instance listens that is reached without going through a door.
+    pub(super) fn here(&self, id: &str) -> Option<SocketAddr> {
+        self.upstream(id)
+            .filter(|upstream| upstream.door.is_none())
+            .map(|upstream| upstream.address)
+    }
 }
 
 impl Handler for Hub {
@@ -80,12 +97,18 @@ impl Handler for Hub {
         }
     }
 
+    /// To an instance, for an edge; or for a container, which is named too.
     async fn tunnel(&self, _: &Peer, target: &str) -> Result<TcpStream, Refused> {
+        if let Some((asker, to)) = carrier::read_target(target) {
+            let road = self.ways.borrow().road_for(&asker, &to);
+            let road = road.ok_or_else(|| Refused::nobody("its app may not go there"))?;
+            return reached(carrier::connect(road)).await;
+        }
         let upstream = self.known.upstream(target);
         let upstream = upstream.ok_or_else(|| Refused::nobody("no such instance is here"))?;
         reached(async {
-            let mut stream = TcpStream::connect(upstream.address).await?;
-            if upstream.door {
+            let mut stream = TcpStream::connect(upstream.reached_at()).await?;
+            if upstream.door.is_some() {
                 door::enter(&mut stream).await?;
             }
             Ok(stream)
@@ -99,13 +122,18 @@ impl Hub {
     fn lead(&self, peer: &Peer, body: Body) -> Response<Body> {
         let connected = self.edges.connect(&peer.name);
         let (told, lines) = mpsc::channel(1);
-        let (table, certificates) = (self.table.clone(), self.certificates.clone());
+        let feeds = Feeds {
+            table: self.table.clone(),
+            certificates: self.certificates.clone(),
+            directory: self.directory.clone(),
+            roster: self.roster.clone(),
+        };
         let node = peer.name.clone();
         tokio::spawn(async move {
             tracing::info!(%node, "an edge is led");
             let ended = tokio::select! {
                 heard = hear(body, &connected) => heard,
-                told = tell(table, certificates, told) => told,
+                told = tell(feeds, told) => told,
             };
             match ended {
                 Ok(()) => tracing::info!(%node, "an edge is led no more"),
@@ -135,24 +163,31 @@ impl Hub {
     }
 }
 
+/// What nodes are told.
+struct Feeds {
+    table: watch::Receiver<Arc<Table>>,
+    certificates: watch::Receiver<Arc<Certificates>>,
+    directory: watch::Receiver<Arc<Directory>>,
+    roster: watch::Receiver<Arc<Roster>>,
+}
+
 /// Takes what the edge says of itself.
 async fn hear(body: Body, connected: &Connected) -> Result<(), FeedError> {
     let mut lines = Lines::of(body);
     while let Some(told) = lines.next::<FromNode>().await? {
-        connected.says(told.figures, (told.addresses, told.link));
+        connected.says(told);
     }
     Ok(())
 }
 
 /// Tells what is published, the newest of each kind; certificates first, since a table may lead visitors
 /// to them.
-async fn tell(
-    mut table: watch::Receiver<Arc<Table>>,
-    mut certificates: watch::Receiver<Arc<Certificates>>,
-    to: mpsc::Sender<Bytes>,
-) -> Result<(), FeedError> {
+async fn tell(feeds: Feeds, to: mpsc::Sender<Bytes>) -> Result<(), FeedError> {
+    let Feeds { mut table, mut certificates, mut directory, mut roster } = feeds;
     table.mark_changed();
     certificates.mark_changed();
+    directory.mark_changed();
+    roster.mark_changed();
     loop {
         let mut told = FromControl::default();
         tokio::select! {
@@ -160,7 +195,11 @@ async fn tell(
             Ok(()) = certificates.changed() => {
                 told.certificates = Some(certificates.borrow_and_update().clone());
             }
+            Ok(()) = roster.changed() => told.roster = Some(roster.borrow_and_update().clone()),
             Ok(()) = table.changed() => told.table = Some(table.borrow_and_update().clone()),
+            Ok(()) = directory.changed() => {
+                told.directory = Some(directory.borrow_and_update().clone());
+            }
             else => return Ok(()),
         }
         if to.send(feed::line(&told)?).await.is_err() {

@@ -1,17 +1,21 @@
 //! What a daemon sees of its own machine: its addresses, whether an instance answers, where it
 //! listens, who has a port, and what of the machine containers reach; where instances find their secrets in
-//! its memory; the programs of its instances that somebody talks to; and the link to the daemons of
-//! other machines.
+//! its memory; the programs of instances that somebody talks to; the ways from its containers to
+//! instances of other machines; and the link to the daemons of those.
 //!
 //! Nothing here decides what an answer means for an app, or who may talk to it.
 
 pub mod addresses;
+pub mod carrier;
 pub mod consoles;
 mod door;
 pub mod edges;
 mod feed;
+mod files;
 pub mod fleet;
 mod follower;
+mod frames;
+mod gatekeeper;
 mod gateway;
 mod handout;
 mod holder;
@@ -19,20 +23,32 @@ mod hub;
 pub mod link;
 pub mod listening;
 mod orders;
+pub mod passage;
+pub mod peers;
 pub mod ports;
 pub mod probe;
+mod programs;
+mod rooms;
 pub mod runs;
 pub mod wall;
+pub mod ways;
 mod worker;
 
+pub use carrier::Carrier;
 pub use consoles::{Consoles, Program, Talk};
 pub use edges::Edges;
 pub use fleet::{Fleet, Nodes};
-pub use follower::{Follower, Found};
+pub use follower::{Follower, Found, Outlets};
+pub use gatekeeper::Gatekeeper;
 pub use gateway::{Gateway, Here};
 pub use handout::{Handout, HandoutError, Reader};
 pub use holder::{Holder, Transports, holders};
 pub use hub::{Hub, Known, RENEW, Renewal};
 pub use listening::listening;
+pub use passage::{Passage, Reach, Straight};
+pub use peers::Peers;
 pub use probe::{ProbeFailure, ProbeTarget, probe};
+pub use programs::Programs;
+pub use rooms::Rooms;
+pub use ways::{Place, Ways};
 pub use worker::{Machine, Worker};

@@ -1,5 +1,5 @@
 //! What a control and the engine of a node tell each other, as JSON: one call that lasts as long as the link
-//! does, in which a node says what it sees, and one call for each order.
+//! does, in which a node says what it sees, and one call for each order, each program and each copy of files.
 //!
 //! What a node sees is always told whole, and numbered in the order in which it was looked at: an answer to
 //! an order and a line of the long call may cross.
@@ -9,13 +9,14 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::{feed::Lines, link::Body};
 use crate::{
-    engine::{Checked, EngineError, InstanceSpec, Signal, UsageSample},
+    engine::{Checked, EngineError, InstanceSpec, Signal, UsageSample, docker::ExecId},
     model::{
-        AppName, ByteSize, ContainerId, EnvKey, ImageId, Instance, OpenSecrets, SecretValue,
-        Timestamp,
+        AppName, ByteSize, ContainerId, EnvKey, ImageId, Instance, OpenSecrets, ProgramSignal,
+        SecretValue, Terminal, TerminalSize, Timestamp,
     },
     telemetry::chain,
 };
@@ -30,6 +31,14 @@ pub(super) const OUTPUT: &str = "/output";
 pub(super) const IMAGE: &str = "/image";
 /// Which image that is.
 pub(super) const IMAGE_ID: &str = "paas-image";
+
+/// Where it begins a program that somebody talks to: a line says which, its input follows, and the answer is
+/// what it says, in frames. The call lasts as long as the program, and whoever gives it up ends that.
+pub(super) const PROGRAM: &str = "/program";
+/// Where it gives files of an instance: the answer is a line that says whether it does, and a tar.
+pub(super) const FILES: &str = "/files";
+/// Where it takes files for an instance: a line says where they go, and a tar follows.
+pub(super) const UNPACK: &str = "/unpack";
 
 /// What a control wants of a node's engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +97,10 @@ pub(super) enum Order {
         /// How long it may take.
         patience: Duration,
     },
+    /// Tell the terminal of a program that somebody talks to another size.
+    Resize(ExecId, TerminalSize),
+    /// Send such a program a signal.
+    Tell(ExecId, ProgramSignal),
     /// Say what it uses.
     Usage(ContainerId),
     /// Remove what an app leaves.
@@ -101,11 +114,33 @@ pub(super) struct OutputOf {
     pub(super) since: Option<Timestamp>,
 }
 
+/// A program to be run inside an instance, by somebody who talks to it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Beside {
+    /// In which.
+    pub(super) id: ContainerId,
+    /// Program and arguments.
+    pub(super) command: Vec<String>,
+    /// Its terminal; none for plain pipes.
+    pub(super) terminal: Option<Terminal>,
+    /// What it has in its environment besides.
+    pub(super) secrets: InTheOpen,
+}
+
+/// A place in an instance: what is copied, or the folder that something is copied into.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub(super) id: ContainerId,
+    pub(super) path: String,
+}
+
 /// What came of an order.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
     /// It is done, and this is what is to be seen.
     Done(Sight),
+    /// It is done, and changes nothing of what is to be seen.
+    Heeded,
     /// An instance was started: which container it is, and what is to be seen.
     Started(ContainerId, Sight),
     /// How a program ended.
@@ -152,6 +187,16 @@ impl Wrong {
             }
         }
     }
+}
+
+/// What a request begins with, or that it `lacks` that.
+pub(super) async fn said_first<T: DeserializeOwned>(
+    request: &mut Lines<Body>,
+    lacks: &str,
+) -> Result<T, Wrong> {
+    let unclear = |message| Wrong::Refused { status: 0, message };
+    let said = request.next::<T>().await.map_err(|error| unclear(chain(&error)))?;
+    said.ok_or_else(|| unclear(lacks.to_owned()))
 }
 
 /// Secrets as they go over the link, which nobody but its two ends can read.

@@ -12,13 +12,17 @@ use std::{
 use bytes::BytesMut;
 use futures_util::{StreamExt, stream};
 use tokio::{
-    io::{AsyncReadExt, AsyncWrite},
-    net::{TcpStream, tcp::OwnedWriteHalf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    net::TcpStream,
     sync::watch,
     time::timeout,
 };
 
-use crate::engine::{Ends, OutputStream, Piece};
+use super::link::{Link, LinkError};
+use crate::{
+    engine::{Ends, OutputStream, Piece},
+    model::ContainerId,
+};
 
 /// A connection to a port.
 #[derive(Debug, Clone)]
@@ -26,12 +30,31 @@ pub struct Port {
     all_sent: watch::Receiver<bool>,
 }
 
-/// Connects.
+/// Connects to one of this machine.
 pub(super) async fn open(at: SocketAddr) -> io::Result<(Port, Ends)> {
     let connecting = timeout(CONNECT, TcpStream::connect(at)).await;
     let stream = connecting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     stream.set_nodelay(true)?;
     let (read, write) = stream.into_split();
+    Ok(of(read, write))
+}
+
+/// Connects to one of an instance at the other end of a link, which gives up by itself.
+pub(super) async fn open_there(
+    link: &Link,
+    id: &ContainerId,
+    port: u16,
+) -> Result<(Port, Ends), LinkError> {
+    let tunnel = link.tunnel(&format!("{}:{port}", id.0)).await?;
+    let (read, write) = tokio::io::split(tunnel);
+    Ok(of(read, write))
+}
+
+/// A connection by its two halves.
+fn of(
+    read: impl AsyncRead + Send + Unpin + 'static,
+    write: impl AsyncWrite + Send + Unpin + 'static,
+) -> (Port, Ends) {
     let (sent, all_sent) = watch::channel(false);
     let output = stream::try_unfold(read, |mut read| async move {
         let mut buffer = BytesMut::with_capacity(MOST_AT_ONCE);
@@ -40,7 +63,7 @@ pub(super) async fn open(at: SocketAddr) -> io::Result<(Port, Ends)> {
         Ok((count > 0).then_some((piece, read)))
     });
     let input = Box::pin(Input { write, sent });
-    Ok((Port { all_sent }, Ends { input, output: output.boxed() }))
+    (Port { all_sent }, Ends { input, output: output.boxed() })
 }
 
 impl Port {
@@ -52,12 +75,12 @@ impl Port {
 }
 
 /// The sending half, and who wants to know of its end.
-struct Input {
-    write: OwnedWriteHalf,
+struct Input<W> {
+    write: W,
     sent: watch::Sender<bool>,
 }
 
-impl AsyncWrite for Input {
+impl<W: AsyncWrite + Unpin> AsyncWrite for Input<W> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -79,7 +102,7 @@ impl AsyncWrite for Input {
     }
 }
 
-/// Instances are on this machine.
+/// These instances are on this machine.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The most that is read in one piece, in bytes.
 const MOST_AT_ONCE: usize = 32 << 10;

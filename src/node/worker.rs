@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::{
         Arc,
@@ -26,10 +26,15 @@ use tokio::{
 
 use super::{
     feed::{self, FeedError, Lines},
+    files,
     gateway::Here,
     handout::Handout,
     link::{Body, Handler, Peer, Refused, full, reached, refusal, whole},
-    orders::{Answer, IMAGE, IMAGE_ID, ORDER, OUTPUT, Order, OutputOf, Sight, WATCH, Wish, Wrong},
+    orders::{
+        Answer, FILES, IMAGE, IMAGE_ID, ORDER, OUTPUT, Order, OutputOf, PROGRAM, Sight, UNPACK,
+        WATCH, Wish, Wrong,
+    },
+    programs::Programs,
 };
 use crate::{
     clock,
@@ -49,6 +54,7 @@ pub struct Worker {
     hands: Mutex<Option<Arc<Hands>>>,
     docker: watch::Sender<Option<Docker>>,
     here: watch::Sender<Here>,
+    programs: Programs,
 }
 
 /// What is to be known of a machine to have its engine work.
@@ -58,6 +64,8 @@ pub struct Machine {
     pub socket: String,
     /// Where the apps' networks get their addresses from.
     pub subnets: Subnet,
+    /// Whom instances ask for names when this daemon does not answer.
+    pub resolvers: Vec<IpAddr>,
     /// The data folder.
     pub data: PathBuf,
     /// The program by which instances read their secrets.
@@ -76,13 +84,14 @@ struct Hands {
 
 impl Worker {
     /// The engine of this machine; whose containers it is about, the control says. `docker` is told of it
-    /// then, and `here` where instances are.
+    /// then, and `here` where instances are. Whoever talks to programs does so by `programs`.
     pub fn new(
         machine: Machine,
         docker: watch::Sender<Option<Docker>>,
         here: watch::Sender<Here>,
+        programs: Programs,
     ) -> Self {
-        Self { machine, hands: Mutex::default(), docker, here }
+        Self { machine, hands: Mutex::default(), docker, here, programs }
     }
 
     /// The engine, as the control wishes it; or, if it is the control's own, which that is.
@@ -97,13 +106,12 @@ impl Worker {
         let installation = &wish.installation;
         let installation: InstallationId =
             installation.parse().map_err(|error| format!("{error}"))?;
-        let Machine { socket, subnets, data, program } = &self.machine;
+        let Machine { socket, subnets, resolvers, data, program } = &self.machine;
         let handout = Handout::new(installation.as_str(), data, program);
         let settings = DockerSettings {
             socket: socket.clone(),
             subnet_pool: *subnets,
-            // Private names are answered on the control's machine alone.
-            resolvers: None,
+            resolvers: Some(resolvers.clone()),
             ..DockerSettings::new(installation)
         };
         let docker = Docker::connect(settings).await.map_err(|error| chain(&error))?;
@@ -113,6 +121,8 @@ impl Worker {
         }
         tracing::info!("the control has this machine's Docker");
         self.docker.send_replace(Some(docker.clone()));
+        let lost = docker.clone();
+        tokio::spawn(async move { lost.end_lost_programs().await });
         let here = self.here.clone();
         let begun = Arc::new(Hands { docker, engine, handout, looks: AtomicU64::new(1), here });
         *hands = Some(begun.clone());
@@ -178,6 +188,29 @@ impl Worker {
         Response::new(StreamBody::new(lines).boxed_unsync())
     }
 
+    async fn program(&self, body: Body) -> Response<Body> {
+        match self.known().await {
+            Some(hands) => self.programs.begin(hands.docker.clone(), body),
+            None => refusal_unknown(),
+        }
+    }
+
+    async fn files(&self, body: Body) -> Response<Body> {
+        let Some(hands) = self.known().await else { return refusal_unknown() };
+        match read(body).await {
+            Ok(place) => files::give(&hands.docker, &place).await,
+            Err(refused) => refused,
+        }
+    }
+
+    async fn unpack(&self, body: Body) -> Response<Body> {
+        let Some(hands) = self.known().await else { return refusal_unknown() };
+        answer(&match files::take(&hands.docker, body).await {
+            Ok(()) => Answer::Heeded,
+            Err(wrong) => Answer::Wrong(wrong),
+        })
+    }
+
     async fn image(&self, request: Request<Body>) -> Response<Body> {
         let Some(hands) = self.known().await else { return refusal_unknown() };
         let id = request.headers().get(IMAGE_ID).and_then(|id| id.to_str().ok());
@@ -199,6 +232,9 @@ impl Handler for Worker {
             (&Method::POST, ORDER) => self.ordered(request.into_body()).await,
             (&Method::POST, OUTPUT) => self.output(request.into_body()).await,
             (&Method::POST, IMAGE) => self.image(request).await,
+            (&Method::POST, PROGRAM) => self.program(request.into_body()).await,
+            (&Method::POST, FILES) => self.files(request.into_body()).await,
+            (&Method::POST, UNPACK) => self.unpack(request.into_body()).await,
             _ => refusal(StatusCode::NOT_FOUND, "a node is not asked for that"),
         }
     }
@@ -301,6 +337,14 @@ impl Hands {
             Order::Check { id, command, secrets, patience } => {
                 let spec = ExecSpec { command, terminal: None, secrets: secrets.into_secrets() };
                 return Ok(Answer::Checked(self.docker.check(&id, &spec, patience).await?));
+            }
+            Order::Resize(program, size) => {
+                self.docker.program(program).resize(size).await?;
+                return Ok(Answer::Heeded);
+            }
+            Order::Tell(program, signal) => {
+                self.docker.program(program).signal(signal).await?;
+                return Ok(Answer::Heeded);
             }
             Order::Usage(id) => return Ok(Answer::Usage(self.docker.usage(&id).await?)),
         }

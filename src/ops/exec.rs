@@ -1,10 +1,7 @@
 //! Run a program inside an instance: which instance is meant, and what is told of it.
 
 use crate::{
-    model::{
-        Actor, AppName, Event, EventKind, InstanceState, NodeName, Observed, Slot, Timestamp,
-        console,
-    },
+    model::{Actor, AppName, Event, EventKind, InstanceState, Observed, Slot, Timestamp, console},
     ops::{Refusal, create::existing},
     store::{StoreError, Transaction, View, diary},
 };
@@ -31,17 +28,15 @@ pub fn choose<'a>(
             (stays, observed.instance.incarnation, observed.instance.attempt)
         })
     };
-    // Those of this machine first.
     let first = |is: &dyn Fn(&Slot) -> bool| {
-        let named = running().map(|observed| (&observed.instance.node, &observed.instance.slot));
-        named.filter(|(_, slot)| is(slot)).min().map(|(_, slot)| slot)
+        running().map(|observed| &observed.instance.slot).filter(|slot| is(slot)).min()
     };
     let slot = match wanted {
         Some(name) => first(&|slot| slot.to_string() == name)
             .or_else(|| first(&|slot| slot.process.as_str() == name)),
         None => first(&|slot| slot.process.is_web()).or_else(|| first(&|_| true)),
     };
-    let found = slot.and_then(newest).ok_or_else(|| {
+    slot.and_then(newest).ok_or_else(|| {
         let why = match wanted {
             Some(name) => format!("no instance of {app} called {name} runs"),
             None => format!("nothing of {app} runs"),
@@ -51,18 +46,7 @@ pub fn choose<'a>(
             None => format!("`paas scale web=1 -a {app}` starts one"),
         };
         Refusal::not_found("the program was not started", why).hint(hint)
-    })?;
-    match &found.instance.node {
-        None => Ok(found),
-        Some(node) => Err(elsewhere(app, &found.instance.slot, node)),
-    }
-}
-
-fn elsewhere(app: &AppName, slot: &Slot, node: &NodeName) -> Refusal {
-    let why = format!("{slot} runs on node {node}, and only those on this machine can be entered");
-    Refusal::conflict("the program was not started", why).hint(format!(
-        "`paas ps -a {app}` shows who is where; `paas run -a {app} -- …` starts another"
-    ))
+    })
 }
 
 /// Records that a program begins.
@@ -163,6 +147,7 @@ mod tests {
                 image: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
                 node: None,
                 address: None,
+                door: None,
                 pid: None,
                 state,
             },
@@ -204,6 +189,16 @@ mod tests {
         let leaving =
             Observed { stopping_since: Some(Timestamp::from_millis(1)), ..running("web.1", 3) };
         check_choice(&[leaving], None, Err("nothing of shop runs"));
+    }
+
+    #[test]
+    fn the_first_is_meant_wherever_it_is() {
+        let mut far = running("web.1", 3);
+        far.instance.node = Some("edge-1".parse().unwrap());
+        let seen = [running("web.2", 3), far];
+        for wanted in [None, Some("web"), Some("web.1")] {
+            check_choice(&seen, wanted, Ok("web.1-3"));
+        }
     }
 
     #[test]

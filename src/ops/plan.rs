@@ -141,7 +141,7 @@ fn settings(
     let deploy = serde_json::to_value(deploy).unwrap_or_default();
     for (section, value) in deploy.as_object().into_iter().flatten() {
         let name = match section.as_str() {
-            "cron" | "env" | "files" | "http" => section.clone(),
+            "cron" | "env" | "files" | "http" | "private" => section.clone(),
             "takeover" => "deploy".to_owned(),
             "generate" => "secrets.generate".to_owned(),
             other => format!("deploy.{other}"),
@@ -252,7 +252,7 @@ mod tests {
                 "paas.toml",
                 "[env]\nB = \"3\"\nC = \"4\"\n[process.web]\nmemory = \"1g\"\nstop_timeout = \"5s\"\n\
                  [process.web.health]\npath = \"/up\"\n[deploy]\ndrain = \"90s\"\n\
-                 [http]\nallow = [\"10.0.0.0/8\"]",
+                 [http]\nallow = [\"10.0.0.0/8\"]\n[private]\nallow = [\"shop\"]\nonly = true",
             ),
         ];
         let worker = |setting: &str| setting.starts_with("process.worker.");
@@ -268,6 +268,8 @@ mod tests {
                 "env.B: 2 > 3",
                 "env.C: - > 4",
                 "http.allow: - > [\"10.0.0.0/8\"]",
+                "private.allow: - > [\"shop\"]",
+                "private.only: - > true",
                 "process.web.command: a > a2",
                 "process.web.health.path: - > /up",
                 "process.web.memory: 512 MiB > 1 GiB",

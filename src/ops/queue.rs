@@ -2,8 +2,8 @@
 
 use crate::{
     model::{
-        Actor, App, Build, BuildNumber, BuildStatus, ByteSize, Commit, EventKind, ReleaseVersion,
-        SourceDigest, Timestamp,
+        Actor, App, Build, BuildNumber, BuildStatus, ByteSize, Commit, EventKind, Pushed,
+        ReleaseVersion, SourceDigest, Timestamp,
     },
     ops::Refusal,
     store::{Transaction, diary},
@@ -17,6 +17,8 @@ pub(super) struct Work {
     pub(super) rebases: Option<ReleaseVersion>,
     /// What git calls the source.
     pub(super) commit: Option<Commit>,
+    /// What a registry's client calls it.
+    pub(super) pushed: Option<Pushed>,
 }
 
 /// Queues it.
@@ -27,13 +29,14 @@ pub(super) fn queue(
     by: &Actor,
     now: Timestamp,
 ) -> Result<BuildNumber, Refusal> {
-    let Work { source, bytes, rebases, commit } = work;
+    let Work { source, bytes, rebases, commit, pushed } = work;
     app.last_build = app.last_build.next();
     let number = app.last_build;
-    let what = match (rebases, &commit) {
-        (Some(release), _) => format!("rebase of {release}"),
-        (None, Some(commit)) => format!("{bytes}, commit {}", commit.called()),
-        (None, None) => bytes.to_string(),
+    let what = match (rebases, &commit, &pushed) {
+        (Some(release), ..) => format!("rebase of {release}"),
+        (None, Some(commit), _) => format!("{bytes}, commit {}", commit.called()),
+        (None, None, Some(pushed)) => format!("{bytes}, pushed as {}:{}", app.name, pushed.tag),
+        (None, None, None) => bytes.to_string(),
     };
     let build = Build {
         app: app.name.clone(),
@@ -49,6 +52,7 @@ pub(super) fn queue(
         release: None,
         rebases,
         commit,
+        pushed,
         replaced_by: None,
     };
     tx.put(&build)?;

@@ -30,7 +30,7 @@ pub fn rebase(
     }
     let (source, rebases) = (release.source, Some(current));
     let commit = commit_of(tx, &app, release.build)?;
-    let work = Work { source, bytes: ByteSize(0), rebases, commit };
+    let work = Work { source, bytes: ByteSize(0), rebases, commit, pushed: None };
     queue(tx, app, work, by, now)
 }
 

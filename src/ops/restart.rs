@@ -1,9 +1,9 @@
 //! Restart: fresh instances of what serves, as gently as a deploy.
 
 use crate::{
-    model::{Actor, AppName, EventKind, Incarnation, ReleaseVersion, RolloutNumber, Timestamp},
+    model::{Actor, AppName, ReleaseVersion, RolloutNumber, Timestamp},
     ops::{Refusal, create::existing},
-    store::{Transaction, diary, releasing},
+    store::{Transaction, releasing},
 };
 
 /// Begins a rollout from the current release to itself.
@@ -13,7 +13,7 @@ pub fn restart(
     by: &Actor,
     now: Timestamp,
 ) -> Result<(ReleaseVersion, RolloutNumber), Refusal> {
-    let mut app = existing(tx, name)?;
+    let app = existing(tx, name)?;
     let current = app.current.ok_or_else(|| {
         Refusal::conflict(format!("restart of {name}"), "it has not been released yet")
             .hint("deploy it first: `paas deploy`")
@@ -29,9 +29,7 @@ pub fn restart(
             ),
         ));
     }
-    app.restarts += 1;
-    let to = Incarnation { release: current.release, restart: app.restarts };
-    diary::write(tx, name, EventKind::Rollout, format!("restart of {}", to.release), by, now)?;
-    let rollout = releasing::begin(tx, app, to, now)?;
-    Ok((to.release, rollout))
+    let why = format!("restart of {}", current.release);
+    let rollout = releasing::restart(tx, app, current.release, why, (by, now))?;
+    Ok((current.release, rollout))
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        Actor, AppName, Build, BuildNumber, ByteSize, Commit, Phase, Queueing, Release,
+        Actor, AppName, Build, BuildNumber, ByteSize, Commit, Phase, Pushed, Queueing, Release,
         ReleaseVersion, SourceDigest, Timestamp,
     },
     ops::{
@@ -33,6 +33,8 @@ pub struct Upload {
     pub meaning: Meaning,
     /// What git calls it, where git brought it.
     pub commit: Option<Commit>,
+    /// What a registry's client calls it, where one brought it.
+    pub pushed: Option<Pushed>,
     /// What it means to builds of the app that have not ended.
     pub queueing: Queueing,
 }
@@ -72,7 +74,8 @@ pub fn upload(
         }
     }
     let (source, commit) = (upload.digest.clone(), upload.commit.clone());
-    let work = Work { source, bytes: upload.bytes, rebases: None, commit };
+    let pushed = upload.pushed.clone();
+    let work = Work { source, bytes: upload.bytes, rebases: None, commit, pushed };
     let number = queue(tx, app, work, by, now)?;
     match upload.queueing {
         Queueing::All => {}
@@ -106,6 +109,7 @@ mod tests {
                 bytes: ByteSize(1),
                 meaning: Meaning::Fixed,
                 commit: None,
+                pushed: None,
                 queueing,
             };
             for app in [&shop, &shop, &shop, &other] {

@@ -284,7 +284,11 @@ fn describe(api: &Api, snapshot: &Snapshot, app: &App) -> Result<api::App, Failu
         last_rollout: last_rollout.as_ref(),
         seen: observation.apps.get(&app.name).map_or(&[][..], Vec::as_slice),
         engine_fault: observation.engine_fault.as_deref(),
-        urls: urls(api, snapshot, &app.name)?,
+        urls: if serving.as_ref().is_some_and(|release| release.deploy.private.only) {
+            Vec::new()
+        } else {
+            urls(api, snapshot, &app.name)?
+        },
     };
     Ok(view.to_api())
 }

@@ -52,6 +52,11 @@ impl Failure {
         (status(fault.code), kind, text).into_response()
     }
 
+    /// Of what kind it is.
+    pub(super) fn code(&self) -> FaultCode {
+        self.code
+    }
+
     /// What it says, and what to do.
     pub(super) fn into_words(self) -> (String, Option<String>) {
         (self.message, self.hint)
@@ -138,7 +143,7 @@ fn status(code: FaultCode) -> StatusCode {
     }
 }
 
-pub(super) async fn no_such_path() -> Failure {
+pub(super) fn no_such_path() -> Failure {
     Failure::new(FaultCode::NotFound, "there is no such path in this API")
         .hint("GET /v1/openapi.json describes what there is")
 }

@@ -43,7 +43,8 @@ pub(super) async fn deploy(
     let wanted = Wanted { link, sha256: body.sha256 };
     tracing::info!(%app, by = %caller.actor, from = ?wanted.link, "fetching a source");
     let file = api.fetcher.fetch(wanted).await.map_err(|error| refused(&error))?;
-    let arrival = Arrival { app: &app, by: &caller.actor, earlier: None, commit: None, order };
+    let by = &caller.actor;
+    let arrival = Arrival { app: &app, by, earlier: None, commit: None, pushed: None, order };
     Ok(Json(change(&app, &accept_file(&api, arrival, file).await?)))
 }
 

@@ -13,10 +13,13 @@ use serde::Deserialize;
 
 use crate::{
     clock,
-    model::{Actor, AppName, ContainerId, Slot},
+    model::{Actor, AppName, Instance},
     node::consoles::ConsoleError,
     ops,
-    server::{apps::on_record, caller::Caller, fault::Failure, patient::patient, state::Api},
+    server::{
+        apps::on_record, caller::Caller, fault::Failure, patient::patient,
+        sessions::exec::who_tells, state::Api,
+    },
 };
 
 /// Which files.
@@ -31,8 +34,7 @@ pub(super) struct Place {
 /// Where that is.
 struct Found {
     app: AppName,
-    slot: Slot,
-    container: ContainerId,
+    instance: Instance,
 }
 
 /// What is at a path: one file, or a folder with all that is in it.
@@ -45,10 +47,10 @@ pub(super) async fn get(
     let found = find(&api, &name, &place)?;
     let consoles = &api.sessions.consoles();
     let mut tar =
-        consoles.files(&found.container, &place.path).map_err(|e| refused(&found, &place, &e))?;
+        consoles.files(&found.instance, &place.path).map_err(|e| refused(&found, &place, &e))?;
     // What Docker refuses, it refuses before the first byte.
     let first = tar.next().await.transpose().map_err(|e| refused(&found, &place, &e))?;
-    let text = format!("{} was copied out of {}", place.path, found.slot);
+    let text = format!("{} was copied out of {}", place.path, found.instance.slot);
     tell(&api, found.app, text, caller.actor).await?;
     let rest = tar.map_err(|error| std::io::Error::other(error.to_string()));
     let all = stream::iter(first.map(Ok)).chain(rest);
@@ -69,9 +71,9 @@ pub(super) async fn put(
     let found = find(&api, &name, &place)?;
     let tar = patient(body).boxed();
     let consoles = &api.sessions.consoles();
-    let done = consoles.put_files(&found.container, &place.path, tar).await;
+    let done = consoles.put_files(&found.instance, &place.path, tar).await;
     done.map_err(|e| refused(&found, &place, &e))?;
-    let text = format!("files were copied into {} of {}", place.path, found.slot);
+    let text = format!("files were copied into {} of {}", place.path, found.instance.slot);
     let shown = found.app.to_string();
     tell(&api, found.app, text, caller.actor).await?;
     Ok(Json(api::Change { app: shown, ..Default::default() }))
@@ -88,8 +90,7 @@ fn find(api: &Api, name: &str, place: &Place) -> Result<Found, Failure> {
     let observation = api.observation.borrow().clone();
     let seen = observation.apps.get(&app).map_or(&[][..], Vec::as_slice);
     let instance = &ops::exec::choose(&app, seen, place.instance.as_deref())?.instance;
-    let (slot, container) = (instance.slot.clone(), instance.id.clone());
-    Ok(Found { app, slot, container })
+    Ok(Found { instance: instance.clone(), app })
 }
 
 async fn tell(api: &Api, app: AppName, text: String, by: Actor) -> Result<(), Failure> {
@@ -100,16 +101,17 @@ async fn tell(api: &Api, app: AppName, text: String, by: Actor) -> Result<(), Fa
 }
 
 fn refused(found: &Found, place: &Place, error: &ConsoleError) -> Failure {
-    let (slot, path) = (&found.slot, &place.path);
+    let (slot, path) = (&found.instance.slot, &place.path);
     match error {
         ConsoleError::Gone => Failure::new(FaultCode::NotFound, format!("{slot} has no {path}"))
             .hint(format!("`paas exec {slot} -- ls -la /` shows what it has")),
-        ConsoleError::NoEngine | ConsoleError::Handout(_) | ConsoleError::Engine(_) => {
-            Failure::new(
-                FaultCode::Unavailable,
-                format!("{path} of {slot} cannot be copied: {error}"),
-            )
-            .hint("`paas status` tells whether Docker answers")
+        ConsoleError::NoEngine
+        | ConsoleError::Away { .. }
+        | ConsoleError::Closed(_)
+        | ConsoleError::Handout(_)
+        | ConsoleError::Engine(_) => {
+            let what = format!("{path} of {slot} cannot be copied: {error}");
+            Failure::new(FaultCode::Unavailable, what).hint(who_tells(error))
         }
     }
 }

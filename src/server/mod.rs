@@ -24,8 +24,10 @@ mod logs;
 mod metrics;
 mod nodes;
 mod openapi;
+mod password;
 mod patient;
 mod plan;
+mod registry;
 mod releases;
 mod rollouts;
 mod runs;
@@ -42,6 +44,8 @@ mod why;
 
 use axum::{
     Router,
+    http::Uri,
+    response::{IntoResponse, Response},
     routing::{delete, get, patch, post, put},
 };
 
@@ -50,7 +54,7 @@ pub use git::{answer_over_ssh, whose_keys};
 pub use listener::{Incoming, serve};
 pub use nodes::{Cluster, Unjoinable};
 pub use sessions::Sessions;
-pub use state::{Api, Backups, EngineStatus, Listening, Reach, Retention, Ssh};
+pub use state::{Api, Backups, EngineStatus, Intake, Listening, Reach, Retention, Ssh};
 
 /// All routes of the API.
 pub fn router(api: Api) -> Router {
@@ -117,8 +121,17 @@ pub fn router(api: Api) -> Router {
         .merge(disks())
         .merge(machines())
         .merge(git::routes())
-        .fallback(fault::no_such_path)
+        .merge(registry::routes())
+        .fallback(no_such_path)
         .with_state(api)
+}
+
+/// Whoever asks for something else is told so in the words of what they seem to speak.
+async fn no_such_path(uri: Uri) -> Response {
+    if uri.path().starts_with("/v2/") {
+        return registry::no_such_path();
+    }
+    fault::no_such_path().into_response()
 }
 
 /// Those of volumes, their snapshots and backups.
@@ -144,6 +157,7 @@ fn machines() -> Router<Api> {
     Router::new()
         .route("/v1/nodes", get(nodes::list))
         .route("/v1/nodes/join", post(nodes::join))
+        .route("/v1/nodes/rebalance", get(nodes::imbalance).post(nodes::rebalance))
         .route("/v1/nodes/tokens", get(nodes::list_tokens).post(nodes::create_token))
         .route("/v1/nodes/tokens/{id}", delete(nodes::revoke_token))
         .route("/v1/nodes/{name}", delete(nodes::remove))

@@ -12,7 +12,8 @@ use crate::{
     logs::Logs,
     metrics::Figures,
     model::{
-        Certificate, DomainName, KeyFingerprint, NodeStates, Observation, Transfer, volume::Usages,
+        ByteSize, Certificate, DomainName, KeyFingerprint, NodeStates, Observation, Transfer,
+        volume::Usages,
     },
     node::Edges,
     ops::grant::TokenKey,
@@ -49,8 +50,8 @@ pub struct Api {
     pub cluster: Option<Cluster>,
     /// Of the container engine and the base images.
     pub engine: watch::Receiver<EngineStatus>,
-    /// Uploads unpacked at the same time; more wait.
-    pub unpacking: Arc<Semaphore>,
+    /// Room for what is uploaded and pushed.
+    pub intake: Intake,
     /// What gets sources from elsewhere.
     pub fetcher: Fetcher,
     /// What was pushed.
@@ -69,6 +70,22 @@ pub struct Api {
     pub retention: Retention,
     /// Names to look up now; each is answered when it is on record where it leads.
     pub lookups: mpsc::Sender<(DomainName, oneshot::Sender<()>)>,
+}
+
+/// Room for what is uploaded and pushed.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// Uploads that are unpacked at the same time; more wait.
+    pub(super) unpacking: Arc<Semaphore>,
+    /// What is to stay free on the disk, or a twentieth of it if that is less.
+    pub(super) reserve: ByteSize,
+}
+
+impl Intake {
+    /// On a disk of which so much is to stay free.
+    pub fn new(reserve: ByteSize) -> Self {
+        Self { unpacking: Arc::new(Semaphore::new(UNPACKED_AT_ONCE)), reserve }
+    }
 }
 
 /// What stays of what is over, as the settings have it.
@@ -160,3 +177,5 @@ impl Reach {
 
 /// The longest that a request waits for a lookup.
 pub(super) const LOOKUP: Duration = Duration::from_secs(8);
+/// Uploads that are unpacked at the same time.
+const UNPACKED_AT_ONCE: usize = 2;

@@ -36,7 +36,8 @@ pub(super) async fn deploy(
         let (caller, app) = (caller?, name.parse::<AppName>()?);
         existing(&api.store.snapshot(), &app)?;
         let tree = patient(body);
-        let arrival = Arrival { app: &app, by: &caller.actor, earlier: None, commit: None, order };
+        let by = &caller.actor;
+        let arrival = Arrival { app: &app, by, earlier: None, commit: None, pushed: None, order };
         match accept(&api, arrival, tree).await? {
             Uploaded::Unchanged(release) => {
                 let text = format!("no changes: {release} already runs this; nothing moved\n");

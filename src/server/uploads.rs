@@ -3,13 +3,17 @@
 //! The tree is unpacked under limits before anything is recorded; a refused or broken upload
 //! leaves nothing behind.
 
-use std::{fs::File, io, path::PathBuf};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 
 use api::FaultCode;
 use axum::{
     Json,
     body::{Body, Bytes},
-    extract::{Path, Query, State},
+    extract::{self, Query, State},
 };
 use futures_util::Stream;
 use serde::Deserialize;
@@ -17,11 +21,11 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     build::{
-        BuildFolders, Preface, preface,
+        BuildFolders, Parts, Preface, preface,
         unpack::{Source, UnpackError, UnpackLimits, receive, unpack_release},
     },
     clock,
-    model::{Actor, AppName, Commit, Queueing},
+    model::{Actor, AppName, Commit, Pushed, Queueing},
     ops::{
         create::existing,
         upload::{self, Meaning, Upload, Uploaded},
@@ -33,7 +37,7 @@ use crate::{
 pub(super) async fn upload(
     caller: Caller,
     State(api): State<Api>,
-    Path(name): Path<String>,
+    extract::Path(name): extract::Path<String>,
     Query(order): Query<Order>,
     body: Body,
 ) -> Result<Json<api::Change>, Failure> {
@@ -45,7 +49,7 @@ pub(super) async fn upload(
 pub(super) async fn amend(
     caller: Caller,
     State(api): State<Api>,
-    Path(name): Path<String>,
+    extract::Path(name): extract::Path<String>,
     Query(order): Query<Order>,
     body: Body,
 ) -> Result<Json<api::Change>, Failure> {
@@ -62,7 +66,8 @@ async fn take(
     let app: AppName = name.parse()?;
     existing(&api.store.snapshot(), &app)?;
     let tree = patient(body);
-    let arrival = Arrival { app: &app, by: &caller.actor, earlier, commit: None, order };
+    let by = &caller.actor;
+    let arrival = Arrival { app: &app, by, earlier, commit: None, pushed: None, order };
     Ok(Json(change(&app, &accept(&api, arrival, tree).await?)))
 }
 
@@ -74,6 +79,8 @@ pub(super) struct Arrival<'a> {
     pub(super) earlier: Option<PathBuf>,
     /// What git calls it.
     pub(super) commit: Option<Commit>,
+    /// What a registry's client calls it.
+    pub(super) pushed: Option<Pushed>,
     /// What is said of this one deploy.
     pub(super) order: Order,
 }
@@ -117,17 +124,27 @@ pub(super) async fn accept_file(
     settle(api, arrival, unpack).await
 }
 
+/// The same of an image whose blobs are in the folder `from`.
+pub(super) async fn accept_image(
+    api: &Api,
+    arrival: Arrival<'_>,
+    parts: Parts,
+    from: &Path,
+) -> Result<Uploaded, Failure> {
+    settle(api, arrival, async |into: PathBuf| parts.lay_out(from, &into)).await
+}
+
 async fn settle(
     api: &Api,
     arrival: Arrival<'_>,
     unpack: impl AsyncFnOnce(PathBuf) -> Result<Source, UnpackError>,
 ) -> Result<Uploaded, Failure> {
-    let Arrival { app, by, commit, order, .. } = arrival;
+    let Arrival { app, by, commit, pushed, order, .. } = arrival;
     let folders = BuildFolders::new(&api.data);
     let unavailable = |error: io::Error| {
         Failure::new(FaultCode::Internal, format!("the upload could not be kept: {error}"))
     };
-    let _turn = api.unpacking.acquire().await.map_err(|_| shutting_down())?;
+    let _turn = api.intake.unpacking.acquire().await.map_err(|_| shutting_down())?;
     let incoming = folders.incoming(app).map_err(unavailable)?;
     let source = unpack(incoming.path().to_owned()).await.map_err(|error| refused(&error))?;
     let Preface { names_an_image, queueing } = preface(incoming.path(), app);
@@ -136,7 +153,8 @@ async fn settle(
     // The tree is in its place before there is a record of it: a crash in between leaves a folder
     // that nobody refers to, which is swept, and never a build without a source.
     incoming.keep(&source).map_err(unavailable)?;
-    let received = Upload { digest: source.digest, bytes: source.bytes, meaning, commit, queueing };
+    let (digest, bytes) = (source.digest, source.bytes);
+    let received = Upload { digest, bytes, meaning, commit, pushed, queueing };
     crate::faults::point("upload.kept");
     let (actor, queued) = (by.clone(), app.clone());
     let uploaded = api

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     model::{
         AcmeAccount, App, Build, Certificate, CertificateHistory, ControlLabels, CronEntry,
-        CronState, DnsRecord, Domain, DomainCheck, Event, IssuerWord, JoinToken, Node, Release,
-        Rollout, Run, Secret, Snapshot, SshHost, SshKey, Token, Volume, Zone,
+        CronState, DnsRecord, Domain, DomainCheck, Event, IssuerWord, JoinToken, Node, Rebalance,
+        Release, Rollout, Run, Secret, Snapshot, SshHost, SshKey, Token, Volume, Zone,
     },
     store::{Record, Schema},
 };
@@ -42,6 +42,7 @@ pub fn schema() -> Schema {
         .with::<Node>()
         .with::<JoinToken>()
         .with::<ControlLabels>()
+        .with::<Rebalance>()
 }
 
 impl Record for App {
@@ -279,6 +280,15 @@ impl Record for Node {
 /// There is one control.
 impl Record for ControlLabels {
     const TABLE: &'static str = "control_labels";
+    const VERSION: u32 = 1;
+    type Key = ();
+
+    fn key(&self) {}
+}
+
+/// There is one at a time.
+impl Record for Rebalance {
+    const TABLE: &'static str = "rebalance";
     const VERSION: u32 = 1;
     type Key = ();
 

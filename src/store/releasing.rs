@@ -99,6 +99,21 @@ pub fn release(
     Ok((version, rollout))
 }
 
+/// Begins a rollout from what serves to fresh instances of the same, and stores `app` with it. People are told
+/// `why`.
+pub fn restart(
+    tx: &mut Transaction<'_>,
+    mut app: App,
+    serving: ReleaseVersion,
+    why: String,
+    (by, now): (&Actor, Timestamp),
+) -> Result<RolloutNumber, StoreError> {
+    app.restarts += 1;
+    let to = Incarnation { release: serving, restart: app.restarts };
+    diary::write(tx, &app.name, EventKind::Rollout, why, by, now)?;
+    begin(tx, app, to, now)
+}
+
 /// Begins a rollout, in place of the one that may be under way, and stores `app` with it.
 pub fn begin(
     tx: &mut Transaction<'_>,

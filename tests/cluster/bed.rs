@@ -89,7 +89,7 @@ impl Port {
     /// Has a command run on the machine.
     pub(crate) fn on(self, command: &Command) -> Command {
         let mut there = Command::new("nsenter");
-        there.arg(format!("--net=/run/netns/{}", self.namespace())).arg(command.get_program());
+        there.arg(format!("--net={}", self.network())).arg(command.get_program());
         there.args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
@@ -103,6 +103,11 @@ impl Port {
         there
     }
 
+    /// The file that is the machine's network.
+    pub(crate) fn network(self) -> String {
+        format!("/run/netns/{}", self.namespace())
+    }
+
     /// Cuts the cable.
     pub(crate) fn cut(self) {
         done(&ip(&["link", "set", &self.outside(), "down"]));
@@ -111,6 +116,23 @@ impl Port {
     /// Mends it.
     pub(crate) fn mend(self) {
         done(&ip(&["link", "set", &self.outside(), "up"]));
+    }
+
+    /// Has what this machine and another send each other get lost.
+    pub(crate) fn part(self, other: Self) {
+        self.lose("add", other);
+        other.lose("add", self);
+    }
+
+    /// Ends that.
+    pub(crate) fn meet(self, other: Self) {
+        self.lose("del", other);
+        other.lose("del", self);
+    }
+
+    fn lose(self, what: &str, other: Self) {
+        let to = other.address().to_string();
+        done(&ip(&["-n", &self.namespace(), "route", what, "blackhole", &to]));
     }
 
     fn namespace(self) -> String {
@@ -151,6 +173,15 @@ fn remove(number: u8) {
         let name = namespace.file_name().to_string_lossy().into_owned();
         if name.starts_with(&ours) {
             ip(&["netns", "delete", &name]);
+        }
+    }
+    // A network outlives its machine for as long as the kernel has to tell somebody in vain that a connection has
+    // ended, and so would the name of its cable.
+    let cables = format!("{}-", bridge(number));
+    for link in fs::read_dir("/sys/class/net").into_iter().flatten().filter_map(Result::ok) {
+        let name = link.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&cables) {
+            ip(&["link", "delete", &name]);
         }
     }
     iptables("-D", &bridge(number));

@@ -95,6 +95,20 @@ impl Machine {
         answer.json().as_array().unwrap().len()
     }
 
+    /// How many programs in its containers have `word` among their arguments.
+    pub(crate) fn programs(&self, word: &str) -> usize {
+        let engine = self.engine.as_ref().unwrap();
+        let ask = |path: &str| Request::get("docker", path).over_socket(&engine.socket()).unwrap();
+        let containers = ask("/v1.41/containers/json").json();
+        let listed = containers.as_array().unwrap().iter().map(|container| {
+            let id = container["Id"].as_str().unwrap();
+            let top = ask(&format!("/v1.41/containers/{id}/top")).json();
+            let rows = top["Processes"].as_array().cloned().unwrap_or_default();
+            rows.iter().filter(|row| row.to_string().contains(word)).count()
+        });
+        listed.sum()
+    }
+
     pub(crate) fn port(&self) -> Port {
         self.port
     }
@@ -112,7 +126,7 @@ impl Machine {
         });
     }
 
-    fn edge(&self) -> SocketAddr {
+    pub(crate) fn edge(&self) -> SocketAddr {
         (self.port.address(), 80).into()
     }
 

@@ -18,12 +18,16 @@ mod engine;
 #[path = "../e2e/http.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod http;
+#[path = "../e2e/inside.rs"]
+mod inside;
 #[path = "../e2e/kept.rs"]
 mod kept;
 mod machine;
+mod peers;
 mod placement;
 #[path = "../acme/ports.rs"]
 mod ports;
+mod private;
 #[path = "../e2e/server.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod server;

@@ -2,14 +2,20 @@
 
 use std::{
     collections::BTreeSet,
+    io::Read,
+    process::Stdio,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
+use rustix::process::Signal;
+
 use crate::{
     APP, Stage,
+    inside::{Inside, end},
     machine::Machine,
-    server::{Server, says, until},
+    peers::visitors_come_through_whoever_is_cut_off,
+    server::{Server, run, says, until},
     sources,
 };
 
@@ -40,7 +46,7 @@ fn an_app_runs_on_all_machines_and_runs_on_when_one_is_lost() {
     let server = &stage.server;
     server.deploy(APP, sources::server("first").path()).ok();
     server.paas(&["secrets", "set", "API_KEY=a secret", "-a", APP]).ok();
-    let one = Machine::join_to_work(server, "edge-1", stage.bed.plug(1));
+    let mut one = Machine::join_to_work(server, "edge-1", stage.bed.plug(1));
     one.until_shows(APP, "first\n");
     until("edge-1 can have instances", || {
         let nodes = server.paas(&["nodes", "--json"]).json();
@@ -49,6 +55,7 @@ fn an_app_runs_on_all_machines_and_runs_on_when_one_is_lost() {
     server.paas(&["scale", "web=4", "-a", APP]).ok();
     until_ready(server, &BOTH);
     all_are_alike(server);
+    whoever_is_on_another_machine_is_reached(server, &one);
     nobody_notices_a_deploy(server);
     one.until_shows(APP, "second\n");
 
@@ -58,18 +65,21 @@ fn an_app_runs_on_all_machines_and_runs_on_when_one_is_lost() {
     until("edge-1 has nothing left", || (one.containers() == 0).then_some(()));
     until_ready(server, &["box"; 4]);
     one.until_shows(APP, "second\n");
-    server.paas(&["restart", "-a", APP]).ok();
-    until_ready(server, &BOTH);
+    nobody_fails_when_a_machine_is_lost_in_a_deploy(server, &one);
+    one.port().mend();
+    until("edge-1 has nothing left again", || (one.containers() == 0).then_some(()));
+    nobody_notices_a_rebalance(server);
     nobody_notices_a_drain(server, &one);
 
     who_has_instances_is_not_removed(server);
 
     // A control that begins anew does not start again what runs elsewhere.
     let before = one.containers();
-    stage.server.kill9();
+    visitors_come_through_whoever_is_cut_off(&mut stage, &one);
     stage.server.start_again(&[]);
     until_ready(&stage.server, &BOTH);
     assert_eq!(one.containers(), before);
+    a_node_that_begins_anew_ends_what_nobody_talks_to(&stage.server, &mut one);
     instances_are_where_the_labels_are(&stage.server);
     stage.server.paas(&["destroy", "--confirm", APP]).ok();
     until("nothing is left on edge-1", || (one.containers() == 0).then_some(()));
@@ -90,11 +100,28 @@ fn all_are_alike(server: &Server) {
             |name: &str| lines.lines().any(|line| line.contains(name) && line.contains("told"));
         (1..=4).all(|index| told(&format!("web.{index}"))).then_some(())
     });
-    let refused = (1..=4).find_map(|index| {
-        let run = server.paas(&["exec", &format!("web.{index}"), "-a", APP, "--", "true"]);
-        (run.code != 0).then(|| run.ended(125))
-    });
-    says(&refused.unwrap(), &["runs on node edge-1", "hint:"]);
+}
+
+/// An instance of another machine.
+fn there(server: &Server) -> String {
+    let all = server.ps(APP);
+    let there = all.iter().find(|one| one["node"] == "edge-1" && one["state"] == "running");
+    there.unwrap()["name"].as_str().unwrap().to_owned()
+}
+
+fn whoever_is_on_another_machine_is_reached(server: &Server, machine: &Machine) {
+    let inside = Inside { server, app: APP, instance: &there(server) };
+    inside.programs_end_with_their_codes();
+    assert_eq!(run(&mut inside.exec(&["--", "printenv", "API_KEY"])).ok(), "a secret\n");
+    inside.bytes_go_both_ways();
+    inside.terminals_are_those_of_whoever_types();
+    inside.a_port_is_reached("8080", "/");
+    inside.copies_go_both_ways();
+    // Nobody reads what it writes, and it is gone with whoever talked to it.
+    let mut child = inside.exec(&["--", "yes"]).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 4096]).unwrap();
+    end(&mut child, Signal::TERM);
+    until("`yes` is gone", || (machine.programs("yes") == 0).then_some(()));
 }
 
 fn nobody_notices_a_deploy(server: &Server) {
@@ -103,6 +130,23 @@ fn nobody_notices_a_deploy(server: &Server) {
         until_ready(server, &BOTH);
     });
     println!("{asked} requests during a deploy to two machines, none failed");
+}
+
+/// A machine that is back gets its share again, and then nothing more moves.
+fn nobody_notices_a_rebalance(server: &Server) {
+    let rebalance = |option: &str| server.paas(&["nodes", "rebalance", option]).ok();
+    until("something would move", || {
+        rebalance("--dry-run").contains("box 4 -> 2, edge-1 0 -> 2").then_some(())
+    });
+    says(&server.paas(&["nodes"]).ok(), &["1 app is spread unevenly"]);
+    let asked = visited(server, || {
+        says(&rebalance("--yes"), &["1 app to restart"]);
+        until_ready(server, &BOTH);
+        until("it is over", || rebalance("--dry-run").contains("Nothing moves").then_some(()));
+    });
+    println!("{asked} requests while a machine that was back got its share, none failed");
+    says(&rebalance("--yes"), &["Nothing moves"]);
+    until_ready(server, &BOTH);
 }
 
 fn nobody_notices_a_drain(server: &Server, machine: &Machine) {
@@ -173,6 +217,9 @@ fn visited(server: &Server, done: impl FnOnce()) -> u32 {
 }
 
 fn nobody_fails_when_a_machine_is_lost(server: &Server, machine: &Machine) {
+    let inside = Inside { server, app: APP, instance: &there(server) };
+    let talked_to = inside.exec(&["--", "sleep", "7541"]).stderr(Stdio::piped()).spawn().unwrap();
+    until("it runs", || (machine.programs("7541") > 0).then_some(()));
     let cut = Instant::now();
     machine.port().cut();
     let (mut asked, mut failed, mut longest) = (0, 0, Duration::ZERO);
@@ -189,4 +236,45 @@ fn nobody_fails_when_a_machine_is_lost(server: &Server, machine: &Machine) {
          longest took {longest:?}",
         cut.elapsed()
     );
+    let told = talked_to.wait_with_output().unwrap();
+    assert_eq!(told.status.code(), Some(125));
+    let told = String::from_utf8(told.stderr).unwrap();
+    says(&told, &["the program is lost: node edge-1 is not reached", "hint:", "paas nodes"]);
+    until("it is ended there", || (machine.programs("7541") == 0).then_some(()));
+}
+
+/// Lost is the one that the first of the new is on. The deploy goes on without it, or is undone; either way one
+/// release serves at last, and it is the one that was told.
+fn nobody_fails_when_a_machine_is_lost_in_a_deploy(server: &Server, machine: &Machine) {
+    let folder = sources::server("third");
+    let before = server.ps(APP)[0]["release"].clone();
+    let is_new_there =
+        |one: &serde_json::Value| one["node"] == "edge-1" && one["release"] != before;
+    let asked = visited(server, || {
+        let told = std::thread::scope(|scope| {
+            let deploy = scope.spawn(|| server.deploy(APP, folder.path()));
+            until("one of the new is there", || {
+                server.ps(APP).iter().any(is_new_there).then_some(())
+            });
+            machine.port().cut();
+            deploy.join().unwrap()
+        });
+        println!("a machine was lost in the middle of a deploy, which ended with {}", told.code);
+        let page = if told.code == 0 { "third\n" } else { "second\n" };
+        until("one release serves", || {
+            (0..16).all(|_| server.page(APP, "/") == page).then_some(())
+        });
+        until_ready(server, &["box"; 4]);
+    });
+    println!("{asked} requests while a machine was lost in the middle of a deploy, none failed");
+}
+
+fn a_node_that_begins_anew_ends_what_nobody_talks_to(server: &Server, machine: &mut Machine) {
+    let inside = Inside { server, app: APP, instance: &there(server) };
+    let mut talked_to = inside.exec(&["--", "sleep", "7542"]).spawn().unwrap();
+    until("it runs", || (machine.programs("7542") > 0).then_some(()));
+    machine.kill9();
+    assert_eq!(talked_to.wait().unwrap().code(), Some(125));
+    machine.start(server);
+    until("it is ended", || (machine.programs("7542") == 0).then_some(()));
 }

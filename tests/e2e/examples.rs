@@ -5,7 +5,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     docker::{self, Container},
-    server::{Server, says, until},
+    server::{Server, Setup, says, until},
     sources,
     traffic::Traffic,
 };
@@ -63,7 +63,10 @@ fn a_slow_start_is_waited_for_while_the_old_release_serves() {
 
 #[test]
 fn dependencies_come_from_the_registries_of_this_machine() {
-    let server = Server::start();
+    // It is not told where they are, and asks npm and pip.
+    let settings = ["NPM_CONFIG_REGISTRY", "PIP_INDEX_URL"].map(|name| (name, String::new()));
+    let server = Server::starting(Setup { settings: settings.to_vec(), ..Setup::default() });
+    server.until_ready();
     for (example, cold) in [
         ("node-express", &["npm ci"] as &[&str]),
         ("python-flask", &["gunicorn", "app:app"]),

@@ -20,7 +20,7 @@ fn a_daemon_says_how_its_firewall_stands() {
     until_it_says(&server, "on");
     let chain = format!("PAAS-{}-", server.installation());
     let chains = || {
-        let saved = Command::new("iptables-save").output().unwrap();
+        let saved = Command::new("iptables-save").args(["-t", "filter"]).output().unwrap();
         String::from_utf8(saved.stdout).unwrap().contains(&chain)
     };
     assert!(chains());

@@ -17,6 +17,7 @@
 mod bucket;
 mod docker;
 mod http;
+mod inside;
 mod kept;
 #[path = "../acme/ports.rs"]
 mod ports;
@@ -35,6 +36,7 @@ mod dockerfile;
 mod farewell;
 mod output;
 mod prebuilt;
+mod push;
 mod secrets;
 
 mod commands;

@@ -8,8 +8,9 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
-    server::{Server, run, says, until},
-    sessions::{end, exec, noise, programs},
+    inside::{Inside, end},
+    server::{Server, says, until},
+    sessions::programs,
     sources,
 };
 
@@ -95,7 +96,11 @@ fn programs_run_once_in_containers_of_their_own() {
         });
     }
 
-    copies_go_both_ways(&server);
+    Inside { server: &server, app: "app", instance: "web.1" }.copies_go_both_ways();
+    let copy = |from: &str, to: &str| server.paas(&["cp", from, to, "-a", "app"]);
+    copy(":/tmp/folder", "first").ok();
+    assert!(server.home().join("first/deep/noise").exists());
+    says(&copy("a", "b").ended(2), &["neither is in an instance"]);
 
     // Whoever talks to one and goes ends it; so does whoever destroys its app.
     let mut child = server.command(&["run", "-a", "app", "--", "sleep", "7533"]).spawn().unwrap();
@@ -106,26 +111,4 @@ fn programs_run_once_in_containers_of_their_own() {
     until("it runs", || (programs(&server, "7534") > 0).then_some(()));
     server.paas(&["destroy", "-a", "app", "--confirm", "app"]).ok();
     until("nothing is left", || server.containers().is_empty().then_some(()));
-}
-
-fn copies_go_both_ways(server: &Server) {
-    let folder = server.home().join("folder");
-    std::fs::create_dir_all(folder.join("deep")).unwrap();
-    std::fs::write(folder.join("deep/noise"), noise()).unwrap();
-    let copy = |from: &str, to: &str| server.paas(&["cp", from, to, "-a", "app"]);
-    copy(folder.to_str().unwrap(), ":/tmp/").ok();
-    says(
-        &run(&mut exec(
-            server,
-            &["--", "sh", "-c", "cd /tmp/folder && wc -c <deep/noise && id -u"],
-        ))
-        .ok(),
-        &["5242880"],
-    );
-    let back = server.home().join("back");
-    copy("web.1:/tmp/folder", back.to_str().unwrap()).ok();
-    assert!(std::fs::read(back.join("deep/noise")).unwrap() == noise(), "not the same bytes");
-    says(&copy("web.1:/no/such", "x").ended(1), &["web.1 has no /no/such", "hint:"]);
-    says(&copy("a", "b").ended(2), &["neither is in an instance"]);
-    assert!(!server.home().join("x").exists());
 }

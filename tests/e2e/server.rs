@@ -8,6 +8,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
     time::{Duration, Instant},
 };
 
@@ -356,9 +357,20 @@ impl Server {
     }
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end. One that does not come to it is killed, and what it said so far is told.
+#[track_caller]
 pub(crate) fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let process = child.id();
+    let (ended, waits) = mpsc::channel::<()>();
+    let hangs = std::thread::spawn(move || {
+        let hangs = waits.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout);
+        hangs.then(|| Command::new("kill").args(["-9", &process.to_string()]).status())
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    let hung = hangs.join().unwrap().is_some();
+    assert!(!hung, "{command:?} did not end within {LONGEST:?}: {output:?}");
     Output {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -392,4 +404,7 @@ impl Drop for Server {
 
 /// The binary that is tested.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_paas");
-const DEADLINE: Duration = Duration::from_secs(100);
+/// No command of a test takes longer, not even a deploy that compiles.
+const LONGEST: Duration = Duration::from_mins(5);
+/// After which whatever a test waits for has failed.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(100);

@@ -51,6 +51,32 @@ pub(crate) fn node(script: &str) -> tempfile::TempDir {
     folder(&[("package.json", package), ("app.js", &script), ("paas.toml", WATCHED_BRIEFLY)])
 }
 
+/// A Node server that is asked what it finds out about others, by path:
+///
+/// - `/` answers who it is, and `/find/NAME` which addresses a name has
+/// - `/ask/HOST/PORT/…` answers what that one does to the rest of the path
+pub(crate) fn asker() -> tempfile::TempDir {
+    node(ASKER)
+}
+
+const ASKER: &str = r"
+const http = require('node:http');
+http.createServer((request, response) => {
+  const [verb, host, port, ...rest] = request.url.slice(1).split('/');
+  if (verb === 'ask') {
+    const asked = { host, port, path: '/' + rest.join('/'), agent: false, timeout: 4000 };
+    http.get(asked, (answer) => answer.pipe(response))
+      .on('timeout', () => response.end('TIMEOUT'))
+      .on('error', (fault) => response.end(fault.code));
+  } else if (verb === 'find') {
+    require('node:dns').lookup(host, { all: true, family: 4 }, (fault, found) => {
+      response.end(fault ? fault.code : found.map((one) => one.address).sort().join(' '));
+    });
+  } else {
+    response.end(process.env.PAAS_PROCESS);
+  }
+}).listen(PORT, '0.0.0.0');";
+
 /// A `paas.toml` with which old instances stand by for a moment only.
 pub(crate) const WATCHED_BRIEFLY: &str = "[deploy]\nwatch = \"200ms\"\n";
 

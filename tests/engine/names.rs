@@ -94,7 +94,7 @@ fn app_names(instance: &Instance) -> AppNames {
     AppNames {
         app: instance.app.clone(),
         networks: [address].into(),
-        ready: [(instance.slot.process.clone(), [address].into())].into(),
+        ready: [((instance.app.clone(), instance.slot.process.clone()), [address].into())].into(),
     }
 }
 

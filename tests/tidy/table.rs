@@ -48,6 +48,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "telemetry",
             "volumes",
             "backup",
+            "registry",
         ],
     ),
     room("ops", &["model", "store", "pki", "clock", "faults", "telemetry"]),

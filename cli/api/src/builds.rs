@@ -34,6 +34,9 @@ pub struct Build {
     /// The commit that it is of, where git brought it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
+    /// The image that it is of, where `docker push` brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<PushedImage>,
     /// The image, and its size beyond the base image in bytes.
     pub image: Option<String>,
     /// See `image`.
@@ -46,6 +49,16 @@ pub struct Build {
     pub started_at: Option<String>,
     /// See `queued_at`.
     pub finished_at: Option<String>,
+}
+
+/// An image that was pushed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct PushedImage {
+    /// What stood behind the colon of its name, for example `latest`.
+    pub tag: String,
+    /// The digest of its manifest, as the client shows it.
+    pub digest: String,
 }
 
 /// Asks for a deploy of a source that the server fetches.

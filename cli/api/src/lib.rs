@@ -67,6 +67,8 @@
 //! | `PATCH /v1/nodes/{name}/labels` | [`LabelsPatch`] → [`Node`] |
 //! | `PUT /v1/nodes/{name}/drain` | → [`Drained`] |
 //! | `DELETE /v1/nodes/{name}/drain` | → [`Node`] |
+//! | `GET /v1/nodes/rebalance` | → [`Rebalance`]: what would move |
+//! | `POST /v1/nodes/rebalance` | → [`Rebalance`]: what moves |
 //! | `DELETE /v1/nodes/{name}?confirm={name}&force={true,false}` | → [`Node`]: the one that was removed |
 //! | `GET /v1/nodes/tokens` | → list of [`JoinToken`] |
 //! | `POST /v1/nodes/tokens` | [`CreateJoinToken`] → [`NewJoinToken`] |
@@ -122,7 +124,7 @@ mod volumes;
 mod why;
 
 pub use apps::{App, Change, CreateApp, Event, Instance, Scale, SetProtection};
-pub use builds::{Build, DeployUrl};
+pub use builds::{Build, DeployUrl, PushedImage};
 pub use certificates::{Certificate, SupplyCertificate};
 pub use cron::{CronJob, CronRun};
 pub use dns::{AddRecord, Record, Zone};
@@ -133,7 +135,8 @@ pub use git::{Commit, DeployRef, Git, GitRef, SetBranch};
 pub use keys::{AddKey, Key, Keys, SshHost};
 pub use logs::{LogLine, LogQuery};
 pub use nodes::{
-    CreateJoinToken, Drained, Join, JoinToken, Joined, LabelsPatch, NewJoinToken, Node,
+    CreateJoinToken, Drained, Join, JoinToken, Joined, LabelsPatch, Move, NewJoinToken, Node,
+    Rebalance, Shift,
 };
 pub use releases::{
     Answers, Canary, Config, ConfigPatch, Declared, Difference, Pin, Plan, Release, Rollback,

@@ -27,6 +27,9 @@ pub struct Node {
     pub drained: bool,
     /// Why it can have none.
     pub idle: Option<String>,
+    /// The nodes that it reaches by way of the control only, because there is no link between the two.
+    #[serde(default)]
+    pub apart: Vec<String>,
     /// What people say of it.
     pub labels: BTreeMap<String, String>,
     /// When it joined; `null` for the control.
@@ -45,6 +48,42 @@ pub struct Drained {
     pub moving: Vec<String>,
     /// Those that do not move by this, and why.
     pub left: BTreeMap<String, String>,
+}
+
+/// What a new placement would have elsewhere, and what is being moved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Rebalance {
+    /// The moves that make the machines more even, in the order in which they are made.
+    pub moves: Vec<Move>,
+    /// Apps that would be spread better as well and are not moved, and why.
+    pub left: BTreeMap<String, String>,
+    /// The app that is moving.
+    pub moving: Option<String>,
+    /// Those that move after it, one after another, if it is worth it when their turn comes.
+    pub waiting: Vec<String>,
+}
+
+/// Instances of a process that are elsewhere after a restart of their app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Move {
+    /// The app.
+    pub app: String,
+    /// Which of its processes.
+    pub process: String,
+    /// The machines that get more or fewer.
+    pub nodes: BTreeMap<String, Shift>,
+}
+
+/// How many instances a machine has of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Shift {
+    /// Before the move.
+    pub from: usize,
+    /// After it.
+    pub to: usize,
 }
 
 /// A token by which one machine may join. Its secret is not in it.

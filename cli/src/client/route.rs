@@ -27,6 +27,8 @@ pub(crate) const BACKUP_KEY: &str = "/v1/backups/key";
 pub(crate) const KEYS: &str = "/v1/keys";
 /// All machines.
 pub(crate) const NODES: &str = "/v1/nodes";
+/// What would be elsewhere, and having it moved.
+pub(crate) const REBALANCE: &str = "/v1/nodes/rebalance";
 /// Where one becomes a node.
 pub(crate) const JOIN: &str = "/v1/nodes/join";
 /// Tokens by which they do.

@@ -20,8 +20,8 @@ impl Open {
         let known: App = session.client()?.get(&route::app(&app)).await?.read()?;
         let Some(url) = known.urls.first() else {
             return Err(Failure::local(format!("{app} has no address"))
-                .because("it has no release with a process called `web`")
-                .hint(format!("`paas deploy -a {app}`")));
+                .because("no host leads to it: it is private, as [private] in paas.toml says")
+                .hint(format!("`paas why {app}`")));
         };
         session.ui.data(url)?;
         let web = url.starts_with("http://") || url.starts_with("https://");

@@ -19,6 +19,7 @@ fn node(name: &str, state: &str) -> api::Node {
         instances: None,
         drained: false,
         idle: None,
+        apart: Vec::new(),
         labels: BTreeMap::new(),
         joined_at: None,
         by: None,
@@ -41,8 +42,11 @@ async fn nodes_are_listed_with_what_ails_them() {
     let alone = [node("box", "control")];
     let control = api::Node { instances: Some(3), ..node("box", "control") };
     let idle = api::Node { idle: Some("it has no Docker".to_owned()), ..node("edge-2", "up") };
-    server.on("GET /v1/nodes", &[control, down, idle]);
+    let apart = ["edge-2", "edge-4"].map(str::to_owned).into();
+    let apart = api::Node { instances: Some(2), apart, ..node("edge-3", "up") };
+    server.on("GET /v1/nodes", &[control, down, idle, apart]);
     server.on("GET /v1/nodes", &alone);
+    server.on("GET /v1/nodes/rebalance", &api::Rebalance::default());
     let user = User::of(&server.on_tcp().await);
     let expected = "\
 NODE    STATE     INSTANCES  ADDRESS           VERSION  LABELS           JOINED
@@ -51,6 +55,8 @@ edge-1  down 60m  -          203.0.113.9:7600  0.1.0    disk=ssd zone=a  3h
   connection refused
 edge-2  up        -          203.0.113.7:7600  0.1.0    -                -
   runs no instances: it has no Docker
+edge-3  up        2          203.0.113.7:7600  0.1.0    -                -
+  reaches edge-2, edge-4 by way of the control only
 ";
     let listed = user.types("paas nodes").await;
     listed.succeeded(expected, "");
@@ -178,6 +184,7 @@ async fn a_node_is_drained_and_what_moves_is_said() {
     server.on("PUT /v1/nodes/edge-1/drain", &answer);
     server.on("DELETE /v1/nodes/edge-1/drain", &node("edge-1", "up"));
     server.on("GET /v1/nodes", &[node("box", "control"), drained]);
+    server.on("GET /v1/nodes/rebalance", &api::Rebalance::default());
     let user = User::of(&server.on_tcp().await);
     let told = user.types("paas nodes drain edge-1").await.err;
     assert_eq!(
@@ -188,4 +195,66 @@ async fn a_node_is_drained_and_what_moves_is_said() {
     assert!(user.types("paas nodes").await.out.contains("up drained"));
     let told = user.types("paas nodes undrain edge-1").await.err;
     assert!(told.starts_with("Instances are started on edge-1 again."), "{told}");
+}
+
+fn moving(app: &str, process: &str, nodes: &[(&str, usize, usize)]) -> api::Move {
+    let shift = |(node, from, to): &(&str, usize, usize)| {
+        ((*node).to_owned(), api::Shift { from: *from, to: *to })
+    };
+    let nodes = nodes.iter().map(shift).collect();
+    api::Move { app: app.to_owned(), process: process.to_owned(), nodes }
+}
+
+#[tokio::test]
+async fn what_would_move_is_shown_before_it_does() {
+    let server = Server::default();
+    let why = "its db would end before it begins anew".to_owned();
+    let uneven = api::Rebalance {
+        moves: vec![
+            moving("blog", "web", &[("box", 1, 0), ("edge-1", 0, 1)]),
+            moving("shop", "web", &[("edge-1", 3, 2), ("edge-2", 0, 1)]),
+            moving("shop", "worker", &[("box", 2, 1), ("edge-2", 0, 1)]),
+        ],
+        left: [("mail".to_owned(), why)].into(),
+        ..api::Rebalance::default()
+    };
+    server.on("GET /v1/nodes", &[node("box", "control"), node("edge-1", "up")]);
+    let under_way = api::Rebalance {
+        moving: Some("blog".to_owned()),
+        waiting: vec!["shop".to_owned()],
+        ..api::Rebalance::default()
+    };
+    let at_rest = api::Rebalance::default();
+    for seen in [&uneven, &uneven, &uneven, &uneven, &under_way, &at_rest, &under_way] {
+        server.on("GET /v1/nodes/rebalance", seen);
+    }
+    let begun =
+        api::Rebalance { waiting: vec!["blog".to_owned(), "shop".to_owned()], ..uneven.clone() };
+    server.on("POST /v1/nodes/rebalance", &begun);
+    let user = User::of(&server.on_tcp().await);
+    let listed = user.types("paas nodes").await;
+    assert_eq!(listed.err, "hint: 2 apps are spread unevenly: `paas nodes rebalance`\n");
+
+    let table = "\
+APP   PROCESS  INSTANCES
+blog  web      box 1 -> 0, edge-1 0 -> 1
+shop  web      edge-1 3 -> 2, edge-2 0 -> 1
+shop  worker   box 2 -> 1, edge-2 0 -> 1
+";
+    let left = "mail does not move by this: its db would end before it begins anew.\n";
+    let does = format!("{left}`paas nodes rebalance` does it.\n");
+    user.types("paas nodes rebalance --dry-run").await.succeeded(table, &does);
+    let asked = user.types("paas nodes rebalance").await;
+    assert!(asked.err.contains("hint: `paas nodes rebalance --yes` does not ask"), "{}", asked.err);
+    assert!(!server.asked().iter().any(|what| what.starts_with("POST")), "{:?}", server.asked());
+
+    let told = "2 apps to restart, one after another.\n\
+                `paas nodes rebalance --dry-run` shows how far that is.\n";
+    user.types("paas nodes rebalance --yes").await.succeeded(table, &format!("{left}{told}"));
+    let told = "blog is moving; after it shop.\nNothing else would be elsewhere.\n";
+    user.types("paas nodes rebalance").await.succeeded("", told);
+    let told = "Nothing moves: a new placement would be no better.\n";
+    user.types("paas nodes rebalance --yes").await.succeeded("", told);
+    let json = user.types("paas nodes rebalance --dry-run --json").await;
+    assert_eq!(serde_json::from_str::<api::Rebalance>(&json.out).unwrap(), under_way);
 }

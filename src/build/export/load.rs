@@ -59,15 +59,24 @@ impl Archive {
 
     /// How many of the lowest layers Docker has, one upon the other.
     pub(crate) async fn known_to<E: BuildEngine>(&self, engine: &E, donors: &Donors) -> usize {
-        let mut most = 0;
-        let found = join_all(donors.iter().map(|donor| engine.image_layers(donor))).await;
-        // A donor that is gone, or an engine that does not answer, only costs time.
-        for layers in found.into_iter().flatten().flatten() {
-            let pairs = self.layers().iter().zip(&layers);
-            most = most.max(pairs.take_while(|(own, has)| own.diff_id == **has).count());
-        }
-        most
+        let own: Vec<_> = self.layers().iter().map(|layer| layer.diff_id.clone()).collect();
+        shared_layers(engine, &own, donors).await
     }
+}
+
+/// The same of layers by their uncompressed digests.
+pub(crate) async fn shared_layers<E: BuildEngine>(
+    engine: &E,
+    own: &[String],
+    donors: &Donors,
+) -> usize {
+    let mut most = 0;
+    let found = join_all(donors.iter().map(|donor| engine.image_layers(donor))).await;
+    // A donor that is gone, or an engine that does not answer, only costs time.
+    for layers in found.into_iter().flatten().flatten() {
+        most = most.max(own.iter().zip(&layers).take_while(|(own, has)| own == has).count());
+    }
+    most
 }
 
 impl Assembled {

@@ -30,6 +30,7 @@ pub use error::{Excess, ExportError};
 pub(crate) use image::CREATED;
 use layer::Layer;
 use layer::LayerSource;
+pub(crate) use load::shared_layers;
 pub(crate) use plan::Places;
 
 use super::{

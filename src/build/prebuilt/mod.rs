@@ -111,7 +111,8 @@ async fn find<E: BuildEngine>(
     Ok((facts, ImageOrigin::Pulled))
 }
 
-fn check(reference: &ImageReference, facts: &ImageFacts) -> Result<(), PrebuiltError> {
+/// Whether it can run here.
+pub(super) fn check(reference: &ImageReference, facts: &ImageFacts) -> Result<(), PrebuiltError> {
     let reference = reference.clone();
     let (what, here) =
         (format!("{}/{}", facts.os, facts.architecture), format!("{TARGET_OS}/{TARGET_ARCH}"));

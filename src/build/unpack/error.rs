@@ -158,7 +158,7 @@ impl UnpackError {
     }
 
     /// A failure to write `entry`.
-    pub(super) fn write(entry: &[u8], source: io::Error) -> Self {
+    pub(in crate::build) fn write(entry: &[u8], source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
             _ => Self::Write { entry: shown(entry), source },

@@ -3,8 +3,7 @@
 //! A machine has to have the labels that the process asks for. Of those an instance goes where its memory is
 //! not promised to others yet, then where fewest of its own release are, then where the least is promised
 //! at all, and else to this machine. Memory is a preference and no more: what instances may use is rarely what
-//! they use. What belongs to this machine stays: whoever has a volume, commands that run once, and apps of
-//! which several processes listen, since they find each other by private names, which lead nowhere else.
+//! they use. What belongs to this machine stays: whoever has a volume, and commands that run once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,12 +60,22 @@ impl Machine {
         Ok(all)
     }
 
-    fn has(&self, wanted: &Labels) -> bool {
+    pub(super) fn has(&self, wanted: &Labels) -> bool {
         wanted.iter().all(|(key, value)| self.labels.get(key) == Some(value))
     }
 
-    fn node(&self) -> Option<&NodeName> {
+    pub(super) fn node(&self) -> Option<&NodeName> {
         (!self.is_here).then_some(&self.name)
+    }
+
+    fn memory(&self) -> u64 {
+        self.seat.as_ref().and_then(|seat| seat.memory).map_or(0, |memory| memory.0)
+    }
+
+    /// What share of its memory so many bytes are, in millionths.
+    pub(super) fn share(&self, bytes: u64) -> u128 {
+        let share = u128::from(bytes).saturating_mul(1_000_000);
+        share.checked_div(u128::from(self.memory())).unwrap_or(u128::MAX)
     }
 
     /// Why nothing is started there, if nothing is.
@@ -88,10 +97,31 @@ fn named(mut labels: Labels, name: &NodeName) -> Labels {
     labels
 }
 
+/// Somebody for whom a machine is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guest<'a> {
+    pub(super) app: &'a AppName,
+    pub(super) name: &'a ProcessName,
+    pub(super) process: &'a Process,
+    pub(super) incarnation: Incarnation,
+    pub(super) image: &'a ImageId,
+}
+
+impl<'a> Guest<'a> {
+    fn of(spec: &'a InstanceSpec) -> Self {
+        let InstanceSpec { app, slot, process, incarnation, image, .. } = spec;
+        Self { app, name: &slot.process, process, incarnation: *incarnation, image }
+    }
+
+    pub(super) fn memory(&self) -> u64 {
+        self.process.limits.memory.0
+    }
+}
+
 /// Where instances can be, and how many are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Seating {
-    machines: Vec<Machine>,
+    pub(super) machines: Vec<Machine>,
     /// By node: the bytes of memory that all who live there may use, by whose they are.
     promised: BTreeMap<Option<NodeName>, BTreeMap<(AppName, Incarnation), u64>>,
     /// By node: all that live there.
@@ -131,12 +161,40 @@ impl Seating {
         *self.same.entry((node, app.clone(), process.clone(), incarnation)).or_default() += 1;
     }
 
+    /// One more is there.
+    pub(super) fn take(&mut self, guest: &Guest<'_>, node: Option<NodeName>) {
+        self.count(node, (guest.app, guest.name, guest.incarnation), guest.memory());
+    }
+
+    /// One of those who are there is not any more.
+    pub(super) fn leave(&mut self, guest: &Guest<'_>, node: Option<&NodeName>) {
+        let Guest { app, name, incarnation, .. } = *guest;
+        let node = node.cloned();
+        let same = (node.clone(), app.clone(), name.clone(), incarnation);
+        let counts = [self.same.get_mut(&same), self.all.get_mut(&node)];
+        counts.into_iter().flatten().for_each(|count| *count = count.saturating_sub(1));
+        let promised = self.promised.get_mut(&node);
+        if let Some(bytes) = promised.and_then(|it| it.get_mut(&(app.clone(), incarnation))) {
+            *bytes = bytes.saturating_sub(guest.memory());
+        }
+    }
+
+    /// The share of its memory that is promised on each machine, in millionths.
+    pub(super) fn shares(&self) -> Vec<u128> {
+        let share = |machine: &Machine| {
+            let promised = self.promised.get(&machine.node().cloned());
+            let promised = promised.into_iter().flat_map(BTreeMap::values).copied();
+            machine.share(promised.fold(0, u64::saturating_add))
+        };
+        self.machines.iter().map(share).collect()
+    }
+
     /// The processes of an app that can be on no machine as things are, and why.
     pub fn nowhere(&self, state: &AppState) -> BTreeMap<(ReleaseVersion, ProcessName), String> {
         let mut nowhere = BTreeMap::new();
         for (version, release) in &state.releases {
             for process in release.processes.values().filter(|it| !it.name.runs_once()) {
-                if let Some(why) = self.shut_out(release, process) {
+                if let Some(why) = self.shut_out(process) {
                     nowhere.insert((*version, process.name.clone()), why);
                 }
             }
@@ -145,16 +203,15 @@ impl Seating {
     }
 
     /// Why there is no machine for a process, if there is none.
-    fn shut_out(&self, release: &Release, process: &Process) -> Option<String> {
+    fn shut_out(&self, process: &Process) -> Option<String> {
         let wanted: Vec<String> =
             process.place.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let wanted = wanted.join(" and ");
-        if !travels(release) {
+        if !travels(process) {
             let here = self.machines.iter().find(|machine| machine.is_here)?;
             let stays = !here.has(&process.place);
-            return stays.then(|| {
-                format!("its app has to be on {}, which does not have {wanted}", here.name)
-            });
+            return stays
+                .then(|| format!("its volume is on {}, which does not have {wanted}", here.name));
         }
         let fitting = || self.machines.iter().filter(|machine| machine.has(&process.place));
         if fitting().any(|machine| machine.shut().is_none()) {
@@ -170,14 +227,14 @@ impl Seating {
 
     /// Says of each instance that the plan starts where it is to be. One whose machine is still getting
     /// the image is left out: the plan of another pass has it.
-    pub fn place(&mut self, plan: &mut Plan, state: &AppState, seen: &[Observed]) {
+    pub fn place(&mut self, plan: &mut Plan, seen: &[Observed]) {
         plan.steps.retain_mut(|step| match step {
-            Step::Start(spec) => self.seat(spec, state, seen),
+            Step::Start(spec) => self.seat(spec, seen),
             _ => true,
         });
     }
 
-    fn seat(&mut self, spec: &mut InstanceSpec, state: &AppState, seen: &[Observed]) -> bool {
+    fn seat(&mut self, spec: &mut InstanceSpec, seen: &[Observed]) -> bool {
         let made = seen.iter().map(|observed| &observed.instance).find(|made| {
             made.slot == spec.slot
                 && made.incarnation == spec.incarnation
@@ -187,47 +244,49 @@ impl Seating {
             spec.node.clone_from(&made.node);
             return true;
         }
-        let release = state.releases.get(&spec.incarnation.release);
-        let once = spec.slot.process.runs_once();
-        let travels = release.is_some_and(travels) && !once;
-        let suits = |machine: &&Machine| {
-            let seat = machine.seat.as_ref().filter(|_| !machine.drained);
-            let there = seat.is_some_and(|seat| travels && !seat.wanting.contains(&spec.image));
-            // What happens once happens here, whoever it is about.
-            if machine.is_here {
-                once || machine.has(&spec.process.place)
-            } else {
-                there && machine.has(&spec.process.place)
-            }
-        };
-        let suiting = self.machines.iter().filter(suits);
-        let Some(best) = suiting.min_by_key(|machine| self.weight(machine, spec)) else {
-            return false;
-        };
-        let node = best.node().cloned();
+        let guest = Guest::of(spec);
+        let Some(best) = self.best(&guest) else { return false };
         let ready = best.seat.as_ref().is_none_or(|seat| seat.has(&spec.image));
-        let who = (&spec.app, &spec.slot.process, spec.incarnation);
-        self.count(node.clone(), who, spec.process.limits.memory.0);
+        let node = best.node().cloned();
+        self.take(&guest, node.clone());
         spec.node = node;
         ready
     }
 
+    /// The machine where somebody is to be; `None` if there is none now.
+    pub(super) fn best(&self, guest: &Guest<'_>) -> Option<&Machine> {
+        let once = guest.name.runs_once();
+        let travels = travels(guest.process) && !once;
+        let suits = |machine: &&Machine| {
+            let seat = machine.seat.as_ref().filter(|_| !machine.drained);
+            let there = seat.is_some_and(|seat| travels && !seat.wanting.contains(guest.image));
+            // What happens once happens here, whoever it is about.
+            if machine.is_here {
+                once || machine.has(&guest.process.place)
+            } else {
+                there && machine.has(&guest.process.place)
+            }
+        };
+        let suiting = self.machines.iter().filter(suits);
+        suiting.min_by_key(|machine| self.weight(machine, guest))
+    }
+
     /// What speaks against a machine, the heaviest first.
-    fn weight(&self, machine: &Machine, spec: &InstanceSpec) -> (bool, usize, u128, usize) {
+    fn weight(&self, machine: &Machine, guest: &Guest<'_>) -> (bool, usize, u128, usize) {
         let node = machine.node().cloned();
         // Those of its own app that it is to replace are on their way out.
         let stays = |(app, incarnation): &(AppName, Incarnation)| {
-            *app != spec.app || *incarnation == spec.incarnation
+            app != guest.app || *incarnation == guest.incarnation
         };
         let promised = self.promised.get(&node).into_iter().flatten();
         let promised = promised.filter(|(whose, _)| stays(whose)).map(|(_, bytes)| *bytes);
-        let after = promised.fold(spec.process.limits.memory.0, u64::saturating_add);
-        let has = machine.seat.as_ref().and_then(|seat| seat.memory).map_or(0, |memory| memory.0);
+        let after = promised.fold(guest.memory(), u64::saturating_add);
         let all = self.all.get(&node).copied().unwrap_or_default();
-        let (app, process) = (spec.app.clone(), spec.slot.process.clone());
-        let same = self.same.get(&(node, app, process, spec.incarnation));
-        let share = u128::from(after).saturating_mul(1000).checked_div(u128::from(has));
-        (after > has, same.copied().unwrap_or_default(), share.unwrap_or(u128::MAX), all)
+        let (app, process) = (guest.app.clone(), guest.name.clone());
+        let same = self.same.get(&(node, app, process, guest.incarnation));
+        let same = same.copied().unwrap_or_default();
+        // Machines that were sold as equal are, whatever their kernels keep of the memory.
+        (after > machine.memory(), same, machine.share(after) / 1000, all)
     }
 }
 
@@ -235,12 +294,13 @@ impl Seating {
 pub fn images<'a>(states: impl Iterator<Item = &'a AppState>) -> BTreeSet<ImageId> {
     let alive = states.filter(|state| state.app.destroyed_at.is_none());
     let releases = alive.flat_map(|state| state.releases.values());
-    releases.filter(|release| travels(release)).map(|release| release.image.clone()).collect()
+    let travel = |release: &&Release| {
+        release.processes.values().any(|one| !one.name.runs_once() && travels(one))
+    };
+    releases.filter(travel).map(|release| release.image.clone()).collect()
 }
 
-/// Whether instances of a release may be on other machines.
-fn travels(release: &Release) -> bool {
-    let processes = release.processes.values();
-    let listening = processes.clone().filter(|process| process.port.is_some()).count();
-    listening <= 1 && processes.clone().all(|process| process.volumes.is_empty())
+/// Whether instances of a process may be on other machines.
+fn travels(process: &Process) -> bool {
+    process.volumes.is_empty()
 }

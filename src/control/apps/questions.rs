@@ -68,7 +68,7 @@ impl Target {
         let question = |check: HealthCheck| {
             let way = if check.command.is_empty() {
                 Way::Connection {
-                    at: SocketAddr::new(instance.address?, process.port?),
+                    at: instance.reached_at(process.port?)?,
                     door: instance.node.is_some(),
                     host: format!("{}.{domain}", state.app.name),
                     protocol: state.protocol_of(instance.incarnation, &instance.slot),

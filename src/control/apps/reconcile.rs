@@ -3,11 +3,7 @@
 //! Invariant: the edge's table is published before any step that it must precede; an instance is
 //! told to end only in a later pass, when the edge has confirmed that it sends nothing more.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::BoxStream};
 use proxy::{Certificates, Table, Traffic};
@@ -20,6 +16,7 @@ use crate::{
     clock,
     control::{
         apps::{
+            balance,
             execute::{ExecuteError, Executor},
             health::Prober,
             lingering,
@@ -27,7 +24,7 @@ use crate::{
             placement::{self, Machine, Seating},
             plan,
             questions::Target,
-            rollout, slots,
+            rebalance, rollout, slots,
             state::{self, AppState},
             tallies::{self, Tallies},
             unrouted::Unrouted,
@@ -38,10 +35,10 @@ use crate::{
     engine::Engine,
     model::{
         AppName, ContainerId, EventKind, Health, Instance, InstanceState, NodeName, Observation,
-        Observed, Timestamp,
+        Observed, Rebalance, Timestamp,
     },
     node::{Edges, edges},
-    store::StoreError,
+    store::{StoreError, Transaction, View},
     telemetry::chain,
 };
 
@@ -146,15 +143,20 @@ impl<E: Engine> Task for Apps<E> {
         self.executor.vault.mask()?;
         self.executor.vault.tidy(&instances, now);
         self.executor.collector.sync(&instances);
-        let by_app = state::by_app(instances);
+        let mut by_app = state::by_app(instances);
         let mut states = AppState::load_all(&snapshot, &by_app)?;
         let machines = Machine::all(&snapshot, &self.here, self.executor.engine.seats())?;
         let seating = Seating::of(machines, &states, &by_app);
         for state in states.values_mut() {
             state.nowhere = seating.nowhere(state);
         }
+        let imbalance = balance::imbalance(&seating, &states, &by_app);
+        let turn = rebalance::turn(snapshot.get::<Rebalance>(&())?, &states, &imbalance);
         self.executor.engine.provide(&placement::images(states.values()));
-        self.executor.engine.reach(&ports(&states, &by_app)).await;
+        let doors = self.executor.engine.reach(&ports(&states, &by_app)).await;
+        for instance in by_app.values_mut().flatten() {
+            instance.door = doors.get(&instance.id).copied();
+        }
         self.probe(&states, &by_app);
         let traffic = self.edges.traffic();
         let there = by_app.values().flatten().map(|instance| &instance.id).collect();
@@ -175,10 +177,17 @@ impl<E: Engine> Task for Apps<E> {
             pending: slots::pending(&states, &seen, now),
             lingering: lingering::by_container(&states, &seen, now),
             doubts: self.prober.doubts(),
+            imbalance,
             engine_fault: None,
         });
         self.act(states, &seen, (seating, now)).await;
-        Ok(())
+        match turn {
+            Some(turn) => {
+                let take = move |tx: &mut Transaction<'_>| rebalance::take(tx, turn, now);
+                self.executor.store.transact(take).await
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -197,7 +206,7 @@ impl<E: Engine> Apps<E> {
         for (name, state) in states {
             let seen = seen.get(&name).map_or(&[][..], Vec::as_slice);
             let mut plan = plan::plan(&state, seen, now);
-            seating.place(&mut plan, &state, seen);
+            seating.place(&mut plan, seen);
             // A table that is published is not yet one that every worker of the edge routes by.
             plan.steps.retain(|step| applied || !rollout::has_shifted(&state, step));
             self.memory.busy |= state.rollout.is_some() || !plan.steps.is_empty();
@@ -332,7 +341,7 @@ impl<E: Engine> Apps<E> {
 fn ports(
     states: &BTreeMap<AppName, AppState>,
     by_app: &BTreeMap<AppName, Vec<Instance>>,
-) -> BTreeSet<(ContainerId, u16)> {
+) -> BTreeMap<ContainerId, u16> {
     let port = |(state, instance): (&AppState, &Instance)| {
         let process = state.process_of(instance.incarnation, &instance.slot)?;
         Some((instance.id.clone(), process.port?))

@@ -81,6 +81,12 @@ impl AppState {
         self.serving().map(|release| &*release.deploy.http)
     }
 
+    /// Whether no host is to lead to it: what serves says so, or before that what is to.
+    pub fn is_private(&self) -> bool {
+        let first = || self.releases.get(&self.rollout.as_ref()?.to.release);
+        self.serving().or_else(first).is_some_and(|release| release.deploy.private.only)
+    }
+
     /// What an instance speaks: its own release says it, which may not be the current one.
     pub fn protocol_of(&self, incarnation: Incarnation, slot: &Slot) -> HttpProtocol {
         let release = self.releases.get(&incarnation.release).filter(|_| slot.process.is_web());

@@ -204,6 +204,7 @@ mod tests {
             rebases: None,
             replaced_by: None,
             commit: None,
+            pushed: None,
         };
         let known = build.clone();
         let begun = store.transact(move |tx| {

@@ -105,13 +105,15 @@ pub(super) fn upstream<'a>(
     Some((listener(state, observed)?, &observed.health))
 }
 
-/// Where an instance listens, if it runs.
+/// Where an instance listens, if it runs and there is a way to it.
 pub(super) fn listener(state: &AppState, observed: &Observed) -> Option<Upstream> {
     let instance = &observed.instance;
     let running = matches!(instance.state, InstanceState::Running { .. });
     let process = state.process_of(instance.incarnation, &instance.slot).filter(|_| running)?;
-    let address = SocketAddr::new(instance.address?, process.port?);
-    Some(Upstream { id: upstream_id(&instance.id), address, door: instance.node.is_some() })
+    let port = process.port?;
+    instance.reached_at(port)?;
+    let address = SocketAddr::new(instance.address?, port);
+    Some(Upstream { id: upstream_id(&instance.id), address, door: instance.door })
 }
 
 fn web_instances(state: &AppState) -> u16 {

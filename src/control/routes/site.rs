@@ -1,5 +1,5 @@
 //! What hosts answer with: each app under its name below the platform's domain, and under the
-//! domains that it was given. Pure.
+//! domains that it was given. Pure. One that is private has none: its names are as unknown as any.
 //!
 //! Nobody is locked out: a visitor is sent to TLS only where the edge presents a certificate for
 //! the very host, and only if it speaks TLS.
@@ -20,6 +20,9 @@ pub(super) fn sites(
     domains: &[Domain],
     ground: &Ground,
 ) -> BTreeMap<Pattern, Site> {
+    let public = states.iter().filter(|(_, state)| !state.is_private());
+    let states: &BTreeMap<&AppName, &AppState> =
+        &public.map(|(name, state)| (*name, *state)).collect();
     let mut sites = BTreeMap::new();
     let mut given: BTreeMap<&DomainName, Vec<&Domain>> = BTreeMap::new();
     for domain in domains.iter().filter(|domain| states.contains_key(&domain.app)) {

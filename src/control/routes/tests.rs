@@ -99,6 +99,23 @@ fn check(http: HttpSettings, domains: &[&str], ground: &Ground, expected: &[&str
 }
 
 #[test]
+fn no_host_leads_to_an_app_that_is_private() {
+    let private = |name: &str| {
+        let (name, mut state) = app(name, HttpSettings::default(), Config::new());
+        for release in state.releases.values_mut() {
+            release.deploy.private.only = true;
+        }
+        (name, state)
+    };
+    let apps = [private("shop"), app("blog", HttpSettings::default(), Config::new())];
+    let there = apps.iter().map(|(name, state)| (name, state)).collect();
+    let domains = ["shop.com shop", "example.com shop", "example.com/blog blog"].map(domain);
+    let sites = site::sites(&there, &domains, &ground(None, &[]));
+    let lines: Vec<String> = sites.iter().map(|(pattern, site)| shown(pattern, site)).collect();
+    assert_eq!(lines, ["blog.paas.test /=blog", "example.com /blog=blog"]);
+}
+
+#[test]
 fn domains_lead_to_their_apps_path_by_path() {
     let domains = [
         "example.com shop",

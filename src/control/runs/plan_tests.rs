@@ -35,6 +35,7 @@ fn container(state: InstanceState) -> Instance {
         image: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
         node: None,
         address: None,
+        door: None,
         pid: None,
         state,
     }

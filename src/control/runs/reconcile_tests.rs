@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     model::{
         BuildNumber, Cause, Process, ProcessName, ReleaseVersion, RunConsole, build::DeploySettings,
     },
-    node::Handout,
+    node::{Handout, Nodes},
     store::{SealingKey, StoreOptions, records},
 };
 
@@ -26,7 +27,11 @@ async fn world(home: &tempfile::TempDir, engine: Fake, at: Timestamp) -> Runs<Fa
     Runs {
         commits: store.changes(),
         collector: Collector::new(engine.clone(), logs),
-        consoles: Consoles::new(watch::Sender::new(None).subscribe(), handout),
+        consoles: Consoles::new(
+            watch::Sender::new(None).subscribe(),
+            Nodes::new(CancellationToken::new()),
+            handout,
+        ),
         engine,
         vault,
         store,

@@ -103,6 +103,7 @@ impl World {
             image: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
             node: None,
             address: None,
+            door: None,
             pid: None,
             state,
         });

@@ -12,12 +12,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::{offer::offer, roll::Roll};
-use super::{doors::Doors, error::RunError, folders::Folders, tasks::Tasks};
+use super::{doors::Doors, error::RunError, folders::Folders, plane::Seen, tasks::Tasks};
 use crate::{
     config::Config,
     control::routes::upstream_id,
-    model::{NodeName, NodeStates, Observation},
-    node::{Edges, Hub, Known, Nodes, link::Listener},
+    model::{Directory, NodeName, NodeStates, Observation},
+    node::{Edges, Hub, Known, Nodes, Ways, link::Listener},
     pki::NodeAuthority,
     server::Cluster,
     store::Store,
@@ -72,6 +72,8 @@ pub(super) struct Told {
     edges: Edges,
     feeds: Feeds,
     observation: watch::Receiver<Arc<Observation>>,
+    directory: watch::Receiver<Arc<Directory>>,
+    ways: watch::Receiver<Arc<Ways>>,
     states: watch::Sender<Arc<NodeStates>>,
 }
 
@@ -81,13 +83,19 @@ impl Told {
     pub(super) fn of(
         store: &Store,
         (edges, feeds): (&Edges, &Feeds),
-        observation: &watch::Receiver<Arc<Observation>>,
+        seen: &Seen,
     ) -> (Self, watch::Receiver<Arc<NodeStates>>) {
-        let (states, seen) = watch::channel(Arc::default());
-        let (store, edges) = (store.clone(), edges.clone());
-        let told =
-            Self { store, edges, feeds: feeds.clone(), observation: observation.clone(), states };
-        (told, seen)
+        let (states, known) = watch::channel(Arc::default());
+        let told = Self {
+            store: store.clone(),
+            edges: edges.clone(),
+            feeds: feeds.clone(),
+            observation: seen.observation.clone(),
+            directory: seen.directory.clone(),
+            ways: seen.ways.clone(),
+            states,
+        };
+        (told, known)
     }
 }
 
@@ -98,13 +106,17 @@ impl Bound {
         let stop = tasks.stop();
         let (show, credentials) = watch::channel(Arc::new(sign::own(&name, &authority)?));
         let (admit, admitted) = watch::channel(Arc::default());
+        let (enrol, roster) = watch::channel(Arc::default());
         let (renewals, asked) = mpsc::channel(1);
         let known = Known::default();
         let hub = Hub {
             edges: told.edges.clone(),
             table: told.feeds.table.clone(),
             certificates: told.feeds.certificates,
+            directory: told.directory,
+            roster,
             known: known.clone(),
+            ways: told.ways,
             renewals,
         };
         let serve = listener.serve(credentials.clone(), admitted, Arc::new(hub), stop.clone());
@@ -112,7 +124,8 @@ impl Bound {
         tasks.spawn("addresses", learn(known, told.feeds.table, told.observation, stop.clone()));
         tasks.spawn("own certificate", sign::keep_own(name, authority.clone(), show, stop.clone()));
         tasks.spawn("renewals", sign::renew(told.store.clone(), authority, asked, stop.clone()));
-        let roll = Roll::new((told.store, told.edges, engines), credentials, admit, told.states);
+        let roll =
+            Roll::new((told.store, told.edges, engines), credentials, (admit, enrol), told.states);
         tasks.spawn("nodes", roll.call(stop));
         Ok(())
     }

@@ -1,19 +1,20 @@
-//! The roll of nodes: whoever is on record is let in and called, and how each is, is published.
+//! The roll of nodes: whoever is on record is let in and called, all are told of each other, and how each is, is
+//! published.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
+    mem::replace,
     sync::Arc,
 };
 
-use tokio::sync::{Notify, watch};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    model::{Node, NodeName, NodeState, NodeStates},
+    model::{Node, NodeName, NodeState, NodeStates, Roster},
     node::{
         Edges, Nodes,
-        link::{Admitted, Credentials, Keys, Link, LinkState},
+        link::{Admitted, Calls, Credentials, Keys, LinkState},
     },
     ops,
     store::Store,
@@ -26,30 +27,20 @@ pub(super) struct Roll {
     store: Store,
     edges: Edges,
     engines: Nodes,
-    credentials: Credentials,
     admit: watch::Sender<Arc<Admitted>>,
+    enrol: watch::Sender<Arc<Roster>>,
     states: watch::Sender<Arc<NodeStates>>,
-    called: BTreeMap<NodeName, Called>,
-    moved: Arc<Notify>,
-}
-
-/// A node that is called, until this is dropped.
-#[derive(Debug)]
-struct Called {
-    address: watch::Sender<SocketAddr>,
-    state: watch::Receiver<LinkState>,
-    _until: DropGuard,
+    calls: Calls,
 }
 
 impl Roll {
     pub(super) fn new(
         (store, edges, engines): (Store, Edges, Nodes),
         credentials: Credentials,
-        admit: watch::Sender<Arc<Admitted>>,
+        (admit, enrol): (watch::Sender<Arc<Admitted>>, watch::Sender<Arc<Roster>>),
         states: watch::Sender<Arc<NodeStates>>,
     ) -> Self {
-        let (called, moved) = (BTreeMap::new(), Arc::default());
-        Self { store, edges, engines, credentials, admit, states, called, moved }
+        Self { store, edges, engines, admit, enrol, states, calls: Calls::new(credentials) }
     }
 
     /// Keeps to the records until it is told to stop.
@@ -67,12 +58,11 @@ impl Roll {
                 Err(error) => tracing::warn!(error = %chain(&error), "who has joined is not known"),
             }
             self.publish();
-            let moved = self.moved.clone();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 _ = commits.changed() => {}
-                () = moved.notified() => {}
+                () = self.calls.moved() => {}
                 Ok(()) = there.changed() => {}
                 Ok(()) = work.changed() => {}
             }
@@ -81,26 +71,18 @@ impl Roll {
 
     /// Lets in and calls those who are on record, and nobody else.
     fn keep_to(&mut self, nodes: &[Node], stop: &CancellationToken) {
-        let names: BTreeSet<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
+        // Before anybody is let in: whoever comes is told at once of all others, and never of none.
+        let roster = Arc::new(Roster::of(nodes));
+        self.enrol.send_if_modified(|before| replace(before, roster.clone()) != roster);
         let keys = |node: &Node| Keys::These([node.key.as_str().to_owned()].into());
         let admitted = nodes.iter().map(|node| (node.name.clone(), keys(node))).collect();
         let admitted = Arc::new(Admitted(admitted));
-        self.admit.send_if_modified(|before| {
-            let news = **before != *admitted;
-            *before = admitted;
-            news
-        });
-        self.edges.keep(&names);
-        self.called.retain(|name, _| names.contains(name));
-        for node in nodes {
-            match self.called.get(&node.name) {
-                Some(called) => {
-                    called.address.send_if_modified(|before| {
-                        std::mem::replace(before, node.address) != node.address
-                    });
-                }
-                None => drop(self.called.insert(node.name.clone(), self.begin(node, stop))),
-            }
+        self.admit.send_if_modified(|before| replace(before, admitted.clone()) != admitted);
+        let at: BTreeMap<NodeName, _> =
+            nodes.iter().map(|node| (node.name.clone(), node.address)).collect();
+        self.edges.keep(&at.keys().cloned().collect::<BTreeSet<_>>());
+        for (link, until) in self.calls.keep_to(&at, stop) {
+            self.engines.attend(link.peer().clone(), link, until);
         }
     }
 
@@ -120,41 +102,31 @@ impl Roll {
         }
     }
 
-    fn begin(&self, node: &Node, stop: &CancellationToken) -> Called {
-        let (address, reached) = watch::channel(node.address);
-        let (link, keeper) = Link::new(node.name.clone(), reached, self.credentials.clone());
-        let until = stop.child_token();
-        let (mut state, moved) = (link.state(), self.moved.clone());
-        tokio::spawn(keeper.run(until.clone()));
-        self.engines.attend(node.name.clone(), link.clone(), until.clone());
-        tokio::spawn(async move {
-            while state.changed().await.is_ok() {
-                moved.notify_one();
-            }
-        });
-        Called { address, state: link.state(), _until: until.drop_guard() }
-    }
-
     fn publish(&self) {
-        let serving = self.edges.serving();
-        let states = self.called.iter().map(|(name, called)| {
+        let (serving, mut apart) = (self.edges.serving(), self.edges.apart());
+        let up: BTreeSet<_> =
+            self.calls.links().filter(|(_, link)| link.is_up()).map(|(name, _)| name).collect();
+        let states = self.calls.links().map(|(name, link)| {
             let serves = serving.get(name).copied().flatten();
             let work = self.engines.work(name);
-            let state = match called.state.borrow().clone() {
-                LinkState::Up { since, version } => {
-                    NodeState { up: Some(since), down: None, version, serves, work }
-                }
+            let mut apart = apart.remove(name).unwrap_or_default();
+            apart.retain(|other| up.contains(other));
+            let state = match link.state().borrow().clone() {
+                LinkState::Up { since, version } => NodeState {
+                    up: Some(since),
+                    version,
+                    serves,
+                    work,
+                    apart,
+                    ..NodeState::default()
+                },
                 LinkState::Down { since, why } => {
-                    NodeState { up: None, down: Some((since, why)), version: None, serves, work }
+                    NodeState { down: Some((since, why)), serves, work, ..NodeState::default() }
                 }
             };
             (name.clone(), state)
         });
         let states = Arc::new(NodeStates(states.collect()));
-        self.states.send_if_modified(|before| {
-            let news = **before != *states;
-            *before = states;
-            news
-        });
+        self.states.send_if_modified(|before| replace(before, states.clone()) != states);
     }
 }

@@ -4,7 +4,7 @@
 //! it is set out of reach and [`Docker::within`] bounds the whole call instead.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     future::Future,
     net::{IpAddr, Ipv4Addr},
@@ -17,7 +17,7 @@ use std::{
 use bollard::{API_DEFAULT_VERSION, errors::Error};
 
 use super::{fault, network, observe::Seen, start, subnet::Subnet};
-use crate::engine::EngineError;
+use crate::{engine::EngineError, model::AppName};
 
 /// Where Docker is, and what in it is ours.
 #[derive(Debug, Clone)]
@@ -188,6 +188,11 @@ impl Docker {
     /// at its end stands for all that begin so: also those that are yet to be made.
     pub async fn bridges(&self) -> Result<Vec<String>, EngineError> {
         network::bridges(self).await
+    }
+
+    /// The networks of apps on this machine: whose containers have which addresses. None has another app's.
+    pub async fn app_networks(&self) -> Result<BTreeMap<Subnet, AppName>, EngineError> {
+        network::of_apps(self).await
     }
 
     pub(super) fn names(&self) -> &tokio::sync::OnceCell<Ipv4Addr> {

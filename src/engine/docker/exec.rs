@@ -9,6 +9,7 @@ use std::{fs, time::Duration};
 
 use bollard::models::{ExecConfig, ExecInspectResponse};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -24,11 +25,16 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Exec {
     docker: Docker,
-    id: String,
+    id: ExecId,
 }
 
+/// What Docker calls a program inside an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExecId(String);
+
 /// How a program inside an instance ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExecEnd {
     /// With this code; 128 and the signal's number where a signal ended it.
     Exited(i64),
@@ -63,11 +69,16 @@ impl Docker {
         let framing = if terminal.is_some() { Framing::Raw } else { Framing::Framed };
         let path = format!("/exec/{id}/start");
         let ends = hijack::open(self, "exec start", &path, &body, framing).await?;
-        let exec = Exec { docker: self.clone(), id };
+        let exec = self.program(ExecId(id));
         if let Some(terminal) = terminal {
             exec.resize_at_first(terminal.size).await;
         }
         Ok((exec, ends))
+    }
+
+    /// A program that was started before.
+    pub fn program(&self, id: ExecId) -> Exec {
+        Exec { docker: self.clone(), id }
     }
 
     /// Ends what programs a daemon that is no more has left in instances.
@@ -84,20 +95,25 @@ impl Docker {
 }
 
 impl Exec {
+    /// By which it is found again.
+    pub fn id(&self) -> &ExecId {
+        &self.id
+    }
+
     /// Tells its terminal another size.
     pub async fn resize(&self, size: TerminalSize) -> Result<(), EngineError> {
         let options = bollard::query_parameters::ResizeExecOptions {
             h: i32::from(size.rows),
             w: i32::from(size.columns),
         };
-        let resize = self.docker.api().resize_exec(&self.id, options);
-        self.docker.ask("exec resize", &self.id, resize).await
+        let resize = self.docker.api().resize_exec(&self.id.0, options);
+        self.docker.ask("exec resize", &self.id.0, resize).await
     }
 
     /// Docker answers before the program runs, and until it does there is nothing to resize.
     async fn resize_at_first(&self, size: TerminalSize) {
         if soon(BEGINNING, move || self.resize(size)).await.is_none() {
-            tracing::debug!(exec = self.id, "a program began without the size of its terminal");
+            tracing::debug!(exec = self.id.0, "a program began without the size of its terminal");
         }
     }
 
@@ -151,8 +167,8 @@ impl Exec {
     }
 
     async fn inspect(&self) -> Result<ExecInspectResponse, EngineError> {
-        let inspect = self.docker.api().inspect_exec(&self.id);
-        match self.docker.ask("exec inspect", &self.id, inspect).await {
+        let inspect = self.docker.api().inspect_exec(&self.id.0);
+        match self.docker.ask("exec inspect", &self.id.0, inspect).await {
             // Its container is gone, and it with it.
             Err(error) if fault::status(&error) == Some(404) => Ok(ExecInspectResponse {
                 running: Some(false),

@@ -57,14 +57,15 @@ pub(super) async fn load(docker: &Docker, tar: Tar) -> Result<(), EngineError> {
 
 /// Remembers what the source of an upload broke with. The connection breaks with it, and by its own
 /// error nobody could tell that from a Docker that went away.
-pub(super) fn watched(tar: Tar) -> (Tar, Arc<OnceLock<String>>) {
+pub fn watched(tar: Tar) -> (Tar, Arc<OnceLock<String>>) {
     let broke = Arc::new(OnceLock::new());
     let note = broke.clone();
     let tar = tar.inspect_err(move |error| drop(note.set(error.to_string())));
     (tar.boxed(), broke)
 }
 
-pub(super) type Tar = BoxStream<'static, std::io::Result<Bytes>>;
+/// A tar, as it comes.
+pub type Tar = BoxStream<'static, std::io::Result<Bytes>>;
 
 /// Names an image.
 pub(super) async fn tag(docker: &Docker, id: &ImageId, name: &str) -> Result<(), EngineError> {

@@ -81,6 +81,11 @@ pub(super) fn app_network(installation: &InstallationId, app: &AppName) -> Strin
     format!("paas-{installation}-{app}")
 }
 
+/// The app whose network is called so, if it is one's.
+pub(super) fn app_of_network(installation: &InstallationId, name: &str) -> Option<AppName> {
+    name.strip_prefix("paas-")?.strip_prefix(installation.as_str())?.strip_prefix('-')?.parse().ok()
+}
+
 /// What Docker calls a volume of an app.
 pub(super) fn volume_name(
     installation: &InstallationId,
@@ -286,6 +291,19 @@ mod tests {
         assert!(is_ours(&installation, Some(&labels)));
         assert!(!is_ours(&"other".parse().unwrap(), Some(&labels)));
         assert_eq!(instance_name(&installation, &spec), "paas-k3f9.shop.web.1.v12.0.3");
+    }
+
+    #[test]
+    fn a_network_tells_whose_it_is() {
+        let installation = "k3f9".parse().unwrap();
+        let app: AppName = "shop-2".parse().unwrap();
+        let own = app_network(&installation, &app);
+        assert_eq!(app_of_network(&installation, &own), Some(app.clone()));
+        let others = [build_network(&installation), names_network(&installation)];
+        let others = others.into_iter().chain([app_network(&"k3f90".parse().unwrap(), &app)]);
+        for name in others.chain(["bridge".to_owned()]) {
+            assert_eq!(app_of_network(&installation, &name), None, "{name}");
+        }
     }
 
     #[test]

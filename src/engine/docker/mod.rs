@@ -58,7 +58,8 @@ use crate::model::{
 };
 
 pub use connection::{Docker, DockerSettings, InstallationId, InvalidInstallation};
-pub use exec::{Exec, ExecEnd};
+pub use exec::{Exec, ExecEnd, ExecId};
+pub use image::{Tar, watched};
 #[cfg(test)]
 pub(crate) use policy::tests::spec as example;
 pub use run::Attached;

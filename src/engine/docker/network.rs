@@ -5,10 +5,13 @@
 //! this machine, reaches an instance at its address on the app's bridge. This machine's address on
 //! any bridge can be reached from all of them, and a bridge of its own has one that stays.
 
-use std::{collections::HashMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+};
 
 use bollard::{
-    models::{Ipam, IpamConfig, NetworkCreateRequest},
+    models::{self, Ipam, IpamConfig, NetworkCreateRequest},
     query_parameters::{InspectNetworkOptions, ListNetworksOptions},
 };
 
@@ -69,17 +72,34 @@ async fn address_on(docker: &Docker, network: &Network) -> Result<Ipv4Addr, Engi
 /// The interfaces of this machine that the installation's containers are behind; see
 /// [`Docker::bridges`].
 pub(super) async fn bridges(docker: &Docker) -> Result<Vec<String>, EngineError> {
-    let installation = docker.installation();
-    let filters = HashMap::from([("label".to_owned(), vec![label::selector(installation)])]);
-    let options = ListNetworksOptions { filters: Some(filters) };
-    let list = docker.api().list_networks(Some(options));
-    let listed = docker.ask("network ls", "the installation", list).await?;
-    let ours = bridge::prefix(installation);
-    let others = listed.iter().filter_map(bridge::of).filter(|name| !name.starts_with(&ours));
+    let listed = ours(docker).await?;
+    let beginning = bridge::prefix(docker.installation());
+    let others = listed.iter().filter_map(bridge::of).filter(|name| !name.starts_with(&beginning));
     let mut bridges: Vec<String> = others.collect();
     bridges.sort();
-    bridges.push(format!("{ours}+"));
+    bridges.push(format!("{beginning}+"));
     Ok(bridges)
+}
+
+/// Which apps have a network here, and its addresses; see [`Docker::app_networks`].
+pub(super) async fn of_apps(docker: &Docker) -> Result<BTreeMap<Subnet, AppName>, EngineError> {
+    let listed = ours(docker).await?;
+    let of_app = |network: &models::Network| {
+        let app = label::app_of_network(docker.installation(), network.name.as_ref()?)?;
+        let configs = network.ipam.as_ref()?.config.as_ref()?;
+        let subnets = configs.iter().filter_map(|config| config.subnet.as_ref()?.parse().ok());
+        Some(subnets.map(|subnet| (subnet, app.clone())).collect::<Vec<_>>())
+    };
+    Ok(listed.iter().filter_map(of_app).flatten().collect())
+}
+
+/// All networks with the installation's label.
+async fn ours(docker: &Docker) -> Result<Vec<models::Network>, EngineError> {
+    let filters =
+        HashMap::from([("label".to_owned(), vec![label::selector(docker.installation())])]);
+    let options = ListNetworksOptions { filters: Some(filters) };
+    let list = docker.api().list_networks(Some(options));
+    docker.ask("network ls", "the installation", list).await
 }
 
 /// Makes the network unless it is there.

@@ -184,6 +184,7 @@ fn read(
         image,
         node: None,
         address: inspected.network_settings.filter(|_| running).and_then(address),
+        door: None,
         pid: state.pid.filter(|_| running).and_then(|pid| u32::try_from(pid).ok()),
         state: life(&state, created)?,
     })

@@ -26,6 +26,11 @@ impl Subnet {
         (Ipv4Addr::from_bits(self.base), self.prefix)
     }
 
+    /// That address alone.
+    pub fn of(address: Ipv4Addr) -> Self {
+        Self { base: address.to_bits(), prefix: 32 }
+    }
+
     /// Tells it from all other parts of any pool.
     pub(super) fn number(self) -> u32 {
         self.base >> (32 - PART_PREFIX)

@@ -238,6 +238,7 @@ impl FakeContainer {
             image: self.spec.image.clone(),
             node: None,
             address: running.then_some(IpAddr::V4(Ipv4Addr::new(10, 210, high, low))),
+            door: None,
             pid: running.then_some(100_000 + self.number),
             state: match ended {
                 _ if self.only_made => InstanceState::Created,

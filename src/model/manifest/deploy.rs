@@ -103,6 +103,7 @@ impl Manifest {
             env: self.env.clone(),
             cron: Box::new(self.cron.clone()),
             http: Box::new(self.http.clone()),
+            private: Box::new(self.private.clone()),
             generate: Box::new(self.secrets.generate.clone()),
             files: self.files.clone(),
             keep: self.deploy.keep,

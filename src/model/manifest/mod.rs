@@ -13,6 +13,7 @@ pub mod foreign;
 mod health;
 mod http;
 mod layer;
+mod private;
 mod read;
 mod schema;
 mod secrets;
@@ -34,8 +35,8 @@ pub use secrets::ManifestSecrets;
 use section::Section;
 
 use super::{
-    AppName, ByteSize, CronJob, CronName, EnvKey, HttpProtocol, HttpSettings, MountPath, Process,
-    ProcessName, Strategy, VolumeName,
+    AppName, ByteSize, CronJob, CronName, EnvKey, HttpProtocol, HttpSettings, MountPath,
+    PrivateSettings, Process, ProcessName, Strategy, VolumeName,
     app::MAX_SCALE,
     build::DeploySettings,
     node::Labels,
@@ -66,6 +67,8 @@ pub struct Manifest {
     pub files: BTreeMap<MountPath, EnvKey>,
     /// What is asked of the edge; a build puts the pages in.
     pub http: HttpSettings,
+    /// Who finds it by private names.
+    pub private: PrivateSettings,
     /// The files that the pages are in, by status, as paths in the app's folder.
     pub pages: BTreeMap<u16, String>,
 }
@@ -175,6 +178,9 @@ impl Manifest {
         }
         if let Some(section) = top.section("http")? {
             (manifest.http, manifest.pages) = http::http(section)?;
+        }
+        if let Some(section) = top.section("private")? {
+            manifest.private = private::private(section)?;
         }
         top.finish()?;
         Ok(manifest)

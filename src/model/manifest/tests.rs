@@ -352,6 +352,18 @@ fn a_volume_belongs_to_one_instance_of_one_process() {
 }
 
 #[test]
+fn an_app_says_who_finds_it() {
+    let private = |text: &str| Manifest::parse(text).map(|it| *it.deploy_settings().private);
+    assert!(private("").unwrap().are_usual());
+    let said = private("[private]\nallow = [\"shop\", \"worker-app\"]\nonly = true").unwrap();
+    assert_eq!(said.allow, ["shop", "worker-app"].map(|app| app.parse().unwrap()).into());
+    assert!(said.only);
+    for wrong in ["allow = \"shop\"", "allow = [\"No App\"]", "only = \"yes\"", "public = false"] {
+        assert!(private(&format!("[private]\n{wrong}")).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn a_volume_says_when_it_is_backed_up() {
     let of = |more: &str| {
         let text = format!("[volume.data]\npath = \"/data\"\n{more}");

@@ -3,9 +3,13 @@
 //! How a node is at present ([`NodeState`]) is observed and never stored. Of a token only a keyed hash of
 //! its secret is kept; its text, which a stranger machine needs, is a [`JoinWord`].
 
+mod roster;
 mod word;
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +18,7 @@ use super::{
     name::{Grammar, Name},
 };
 
+pub use roster::{Enrolled, Roster};
 pub use word::{InvalidWord, JoinWord};
 
 /// A node's name: a label of a host name, 1 to 63 characters, `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`.
@@ -117,6 +122,8 @@ pub struct NodeState {
     pub serves: Option<u64>,
     /// How many instances it has, or why it can have none; `None` until that is known.
     pub work: Option<Result<usize, String>>,
+    /// The nodes that are up and that it reaches by way of the control only.
+    pub apart: BTreeSet<NodeName>,
 }
 
 impl NodeName {

@@ -15,7 +15,7 @@ use crate::{
     model::{ContainerId, NodeName, Timestamp},
     node::{
         feed::Lines,
-        link::{Body, Link, LinkState, full, whole},
+        link::{Body, Link, LinkError, LinkState, full, whole},
         orders::{Answer, ORDER, OUTPUT, Order, OutputOf, Wrong},
     },
 };
@@ -92,18 +92,26 @@ fn lines(
     })
 }
 
-fn request(far: &Far, path: &str, value: &impl Serialize) -> Result<Request<Body>, EngineError> {
+pub(super) fn request(
+    far: &Far,
+    path: &str,
+    value: &impl Serialize,
+) -> Result<Request<Body>, EngineError> {
     let body = serde_json::to_vec(value).map_err(|error| away(far, error.into()))?;
     let request = Request::builder().method(Method::POST).uri(path).body(full(body));
     request.map_err(|error| away(far, error.into()))
 }
 
-async fn send(far: &Far, request: Request<Body>) -> Result<Response<Body>, EngineError> {
+/// Sends a request, and waits for an answer to it that is no refusal.
+pub(super) async fn send(far: &Far, request: Request<Body>) -> Result<Response<Body>, EngineError> {
     // Control waits for nobody who is not there: it has others to look after.
     if let LinkState::Down { why, .. } = &*far.link.state().borrow() {
         return Err(away(far, why.clone().into()));
     }
-    let response = far.link.call(request).await.map_err(|error| away(far, error.into()))?;
+    let response = far.link.call(request).await.map_err(|error| match error {
+        LinkError::Down { why, .. } => away(far, why.into()),
+        other => away(far, other.into()),
+    })?;
     match response.status() {
         StatusCode::OK => Ok(response),
         status => {
@@ -125,11 +133,12 @@ pub(super) fn away(far: &Far, source: Box<dyn std::error::Error + Send + Sync>) 
     EngineError::Unreachable { socket: at(far), source }
 }
 
-fn at(far: &Far) -> String {
+/// Where it is, for people.
+pub(super) fn at(far: &Far) -> String {
     format!("node {}", far.node)
 }
 
 /// For an answer; a container's start has a minute of its own there.
-const DEADLINE: Duration = Duration::from_secs(75);
+pub(super) const DEADLINE: Duration = Duration::from_secs(75);
 /// Bytes of an answer: what is to be seen on a machine with thousands of containers is less.
 const LARGEST_ANSWER: usize = 64 << 20;

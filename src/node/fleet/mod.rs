@@ -8,10 +8,16 @@
 mod attend;
 mod call;
 mod doors;
+mod files;
 mod nodes;
 mod stock;
+mod there;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use futures_util::{
     StreamExt,
@@ -30,6 +36,7 @@ use crate::{
 };
 
 pub use nodes::Nodes;
+pub use there::There;
 
 /// The engines. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -72,8 +79,8 @@ impl Engine for Fleet {
         self.nodes.provide(images);
     }
 
-    async fn reach(&self, ports: &BTreeSet<(ContainerId, u16)>) {
-        self.nodes.reach(ports).await;
+    async fn reach(&self, ports: &BTreeMap<ContainerId, u16>) -> BTreeMap<ContainerId, SocketAddr> {
+        self.nodes.reach(ports).await
     }
 
     async fn instances(&self) -> Result<Vec<Instance>, EngineError> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -229,14 +230,10 @@ impl Nodes {
         let mut all = Vec::new();
         for (name, sight) in there {
             for instance in &sight.instances {
-                let address = instance.address.and_then(|_| self.0.doors.address(&instance.id));
                 let node = Some(name.clone());
-                all.push(Instance { node, address, pid: None, ..instance.clone() });
+                all.push(Instance { node, pid: None, ..instance.clone() });
             }
         }
-        drop(known);
-        let there = all.iter().map(|instance| &instance.id).collect();
-        self.0.doors.keep(&there);
         all
     }
 
@@ -261,14 +258,17 @@ impl Nodes {
         known.refused.clone().map(Err).or_else(|| known.work(own.as_ref()))
     }
 
-    pub(super) async fn reach(&self, ports: &BTreeSet<(ContainerId, u16)>) {
-        let mut wanted = Vec::new();
+    pub(super) async fn reach(
+        &self,
+        ports: &BTreeMap<ContainerId, u16>,
+    ) -> BTreeMap<ContainerId, SocketAddr> {
+        let mut wanted = BTreeMap::new();
         for (id, port) in ports {
             // Nobody waits at a door for a machine that is away.
             let reached = self.of(id).map(|far| far.link.with_patience(Duration::ZERO));
-            wanted.extend(reached.map(|link| (id.clone(), *port, link)));
+            wanted.extend(reached.map(|link| ((id.clone(), *port), link)));
         }
-        self.0.doors.reach(wanted).await;
+        self.0.doors.reach(&wanted).await
     }
 
     /// The node that has a container, whether or not it can be asked.
@@ -290,6 +290,11 @@ impl Nodes {
             source: "it is none any more".into(),
         })?;
         Ok(Far { node: node.clone(), link })
+    }
+
+    /// The link to a node.
+    pub(in crate::node) fn link(&self, node: &NodeName) -> Result<Link, EngineError> {
+        Ok(self.far(node)?.link)
     }
 
     /// All that can be asked and have an engine of their own.

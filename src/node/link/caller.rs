@@ -115,6 +115,11 @@ impl Link {
         self.states.clone()
     }
 
+    /// Whether it is up now.
+    pub fn is_up(&self) -> bool {
+        matches!(*self.states.borrow(), LinkState::Up { .. })
+    }
+
     /// Asks the node. The answer may come before all of the request is sent; dropping either, or its
     /// body, gives it up.
     pub async fn call(&self, request: Request<Body>) -> Result<Response<Body>, LinkError> {

@@ -1,7 +1,7 @@
 //! The link: how two daemons talk. HTTP/2 under TLS 1.3, in which both sides show certificates of the
 //! installation's own node authority.
 //!
-//! A [`Link`] calls and keeps one connection up; a [`Listener`] is called. Over it go *calls* (any HTTP
+//! A [`Link`] calls and keeps one connection up, [`Calls`] many of them; a [`Listener`] is called. Over it go *calls* (any HTTP
 //! request, streamed both ways) and *tunnels* (bytes to a target that only the far side can reach). It
 //! knows bytes, names and certificates. Absent on purpose: apps, tables, records, and the question who
 //! is a node; that comes in by [`Admitted`].
@@ -11,6 +11,7 @@
 
 mod body;
 mod caller;
+mod calls;
 mod crowd;
 mod dial;
 mod handler;
@@ -24,10 +25,11 @@ mod tunnel;
 mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use body::{Body, BodyError, empty, full, whole};
 pub use caller::{Link, LinkError, LinkState};
+pub use calls::Calls;
 pub use handler::{Handler, Refused, reached, refusal};
 pub use identity::{Credentials, Identity, IdentityError};
 pub use listener::Listener;

@@ -3,6 +3,24 @@
 
 use crate::engine::docker::InstallationId;
 
+/// One of the kernel's tables of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Table {
+    /// What is let through.
+    Filter,
+    /// What is led elsewhere than it was meant.
+    Nat,
+}
+
+impl Table {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Nat => "nat",
+        }
+    }
+}
+
 /// The names of an installation's chains, in the order of a packet's way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chains {
@@ -14,6 +32,8 @@ pub(super) struct Chains {
     pub(super) leaving: String,
     /// What a container sends elsewhere, among which is what no container is to know.
     pub(super) to_metadata: String,
+    /// What a container sends to an address that stands for an instance.
+    pub(super) carried: String,
 }
 
 impl Chains {
@@ -25,27 +45,38 @@ impl Chains {
             to_machine: name("HOST"),
             leaving: name("FWD"),
             to_metadata: name("META"),
+            carried: name("CARRY"),
         }
     }
 
-    /// All of them; who leads to another comes before it.
-    pub(super) fn all(&self) -> [&str; 4] {
-        [&self.arriving, &self.to_machine, &self.leaving, &self.to_metadata]
+    /// All of a table; who leads to another comes before it.
+    pub(super) fn all(&self, table: Table) -> Vec<&str> {
+        match table {
+            Table::Filter => {
+                vec![&self.arriving, &self.to_machine, &self.leaving, &self.to_metadata]
+            }
+            Table::Nat => vec![&self.carried],
+        }
     }
 
     /// The rules in others' chains that lead to ours, as they are to be: Docker leaves its chain for
     /// users alone when it puts its own rules before all others again. Without that chain it has put
     /// none of this family.
-    fn hooks(&self, docker: bool) -> [Hook; 2] {
+    fn hooks(&self, table: Table, docker: bool) -> Vec<Hook> {
         let passing = if docker { DOCKER_USER } else { FORWARD };
-        [(INPUT, &self.arriving), (passing, &self.leaving)]
-            .map(|(from, to)| Hook { from: from.to_owned(), to: to.clone() })
+        let hooks = match table {
+            Table::Filter => vec![(INPUT, &self.arriving), (passing, &self.leaving)],
+            Table::Nat => vec![(PREROUTING, &self.carried)],
+        };
+        let hook = |(from, to): (&str, &String)| Hook { from: from.to_owned(), to: to.clone() };
+        hooks.into_iter().map(hook).collect()
     }
 }
 
-/// What of a family's rules matters here.
+/// What of a table of a family matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
+    table: Table,
     /// Which of our chains there are.
     chains: Vec<String>,
     /// The rules in them.
@@ -65,10 +96,11 @@ struct Hook {
 
 impl Found {
     /// Finds it in what was printed.
-    pub(super) fn read(chains: &Chains, saved: &str) -> Self {
-        let is_ours = |name: &str| chains.all().contains(&name);
-        let mut found =
-            Self { chains: Vec::new(), rules: Vec::new(), hooks: Vec::new(), docker: false };
+    pub(super) fn read(chains: &Chains, table: Table, saved: &str) -> Self {
+        let ours = chains.all(table);
+        let is_ours = |name: &str| ours.contains(&name);
+        let (chains, rules, hooks) = (Vec::new(), Vec::new(), Vec::new());
+        let mut found = Self { table, chains, rules, hooks, docker: false };
         for line in saved.lines() {
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
             match words.as_slice() {
@@ -89,7 +121,7 @@ impl Found {
 
     /// What makes the rules these, and has them led to once.
     pub(super) fn script(&self, chains: &Chains, rules: &[String]) -> String {
-        let wanted = chains.hooks(self.docker);
+        let wanted = chains.hooks(self.table, self.docker);
         let mut lines = rules.to_vec();
         let mut there: Vec<&Hook> = Vec::new();
         for hook in &self.hooks {
@@ -102,7 +134,7 @@ impl Found {
         for Hook { from, to } in wanted.iter().filter(|hook| !there.contains(hook)) {
             lines.push(format!("-I {from} 1 -j {to}"));
         }
-        transaction(&lines)
+        self.transaction(&lines)
     }
 
     /// What takes all of it away; `None` if there is nothing.
@@ -111,21 +143,22 @@ impl Found {
             return None;
         }
         // A chain must be empty to go, and those that are not there are made for the moment.
-        let mut lines: Vec<String> = chains.all().map(emptied).to_vec();
+        let ours = chains.all(self.table);
+        let mut lines: Vec<String> = ours.iter().map(|chain| emptied(chain)).collect();
         lines.extend(self.hooks.iter().map(Hook::deleted));
-        lines.extend(chains.all().map(|chain| format!("-X {chain}")));
-        Some(transaction(&lines))
+        lines.extend(ours.iter().map(|chain| format!("-X {chain}")));
+        Some(self.transaction(&lines))
+    }
+
+    /// All of it or nothing.
+    fn transaction(&self, lines: &[String]) -> String {
+        format!("*{}\n{}\nCOMMIT\n", self.table.name(), lines.join("\n"))
     }
 }
 
 /// The line that makes a chain, or empties it.
 pub(super) fn emptied(chain: &str) -> String {
     format!(":{chain} - [0:0]")
-}
-
-/// All of it or nothing.
-fn transaction(lines: &[String]) -> String {
-    format!("*filter\n{}\nCOMMIT\n", lines.join("\n"))
 }
 
 impl Hook {
@@ -136,6 +169,7 @@ impl Hook {
 
 const INPUT: &str = "INPUT";
 const FORWARD: &str = "FORWARD";
+const PREROUTING: &str = "PREROUTING";
 const DOCKER_USER: &str = "DOCKER-USER";
 
 #[cfg(test)]
@@ -146,7 +180,8 @@ mod tests {
     #[track_caller]
     fn check(saved: &str, expected: &str) {
         let chains = Chains::of(&"k3f9".parse().unwrap());
-        let script = Found::read(&chains, saved).script(&chains, &["(rules)".to_owned()]);
+        let script =
+            Found::read(&chains, Table::Filter, saved).script(&chains, &["(rules)".to_owned()]);
         let lines: Vec<&str> = expected.lines().map(str::trim).collect();
         assert_eq!(script.lines().collect::<Vec<_>>(), lines);
     }
@@ -196,7 +231,7 @@ mod tests {
     #[test]
     fn what_is_removed_is_ours_and_whole() {
         let chains = Chains::of(&"k3f9".parse().unwrap());
-        let removal = |saved: &str| Found::read(&chains, saved).removal(&chains);
+        let removal = |saved: &str| Found::read(&chains, Table::Filter, saved).removal(&chains);
         assert_eq!(removal(":INPUT ACCEPT [0:0]\n:PAAS-k3f90-IN - [0:0]\n"), None);
         let script =
             removal(":PAAS-k3f9-IN - [0:0]\n-A INPUT -j PAAS-k3f9-IN\n-A INPUT -j PAAS-other-IN\n");
@@ -207,15 +242,35 @@ mod tests {
     }
 
     #[test]
+    fn what_leads_elsewhere_is_in_a_table_of_its_own() {
+        let chains = Chains::of(&"k3f9".parse().unwrap());
+        let saved = ":PREROUTING ACCEPT [0:0]\n-A PREROUTING -j DOCKER\n";
+        let found = Found::read(&chains, Table::Nat, saved);
+        assert_eq!(
+            found.script(&chains, &["(rules)".to_owned()]),
+            "*nat\n(rules)\n-I PREROUTING 1 -j PAAS-k3f9-CARRY\nCOMMIT\n"
+        );
+        assert_eq!(found.removal(&chains), None);
+        let saved = ":PAAS-k3f9-CARRY - [0:0]\n-A PREROUTING -j PAAS-k3f9-CARRY\n";
+        assert_eq!(
+            Found::read(&chains, Table::Nat, saved).removal(&chains).as_deref(),
+            Some(
+                "*nat\n:PAAS-k3f9-CARRY - [0:0]\n-D PREROUTING -j PAAS-k3f9-CARRY\n\
+                 -X PAAS-k3f9-CARRY\nCOMMIT\n"
+            )
+        );
+    }
+
+    #[test]
     fn a_rule_less_or_more_is_another_find() {
         let chains = Chains::of(&"k3f9".parse().unwrap());
         let whole = ":PAAS-k3f9-IN - [0:0]\n-A INPUT -j PAAS-k3f9-IN\n-A PAAS-k3f9-IN -i a -j X\n";
-        let found = Found::read(&chains, whole);
+        let found = Found::read(&chains, Table::Filter, whole);
         let others = format!("{whole}-A INPUT -j ACCEPT\n:OTHER - [1:2]\n");
-        assert_eq!(Found::read(&chains, &others), found, "others' rules are theirs");
+        assert_eq!(Found::read(&chains, Table::Filter, &others), found, "others' rules are theirs");
         for gone in whole.lines() {
             let rest = whole.replace(gone, "");
-            assert_ne!(Found::read(&chains, &rest), found, "{gone}");
+            assert_ne!(Found::read(&chains, Table::Filter, &rest), found, "{gone}");
         }
     }
 }

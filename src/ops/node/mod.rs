@@ -7,11 +7,13 @@
 mod drain;
 mod join;
 mod keep;
+mod rebalance;
 mod token;
 
 pub use drain::{Moves, drain, undrain};
 pub use join::{Candidate, join};
 pub use keep::{LabelChange, all, control_labels, label, label_control, readdress, remove, renew};
+pub use rebalance::{rebalance, rebalancing};
 pub use token::{make, recognise, revoke};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     clock,
-    model::{Actor, JoinToken, Node, NodeName, Timestamp},
+    model::{Actor, JoinToken, Move, Node, NodeName, Rebalance, Timestamp},
     ops::{
         Refusal,
         grant::{Randomness, TokenKey},
@@ -164,8 +164,10 @@ async fn a_name_belongs_to_one_key_and_a_key_to_one_name() {
     assert_eq!(copied, "edge-2 did not join: that machine joined already, as edge-1");
     let control = world.join(&second, "control bb 10.0.0.2:7600").await;
     assert_eq!(control, "control did not join: the control itself has that name");
-    let path = world.join(&second, "tokens bb 10.0.0.2:7600").await;
-    assert_eq!(path, "tokens did not join: no node can");
+    for path in ["join", "rebalance", "tokens"] {
+        let said = world.join(&second, &format!("{path} bb 10.0.0.2:7600")).await;
+        assert_eq!(said, format!("{path} did not join: no node can"));
+    }
     for nowhere in ["0.0.0.0:7600", "10.0.0.2:0", "[::]:7600"] {
         let said = world.join(&second, &format!("edge-2 bb {nowhere}")).await;
         assert_eq!(said, format!("edge-2 did not join: nobody can connect to {nowhere}"));
@@ -241,4 +243,26 @@ async fn nodes_and_tokens_are_part_of_an_export() {
     let known = recognise(&other.snapshot(), &KEY, &proof).unwrap();
     assert_eq!(known.map(|id| id.0).as_deref(), Some("01010101"));
     other.close().await;
+}
+
+#[tokio::test]
+async fn a_wish_to_rebalance_takes_the_place_of_the_last_and_knows_who_is_moving() {
+    let world = World::new();
+    let wished = async |apps: &[&str]| {
+        let app = |name: &&str| Move { app: name.parse().unwrap(), shifts: [].into() };
+        let (moves, now): (Vec<Move>, _) = (apps.iter().map(app).collect(), world.now);
+        let wish = world.store.transact(move |tx| rebalance(tx, &moves, &Actor::platform(), now));
+        let wish: Result<_, Refusal> = wish.await;
+        wish.unwrap().map(|wish| wish.waiting.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(wished(&[]).await, None);
+    assert_eq!(wished(&["blog", "shop"]).await.unwrap(), ["blog", "shop"]);
+    let begun = rebalancing(&world.store.snapshot()).unwrap().unwrap();
+    let begun = Rebalance { moving: Some("blog".parse().unwrap()), ..begun };
+    let put = world.store.transact::<_, Refusal, _>(move |tx| Ok(tx.put(&begun)?));
+    put.await.unwrap();
+    assert_eq!(wished(&[]).await.unwrap(), ["blog", "shop"], "nothing to wish is no wish");
+    assert_eq!(wished(&["mail"]).await.unwrap(), ["mail"]);
+    let wish = rebalancing(&world.store.snapshot()).unwrap().unwrap();
+    assert_eq!(wish.moving.unwrap().as_str(), "blog", "who comes next waits for it");
 }

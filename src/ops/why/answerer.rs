@@ -14,6 +14,15 @@ pub(super) fn rules(answerer: &Answerer, diagnosis: &mut Diagnosis) {
         diagnosis.in_the_way(Order::Rules, what, format!("`paas maintenance off -a {name}`"));
     }
     let Some(release) = &answerer.release else { return };
+    let private = &release.deploy.private;
+    if private.only {
+        let reached = private.reached_by(name);
+        diagnosis.link("private", Verdict::Wrong, format!("no host leads to it; {reached}"));
+        let hint = "take `only` out of [private] in paas.toml, and `paas deploy`";
+        diagnosis.in_the_way(Order::Name, format!("{name} is private: {reached}"), hint);
+    } else if !private.allow.is_empty() {
+        diagnosis.remark("private", private.reached_by(name));
+    }
     let http = &release.deploy.http;
     let list = |networks: &[crate::model::Cidr]| {
         networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")

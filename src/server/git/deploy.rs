@@ -42,7 +42,7 @@ pub(super) async fn build(api: &Api, wanted: Wanted<'_>) -> Result<Uploaded, Fai
         .into());
     }
     let tree = contents.archive()?;
-    let arrival = Arrival { app, by, earlier: None, commit: Some(commit), order };
+    let arrival = Arrival { app, by, earlier: None, commit: Some(commit), pushed: None, order };
     accept(api, arrival, tree).await
 }
 

@@ -1,7 +1,9 @@
-//! Machines that joined: list, label, remove; the tokens by which they join, and their joining.
+//! Machines that joined: list, label, drain, remove; the tokens by which they join, their joining, and the moves
+//! that make them even.
 
 mod cluster;
 mod join;
+mod rebalance;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +27,7 @@ use crate::{
 
 pub use cluster::{Cluster, Unjoinable};
 pub(super) use join::join;
+pub(super) use rebalance::{imbalance, rebalance};
 pub(super) use tokens::{create as create_token, list as list_tokens, revoke as revoke_token};
 
 pub(super) async fn list(
@@ -150,6 +153,7 @@ fn control(api: &Api, labels: Labels) -> api::Node {
         instances: Some(of_control(api)),
         drained: false,
         idle: None,
+        apart: Vec::new(),
         labels: shown(labels),
         joined_at: None,
         by: None,
@@ -164,7 +168,7 @@ fn of_control(api: &Api) -> usize {
 
 fn view(node: &Node, states: &NodeStates) -> api::Node {
     let seen = states.0.get(&node.name).cloned().unwrap_or_default();
-    let NodeState { up, down, version, serves: _, work } = seen;
+    let NodeState { up, down, version, serves: _, work, apart } = seen;
     let (instances, idle) = match work {
         Some(Ok(instances)) => (Some(instances), None),
         Some(Err(why)) => (None, Some(why)),
@@ -185,6 +189,7 @@ fn view(node: &Node, states: &NodeStates) -> api::Node {
         instances,
         drained: node.drained,
         idle,
+        apart: apart.iter().map(ToString::to_string).collect(),
         labels: shown(node.labels.clone()),
         joined_at: Some(node.joined_at.to_string()),
         by: Some(node.by.to_string()),

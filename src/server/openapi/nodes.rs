@@ -66,6 +66,20 @@ pub(super) const NODES: &[Operation] = &[
         (Shape::None, One("Node")),
     ),
     operation(
+        Get,
+        "/v1/nodes/rebalance",
+        ("imbalance", "What a new placement would have elsewhere, and what is moving"),
+        &[],
+        (Shape::None, One("Rebalance")),
+    ),
+    operation(
+        Post,
+        "/v1/nodes/rebalance",
+        ("rebalance", "Restart what a new placement would have elsewhere, one app after another"),
+        &[],
+        (Shape::None, One("Rebalance")),
+    ),
+    operation(
         Delete,
         "/v1/nodes/{name}",
         ("removeNode", "Take a node out of the installation"),

@@ -23,11 +23,11 @@ use tokio_util::sync::CancellationToken;
 use super::line::{Ear, Gone, Line, Mouth};
 use crate::{
     model::{ProgramSignal, TerminalSize},
-    node::consoles::{Ends, OutputStream, Piece, Program, ProgramEnd, Talk},
+    node::consoles::{ConsoleError, Ends, OutputStream, Piece, Program, ProgramEnd, Talk},
 };
 
 /// How a session ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Over {
     /// The program ended with this code, which the client has been told if it is still there.
     Exited(u8),
@@ -35,8 +35,8 @@ pub(super) enum Over {
     ClientGone,
     /// The daemon ends.
     Stopped,
-    /// Docker did not say how the program ended.
-    Lost(String),
+    /// Nobody can say how the program ended.
+    Lost(ConsoleError),
 }
 
 /// Carries until it is over. Unless the program has ended, the client has not been told yet and the
@@ -202,7 +202,7 @@ impl Outward<'_> {
                     let code = match ended {
                         Ok(ProgramEnd::Exited(code)) => code,
                         Ok(ProgramEnd::NotExecuted) => not_executed(&last),
-                        Err(error) => return Ok(Over::Lost(error.to_string())),
+                        Err(error) => return Ok(Over::Lost(error)),
                     };
                     // Whoever has gone by now does not need to be told.
                     self.says.say(Tell::Exit(code)).await.ok();

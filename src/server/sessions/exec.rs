@@ -20,11 +20,8 @@ use super::{
 };
 use crate::{
     clock,
-    model::{
-        Actor, AppName, ContainerId, OpenSecrets, Release, ReleaseVersion, Slot, Terminal,
-        TerminalSize,
-    },
-    node::consoles::{ConsoleError, Program, Talk},
+    model::{Actor, AppName, OpenSecrets, Release, ReleaseVersion, Slot, Terminal, TerminalSize},
+    node::consoles::{ConsoleError, ExecSpec, Program, Talk},
     ops,
     server::{
         apps::{on_record, release_of},
@@ -80,7 +77,7 @@ impl Session {
         let observation = self.api.observation.borrow().clone();
         let seen = observation.apps.get(&self.app).map_or(&[][..], Vec::as_slice);
         let chosen = ops::exec::choose(&self.app, seen, wanted.instance.as_deref())?;
-        let (slot, container) = (chosen.instance.slot.clone(), chosen.instance.id.clone());
+        let slot = chosen.instance.slot.clone();
         let snapshot = self.api.store.snapshot();
         let record = on_record(&snapshot, &self.app)?;
         let release = release_of(&snapshot, &record, chosen)?;
@@ -97,7 +94,9 @@ impl Session {
             ops::exec::begin(tx, &app, (&told, &words), &by, clock::now())
         };
         self.api.store.transact(begin).await?;
-        match self.start((&container, command), wanted.terminal.as_ref(), secrets).await {
+        let terminal = wanted.terminal.as_ref().map(terminal);
+        let spec = ExecSpec { command, terminal, secrets };
+        match self.api.sessions.consoles.beside(&chosen.instance, &spec).await {
             Ok(talk) => Ok(Under { slot, release: chosen.instance.incarnation.release, talk }),
             Err(error) => {
                 let failure = unavailable(&slot, &error);
@@ -105,16 +104,6 @@ impl Session {
                 Err(failure)
             }
         }
-    }
-
-    async fn start(
-        &self,
-        (container, command): (&ContainerId, Vec<String>),
-        wanted: Option<&api::session::Terminal>,
-        secrets: OpenSecrets,
-    ) -> Result<Talk, ConsoleError> {
-        let consoles = &self.api.sessions.consoles;
-        consoles.beside(container, command, wanted.map(terminal), secrets).await
     }
 
     async fn talk(&self, line: &mut Line, command: &[String], under: Under) {
@@ -161,11 +150,11 @@ async fn finish(line: &mut Line, program: &Program, over: &Over) -> String {
                 .hint("begin again in a moment");
             (Some(failure), LAST_PATIENCE, "was ended, because the server ended".to_owned())
         }
-        Over::Lost(why) => {
+        Over::Lost(error) => {
             let failure =
-                Failure::new(FaultCode::Unavailable, format!("the program is lost: {why}"))
-                    .hint("is Docker running? `paas status` tells");
-            (Some(failure), PATIENCE, format!("was lost: {why}"))
+                Failure::new(FaultCode::Unavailable, format!("the program is lost: {error}"))
+                    .hint(who_tells(error));
+            (Some(failure), PATIENCE, format!("was lost: {error}"))
         }
     };
     if let Some(failure) = failure {
@@ -189,13 +178,27 @@ pub(super) fn terminal(wanted: &api::session::Terminal) -> Terminal {
 
 pub(super) fn unavailable(slot: &Slot, error: &ConsoleError) -> Failure {
     let code = match error {
-        ConsoleError::Gone => FaultCode::Conflict,
-        ConsoleError::NoEngine | ConsoleError::Handout(_) | ConsoleError::Engine(_) => {
-            FaultCode::Unavailable
-        }
+        ConsoleError::Gone | ConsoleError::Closed(_) => FaultCode::Conflict,
+        ConsoleError::NoEngine
+        | ConsoleError::Away { .. }
+        | ConsoleError::Handout(_)
+        | ConsoleError::Engine(_) => FaultCode::Unavailable,
     };
-    Failure::new(code, format!("nothing can be run in {slot}: {error}"))
-        .hint("`paas ps` shows what runs, and `paas status` whether Docker answers")
+    Failure::new(code, format!("nothing can be run in {slot}: {error}")).hint(who_tells(error))
+}
+
+/// Where somebody may look who was told that.
+pub(in crate::server) fn who_tells(error: &ConsoleError) -> &'static str {
+    match error {
+        ConsoleError::Away { .. } => "`paas nodes` shows how it is; try again when it is up",
+        ConsoleError::Gone => "`paas ps` shows what runs",
+        ConsoleError::Closed(_) => {
+            "the program must listen there at every address, not at 127.0.0.1 alone"
+        }
+        ConsoleError::NoEngine | ConsoleError::Handout(_) | ConsoleError::Engine(_) => {
+            "`paas status` tells whether Docker answers, and `paas ps` what runs"
+        }
+    }
 }
 
 /// The secrets of a release, which are in no description of its containers.

@@ -1,7 +1,5 @@
 //! A connection to a port of an instance.
 
-use std::net::SocketAddr;
-
 use api::{
     FaultCode,
     session::{Begun, Tunnel},
@@ -12,11 +10,15 @@ use axum::{
     response::Response,
 };
 
-use super::{exec::converse, line::Line, upgrade::Asked};
+use super::{
+    exec::{converse, who_tells},
+    line::Line,
+    upgrade::Asked,
+};
 use crate::{
     clock,
     model::{Actor, AppName},
-    node::consoles::{Consoles, Talk},
+    node::consoles::{ConsoleError, Talk},
     ops,
     server::{apps::on_record, caller::Caller, fault::Failure, state::Api},
 };
@@ -56,13 +58,12 @@ async fn begin(
     let seen = observation.apps.get(app).map_or(&[][..], Vec::as_slice);
     let instance = &ops::exec::choose(app, seen, wanted.instance.as_deref())?.instance;
     let (slot, port) = (instance.slot.clone(), wanted.port);
-    let refused = |why: String| {
-        Failure::new(FaultCode::Conflict, format!("{slot} cannot be reached at port {port}: {why}"))
-            .hint("the program must listen there at every address, not at 127.0.0.1 alone")
-    };
-    let address = instance.address.ok_or_else(|| refused("it has no address".to_owned()))?;
-    let talk = Consoles::port(SocketAddr::new(address, port)).await;
-    let talk = talk.map_err(|error| refused(error.to_string()))?;
+    let talk = api.sessions.consoles.port(instance, port).await.map_err(|error| {
+        let away = matches!(error, ConsoleError::Away { .. });
+        let code = if away { FaultCode::Unavailable } else { FaultCode::Conflict };
+        Failure::new(code, format!("{slot} cannot be reached at port {port}: {error}"))
+            .hint(who_tells(&error))
+    })?;
     let begun =
         Begun { instance: slot.to_string(), release: instance.incarnation.release.to_string() };
     let (app, told) = (app.clone(), slot.clone());

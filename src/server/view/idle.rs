@@ -5,7 +5,7 @@ use crate::{
     store::{Snapshot, StoreError, View},
 };
 
-/// What to say of a release that nobody can reach; `None` if `web` runs.
+/// What to say of a release that no visitor can reach; `None` if one can.
 pub(in crate::server) fn idle(
     snapshot: &Snapshot,
     app: &AppName,
@@ -21,7 +21,11 @@ fn remark(app: &App, release: &Release) -> Option<api::Remark> {
     let scale = |name: &ProcessName| app.scale_of(name, release);
     let web: Option<&ProcessName> = release.processes.keys().find(|name| name.is_web());
     if web.is_some_and(|web| scale(web) > 0) {
-        return None;
+        let private = &release.deploy.private;
+        return private.only.then(|| api::Remark {
+            text: format!("no host leads to it: {}", private.reached_by(&app.name)),
+            hint: "`only = false` under [private] in paas.toml makes it public".to_owned(),
+        });
     }
     let runs = release.processes.keys().any(|name| scale(name) > 0);
     let first = web.or_else(|| release.processes.keys().find(|name| !name.runs_once()))?;

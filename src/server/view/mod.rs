@@ -352,6 +352,10 @@ pub(super) fn build(build: &Build, all: &[Build]) -> api::Build {
         source: build.source.to_string(),
         source_bytes: build.source_bytes.0,
         commit: build.commit.as_ref().map(commit),
+        pushed: build.pushed.as_ref().map(|pushed| api::PushedImage {
+            tag: pushed.tag.to_string(),
+            digest: pushed.digest.to_string(),
+        }),
         image: artifact.map(|artifact| artifact.image.to_string()),
         image_bytes: artifact.map(|artifact| artifact.size.0),
         by: build.by.to_string(),

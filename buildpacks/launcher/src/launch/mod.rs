@@ -158,7 +158,8 @@ fn look_up(
         path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
     };
     let found = if program.to_string_lossy().contains('/') {
-        Some(folder.join(program)).filter(runnable)
+        // What is there and cannot be executed, the kernel says of.
+        Some(folder.join(program)).filter(|path| path.exists())
     } else {
         std::env::split_paths(env.value("PATH")).map(|dir| dir.join(program)).find(runnable)
     };

@@ -67,6 +67,7 @@ impl World {
                     bytes: ByteSize::mib(1),
                     meaning: ops::upload::Meaning::Fixed,
                     commit: None,
+                    pushed: None,
                     queueing: Queueing::All,
                 };
                 let queued = ops::upload::upload(tx, &name, &upload, &user(), now)?;

@@ -4,13 +4,14 @@
 //! line, and the moment at which time alone changes it.
 
 mod afterwards;
+mod balance;
 mod commands;
 mod deploys;
 mod failures;
 mod hanging;
 mod instances;
 mod lingering;
-mod notation;
+pub(in crate::control) mod notation;
 mod placement;
 mod retirement;
 mod reverting;

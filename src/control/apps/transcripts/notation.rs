@@ -21,8 +21,10 @@
 //!     ends web=1,worker=1/web=3      of each wave but the last, the last new index
 //!     recreate web                   a process whose old instances end first
 //!     stand-in v3.0 web=1            what serves in some slots until another does
-//! disk web data                      a volume of a process, in every release so far
-//! place web zone=a disk=ssd          the labels that a process asks for, in every release so far
+//! port api 9000                      where a process listens, in every release so far
+//! allow v1 other                     an app that a release lets find its private names
+//! disk web data                      a volume of a process, the same
+//! place web zone=a disk=ssd          the labels that a process asks for, the same
 //! held data                          volumes that nobody may have now
 //! destroyed
 //! kept 100                           until when a destroyed one can be brought back
@@ -32,8 +34,8 @@
 //! `#2` (attempt), `created`, `running SINCE`, `exited CODE FROM..TO`, `oom FROM..TO`, `broken TEXT`,
 //! `ready`, `failing`, `hung`, `refused`, `elsewhere ADDRESS`, `requests N`, `unrouted SINCE`,
 //! `unchosen SINCE` (it is only asked for files), `told SINCE`, `on NODE`,
-//! `kept`, `tried 0/9`. Durations are the defaults: 60 s grace, 120 s for a deploy, 10 s to watch, 30 s to drain,
-//! 30 s to stop.
+//! `at ADDRESS`, `behind ADDRESS:PORT` (a door), `kept`, `tried 0/9`. Durations are the defaults: 60 s grace,
+//! 120 s for a deploy, 10 s to watch, 30 s to drain, 30 s to stop.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -56,13 +58,13 @@ use crate::{
 };
 
 /// What the planner is given.
-pub(super) struct Situation {
-    pub(super) state: AppState,
-    pub(super) seen: Vec<Observed>,
-    pub(super) now: Timestamp,
+pub(in crate::control) struct Situation {
+    pub(in crate::control) state: AppState,
+    pub(in crate::control) seen: Vec<Observed>,
+    pub(in crate::control) now: Timestamp,
 }
 
-pub(super) fn read(text: &str) -> Situation {
+pub(in crate::control) fn read(text: &str) -> Situation {
     let app = App::new("my-app".parse().unwrap(), seconds("0"));
     let held = BTreeSet::new();
     let (releases, nowhere) = (BTreeMap::new(), BTreeMap::new());
@@ -73,18 +75,6 @@ pub(super) fn read(text: &str) -> Situation {
         let state = &mut situation.state;
         match words.next().expect("no empty lines") {
             "now" => situation.now = seconds(next(&mut words)),
-            "assets" => {
-                let lasts = Duration::from_secs(next(&mut words).parse().unwrap());
-                for release in state.releases.values_mut() {
-                    release.deploy.http.assets = vec!["/assets/".parse().unwrap()];
-                    release.deploy.http.assets_for = Some(lasts);
-                }
-            }
-            "image" => {
-                let (to, of) = (version(next(&mut words)), version(next(&mut words)));
-                let image = state.releases[&of].image.clone();
-                state.releases.get_mut(&to).expect("a release before").image = image;
-            }
             "earlier" => {
                 let incarnation = incarnation(next(&mut words));
                 let since = seconds(next(&mut words));
@@ -92,22 +82,8 @@ pub(super) fn read(text: &str) -> Situation {
             }
             "current" => state.app.current = Some(incarnation(next(&mut words))),
             "held" => state.held.extend(words.map(|name| name.parse().unwrap())),
-            "disk" | "place" => of_process(state, line),
             "destroyed" => state.app.destroyed_at = Some(seconds("0")),
             "kept" => state.app.kept_until = Some(seconds(next(&mut words))),
-            "max_fail" => {
-                let most = next(&mut words).parse().unwrap();
-                for release in state.releases.values_mut() {
-                    release.deploy.takeover.max_fail = most;
-                }
-            }
-            "recreate" => {
-                let name: ProcessName = next(&mut words).parse().unwrap();
-                for release in state.releases.values_mut() {
-                    let of = &mut release.deploy.takeover.of;
-                    of.insert(name.clone(), crate::model::Strategy::Recreate);
-                }
-            }
             "scale" => state.app.formation.extend(scales(words)),
             "release" => {
                 let release = release(next(&mut words), words);
@@ -117,30 +93,76 @@ pub(super) fn read(text: &str) -> Situation {
                 state.rollout = Some(rollout(words));
                 state.app.rollout = Some(RolloutNumber(1));
             }
+            what @ ("allow" | "assets" | "disk" | "image" | "max_fail" | "place" | "port"
+            | "recreate") => {
+                amend(&mut state.releases, what, &mut words);
+            }
             name => situation.seen.push(observed(name, words)),
         }
     }
     situation
 }
 
-/// What a line says of a process, in every release so far.
-fn of_process(state: &mut AppState, line: &str) {
-    let mut words = line.split_whitespace();
-    let (what, name) = (next(&mut words), next(&mut words));
-    let words: Vec<&str> = words.collect();
-    let releases = state.releases.values_mut();
-    for process in releases.filter_map(|release| release.processes.get_mut(name)) {
-        for word in &words {
-            match word.split_once('=').filter(|_| what == "place") {
-                Some((key, value)) => {
-                    process.place.insert(key.parse().unwrap(), value.parse().unwrap());
-                }
-                None => {
-                    let mounting = Mounting::at("/data".parse().unwrap());
-                    process.volumes.insert(word.parse().unwrap(), mounting);
-                }
+/// Says more of releases that there are.
+fn amend(
+    releases: &mut BTreeMap<ReleaseVersion, Release>,
+    what: &str,
+    words: &mut SplitWhitespace<'_>,
+) {
+    match what {
+        "assets" => {
+            let lasts = Duration::from_secs(next(words).parse().unwrap());
+            for release in releases.values_mut() {
+                release.deploy.http.assets = vec!["/assets/".parse().unwrap()];
+                release.deploy.http.assets_for = Some(lasts);
             }
         }
+        "image" => {
+            let (to, of) = (version(next(words)), version(next(words)));
+            let image = releases[&of].image.clone();
+            releases.get_mut(&to).expect("a release before").image = image;
+        }
+        "disk" | "port" | "place" => {
+            let name = next(words);
+            for word in words {
+                let processes = releases.values_mut().filter_map(|it| it.processes.get_mut(name));
+                processes.for_each(|process| amend_process(process, what, word));
+            }
+        }
+        "allow" => {
+            let (version, app) = (version(next(words)), next(words));
+            let release = releases.get_mut(&version).expect("a release before");
+            release.deploy.private.allow.insert(app.parse().unwrap());
+        }
+        "max_fail" => {
+            let most = next(words).parse().unwrap();
+            for release in releases.values_mut() {
+                release.deploy.takeover.max_fail = most;
+            }
+        }
+        "recreate" => {
+            let name: ProcessName = next(words).parse().unwrap();
+            for release in releases.values_mut() {
+                let of = &mut release.deploy.takeover.of;
+                of.insert(name.clone(), crate::model::Strategy::Recreate);
+            }
+        }
+        _ => panic!("nothing is said of releases by {what}"),
+    }
+}
+
+/// Says more of a process.
+fn amend_process(process: &mut Process, what: &str, word: &str) {
+    match (what, word.split_once('=')) {
+        ("place", Some((key, value))) => {
+            process.place.insert(key.parse().unwrap(), value.parse().unwrap());
+        }
+        ("port", None) => process.port = Some(word.parse().unwrap()),
+        ("disk", None) => {
+            let mounting = Mounting::at("/data".parse().unwrap());
+            process.volumes.insert(word.parse().unwrap(), mounting);
+        }
+        _ => panic!("no word of a process: {what} {word}"),
     }
 }
 
@@ -298,6 +320,7 @@ fn observed(name: &str, mut words: SplitWhitespace<'_>) -> Observed {
             image: format!("sha256:{:064x}", 1).parse().unwrap(),
             node: None,
             address: None,
+            door: None,
             pid: None,
             state: InstanceState::Created,
         },
@@ -348,6 +371,8 @@ fn remark(one: &mut Observed, word: &str, words: &mut SplitWhitespace<'_>) {
         "told" => one.stopping_since = Some(seconds(next(words))),
         "kept" => one.output_kept = true,
         "on" => one.instance.node = Some(next(words).parse().unwrap()),
+        "at" => one.instance.address = Some(next(words).parse().unwrap()),
+        "behind" => one.instance.door = Some(next(words).parse().unwrap()),
         "tried" => one.tried = Some(sample(next(words))),
         attempt => {
             let number = attempt.strip_prefix('#').unwrap_or_else(|| panic!("no word: {attempt}"));

@@ -1,5 +1,7 @@
 //! Placement: on which machine an instance is started.
 
+use std::collections::BTreeSet;
+
 use super::{
     notation::{self, Situation},
     written,
@@ -10,11 +12,11 @@ use crate::{
         plan::plan,
     },
     engine::Seat,
-    model::{ByteSize, Labels},
+    model::{ByteSize, ImageId, Labels},
 };
 
 /// What a machine lacks.
-enum Lacks {
+pub(super) enum Lacks {
     Nothing,
     /// The images, which are on their way.
     Images,
@@ -24,12 +26,9 @@ enum Lacks {
     Everything,
 }
 
-/// What is planned with these machines besides `box`, which controls: `NAME`, and then any of `KEY=VALUE`,
-/// `drained`, and its memory such as `2gib`, if that is not one.
-#[track_caller]
-fn check(situation: &str, nodes: &[(&str, Lacks)], expected: &str) {
-    let Situation { mut state, seen, now } = notation::read(situation);
-    let all = images([&state].into_iter());
+/// These machines besides `box`, which controls: `NAME`, and then any of `KEY=VALUE`, `drained`, and its memory such
+/// as `2gib`, if that is not one.
+pub(super) fn machines(nodes: &[(&str, Lacks)], all: &BTreeSet<ImageId>) -> Vec<Machine> {
     let machine = |(text, lacks): &(&str, Lacks)| {
         let (machine, memory) = machine(text);
         let there = matches!(lacks, Lacks::Nothing);
@@ -42,14 +41,25 @@ fn check(situation: &str, nodes: &[(&str, Lacks)], expected: &str) {
         };
         Machine { seat: (!matches!(lacks, Lacks::Everything)).then_some(seat), ..machine }
     };
-    let machines = [&("box", Lacks::Nothing)].into_iter().chain(nodes).map(machine).collect();
+    let own = [("box", Lacks::Nothing)];
+    let own = own.iter().filter(|_| !nodes.iter().any(|(text, _)| text.starts_with("box")));
+    let mut machines: Vec<Machine> = own.chain(nodes).map(machine).collect();
+    machines.sort_by_key(|machine| !machine.is_here);
+    machines
+}
+
+/// What is planned with these machines.
+#[track_caller]
+fn check(situation: &str, nodes: &[(&str, Lacks)], expected: &str) {
+    let Situation { mut state, seen, now } = notation::read(situation);
+    let machines = machines(nodes, &images([&state].into_iter()));
     let name = state.app.name.clone();
     let there = seen.iter().map(|observed| observed.instance.clone()).collect();
     let states = [(name.clone(), state.clone())].into();
     let mut seating = Seating::of(machines, &states, &[(name, there)].into());
     state.nowhere = seating.nowhere(&state);
     let mut plan = plan(&state, &seen, now);
-    seating.place(&mut plan, &state, &seen);
+    seating.place(&mut plan, &seen);
     let lines = |text: &str| text.trim().lines().map(|l| l.trim().to_owned()).collect::<Vec<_>>();
     let planned = written(&plan);
     assert!(lines(&planned) == lines(expected), "the plan is:\n{planned}");
@@ -147,12 +157,27 @@ fn nothing_is_started_on_a_machine_that_is_drained() {
 fn who_has_a_volume_stays_with_it() {
     check(
         "now 50
-         release v1 web=1 worker=1
+         release v1 web=2 worker=1
          disk worker data
          current v1.0",
         &[("a", Lacks::Nothing)],
         "start web.1 of v1.0 attempt 0
+         start web.2 of v1.0 attempt 0 on a
          start worker.1 of v1.0 attempt 0",
+    );
+}
+
+#[test]
+fn processes_that_find_each_other_by_names_need_not_be_together() {
+    check(
+        "now 50
+         release v1 api=1 web=2
+         port api 9000
+         current v1.0",
+        &[("a", Lacks::Nothing)],
+        "start api.1 of v1.0 attempt 0
+         start web.1 of v1.0 attempt 0 on a
+         start web.2 of v1.0 attempt 0",
     );
 }
 
@@ -245,7 +270,7 @@ fn who_has_to_stay_here_is_nowhere_if_here_is_not_what_it_asks_for() {
          place worker zone=a
          rollout starting none > v1.0 since 50",
         &[("a zone=a", Lacks::Nothing)],
-        "rollout 1 failed: v1 failed: there is no machine for worker.1: its app has to be on box, which does \
+        "rollout 1 failed: v1 failed: there is no machine for worker.1: its volume is on box, which does \
          not have zone=a",
     );
 }

@@ -4,4 +4,4 @@ mod calls;
 mod handshakes;
 mod keeping;
 mod tunnels;
-mod world;
+pub(in crate::node) mod world;

@@ -23,38 +23,38 @@ use super::super::{
 use crate::model::NodeName;
 
 /// So long may a thing take on a machine that does much else.
-pub(super) const LIMIT: Duration = Duration::from_secs(30);
+pub(in crate::node) const LIMIT: Duration = Duration::from_secs(30);
 
-pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(in crate::node) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(LIMIT, future).await.unwrap_or_else(|_| panic!("{what}: not within {LIMIT:?}"))
 }
 
-pub(super) fn node(name: &str) -> NodeName {
+pub(in crate::node) fn node(name: &str) -> NodeName {
     name.parse().unwrap()
 }
 
-pub(super) struct Authority {
-    pub(super) pem: String,
+pub(in crate::node) struct Authority {
+    pub(in crate::node) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate to be made.
-pub(super) struct Leaf<'a> {
-    pub(super) names: &'a [&'a str],
-    pub(super) usages: &'a [ExtendedKeyUsagePurpose],
+pub(in crate::node) struct Leaf<'a> {
+    pub(in crate::node) names: &'a [&'a str],
+    pub(in crate::node) usages: &'a [ExtendedKeyUsagePurpose],
     /// The years it begins and ends in.
-    pub(super) years: (i32, i32),
+    pub(in crate::node) years: (i32, i32),
 }
 
-pub(super) const BOTH: &[ExtendedKeyUsagePurpose] =
+pub(in crate::node) const BOTH: &[ExtendedKeyUsagePurpose] =
     &[ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
 
 impl<'a> Leaf<'a> {
-    pub(super) fn of(names: &'a [&'a str]) -> Self {
+    pub(in crate::node) fn of(names: &'a [&'a str]) -> Self {
         Self { names, usages: BOTH, years: (2020, 2120) }
     }
 
-    pub(super) fn parameters(&self) -> CertificateParams {
+    pub(in crate::node) fn parameters(&self) -> CertificateParams {
         let names: Vec<String> = self.names.iter().map(|name| (*name).to_owned()).collect();
         let mut parameters = CertificateParams::new(names).unwrap();
         parameters.extended_key_usages = self.usages.to_vec();
@@ -65,7 +65,7 @@ impl<'a> Leaf<'a> {
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(in crate::node) fn new() -> Self {
         let mut parameters = CertificateParams::default();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -75,30 +75,30 @@ impl Authority {
     }
 
     /// Chain and key in PEM.
-    pub(super) fn sign(&self, leaf: &Leaf<'_>) -> (String, String) {
+    pub(in crate::node) fn sign(&self, leaf: &Leaf<'_>) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let certificate = leaf.parameters().signed_by(&key, &self.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
 
-    pub(super) fn identity(&self, name: &str) -> Arc<Identity> {
+    pub(in crate::node) fn identity(&self, name: &str) -> Arc<Identity> {
         let host = node(name).in_certificate();
         let (chain, key) = self.sign(&Leaf::of(&[&host]));
         Arc::new(Identity::from_pem(node(name), &self.pem, &chain, &key).unwrap())
     }
 }
 
-pub(super) fn anybody(names: &[&str]) -> Arc<Admitted> {
+pub(in crate::node) fn anybody(names: &[&str]) -> Arc<Admitted> {
     Arc::new(Admitted(names.iter().map(|name| (node(name), Keys::Any)).collect()))
 }
 
 /// What answers: `/echo` gives back what it gets, `/who` says who asks, `/never` says nothing; tunnels
 /// lead to whoever is in the list.
 #[derive(Debug, Default)]
-pub(super) struct Town {
-    pub(super) targets: BTreeMap<String, SocketAddr>,
+pub(in crate::node) struct Town {
+    pub(in crate::node) targets: BTreeMap<String, SocketAddr>,
     /// Whether somebody waits at `/never`.
-    pub(super) waiting: watch::Sender<bool>,
+    pub(in crate::node) waiting: watch::Sender<bool>,
 }
 
 struct Waits<'a>(&'a watch::Sender<bool>);
@@ -140,22 +140,26 @@ impl Handler for Town {
 }
 
 /// A daemon that listens. It ends when it is dropped.
-pub(super) struct Daemon {
-    pub(super) address: SocketAddr,
-    pub(super) credentials: watch::Sender<Arc<Identity>>,
-    pub(super) admitted: watch::Sender<Arc<Admitted>>,
-    pub(super) town: Arc<Town>,
+pub(in crate::node) struct Daemon {
+    pub(in crate::node) address: SocketAddr,
+    pub(in crate::node) credentials: watch::Sender<Arc<Identity>>,
+    pub(in crate::node) admitted: watch::Sender<Arc<Admitted>>,
+    pub(in crate::node) town: Arc<Town>,
     serving: JoinHandle<()>,
     stop: DropGuard,
 }
 
 impl Daemon {
     /// One that admits `a` and shows this identity.
-    pub(super) async fn start(identity: Arc<Identity>, town: Town) -> Self {
+    pub(in crate::node) async fn start(identity: Arc<Identity>, town: Town) -> Self {
         Self::start_at("127.0.0.1:0".parse().unwrap(), identity, town).await
     }
 
-    pub(super) async fn start_at(at: SocketAddr, identity: Arc<Identity>, town: Town) -> Self {
+    pub(in crate::node) async fn start_at(
+        at: SocketAddr,
+        identity: Arc<Identity>,
+        town: Town,
+    ) -> Self {
         let listener = Listener::bind(at).await.unwrap();
         let address = listener.address();
         let (credentials, shown) = watch::channel(identity);
@@ -166,45 +170,50 @@ impl Daemon {
     }
 
     /// Is told to stop; what is under way may go on.
-    pub(super) fn stop(self) -> JoinHandle<()> {
+    pub(in crate::node) fn stop(self) -> JoinHandle<()> {
         drop(self.stop);
         self.serving
     }
 
     /// Ends as a process does that is killed.
-    pub(super) async fn kill(self) {
+    pub(in crate::node) async fn kill(self) {
         self.serving.abort();
         assert!(self.serving.await.unwrap_err().is_cancelled());
     }
 }
 
-/// A link from `a` to a node called `b`. It is closed when it is dropped.
-pub(super) struct Caller {
-    pub(super) link: Link,
-    pub(super) address: watch::Sender<SocketAddr>,
-    pub(super) credentials: watch::Sender<Arc<Identity>>,
+/// A link from `a` to a node, which is called `b` if nothing else is said. It is closed when it is dropped.
+pub(in crate::node) struct Caller {
+    pub(in crate::node) link: Link,
+    pub(in crate::node) address: watch::Sender<SocketAddr>,
+    pub(in crate::node) credentials: watch::Sender<Arc<Identity>>,
     _stop: DropGuard,
 }
 
 impl Caller {
-    pub(super) fn new(identity: Arc<Identity>, at: SocketAddr) -> Self {
+    pub(in crate::node) fn new(identity: Arc<Identity>, at: SocketAddr) -> Self {
+        Self::of("b", identity, at)
+    }
+
+    /// The same to a node of another name.
+    pub(in crate::node) fn of(name: &str, identity: Arc<Identity>, at: SocketAddr) -> Self {
         let (address, addresses) = watch::channel(at);
         let (credentials, shown) = watch::channel(identity);
-        let (link, keeper) = Link::new(node("b"), addresses, shown);
+        let (link, keeper) = Link::new(node(name), addresses, shown);
         let stop = CancellationToken::new();
         tokio::spawn(keeper.run(stop.clone()));
         let link = link.with_patience(LIMIT);
         Self { link, address, credentials, _stop: stop.drop_guard() }
     }
 
-    pub(super) async fn up(&self) {
+    pub(in crate::node) async fn up(&self) {
         let mut state = self.link.state();
         let up = state.wait_for(|state| matches!(state, LinkState::Up { .. }));
         soon("the link is up", up).await.unwrap();
     }
 
     /// Waits until it is down for a reason with these words.
-    pub(super) async fn down(&self, words: &str) {
+    pub(in crate::node) async fn down(&self, words: &str) {
         let mut state = self.link.state();
         let down = async {
             let down = |state: &LinkState| matches!(state, LinkState::Down { why, .. } if why.contains(words));
@@ -215,7 +224,7 @@ impl Caller {
     }
 
     /// Asks for a page.
-    pub(super) async fn ask(&self, path: &str) -> Result<(StatusCode, String), LinkError> {
+    pub(in crate::node) async fn ask(&self, path: &str) -> Result<(StatusCode, String), LinkError> {
         let mut request = Request::new(super::super::empty());
         *request.uri_mut() = path.parse::<Uri>().unwrap();
         let answer = soon("an answer", self.link.call(request)).await?;
@@ -225,14 +234,14 @@ impl Caller {
     }
 
     /// Which key the far side sees.
-    pub(super) async fn key(&self) -> String {
+    pub(in crate::node) async fn key(&self) -> String {
         let (_, said) = self.ask("/who").await.unwrap();
         said.rsplit(' ').next().unwrap().to_owned()
     }
 }
 
 /// A daemon `b` that leads to one target, and a link to it.
-pub(super) async fn pair(target: Option<SocketAddr>) -> (Authority, Daemon, Caller) {
+pub(in crate::node) async fn pair(target: Option<SocketAddr>) -> (Authority, Daemon, Caller) {
     let authority = Authority::new();
     let targets = target.map(|at| ("target".to_owned(), at)).into_iter().collect();
     let town = Town { targets, ..Town::default() };
@@ -242,7 +251,7 @@ pub(super) async fn pair(target: Option<SocketAddr>) -> (Authority, Daemon, Call
 }
 
 /// Something that listens where a tunnel leads to.
-pub(super) async fn target() -> (TcpListener, SocketAddr) {
+pub(in crate::node) async fn target() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)

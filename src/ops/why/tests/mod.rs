@@ -170,6 +170,19 @@ fn rules() {
          shop asks for a password that is not set
          hint: `paas secrets set GATE -a shop`",
     );
+    let private = |only| {
+        answerer(move |it| {
+            let private = &mut it.release.as_mut().unwrap().deploy.private;
+            (private.allow, private.only) = (["bank".parse().unwrap()].into(), only);
+        })
+    };
+    check(private(false), ". private: containers of shop and bank find it as shop.internal");
+    check(
+        private(true),
+        "- private: no host leads to it; containers of shop and bank find it as shop.internal
+         shop is private: containers of shop and bank find it as shop.internal
+         hint: take `only` out of [private] in paas.toml, and `paas deploy`",
+    );
     let password = |value: &'static str| {
         answerer(move |it| {
             let deploy = &mut it.release.as_mut().unwrap().deploy;

@@ -62,6 +62,7 @@ pub(super) fn instance(index: u16, state: InstanceState, health: Health) -> Obse
             image: format!("sha256:{:064x}", 1).parse().unwrap(),
             node: None,
             address: None,
+            door: None,
             pid: None,
             state,
         },

@@ -1,10 +1,13 @@
 //! `paas nodes`.
 
+mod rebalance;
+
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
 use hyper::Method;
 
+use self::rebalance::Rebalance;
 use crate::{
     args::Format,
     client::route,
@@ -14,7 +17,7 @@ use crate::{
     ui::{self, Table},
 };
 
-/// List the machines of this installation, let others join, label and remove them
+/// List the machines of this installation, let others join, label, empty, even out and remove them
 #[derive(Debug, Clone, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Nodes {
@@ -65,6 +68,7 @@ enum Verb {
         #[arg(value_name = "NODE")]
         name: String,
     },
+    Rebalance(Rebalance),
     /// Take a node out of the installation: it serves no more
     Remove {
         /// The node
@@ -90,6 +94,7 @@ impl Nodes {
             Some(Verb::Label { name, labels }) => label(session, &name, &labels).await,
             Some(Verb::Drain { name }) => drain(session, &name).await,
             Some(Verb::Undrain { name }) => undrain(session, &name).await,
+            Some(Verb::Rebalance(rebalance)) => rebalance.run(session).await,
             Some(Verb::Remove { name, confirm, force }) => {
                 remove(session, &name, confirm, force).await
             }
@@ -120,12 +125,16 @@ async fn list(session: &Session, format: &Format) -> Result<(), Failure> {
         if let Some(reason) = node.reason.or(idle) {
             table.note(&reason);
         }
+        if !node.apart.is_empty() {
+            table.note(&format!("reaches {} by way of the control only", node.apart.join(", ")));
+        }
     }
     ui.table(&table)?;
     if alone {
         ui.hint("`paas nodes token` prints the command that makes another machine a node");
+        return Ok(());
     }
-    Ok(())
+    rebalance::hint(session).await
 }
 
 fn shown(labels: &BTreeMap<String, String>) -> String {
@@ -230,7 +239,9 @@ async fn undrain(session: &Session, name: &str) -> Result<(), Failure> {
     let path = format!("{}/drain", one(name)?);
     let node: api::Node = session.client()?.act(Method::DELETE, &path).await?.read()?;
     session.ui.talk(&format!("Instances are started on {} again.", node.name));
-    session.ui.talk("An app comes to it with its next deploy, or `paas restart`.");
+    session.ui.talk(
+        "`paas nodes rebalance` has apps come to it; by themselves they do with their next deploy.",
+    );
     Ok(())
 }
 

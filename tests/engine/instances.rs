@@ -1,6 +1,9 @@
 //! Instances: started, seen, told, ended, removed.
 
-use bollard::query_parameters as ask;
+use bollard::{
+    models::{Ipam, IpamConfig, NetworkCreateRequest},
+    query_parameters as ask,
+};
 use futures_util::StreamExt;
 use paas::{
     engine::{Engine, Signal, docker::DockerSettings},
@@ -191,6 +194,57 @@ async fn an_apps_network_goes_last() {
     world.docker.remove(&id).await.unwrap();
     world.docker.forget(&spec.app).await.unwrap();
     world.docker.forget(&spec.app).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_networks_that_were_made_at_a_time_one_is_left() {
+    let world = World::new().await;
+    let api = bollard::Docker::connect_with_unix_defaults().unwrap();
+    let api = api.negotiate_version().await.unwrap();
+    let name = format!("paas-{}-shop", world.installation);
+    // A Docker that refuses those that come later does as well.
+    let several = || async {
+        let subnets = ["10.213.1.0/28", "10.213.1.16/28", "10.213.1.32/28", "10.213.1.48/28"];
+        let make = subnets.map(|subnet| api.create_network(network(&world, &name, subnet)));
+        futures_util::future::join_all(make).await;
+    };
+    let start = async |index| {
+        let mut spec = world.spec("sleep 600");
+        spec.slot.index = index;
+        world.docker.start(&spec).await.unwrap();
+        assert_eq!(named(&api, &name).await, 1);
+    };
+
+    // Before it is known, and while it is.
+    several().await;
+    start(1).await;
+    several().await;
+    start(2).await;
+    several().await;
+    for instance in world.docker.instances().await.unwrap() {
+        assert!(instance.address.is_some(), "{instance:?}");
+        world.docker.remove(&instance.id).await.unwrap();
+    }
+    world.docker.forget(&"shop".parse().unwrap()).await.unwrap();
+    assert_eq!(named(&api, &name).await, 0);
+}
+
+/// An app's network as a daemon asks for it.
+fn network(world: &World, name: &str, subnet: &str) -> NetworkCreateRequest {
+    let config = IpamConfig { subnet: Some(subnet.to_owned()), ..IpamConfig::default() };
+    let installation = world.installation.to_string();
+    NetworkCreateRequest {
+        name: name.to_owned(),
+        ipam: Some(Ipam { config: Some(vec![config]), ..Ipam::default() }),
+        labels: Some([("paas.installation".to_owned(), installation)].into()),
+        ..NetworkCreateRequest::default()
+    }
+}
+
+/// How many networks are called so.
+async fn named(api: &bollard::Docker, name: &str) -> usize {
+    let all = api.list_networks(None).await.unwrap();
+    all.iter().filter(|network| network.name.as_deref() == Some(name)).count()
 }
 
 #[tokio::test]

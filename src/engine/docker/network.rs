@@ -12,11 +12,13 @@ use std::{
 
 use bollard::{
     models::{self, Ipam, IpamConfig, NetworkCreateRequest},
-    query_parameters::{InspectNetworkOptions, ListNetworksOptions},
+    query_parameters::ListNetworksOptions,
 };
 
 use super::{
-    Docker, InstallationId, bridge, fault, label,
+    Docker, InstallationId, bridge,
+    connection::START_DEADLINE,
+    fault, label,
     subnet::{self, Subnet},
 };
 use crate::{engine::EngineError, model::AppName};
@@ -57,15 +59,11 @@ pub(super) async fn names_address(docker: &Docker) -> Result<Ipv4Addr, EngineErr
 }
 
 async fn address_on(docker: &Docker, network: &Network) -> Result<Ipv4Addr, EngineError> {
-    ensure(docker, network).await?;
-    let name = network.name.as_str();
-    let inspect = docker.api().inspect_network(name, None::<InspectNetworkOptions>);
-    let found = docker.ask("network inspect", name, inspect).await?;
-    let configs = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
-    let subnet: Option<Subnet> =
-        configs.iter().find_map(|config| config.subnet.as_ref()?.parse().ok());
-    subnet.map(Subnet::gateway).ok_or_else(|| {
-        fault::refuse("network inspect", name, "the network has no IPv4 subnet".to_owned())
+    let mut known = docker.networks().lock().await;
+    let found = settle(docker, network).await?;
+    known.insert(network.name.clone());
+    subnets(&found).next().map(Subnet::gateway).ok_or_else(|| {
+        fault::refuse("network ls", &network.name, "the network has no IPv4 subnet".to_owned())
     })
 }
 
@@ -86,9 +84,7 @@ pub(super) async fn of_apps(docker: &Docker) -> Result<BTreeMap<Subnet, AppName>
     let listed = ours(docker).await?;
     let of_app = |network: &models::Network| {
         let app = label::app_of_network(docker.installation(), network.name.as_ref()?)?;
-        let configs = network.ipam.as_ref()?.config.as_ref()?;
-        let subnets = configs.iter().filter_map(|config| config.subnet.as_ref()?.parse().ok());
-        Some(subnets.map(|subnet| (subnet, app.clone())).collect::<Vec<_>>())
+        Some(subnets(network).map(|subnet| (subnet, app.clone())).collect::<Vec<_>>())
     };
     Ok(listed.iter().filter_map(of_app).flatten().collect())
 }
@@ -97,33 +93,77 @@ pub(super) async fn of_apps(docker: &Docker) -> Result<BTreeMap<Subnet, AppName>
 async fn ours(docker: &Docker) -> Result<Vec<models::Network>, EngineError> {
     let filters =
         HashMap::from([("label".to_owned(), vec![label::selector(docker.installation())])]);
-    let options = ListNetworksOptions { filters: Some(filters) };
-    let list = docker.api().list_networks(Some(options));
-    docker.ask("network ls", "the installation", list).await
+    list(docker, "the installation", Some(ListNetworksOptions { filters: Some(filters) })).await
+}
+
+async fn list(
+    docker: &Docker,
+    subject: &str,
+    options: Option<ListNetworksOptions>,
+) -> Result<Vec<models::Network>, EngineError> {
+    docker.ask("network ls", subject, docker.api().list_networks(options)).await
+}
+
+/// The addresses of a network.
+fn subnets(network: &models::Network) -> impl Iterator<Item = Subnet> {
+    let configs = network.ipam.iter().filter_map(|ipam| ipam.config.as_ref()).flatten();
+    configs.filter_map(|config| config.subnet.as_ref()?.parse().ok())
 }
 
 /// Makes the network unless it is there.
 pub(super) async fn ensure(docker: &Docker, network: &Network) -> Result<(), EngineError> {
-    let name = network.name.as_str();
     let mut known = docker.networks().lock().await;
-    if known.contains(name) {
-        return Ok(());
+    if !known.contains(&network.name) {
+        settle(docker, network).await?;
+        known.insert(network.name.clone());
     }
-    let listed = docker
-        .ask("network ls", name, docker.api().list_networks(None::<ListNetworksOptions>))
-        .await?;
-    if !listed.iter().any(|other| other.name.as_deref() == Some(name)) {
-        let taken: Vec<Subnet> = listed
-            .iter()
-            .filter_map(|network| network.ipam.as_ref()?.config.as_ref())
-            .flatten()
-            .filter_map(|config| config.subnet.as_ref()?.parse().ok())
-            .chain(host_routes())
-            .collect();
-        create(docker, network, &taken).await?;
-    }
-    known.insert(name.to_owned());
     Ok(())
+}
+
+/// The one network of that name, which is made unless it is there.
+///
+/// Docker makes two of one name when it is asked twice at a time, by a daemon and its successor or by one
+/// that did not wait for the first to be done, and then refuses whatever is asked of that name. So it is
+/// looked again after one was made, and the older stays: whoever else looks keeps the same one.
+async fn settle(docker: &Docker, network: &Network) -> Result<models::Network, EngineError> {
+    let name = network.name.as_str();
+    for _ in 0..MAX_TRIES {
+        let listed = list(docker, name, None).await?;
+        let taken: Vec<Subnet> = listed.iter().flat_map(subnets).chain(host_routes()).collect();
+        let mut same: Vec<_> =
+            listed.into_iter().filter(|other| other.name.as_deref() == Some(name)).collect();
+        same.sort_by(|a, b| (&b.created, &b.id).cmp(&(&a.created, &a.id)));
+        match same.pop() {
+            None => create(docker, network, &taken).await?,
+            Some(oldest) if same.is_empty() => return Ok(oldest),
+            Some(oldest) => remove_surplus(docker, same, oldest).await?,
+        }
+    }
+    Err(fault::refuse("network create", name, "others of that name come and stay".to_owned()))
+}
+
+/// Removes all but the last of them that Docker lets go: it keeps what containers are on.
+async fn remove_surplus(
+    docker: &Docker,
+    newer: Vec<models::Network>,
+    oldest: models::Network,
+) -> Result<(), EngineError> {
+    let mut in_use = false;
+    for id in newer.into_iter().filter_map(|network| network.id) {
+        in_use |= !remove(docker, &id).await?;
+    }
+    if in_use {
+        remove(docker, &oldest.id.unwrap_or_default()).await?;
+    }
+    Ok(())
+}
+
+/// Whether the network is gone now; it is not while containers are on it.
+async fn remove(docker: &Docker, id: &str) -> Result<bool, EngineError> {
+    match docker.ask("network rm", id, docker.api().remove_network(id)).await {
+        Err(error) if fault::status(&error) == Some(403) => Ok(false),
+        removed => fault::accept(removed, &[404]).map(|()| true),
+    }
 }
 
 /// Forgets that the network is known: somebody has removed it behind our back.
@@ -136,8 +176,13 @@ pub(super) async fn forget(docker: &Docker, app: &AppName) -> Result<(), EngineE
     let name = label::app_network(docker.installation(), app);
     let mut known = docker.networks().lock().await;
     known.remove(&name);
-    let removed = docker.ask("network rm", &name, docker.api().remove_network(&name)).await;
-    fault::accept(removed, &[404])
+    for network in list(docker, &name, None).await? {
+        if let (Some(id), true) = (&network.id, network.name.as_deref() == Some(&name)) {
+            let removed = docker.ask("network rm", &name, docker.api().remove_network(id)).await;
+            fault::accept(removed, &[404])?;
+        }
+    }
+    Ok(())
 }
 
 /// Tries the free subnets in turn: one that Docker calls overlapping was taken since it was asked,
@@ -147,7 +192,8 @@ async fn create(docker: &Docker, network: &Network, taken: &[Subnet]) -> Result<
     let mut last = None;
     for subnet in docker.settings().subnet_pool.free(taken).take(MAX_TRIES) {
         let request = request(docker, network, subnet);
-        match docker.ask("network create", name, docker.api().create_network(request)).await {
+        let make = docker.api().create_network(request);
+        match docker.within(START_DEADLINE, "network create", name, make).await {
             Ok(_) => return Ok(()),
             Err(error) if is_overlap(&error) => last = Some(error),
             Err(error) if fault::status(&error) == Some(409) => return Ok(()),

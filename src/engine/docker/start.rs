@@ -93,8 +93,8 @@ pub(super) async fn create(docker: &Docker, plan: &Plan) -> Result<ContainerId, 
 /// Starts a container that exists, and tells the image's fault from the engine's.
 pub(super) async fn run(docker: &Docker, plan: &Plan, id: &ContainerId) -> Result<(), EngineError> {
     let Err(mut error) = try_start(docker, plan, id).await else { return Ok(()) };
-    if is_network_gone(&error) {
-        // Somebody removed it since we last looked.
+    if is_networks_fault(&error) {
+        // Somebody removed it since we last looked, or made another.
         network::doubt(docker, &plan.network).await;
         network::ensure(docker, &plan.network).await?;
         match try_start(docker, plan, id).await {
@@ -150,8 +150,10 @@ async fn try_start(docker: &Docker, plan: &Plan, id: &ContainerId) -> Result<(),
     docker.within(START_DEADLINE, "container start", &plan.name, start).await
 }
 
-fn is_network_gone(error: &EngineError) -> bool {
-    matches!(error, EngineError::Refused { status: 404, message, .. } if message.contains("network"))
+/// Whether there is no such network any more, or more than one.
+fn is_networks_fault(error: &EngineError) -> bool {
+    let EngineError::Refused { status, message, .. } = error else { return false };
+    message.contains("network") && (*status == 404 || message.contains("is ambiguous"))
 }
 
 /// Docker marks a command that could not be executed with the shells' codes 126 and 127, and

@@ -405,6 +405,6 @@ impl Drop for Server {
 /// The binary that is tested.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_paas");
 /// No command of a test takes longer, not even a deploy that compiles.
-const LONGEST: Duration = Duration::from_mins(5);
+const LONGEST: Duration = Duration::from_mins(10);
 /// After which whatever a test waits for has failed.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(100);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(5);

@@ -43,7 +43,7 @@ impl Inhabitant {
 
     /// What comes of connecting.
     async fn meets(self, host: &str, port: u16) -> Met {
-        let ended = self.runs(&["nc", "-w", "3", host, &port.to_string()]).await;
+        let ended = self.runs(&["nc", "-w", "60", host, &port.to_string()]).await;
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         match ended.status.success() {
             true => Met::Service,
@@ -117,7 +117,13 @@ async fn inhabitant(id: &str) -> (Inhabitant, Option<u16>) {
 async fn docker0() -> String {
     let api = bollard::Docker::connect_with_unix_defaults().unwrap();
     let found = api.inspect_network("bridge", None).await.unwrap();
-    found.ipam.unwrap().config.unwrap().into_iter().find_map(|config| config.gateway).unwrap()
+    let config = found.ipam.unwrap().config.unwrap().remove(0);
+    // A Docker in its first life does not say, and takes the first address.
+    config.gateway.unwrap_or_else(|| {
+        let subnet = config.subnet.unwrap();
+        let network: Ipv4Addr = subnet.split('/').next().unwrap().parse().unwrap();
+        Ipv4Addr::from_bits(network.to_bits() | 1).to_string()
+    })
 }
 
 /// A service of this machine on all of its addresses, IPv6 included; its port.
@@ -154,7 +160,7 @@ async fn firewall(world: &World, wanted: Wanted) -> (DropGuard, JoinHandle<()>) 
     let (_, ways) = watch::channel(std::sync::Arc::default());
     let firewall = Firewall::new(world.docker.clone(), wanted, ways, status);
     let task = tokio::spawn(task::run(firewall, stop.clone()));
-    let said = timeout(Duration::from_secs(20), shown.wait_for(|status| !status.is_empty())).await;
+    let said = timeout(Duration::from_mins(3), shown.wait_for(|status| !status.is_empty())).await;
     let said = said.unwrap().unwrap().clone();
     assert!(["on", "off, by the settings"].contains(&said.as_str()), "{said}");
     (stop.drop_guard(), task)

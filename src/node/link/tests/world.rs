@@ -23,7 +23,7 @@ use super::super::{
 use crate::model::NodeName;
 
 /// So long may a thing take on a machine that does much else.
-pub(in crate::node) const LIMIT: Duration = Duration::from_secs(30);
+pub(in crate::node) const LIMIT: Duration = Duration::from_mins(2);
 
 pub(in crate::node) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(LIMIT, future).await.unwrap_or_else(|_| panic!("{what}: not within {LIMIT:?}"))

@@ -80,7 +80,8 @@ pub fn fill(
 
 /// Who holds a slot. There may be others in it that run, because somebody started them behind our
 /// back; they are not to serve, and will be retired. Or because a machine is back that was lost: then whoever
-/// took the place stays, who is the younger.
+/// took the place stays if it is ready, who is the younger, however often it had to be started. Of those that are not
+/// ready it is the one of the earliest attempt, whom the others are to relieve.
 pub fn owner<'a>(
     incarnation: Incarnation,
     slot: &Slot,
@@ -92,9 +93,11 @@ pub fn owner<'a>(
             && !o.instance.is_gone()
             && o.stopping_since.is_none()
     };
-    seen.iter()
-        .filter(alive)
-        .min_by_key(|o| (rank(o), o.instance.attempt, Reverse(o.instance.running_since())))
+    seen.iter().filter(alive).min_by_key(|o| {
+        let rank = rank(o);
+        let attempt = if rank == READY { 0 } else { o.instance.attempt };
+        (rank, attempt, Reverse(o.instance.running_since()))
+    })
 }
 
 /// When an instance that ended will be replaced.
@@ -194,10 +197,13 @@ impl Place<'_> {
     }
 }
 
+/// The rank of whoever is ready.
+const READY: u8 = 0;
+
 /// The best owner first: whoever is ready, then whoever runs.
 fn rank(observed: &Observed) -> u8 {
     match (&observed.instance.state, &observed.health) {
-        (InstanceState::Running { .. }, Health::Ready) => 0,
+        (InstanceState::Running { .. }, Health::Ready) => READY,
         (InstanceState::Running { .. }, _) => 1,
         (InstanceState::Created | InstanceState::Exited(_), _) => 2,
     }

@@ -226,9 +226,9 @@ fn two_owners_both_ready() {
         "now 60
          release v1 web=1
          current v1.0
-         a web.1 v1.0 running 10 ready
-         b web.1 v1.0 #1 running 50 ready unrouted 60",
-        "terminate web.1 b",
+         a web.1 v1.0 running 10 ready unrouted 60
+         b web.1 v1.0 #1 running 50 ready",
+        "terminate web.1 a",
     );
 }
 

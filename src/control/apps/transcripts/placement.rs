@@ -201,6 +201,16 @@ fn what_a_lost_machine_had_is_started_elsewhere_and_is_too_much_when_it_is_back(
         &[("a", Lacks::Nothing)],
         "terminate web.2 b",
     );
+    // However often who took its place had to be started.
+    check(
+        "now 50
+         release v1 web=1
+         current v1.0
+         b web.1 v1.0 running 20 ready on a unrouted 50
+         c web.1 v1.0 #1 running 40 ready",
+        &[("a", Lacks::Nothing)],
+        "terminate web.1 b",
+    );
 }
 
 #[test]

@@ -9,7 +9,10 @@
 use std::{
     fs, io,
     io::Write,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -22,7 +25,8 @@ use crate::{
 /// Where secrets are handed over.
 #[derive(Debug, Clone)]
 pub struct Handout {
-    installation: String,
+    /// Who gives, in the memory of the machine.
+    giver: String,
     /// Where the program is kept.
     programs: PathBuf,
     program: &'static [u8],
@@ -61,11 +65,13 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// How far whoever is at that place is; `None` if it is none of these.
+    /// How far whoever is at that place of this machine is; `None` if it is none of these.
     pub fn of(instances: &[Instance], wanted: &str) -> Option<Self> {
+        // One elsewhere may be in the place of one that is being started here.
+        let here = |one: &&Instance| one.node.is_none();
         let of =
             |one: &&Instance| place(&one.app, &one.slot, one.incarnation, one.attempt) == wanted;
-        instances.iter().find(of).map(|instance| match instance.state {
+        instances.iter().filter(here).find(of).map(|instance| match instance.state {
             InstanceState::Created => Self::Waits,
             InstanceState::Running { since } => Self::RunsSince(since),
             InstanceState::Exited(_) => Self::Ended,
@@ -77,11 +83,20 @@ impl Handout {
     /// For one installation, whose data folder keeps the program.
     pub fn new(installation: &str, data: &Path, program: &'static [u8]) -> Self {
         Self {
-            installation: installation.to_owned(),
+            giver: installation.to_owned(),
             programs: data.join("enter"),
             program,
             places: ["/run", "/dev/shm"].map(PathBuf::from),
         }
+    }
+
+    /// The same of a node. Several may be on one machine, each with a Docker of its own, as in a demo: what is for
+    /// an instance of one is nothing that another takes away.
+    pub fn of_node(installation: &str, data: &Path, program: &'static [u8]) -> Self {
+        use sha2::{Digest, Sha256};
+        let own = hex::encode(Sha256::digest(data.as_os_str().as_bytes()));
+        let own = own.get(..8).unwrap_or(&own);
+        Self::new(&format!("{installation}-{own}"), data, program)
     }
 
     /// Writes what the instance is to find, if there is anything. Doing it again is doing it once.
@@ -98,7 +113,7 @@ impl Handout {
         let base = self.places.iter().find(|place| is_memory(place));
         let base = base.ok_or(HandoutError::NoMemory)?.join("paas");
         private(&base)?;
-        let own = base.join(&self.installation);
+        let own = base.join(&self.giver);
         private(&own)?;
         let folder = own.join(spec.place());
         readable_folder(&folder)?;
@@ -124,7 +139,7 @@ impl Handout {
     /// `None` is one that is not there, which may be about to be made.
     pub fn tidy(&self, reader: impl Fn(&str) -> Option<Reader>, now: Timestamp, clock: SystemTime) {
         for base in &self.places {
-            let own = base.join("paas").join(&self.installation);
+            let own = base.join("paas").join(&self.giver);
             for entry in fs::read_dir(own).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 let (path, place) = (entry.path(), name.to_str().unwrap_or_default());
@@ -246,7 +261,7 @@ const STARTS: Duration = Duration::from_mins(5);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SecretValue;
+    use crate::model::{ContainerId, SecretValue};
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -298,6 +313,35 @@ mod tests {
         assert!(!file.exists());
         handout.tidy(|_| None, now, clock + STARTS * 2);
         assert!(!handed.folder.exists());
+    }
+
+    #[test]
+    fn who_took_the_place_of_one_on_a_lost_machine_finds_its_secrets() {
+        let (data, memory) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
+        let places = [data.path().to_owned(), memory.path().to_owned()];
+        let handout = Handout { places, ..Handout::new("k3f9", data.path(), b"") };
+        let values = [("A".parse().unwrap(), SecretValue::new("b".to_owned()))].into();
+        let spec = crate::engine::docker::example();
+        let file = handout.give(&spec, &values).unwrap().unwrap().folder.join(Handed::FILE);
+        let now = Timestamp::from_millis(1_000_000);
+        let long = |node: Option<&str>| Instance {
+            id: ContainerId("lost".to_owned()),
+            app: spec.app.clone(),
+            slot: spec.slot.clone(),
+            incarnation: spec.incarnation,
+            attempt: spec.attempt,
+            image: spec.image.clone(),
+            node: node.map(|name| name.parse().unwrap()),
+            address: None,
+            door: None,
+            pid: None,
+            state: InstanceState::Running { since: Timestamp::from_millis(0) },
+        };
+        handout.tidy_after(&[long(Some("edge-1"))], now, SystemTime::UNIX_EPOCH);
+        assert!(file.exists());
+        handout.tidy_after(&[long(None)], now, SystemTime::UNIX_EPOCH);
+        assert!(!file.exists());
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Worker {
         let installation: InstallationId =
             installation.parse().map_err(|error| format!("{error}"))?;
         let Machine { socket, subnets, resolvers, data, program } = &self.machine;
-        let handout = Handout::new(installation.as_str(), data, program);
+        let handout = Handout::of_node(installation.as_str(), data, program);
         let settings = DockerSettings {
             socket: socket.clone(),
             subnet_pool: *subnets,

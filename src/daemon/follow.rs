@@ -1,7 +1,7 @@
 //! The life of a daemon on a machine that has joined: an edge that the control leads.
 //!
 //! It has no records and no API, and its engine does what the control says. What it was told last it serves,
-//! also while nobody tells it anything; instances of other machines are reached through links, by visitors and
+//! also while nobody tells it anything, and after it began anew; instances of other machines are reached through links, by visitors and
 //! by the containers of their app: straight, or by way of the control.
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
@@ -15,6 +15,7 @@ use super::{
     error::RunError,
     folders::Folders,
     joined::Joined,
+    memory,
     notify::{self, Turn},
     plane::PlaneError,
     private::Private,
@@ -37,8 +38,8 @@ use crate::{
     engine::docker::{Docker, Subnet},
     model::{Directory, NodeName, Roster},
     node::{
-        Follower, Found, Gatekeeper, Gateway, Here, Machine, Outlets, Passage, Peers, Programs,
-        Reach, Straight, Ways, Worker,
+        Follower, Found, Gatekeeper, Gateway, Here, Machine, Notes, Outlets, Passage, Peers,
+        Programs, Reach, Straight, Ways, Worker,
         link::{Admitted, Credentials, Link, LinkState, Listener},
         peers,
     },
@@ -67,7 +68,9 @@ pub(super) async fn run(config: &Config, joined: Joined, start: &Start) -> Resul
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
     let addresses = control.addresses.clone();
     let link = call(&mut tasks, control.name.clone(), addresses, credentials.clone());
-    let (worker, hands) = work(config, &folders, &mut tasks)?;
+    let (notes, memory) = memory::begin(&folders)?;
+    tasks.spawn("memory", memory.keep(tasks.stop()));
+    let (worker, hands) = work(config, &folders, &mut tasks, notes.clone())?;
     let (enrol, roster) = watch::channel(Arc::default());
     let (directory, directed) = watch::channel(Arc::default());
     let own = (name, credentials.clone());
@@ -83,7 +86,7 @@ pub(super) async fn run(config: &Config, joined: Joined, start: &Start) -> Resul
     let known = gateway.known();
     let gatekeeper = Gatekeeper { control: control.name, worker, known, ways: led_by.clone() };
     let outlets = Outlets { table, certificates, directory, roster: enrol };
-    let follower = Follower::new((link.clone(), gateway), (&edge, found), outlets);
+    let follower = Follower::new((link.clone(), gateway), (&edge, found), (outlets, notes));
     tasks.spawn("private names", private);
     tasks.spawn("edge", follower.follow(tasks.stop()));
     tasks.spawn("certificate", Reissue { folders, joined, link, show }.keep(tasks.stop()));
@@ -153,7 +156,8 @@ fn work(
     config: &Config,
     folders: &Folders,
     tasks: &mut Tasks,
-) -> Result<(Worker, Hands), RunError> {
+    notes: Notes,
+) -> Result<(Arc<Worker>, Hands), RunError> {
     let subnets = config.subnets.parse().map_err(PlaneError::Subnets)?;
     let socket = config.docker.display().to_string();
     let (found, docker) = watch::channel(None);
@@ -163,7 +167,8 @@ fn work(
     let machine = Machine { socket, subnets, resolvers, data, program };
     let programs = Programs::default();
     tasks.spawn("programs", programs.clone().tend(tasks.stop()));
-    let worker = Worker::new(machine, found, told, programs);
+    let worker = Arc::new(Worker::new(machine, (found, told), programs, notes));
+    tasks.spawn("engine", worker.clone().look_around(tasks.stop()));
     Ok((worker, Hands { docker, here }))
 }
 

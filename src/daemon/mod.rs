@@ -18,6 +18,7 @@ mod follow;
 pub mod init;
 pub mod join;
 pub mod joined;
+mod memory;
 mod names;
 mod notify;
 mod plane;

@@ -24,7 +24,7 @@ use super::link;
 use crate::model::{Directory, NodeName, Roster};
 
 /// What a control tells a node.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct FromControl {
     /// Route by this from now on.

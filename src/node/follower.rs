@@ -1,7 +1,8 @@
 //! The edge of a node, as its control leads it: tables and certificates come over the link and are
 //! published here, and the directory beside them; what the edge does is told back.
 //!
-//! While the control is away the edge goes on with what it was told last, led to whoever it still reaches.
+//! While the control is away the edge goes on with what it was told last, led to whoever it still reaches; one
+//! that begins then waits for its control a little, and goes on with what an earlier one was told.
 //! Its own tables are numbered
 //! here, since a control that begins anew counts from the beginning; what is told back is the number of
 //! the control that is spoken to.
@@ -19,7 +20,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use proxy::{Certificates, Edge, Table, Traffic};
 use tokio::{
     sync::{mpsc, watch},
-    time::sleep,
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,7 @@ use super::{
     feed::{self, FeedError, FromControl, FromNode, Lines},
     gateway::Gateway,
     link::{Body, Link, LinkError},
+    memory::Notes,
 };
 use crate::{
     model::{Directory, Roster},
@@ -45,6 +47,9 @@ pub struct Follower {
     edge: Weak<Edge>,
     found: Found,
     outlets: Outlets,
+    notes: Notes,
+    /// When what an earlier daemon was told is gone on with, unless the control says something before.
+    recall: Option<Instant>,
     /// What was told last.
     led: Option<Arc<Table>>,
     tables: Numbers,
@@ -93,15 +98,17 @@ enum Astray {
 }
 
 impl Follower {
-    /// Leads the edge that reads the other ends of these.
+    /// Leads the edge that reads the other ends of these. What it is told goes to the notes, and what they know
+    /// is gone on with if nobody tells it anything.
     pub fn new(
         (link, gateway): (Link, Gateway),
         (edge, found): (&Arc<Edge>, Found),
-        outlets: Outlets,
+        (outlets, notes): (Outlets, Notes),
     ) -> Self {
         let edge = Arc::downgrade(edge);
         let (tables, presented) = (Numbers::default(), Numbers::default());
-        Self { link, gateway, edge, found, outlets, led: None, tables, presented }
+        let recall = notes.told().table.is_some().then(|| Instant::now() + PATIENCE);
+        Self { link, gateway, edge, found, outlets, notes, recall, led: None, tables, presented }
     }
 
     /// Follows until it is told to stop.
@@ -122,7 +129,19 @@ impl Follower {
                 () = stop.cancelled() => return,
                 () = sleep(TRY_AGAIN) => {}
             }
+            if self.recall.is_some_and(|at| at <= Instant::now())
+                && let Err(astray) = self.recall().await
+            {
+                tracing::warn!(error = %chain(&astray), "the edge is not led by what is remembered");
+            }
         }
+    }
+
+    /// Goes on with what an earlier daemon was told.
+    async fn recall(&mut self) -> Result<(), Astray> {
+        tracing::warn!("the control is not reached: the edge goes on with what is remembered");
+        let told = self.notes.told();
+        self.obey(told).await
     }
 
     /// One call, for as long as it lasts.
@@ -146,7 +165,9 @@ impl Follower {
             }
             tokio::select! {
                 told = lines.next::<FromControl>() => {
-                    self.obey(told?.ok_or(Astray::Ended)?).await?;
+                    let told = told?.ok_or(Astray::Ended)?;
+                    self.notes.tell(&told);
+                    self.obey(told).await?;
                 }
                 () = self.gateway.moved() => self.lead_again().await?,
                 changed = ticks.changed() => {
@@ -164,9 +185,11 @@ impl Follower {
         let link = self.link.clone();
         let mut answer = pin!(link.call(request));
         loop {
+            let due = self.recall;
             tokio::select! {
                 answer = &mut answer => return Ok(answer?),
                 () = self.gateway.moved() => self.lead_again().await?,
+                () = until(due) => self.recall().await?,
             }
         }
     }
@@ -191,6 +214,7 @@ impl Follower {
 
     /// Has the edge route by a table of the control, each instance where it is from here.
     async fn lead(&mut self, table: Arc<Table>) -> Result<(), Astray> {
+        self.recall = None;
         let led = self.gateway.lead(&table).await?;
         let generation = self.tables.next(table.generation);
         self.outlets.table.send_replace(Arc::new(Table { generation, ..led }));
@@ -220,6 +244,14 @@ impl Follower {
         let link = link.and_then(|listen| addresses::towards(control, listen));
         let apart = self.gateway.apart();
         FromNode { figures, addresses: addresses::public_or(given), link, apart }
+    }
+}
+
+/// Ends then, or never.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -267,6 +299,9 @@ const REMEMBERED: usize = 64;
 const BETWEEN: Duration = Duration::from_millis(10);
 /// Until figures are told though nothing changes.
 const SILENT: Duration = Duration::from_secs(1);
+/// How long an edge that begins waits for its control before it goes on with what is remembered: it may be about
+/// instances that are gone. A link is up within a second if anybody is there.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Until the next call, after one that failed; the link has a back-off of its own.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 

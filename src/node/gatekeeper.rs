@@ -24,7 +24,7 @@ pub struct Gatekeeper {
     /// Who controls.
     pub control: NodeName,
     /// What obeys the control.
-    pub worker: Worker,
+    pub worker: Arc<Worker>,
     /// The instances that tables name.
     pub known: Known,
     /// The instances that private names lead to, and who may go there.

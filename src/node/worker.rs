@@ -2,17 +2,12 @@
 //! it says. It decides nothing; whoever is at the other end has shown the control's certificate.
 
 use std::{
-    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::Duration,
 };
 
-use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{Method, Request, Response, StatusCode, body::Frame};
@@ -23,13 +18,16 @@ use tokio::{
     sync::{Mutex, mpsc, watch},
     time::sleep,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    feed::{self, FeedError, Lines},
+    feed::{self, Lines},
     files,
     gateway::Here,
     handout::Handout,
+    hands::{Hands, Watcher},
     link::{Body, Handler, Peer, Refused, full, reached, refusal, whole},
+    memory::Notes,
     orders::{
         Answer, FILES, IMAGE, IMAGE_ID, ORDER, OUTPUT, Order, OutputOf, PROGRAM, Sight, UNPACK,
         WATCH, Wish, Wrong,
@@ -37,13 +35,11 @@ use super::{
     programs::Programs,
 };
 use crate::{
-    clock,
     engine::{
-        BuildEngine, Engine, EngineError, ExecSpec, InstanceSpec, MachineMemory,
+        Engine,
         docker::{Docker, DockerSettings, InstallationId, Subnet},
-        image_name,
     },
-    model::{ContainerId, ImageId, OpenSecrets},
+    model::ImageId,
     telemetry::chain,
 };
 
@@ -55,6 +51,7 @@ pub struct Worker {
     docker: watch::Sender<Option<Docker>>,
     here: watch::Sender<Here>,
     programs: Programs,
+    notes: Notes,
 }
 
 /// What is to be known of a machine to have its engine work.
@@ -72,26 +69,53 @@ pub struct Machine {
     pub program: &'static [u8],
 }
 
-/// The engine, once it is known whose containers it is about.
-#[derive(Debug)]
-struct Hands {
-    docker: Docker,
-    engine: String,
-    handout: Handout,
-    looks: AtomicU64,
-    here: watch::Sender<Here>,
-}
-
 impl Worker {
     /// The engine of this machine; whose containers it is about, the control says. `docker` is told of it
-    /// then, and `here` where instances are. Whoever talks to programs does so by `programs`.
+    /// then, and `here` where instances are. Whoever talks to programs does so by `programs`; the notes say
+    /// whose containers they were.
     pub fn new(
         machine: Machine,
-        docker: watch::Sender<Option<Docker>>,
-        here: watch::Sender<Here>,
+        (docker, here): (watch::Sender<Option<Docker>>, watch::Sender<Here>),
         programs: Programs,
+        notes: Notes,
     ) -> Self {
-        Self { machine, hands: Mutex::default(), docker, here, programs }
+        Self { machine, hands: Mutex::default(), docker, here, programs, notes }
+    }
+
+    /// Knows where instances are also while nobody watches: from the beginning, if an earlier daemon knew whose
+    /// they are, until it is told to stop.
+    pub async fn look_around(self: Arc<Self>, stop: CancellationToken) {
+        let mut docker = self.docker.subscribe();
+        loop {
+            let looking = async {
+                match self.known().await {
+                    Some(hands) => hands.look_around().await,
+                    None => self.recall(&mut docker).await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = looking => {}
+            }
+        }
+    }
+
+    /// Begins with the engine as it was before, or waits until somebody says whose it is.
+    async fn recall(&self, docker: &mut watch::Receiver<Option<Docker>>) {
+        let begun = match self.notes.wish() {
+            Some(wish) => self.begin(&wish).await.map(|begun| begun.is_ok()),
+            None => Ok(false),
+        };
+        match begun {
+            Ok(true) => {}
+            // Nobody's, or the control's own.
+            Ok(false) => docker.changed().await.unwrap_or_default(),
+            Err(error) => {
+                tracing::debug!(%error, "the engine is not there yet");
+                sleep(AGAIN).await;
+            }
+        }
     }
 
     /// The engine, as the control wishes it; or, if it is the control's own, which that is.
@@ -120,11 +144,11 @@ impl Worker {
             return Ok(Err(engine));
         }
         tracing::info!("the control has this machine's Docker");
+        self.notes.wish_for(wish);
         self.docker.send_replace(Some(docker.clone()));
         let lost = docker.clone();
         tokio::spawn(async move { lost.end_lost_programs().await });
-        let here = self.here.clone();
-        let begun = Arc::new(Hands { docker, engine, handout, looks: AtomicU64::new(1), here });
+        let begun = Arc::new(Hands::new((docker, engine), handout, self.here.clone()));
         *hands = Some(begun.clone());
         Ok(Ok(begun))
     }
@@ -144,6 +168,7 @@ impl Worker {
         match self.begin(&wish).await {
             Ok(Ok(hands)) => {
                 tokio::spawn(async move {
+                    let _watcher = Watcher::of(&hands);
                     if let Err(error) = hands.say(wishes, wish, told).await {
                         tracing::debug!(error = %chain(&error), "nobody watches the engine");
                     }
@@ -250,135 +275,6 @@ impl Handler for Worker {
     }
 }
 
-impl Hands {
-    /// Says what is to be seen whenever it may have changed, and keeps to what is wished.
-    async fn say(
-        &self,
-        mut wishes: Lines<Body>,
-        mut wish: Wish,
-        told: mpsc::Sender<Bytes>,
-    ) -> Result<(), FeedError> {
-        let mut changes = self.docker.changes();
-        let mut last = Sight::default();
-        loop {
-            let sight = self.look().await;
-            if sight != (Sight { number: sight.number, ..last.clone() }) || last.number == 0 {
-                if told.send(feed::line(&sight)?).await.is_err() {
-                    return Ok(());
-                }
-                last = sight;
-            }
-            if let Some(images) = &wish.images {
-                self.sweep(images, &last.images).await;
-            }
-            tokio::select! {
-                next = wishes.next::<Wish>() => match next? {
-                    Some(next) => wish = next,
-                    None => return Ok(()),
-                },
-                tick = changes.next() => if tick.is_none() {
-                    // Docker is away, and so is whoever tells of changes.
-                    sleep(AGAIN).await;
-                    changes = self.docker.changes();
-                },
-                () = told.closed() => return Ok(()),
-                () = sleep(PERIOD) => {}
-            }
-        }
-    }
-
-    /// What is to be seen now.
-    async fn look(&self) -> Sight {
-        let number = self.looks.fetch_add(1, Relaxed);
-        let (engine, architecture) = (self.engine.clone(), std::env::consts::ARCH.to_owned());
-        let memory = MachineMemory::now().map(|memory| memory.all);
-        let base = Sight { number, engine, architecture, memory, ..Sight::default() };
-        let seen = async {
-            let instances = self.docker.instances().await?;
-            let images = self.docker.images().await?;
-            Ok::<_, EngineError>((instances, images))
-        };
-        match seen.await {
-            Ok((instances, images)) => {
-                let at = |one: &crate::model::Instance| {
-                    Some((UpstreamId::new(one.id.0.as_str()), one.address?))
-                };
-                let here: Here = Arc::new(instances.iter().filter_map(at).collect());
-                self.here.send_if_modified(|before| {
-                    let news = **before != *here;
-                    *before = here;
-                    news
-                });
-                self.handout.tidy_after(&instances, clock::now(), clock::system());
-                Sight { instances, images: images.into_iter().map(|one| one.id).collect(), ..base }
-            }
-            Err(error) => Sight { fault: Some(chain(&error)), ..base },
-        }
-    }
-
-    /// Removes images that are not needed; Docker keeps those that are in use.
-    async fn sweep(&self, needed: &BTreeSet<ImageId>, there: &BTreeSet<ImageId>) {
-        for image in there.difference(needed) {
-            if let Err(error) = self.docker.remove_image(image).await {
-                tracing::debug!(%image, error = %chain(&error), "an image stays");
-            }
-        }
-    }
-
-    async fn obey(&self, order: Order) -> Result<Answer, EngineError> {
-        match order {
-            Order::Start { spec, secrets } => {
-                let id = self.start(*spec, &secrets.into_secrets()).await?;
-                return Ok(Answer::Started(id, self.look().await));
-            }
-            Order::Signal(id, signal) => self.docker.signal(&id, signal).await?,
-            Order::Remove(id) => self.docker.remove(&id).await?,
-            Order::Forget(app) => self.docker.forget(&app).await?,
-            Order::Check { id, command, secrets, patience } => {
-                let spec = ExecSpec { command, terminal: None, secrets: secrets.into_secrets() };
-                return Ok(Answer::Checked(self.docker.check(&id, &spec, patience).await?));
-            }
-            Order::Resize(program, size) => {
-                self.docker.program(program).resize(size).await?;
-                return Ok(Answer::Heeded);
-            }
-            Order::Tell(program, signal) => {
-                self.docker.program(program).signal(signal).await?;
-                return Ok(Answer::Heeded);
-            }
-            Order::Usage(id) => return Ok(Answer::Usage(self.docker.usage(&id).await?)),
-        }
-        Ok(Answer::Done(self.look().await))
-    }
-
-    async fn start(
-        &self,
-        mut spec: InstanceSpec,
-        secrets: &OpenSecrets,
-    ) -> Result<ContainerId, EngineError> {
-        spec.handed = self.handout.give(&spec, secrets).map_err(|error| EngineError::Refused {
-            operation: "start",
-            subject: spec.place(),
-            status: 0,
-            message: chain(&error),
-        })?;
-        self.docker.start(&spec).await
-    }
-
-    /// Loads an image, and names it as ours: one that others made has nothing else by which it is known.
-    async fn load(
-        &self,
-        id: &ImageId,
-        tar: futures_util::stream::BoxStream<'static, std::io::Result<Bytes>>,
-    ) -> Result<(), EngineError> {
-        self.docker.load(tar).await?;
-        let which = id.as_str().trim_start_matches("sha256:");
-        let which = which.get(..NAMED_BY).unwrap_or(which);
-        let name = image_name("node", self.docker.installation().as_str(), which);
-        self.docker.tag(id, &name).await
-    }
-}
-
 async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Response<Body>> {
     let body = whole(body, LARGEST_ORDER).await;
     let body = body.map_err(|_| refusal(StatusCode::BAD_REQUEST, "the order is cut off"))?;
@@ -397,11 +293,7 @@ fn refusal_unknown() -> Response<Body> {
     refusal(StatusCode::SERVICE_UNAVAILABLE, "nobody has watched this engine yet")
 }
 
-/// Without any sign of change it looks again after so long: events can be lost.
-const PERIOD: Duration = Duration::from_secs(5);
-/// Until Docker is asked again for what changes.
+/// Until Docker is looked for again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// An order has less, in bytes: environments and secrets have bounds of their own.
 const LARGEST_ORDER: usize = 16 << 20;
-/// Digits of an image's id in its name.
-const NAMED_BY: usize = 16;

@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// Visitors of another node come through to both machines while the two nodes are apart, and to the node while the
-/// control is dead. It is left so.
-pub(crate) fn visitors_come_through_whoever_is_cut_off(stage: &mut Stage, one: &Machine) {
-    let two = Machine::join(&stage.server, "edge-2", stage.bed.plug(2));
+/// control is dead, even if all daemons of nodes begin anew. It is left so.
+pub(crate) fn visitors_come_through_whoever_is_cut_off(stage: &mut Stage, one: &mut Machine) {
+    let mut two = Machine::join(&stage.server, "edge-2", stage.bed.plug(2));
     until("edge-2 serves", || two.get(APP).ok().filter(|answer| answer.status == 200));
     let (there, all) = (names(&stage.server, "edge-1"), names(&stage.server, ""));
     assert_eq!((there.len(), all.len()), (2, 4));
@@ -42,6 +42,20 @@ pub(crate) fn visitors_come_through_whoever_is_cut_off(stage: &mut Stage, one: &
     println!(
         "the control was dead, and visitors went straight: none failed, the longest took {longest:?}"
     );
+
+    let begun = Instant::now();
+    for machine in [&mut *one, &mut two] {
+        machine.kill9();
+        machine.start(&stage.server);
+    }
+    let served = |machine: &Machine| machine.get(APP).ok().filter(|answer| answer.status == 200);
+    until("the nodes serve again", || Some((served(one)?, served(&two)?)));
+    println!(
+        "the control was dead and both nodes' daemons began anew: they served {:?} later",
+        begun.elapsed()
+    );
+    until_answered(one, &there);
+    until_answered(&two, &there);
 }
 
 /// What the instances on a machine are called, or on any.

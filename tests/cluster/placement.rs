@@ -75,7 +75,7 @@ fn an_app_runs_on_all_machines_and_runs_on_when_one_is_lost() {
 
     // A control that begins anew does not start again what runs elsewhere.
     let before = one.containers();
-    visitors_come_through_whoever_is_cut_off(&mut stage, &one);
+    visitors_come_through_whoever_is_cut_off(&mut stage, &mut one);
     stage.server.start_again(&[]);
     until_ready(&stage.server, &BOTH);
     assert_eq!(one.containers(), before);

@@ -10,7 +10,7 @@ use super::Gatekeeper;
 use crate::{
     model::{ContainerId, Directory, Listed, Listing},
     node::{
-        Known, Machine, Place, Programs, Ways, Worker,
+        Known, Machine, Memory, Notes, Place, Programs, Ways, Worker,
         link::{Handler, Peer, empty},
         orders::{FILES, IMAGE, ORDER, OUTPUT, PROGRAM, UNPACK, WATCH},
         ways,
@@ -31,8 +31,9 @@ fn gatekeeper() -> Gatekeeper {
     let known = Known::default();
     known.learn(&table(), |_| true);
     let (_, ways) = watch::channel(Arc::new(ways()));
-    let worker = Worker::new(machine, docker, here, Programs::default());
-    Gatekeeper { control: "box".parse().unwrap(), worker, known, ways }
+    let (notes, _) = Notes::from(Memory::default());
+    let worker = Worker::new(machine, (docker, here), Programs::default(), notes);
+    Gatekeeper { control: "box".parse().unwrap(), worker: Arc::new(worker), known, ways }
 }
 
 fn table() -> Table {

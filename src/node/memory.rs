@@ -1,0 +1,105 @@
+//! What a node was told last, kept for a daemon that begins while its control is away.
+//!
+//! It is what the edge routes by and presents, the directory, the roster, and whose containers its engine is
+//! about. The keys of certificates are in it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::{feed::FromControl, orders::Wish};
+
+/// What was told. It is stored: fields are only added.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    told: FromControl,
+    /// Whose containers these are; without the images that are needed, which only a control knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wish: Option<Wish>,
+}
+
+/// Where what is told is remembered. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Notes(watch::Sender<Arc<Memory>>);
+
+impl Notes {
+    /// Begins with what an earlier daemon remembered; and what is remembered from now on.
+    pub fn from(memory: Memory) -> (Self, watch::Receiver<Arc<Memory>>) {
+        let (notes, memory) = watch::channel(Arc::new(memory));
+        (Self(notes), memory)
+    }
+
+    /// What the edge was told, and is not told any more.
+    pub(super) fn told(&self) -> FromControl {
+        self.0.borrow().told.clone()
+    }
+
+    /// Whose containers the engine is about, if that is known.
+    pub(super) fn wish(&self) -> Option<Wish> {
+        self.0.borrow().wish.clone()
+    }
+
+    /// The edge is told this, which takes the place of what it was told of the same.
+    pub(super) fn tell(&self, news: &FromControl) {
+        let FromControl { table, certificates, directory, roster } = news.clone();
+        self.0.send_modify(|memory| {
+            let told = &mut Arc::make_mut(memory).told;
+            told.table = table.or(told.table.take());
+            told.certificates = certificates.or(told.certificates.take());
+            told.directory = directory.or(told.directory.take());
+            told.roster = roster.or(told.roster.take());
+        });
+    }
+
+    /// The engine is told this.
+    pub(super) fn wish_for(&self, wish: &Wish) {
+        let wish = Some(Wish { images: None, ..wish.clone() });
+        self.0.send_if_modified(|memory| {
+            let news = memory.wish != wish;
+            if news {
+                Arc::make_mut(memory).wish = wish;
+            }
+            news
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proxy::Table;
+
+    use super::*;
+    use crate::model::Roster;
+
+    fn table(generation: u64) -> FromControl {
+        let table = Arc::new(Table { generation, ..Table::default() });
+        FromControl { table: Some(table), ..FromControl::default() }
+    }
+
+    #[test]
+    fn what_is_told_again_takes_the_place_of_what_was_told() {
+        let (notes, memory) = Notes::from(Memory::default());
+        notes.tell(&table(1));
+        let roster = Some(Arc::new(Roster::default()));
+        notes.tell(&FromControl { roster, ..FromControl::default() });
+        notes.tell(&table(2));
+        let (installation, engine) = ("k3f90".to_owned(), "an engine".to_owned());
+        notes.wish_for(&Wish { installation, engine, images: Some([].into()) });
+
+        let kept = serde_json::to_vec(&**memory.borrow()).unwrap();
+        let (notes, _) = Notes::from(serde_json::from_slice(&kept).unwrap());
+        let told = notes.told();
+        assert_eq!(told.table.map(|table| table.generation), Some(2));
+        assert!(told.roster.is_some() && told.certificates.is_none() && told.directory.is_none());
+        let wish = notes.wish().unwrap();
+        assert_eq!((wish.installation.as_str(), wish.images), ("k3f90", None));
+    }
+
+    #[test]
+    fn what_an_older_daemon_kept_is_read() {
+        let (notes, _) = Notes::from(serde_json::from_str("{}").unwrap());
+        assert!(notes.told().table.is_none() && notes.wish().is_none());
+    }
+}

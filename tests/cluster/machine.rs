@@ -11,7 +11,7 @@ use crate::{
     bed::Port,
     engine::Engine,
     http::{Answer, Request},
-    server::{Server, run, until},
+    server::{Output, Server, run, says, until},
 };
 
 /// The machine. Its daemon ends with it.
@@ -29,13 +29,27 @@ impl Machine {
     /// Joins by a token of the server's own, and starts.
     pub(crate) fn join(server: &Server, name: &str, port: Port) -> Self {
         let home = tempfile::Builder::new().prefix("paas-machine-").tempdir().unwrap();
-        let word = server.paas(&["nodes", "token", "--json"]).json();
         let mut machine = Self { name: name.to_owned(), port, engine: None, home, daemon: None };
-        let mut join = server.command(&["node", "join", word["token"].as_str().unwrap()]);
-        join.args(["--name", name, "--data"]).arg(machine.data());
-        run(&mut port.on(&join)).ok();
+        machine.try_join(server).ok();
         machine.start(server);
         machine
+    }
+
+    fn try_join(&self, server: &Server) -> Output {
+        let word = server.paas(&["nodes", "token", "--json"]).json();
+        let mut join = server.command(&["node", "join", word["token"].as_str().unwrap()]);
+        join.args(["--name", &self.name, "--data"]).arg(self.data());
+        run(&mut self.port.on(&join))
+    }
+
+    /// Joins anew, as a machine that was removed is told to.
+    pub(crate) fn join_anew(&mut self, server: &Server) {
+        self.kill9();
+        let refused = self.try_join(server).ended(1);
+        says(&refused, &["has joined already", "to join anew:", "rm -r"]);
+        fs::remove_dir_all(self.data().join("node")).unwrap();
+        self.try_join(server).ok();
+        self.start(server);
     }
 
     /// The same, with a Docker of its own.

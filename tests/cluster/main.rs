@@ -143,6 +143,8 @@ fn every_machine_serves_what_one_runs() {
     stage.server.paas(&["nodes", "remove", "edge-2", "--confirm", "edge-2"]).ok();
     until("edge-2 reaches nobody", || two.get(APP).ok().filter(|answer| answer.status >= 500));
     one.until_shows(APP, &page);
+    two.join_anew(&stage.server);
+    two.until_shows(APP, &page);
 }
 
 #[test]

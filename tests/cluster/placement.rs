@@ -55,6 +55,7 @@ fn an_app_runs_on_all_machines_and_runs_on_when_one_is_lost() {
     server.paas(&["scale", "web=4", "-a", APP]).ok();
     until_ready(server, &BOTH);
     all_are_alike(server);
+    nine_are_spread(server);
     whoever_is_on_another_machine_is_reached(server, &one);
     nobody_notices_a_deploy(server);
     one.until_shows(APP, "second\n");
@@ -100,6 +101,19 @@ fn all_are_alike(server: &Server) {
             |name: &str| lines.lines().any(|line| line.contains(name) && line.contains("told"));
         (1..=4).all(|index| told(&format!("web.{index}"))).then_some(())
     });
+}
+
+fn nine_are_spread(server: &Server) {
+    let begun = Instant::now();
+    server.paas(&["scale", "web=9", "-a", APP]).ok();
+    until("nine are ready, as evenly as can be", || {
+        let ready = ready(server);
+        let here = ready.iter().filter(|node| *node == "box").count();
+        (ready.len() == 9 && (4..=5).contains(&here)).then_some(())
+    });
+    println!("{:?} from four instances on two machines to nine", begun.elapsed());
+    server.paas(&["scale", "web=4", "-a", APP]).ok();
+    until_ready(server, &BOTH);
 }
 
 /// An instance of another machine.

@@ -130,13 +130,12 @@ async fn settle(docker: &Docker, network: &Network) -> Result<models::Network, E
     for _ in 0..MAX_TRIES {
         let listed = list(docker, name, None).await?;
         let taken: Vec<Subnet> = listed.iter().flat_map(subnets).chain(host_routes()).collect();
-        let mut same: Vec<_> =
-            listed.into_iter().filter(|other| other.name.as_deref() == Some(name)).collect();
+        let mut same: Vec<_> = named(listed, name).collect();
         same.sort_by(|a, b| (&b.created, &b.id).cmp(&(&a.created, &a.id)));
         match same.pop() {
             None => create(docker, network, &taken).await?,
             Some(oldest) if same.is_empty() => return Ok(oldest),
-            Some(oldest) => remove_surplus(docker, same, oldest).await?,
+            Some(oldest) => remove_surplus(docker, name, same, oldest).await?,
         }
     }
     Err(fault::refuse("network create", name, "others of that name come and stay".to_owned()))
@@ -145,25 +144,33 @@ async fn settle(docker: &Docker, network: &Network) -> Result<models::Network, E
 /// Removes all but the last of them that Docker lets go: it keeps what containers are on.
 async fn remove_surplus(
     docker: &Docker,
+    name: &str,
     newer: Vec<models::Network>,
     oldest: models::Network,
 ) -> Result<(), EngineError> {
     let mut in_use = false;
-    for id in newer.into_iter().filter_map(|network| network.id) {
-        in_use |= !remove(docker, &id).await?;
+    for network in newer {
+        match remove(docker, name, network).await {
+            Err(error) if fault::status(&error) == Some(403) => in_use = true,
+            removed => removed?,
+        }
     }
     if in_use {
-        remove(docker, &oldest.id.unwrap_or_default()).await?;
+        fault::accept(remove(docker, name, oldest).await, &[403])?;
     }
     Ok(())
 }
 
-/// Whether the network is gone now; it is not while containers are on it.
-async fn remove(docker: &Docker, id: &str) -> Result<bool, EngineError> {
-    match docker.ask("network rm", id, docker.api().remove_network(id)).await {
-        Err(error) if fault::status(&error) == Some(403) => Ok(false),
-        removed => fault::accept(removed, &[404]).map(|()| true),
-    }
+/// Removes one of that name, unless it is gone. Docker refuses while a container is still attached.
+async fn remove(docker: &Docker, name: &str, network: models::Network) -> Result<(), EngineError> {
+    let id = network.id.unwrap_or_default();
+    let removed = docker.ask("network rm", name, docker.api().remove_network(&id)).await;
+    fault::accept(removed, &[404])
+}
+
+/// Those that are called so.
+fn named(networks: Vec<models::Network>, name: &str) -> impl Iterator<Item = models::Network> {
+    networks.into_iter().filter(move |network| network.name.as_deref() == Some(name))
 }
 
 /// Forgets that the network is known: somebody has removed it behind our back.
@@ -171,16 +178,13 @@ pub(super) async fn doubt(docker: &Docker, network: &Network) {
     docker.networks().lock().await.remove(&network.name);
 }
 
-/// Removes an app's network. Docker refuses while a container is still attached.
+/// Removes an app's network, if no container is attached any more.
 pub(super) async fn forget(docker: &Docker, app: &AppName) -> Result<(), EngineError> {
     let name = label::app_network(docker.installation(), app);
     let mut known = docker.networks().lock().await;
     known.remove(&name);
-    for network in list(docker, &name, None).await? {
-        if let (Some(id), true) = (&network.id, network.name.as_deref() == Some(&name)) {
-            let removed = docker.ask("network rm", &name, docker.api().remove_network(id)).await;
-            fault::accept(removed, &[404])?;
-        }
+    for network in named(list(docker, &name, None).await?, &name) {
+        remove(docker, &name, network).await?;
     }
     Ok(())
 }

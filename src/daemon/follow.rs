@@ -1,8 +1,8 @@
 //! The life of a daemon on a machine that has joined: an edge that the control leads.
 //!
 //! It has no records and no API, and its engine does what the control says. What it was told last it serves,
-//! also while nobody tells it anything, and after it began anew; instances of other machines are reached through links, by visitors and
-//! by the containers of their app: straight, or by way of the control.
+//! also while nobody tells it anything, and after it began anew; instances of other machines are reached
+//! through links, by visitors and by the containers of their app: straight, or by way of the control.
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 

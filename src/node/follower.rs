@@ -129,11 +129,6 @@ impl Follower {
                 () = stop.cancelled() => return,
                 () = sleep(TRY_AGAIN) => {}
             }
-            if self.recall.is_some_and(|at| at <= Instant::now())
-                && let Err(astray) = self.recall().await
-            {
-                tracing::warn!(error = %chain(&astray), "the edge is not led by what is remembered");
-            }
         }
     }
 
@@ -187,9 +182,10 @@ impl Follower {
         loop {
             let due = self.recall;
             tokio::select! {
+                biased;
+                () = until(due) => self.recall().await?,
                 answer = &mut answer => return Ok(answer?),
                 () = self.gateway.moved() => self.lead_again().await?,
-                () = until(due) => self.recall().await?,
             }
         }
     }

@@ -33,4 +33,4 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-const DEFAULT: &str = "info,access=off";
+const DEFAULT: &str = "info,access=off,openraft=off";

@@ -85,7 +85,10 @@ impl From<StoreError> for Refusal {
             StoreError::RecordTooLarge { .. } | StoreError::TransactionTooLarge { .. } => {
                 RefusalKind::Invalid
             }
-            StoreError::Closed | StoreError::Abandoned => RefusalKind::Unavailable,
+            StoreError::Closed
+            | StoreError::Abandoned
+            | StoreError::Elsewhere { .. }
+            | StoreError::Undecided { .. } => RefusalKind::Unavailable,
             StoreError::Encode { .. }
             | StoreError::Unreadable { .. }
             | StoreError::Version { .. }

@@ -39,6 +39,13 @@ pub enum StoreError {
     /// the store recovers. Look before repeating it.
     #[error("a write to the store in {} failed; it may or may not have been saved", dir.display())]
     Uncertain { dir: PathBuf, source: Fault },
+    /// Several machines keep the records, and another one leads them; this write changed nothing.
+    #[error("another machine leads; nothing was saved")]
+    Elsewhere { dir: PathBuf },
+    /// Several machines keep the records, and most of them did not answer: it may or may not be there when they
+    /// do. Look before repeating it.
+    #[error("most machines that keep the records do not answer; it may or may not have been saved")]
+    Undecided { dir: PathBuf },
     /// The transaction panicked, or the store stopped, before an answer was there.
     #[error("the transaction was not finished; nothing was saved")]
     Abandoned,
@@ -59,6 +66,8 @@ impl StoreError {
                 Fault::Io { .. } => "look at `dmesg` for errors of the disk".to_owned(),
                 Fault::Damaged { .. } => "try again: the store writes its files anew".to_owned(),
             }),
+            Self::Elsewhere { .. } => Some("try again: the machine that leads is asked".to_owned()),
+            Self::Undecided { .. } => Some("look at `paas nodes`".to_owned()),
             Self::RecordTooLarge { .. }
             | Self::TransactionTooLarge { .. }
             | Self::Encode { .. }

@@ -2,7 +2,7 @@
 //! memory and never wait; writes go to the writer thread and return when the disk has them.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -11,6 +11,7 @@ use super::error::StoreError;
 use super::export::{self, ExportError};
 use super::exports::{Exports, Occasion};
 use super::image::{Image, Snapshot};
+use super::ledger::Ledger;
 use super::schema::Schema;
 use super::transaction::Transaction;
 use super::writer::{Done, Fate, Message};
@@ -30,6 +31,7 @@ pub struct StoreOptions {
 pub struct Store {
     pub(super) shared: Arc<Shared>,
     pub(super) jobs: mpsc::Sender<Message>,
+    pub(super) ledger: Arc<Mutex<Ledger>>,
 }
 
 /// What the handles and the writer share.

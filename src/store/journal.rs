@@ -62,6 +62,8 @@ pub(super) struct Contents {
     pub(super) sequence: u64,
     /// The schema it was written under; none before the first commit. Still encoded.
     pub(super) schema: Option<Vec<u8>>,
+    /// How far the quorum is that keeps the records, if one does. Still encoded.
+    pub(super) minutes: Option<Vec<u8>>,
 }
 
 /// One record to write.
@@ -107,7 +109,8 @@ impl Journal {
             Some(Ok(bytes)) => u64::from_be_bytes(bytes),
             Some(Err(_)) => return Err(damaged("the commit number")),
         };
-        Ok(Contents { entries, sequence, schema: note(SCHEMA).cloned() })
+        let (schema, minutes) = (note(SCHEMA).cloned(), note(MINUTES).cloned());
+        Ok(Contents { entries, sequence, schema, minutes })
     }
 
     /// Makes all changes or none. When it returns, they survive a power cut. After an error the
@@ -149,6 +152,11 @@ impl Journal {
 impl<'a> Change<'a> {
     fn note(name: &'a [u8], value: &'a [u8]) -> Self {
         Self { table: NOTES, key: name, value: Some(value), old: None }
+    }
+
+    /// Notes how far the quorum is.
+    pub(super) fn minutes(new: &'a [u8], old: Option<&'a Bytes>) -> Self {
+        Self { old, ..Self::note(MINUTES, new) }
     }
 }
 
@@ -258,6 +266,7 @@ fn damaged(what: &str) -> Fault {
 const NOTES: &str = "_store";
 const SEQUENCE: &[u8] = b"sequence";
 const SCHEMA: &[u8] = b"schema";
+const MINUTES: &[u8] = b"minutes";
 /// sled's page cache, in bytes. Reads come from the image, so it only serves writes.
 const CACHE: u64 = 4 * 1024 * 1024;
 /// How long a dropped database may hold its lock.

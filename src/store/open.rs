@@ -5,7 +5,7 @@
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 
 use tokio::sync::{mpsc, watch};
@@ -15,7 +15,9 @@ use super::exports;
 use super::handle::{QUEUE, Shared, Store, StoreOptions};
 use super::image::Image;
 use super::journal::{Contents, Fault, Journal, sync_parent};
+use super::ledger::Ledger;
 use super::migrate::bring_forward;
+use super::record::Bytes;
 use super::recovery::Trouble;
 use super::reserve::Reserve;
 use super::schema::Schema;
@@ -32,6 +34,7 @@ impl Store {
         let journal = open_journal(dir, &reserve)?;
         let contents = journal.contents().map_err(|source| failed(dir, source))?;
         let contents = bring_forward(&journal, dir, &schema, contents, now)?;
+        let minutes = contents.minutes.clone().map(Bytes::from);
         let image = load(contents, dir, &schema)?;
         let trouble = reserve.hold().err().map(|fault| {
             tracing::warn!(error = %fault, dir = %dir.display(), "store opened without writes");
@@ -44,18 +47,15 @@ impl Store {
             image: RwLock::new(Arc::new(image)),
         });
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let writer = Writer {
-            shared: Arc::clone(&shared),
-            jobs: queue,
-            journal: Some(journal),
-            reserve,
-            trouble,
-        };
+        let journal = Some(journal);
+        let ledger = Ledger { shared: Arc::clone(&shared), journal, reserve, trouble, minutes };
+        let ledger = Arc::new(Mutex::new(ledger));
+        let writer = Writer::new(Arc::clone(&shared), queue, Arc::clone(&ledger));
         thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|source| OpenError::Writer { source })?;
-        Ok(Self { shared, jobs })
+        Ok(Self { shared, jobs, ledger })
     }
 }
 

@@ -14,13 +14,19 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::image::Image;
 use super::journal::{Change, Fault, Journal, sync_parent};
+use super::record::Bytes;
 use super::schema::Versions;
 
 /// Puts a database with the image's records in the place of `database`, which is closed.
-pub(super) fn rebuild(database: &Path, image: &Image, schema: &Versions) -> Result<Journal, Fault> {
+pub(super) fn rebuild(
+    database: &Path,
+    image: &Image,
+    schema: &Versions,
+    minutes: Option<&Bytes>,
+) -> Result<Journal, Fault> {
     let fresh = database.with_added_extension("rebuilt");
     remove(&fresh)?;
-    let replaced = fill(&fresh, image, schema).and_then(|()| {
+    let replaced = fill(&fresh, image, schema, minutes).and_then(|()| {
         // Two exchanged names are one change: at no moment is there no database.
         let exchanged = renameat_with(CWD, &fresh, CWD, database, RenameFlags::EXCHANGE);
         exchanged.map_err(io::Error::from)?;
@@ -34,7 +40,12 @@ pub(super) fn rebuild(database: &Path, image: &Image, schema: &Versions) -> Resu
 }
 
 /// Makes a database of these records and closes it, because sled knows its folder by name.
-fn fill(database: &Path, image: &Image, schema: &Versions) -> Result<(), Fault> {
+fn fill(
+    database: &Path,
+    image: &Image,
+    schema: &Versions,
+    minutes: Option<&Bytes>,
+) -> Result<(), Fault> {
     let journal = Journal::open(database)?;
     let records: Vec<_> = image.records().collect();
     for batch in records.chunks(BATCH) {
@@ -46,7 +57,8 @@ fn fill(database: &Path, image: &Image, schema: &Versions) -> Result<(), Fault> 
         });
         journal.commit(changes, image.sequence)?;
     }
-    journal.commit_schema([], schema, image.sequence)
+    let minutes = minutes.map(|minutes| Change::minutes(minutes, None));
+    journal.commit_schema(minutes, schema, image.sequence)
 }
 
 fn remove(folder: &Path) -> io::Result<()> {
@@ -82,7 +94,7 @@ mod tests {
         for number in 0..600_u32 {
             image.set("t", number.to_be_bytes().as_slice().into(), Some(b"kept".as_slice().into()));
         }
-        let journal = rebuild(&database, &image, &Versions::default()).expect("it rebuilds");
+        let journal = rebuild(&database, &image, &Versions::default(), None).expect("it rebuilds");
         let contents = journal.contents().expect("it reads");
         assert_eq!(contents.sequence, 7);
         assert_eq!(contents.entries.len(), 600);

@@ -1,4 +1,4 @@
-//! The writer when the disk has failed it: the database is written anew from the image (see
+//! The ledger when the disk has failed it: the database is written anew from the image (see
 //! `rebuild`), and until that has worked and there is space in reserve again, writes are refused
 //! with the reason. Reads go on. Attempts come with the writes, at a bounded pace.
 
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::error::StoreError;
 use super::journal::Fault;
+use super::ledger::Ledger;
 use super::open;
 use super::rebuild::rebuild;
-use super::writer::Writer;
 
 /// Why writes are refused at present.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Trouble {
     }
 }
 
-impl Writer {
+impl Ledger {
     /// After a failed commit: closes the database, and says what became of the commit.
     pub(super) fn settle(&mut self, fault: Fault) -> StoreError {
         tracing::warn!(error = %fault, dir = %self.shared.dir.display(), "store write failed");
@@ -62,7 +62,8 @@ impl Writer {
     fn rebuild(&mut self) -> Result<(), Fault> {
         let database = open::database(&self.shared.dir);
         let versions = self.shared.schema.versions();
-        self.journal = Some(rebuild(&database, &self.shared.image(), &versions)?);
+        let image = self.shared.image();
+        self.journal = Some(rebuild(&database, &image, &versions, self.minutes.as_ref())?);
         Ok(())
     }
 }

@@ -1,25 +1,23 @@
-//! The one thread that writes. It runs the transactions that wait, one after another, puts what
-//! they wrote on the disk as one commit, shows it in the image, and only then answers them all.
-//!
-//! What it does when the disk fails stands in `recovery`.
+//! The one thread that writes. It runs the transactions that wait, one after another, has what
+//! they wrote committed as one (see `ledger`), and only then answers them all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::StoreError;
 use super::handle::Shared;
 use super::image::{Image, Writes};
-use super::journal::{Change, Fault, Journal};
-use super::recovery::Trouble;
-use super::reserve::Reserve;
+use super::ledger::Ledger;
+use super::quorum::Proposals;
 use super::transaction::Transaction;
 
 /// What is sent to the writer.
 pub(super) enum Message {
     Work(Work),
+    /// From now on what is written is proposed to a quorum.
+    Propose(Proposals),
     Close(oneshot::Sender<()>),
 }
 
@@ -44,12 +42,11 @@ pub(super) enum Fate {
 /// The state of the writer thread.
 #[derive(Debug)]
 pub(super) struct Writer {
-    pub(super) shared: Arc<Shared>,
-    pub(super) jobs: mpsc::Receiver<Message>,
-    /// None while it cannot be opened.
-    pub(super) journal: Option<Journal>,
-    pub(super) reserve: Reserve,
-    pub(super) trouble: Option<Trouble>,
+    shared: Arc<Shared>,
+    jobs: mpsc::Receiver<Message>,
+    ledger: Arc<Mutex<Ledger>>,
+    /// Whoever keeps the records, if this machine does not do it alone.
+    quorum: Option<Proposals>,
 }
 
 /// Transactions that share one commit.
@@ -61,6 +58,15 @@ struct Group {
 }
 
 impl Writer {
+    /// One that writes here alone.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        jobs: mpsc::Receiver<Message>,
+        ledger: Arc<Mutex<Ledger>>,
+    ) -> Self {
+        Self { shared, jobs, ledger, quorum: None }
+    }
+
     /// Works until it is told to close or the last handle has gone.
     pub(super) fn run(mut self) {
         while let Some(message) = self.jobs.blocking_recv() {
@@ -68,6 +74,7 @@ impl Writer {
             while let Some(message) = next.take() {
                 match message {
                     Message::Work(work) => next = self.group(work),
+                    Message::Propose(quorum) => self.quorum = Some(quorum),
                     Message::Close(closed) => return self.close(closed),
                 }
             }
@@ -77,14 +84,14 @@ impl Writer {
     fn close(mut self, closed: oneshot::Sender<()>) {
         // Whoever still waits in the queue gets `Abandoned` when it is dropped.
         self.jobs.close();
-        self.journal = None;
+        self.ledger().close();
         // Nobody waits if the caller has gone.
         closed.send(()).ok();
     }
 
     /// Runs `first` and what waits behind it as one commit. Returns a message that ends it.
     fn group(&mut self, first: Work) -> Option<Message> {
-        self.recover();
+        self.ledger().recover();
         let image = self.shared.image();
         let mut group = Group::default();
         group.run(&self.shared, &image, first);
@@ -92,8 +99,8 @@ impl Writer {
         while group.answers.len() < MAX_GROUP && group.size < MAX_GROUP_BYTES {
             match self.jobs.try_recv() {
                 Ok(Message::Work(work)) => group.run(&self.shared, &image, work),
-                Ok(close @ Message::Close(_)) => {
-                    left = Some(close);
+                Ok(other) => {
+                    left = Some(other);
                     break;
                 }
                 Err(_) => break,
@@ -107,47 +114,20 @@ impl Writer {
         left
     }
 
-    /// Takes the image rather than borrowing it: as the last holder of it, publishing changes it
-    /// in place.
-    fn commit(&mut self, image: Arc<Image>, writes: Writes) -> Result<(), StoreError> {
-        if let Some(trouble) = &self.trouble {
-            return Err(self.refused(trouble.fault.clone()));
-        }
-        let Some(journal) = &self.journal else { return Err(StoreError::Closed) };
-        let sequence = image.sequence + 1;
-        let changes = writes.iter().map(|((table, key), value)| Change {
-            table,
-            key,
-            value: value.as_deref(),
-            old: image.get(table, key),
-        });
-        let committed = journal.commit(changes, sequence);
-        drop(image);
-        match committed {
-            Ok(()) => {
-                self.publish(writes, sequence);
-                Ok(())
+    /// Commits writes that were made on this image: here, or by whoever keeps the records together.
+    fn commit(&self, image: Arc<Image>, writes: Writes) -> Result<(), StoreError> {
+        match &self.quorum {
+            None => self.ledger().commit(image, writes, None),
+            Some(quorum) => {
+                let base = image.sequence;
+                drop(image);
+                quorum.propose(base, writes)
             }
-            Err(fault) => Err(self.settle(fault)),
         }
     }
 
-    fn publish(&self, writes: Writes, sequence: u64) {
-        self.shared.publish(|image| {
-            let image = Arc::make_mut(image);
-            image.sequence = sequence;
-            for ((table, key), value) in writes {
-                image.set(table, key, value);
-            }
-        });
-    }
-
-    pub(super) fn refused(&self, source: Fault) -> StoreError {
-        StoreError::Refused { dir: self.dir(), source }
-    }
-
-    pub(super) fn dir(&self) -> PathBuf {
-        self.shared.dir.clone()
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,6 +154,7 @@ impl std::fmt::Debug for Message {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Work(_) => out.write_str("Work"),
+            Self::Propose(_) => out.write_str("Propose"),
             Self::Close(_) => out.write_str("Close"),
         }
     }

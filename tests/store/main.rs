@@ -1,5 +1,6 @@
 //! The store from outside, on real disks: what it keeps (`crash`, `full`), what it promises to
-//! callers (`records`), and how it grows older (`upgrade`, `exports`).
+//! callers (`records`), how it grows older
+//! (`upgrade`, `exports`), and how several machines keep it (`quorum`).
 
 mod cell;
 mod disk;
@@ -7,5 +8,6 @@ mod disk;
 mod crash;
 mod exports;
 mod full;
+mod quorum;
 mod records;
 mod upgrade;

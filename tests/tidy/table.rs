@@ -118,6 +118,7 @@ pub(crate) const DOORS: &[(&str, &[&str])] = &[
     ("aho_corasick", &["src/logs/"]),
     ("bollard", &["src/engine/", "tests/engine/"]),
     ("croner", &["src/model/schedule.rs"]),
+    ("openraft", &["src/store/quorum/"]),
     ("sled", &["src/store/", "src/store.rs"]),
     ("hickory_proto", &["src/dns/"]),
     ("hickory_resolver", &["src/dns/"]),

@@ -1,5 +1,5 @@
 //! What a node does for its control: its engine starts and ends instances as it is told, and what it sees
-//! it says. It decides nothing; whoever is at the other end has shown the control's certificate.
+//! it says. It decides nothing, also not whom it obeys: the [gate](super::Gatekeeper) does.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -88,8 +88,13 @@ impl Worker {
         let mut docker = self.docker.subscribe();
         loop {
             let looking = async {
+                docker.mark_unchanged();
                 match self.known().await {
-                    Some(hands) => hands.look_around().await,
+                    // Another installation may take the machine over, and then it is another engine.
+                    Some(hands) => tokio::select! {
+                        _ = docker.changed() => {}
+                        () = hands.look_around() => {}
+                    },
                     None => self.recall(&mut docker).await,
                 }
             };

@@ -1,10 +1,10 @@
-//! The life of a daemon on a machine that has joined: an edge that the control leads.
+//! The life of a daemon on a machine that has joined: an edge that is led, by whichever machine leads.
 //!
-//! It has no records and no API, and its engine does what the control says. What it was told last it serves,
+//! It has no records and no API, and its engine does what whoever leads says. What it was told last it serves,
 //! also while nobody tells it anything, and after it began anew; instances of other machines are reached
 //! through links, by visitors and by the containers of their app: straight, or by way of the control.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use proxy::{Edge, Feeds, Table};
 use tokio::sync::watch;
@@ -14,7 +14,7 @@ use super::{
     access, edge,
     error::RunError,
     folders::Folders,
-    joined::Joined,
+    joined::{Control, Joined},
     memory,
     notify::{self, Turn},
     plane::PlaneError,
@@ -38,9 +38,9 @@ use crate::{
     engine::docker::{Docker, Subnet},
     model::{Directory, NodeName, Roster},
     node::{
-        Follower, Found, Gatekeeper, Gateway, Here, Machine, Notes, Outlets, Passage, Peers,
-        Programs, Reach, Straight, Ways, Worker,
-        link::{Admitted, Credentials, Link, LinkState, Listener},
+        Follower, Found, Gatekeeper, Gateway, Here, Leading, Machine, Notes, Outlets, Passage,
+        Peers, Programs, Reach, Seek, Straight, Ways, Worker,
+        link::{Admitted, Credentials, Link, Listener},
         peers,
     },
     store::DataDirLock,
@@ -60,33 +60,37 @@ pub(super) async fn run(config: &Config, joined: Joined, start: &Start) -> Resul
     let at = joined.identity.listen;
     let listener = Listener::bind(at).await.map_err(|source| RunError::Link { at, source })?;
     let (show, credentials) = watch::channel(Arc::new(joined.shown()?));
-    let (name, control) = (joined.identity.name.clone(), joined.identity.control.clone());
+    let name = joined.identity.name.clone();
+    let Control { name: control, addresses } = joined.identity.control.clone();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %folders.root().display(), node = %name,
-        control = %control.name, "paas server");
+        %control, "paas server");
 
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
     followers.spawn("access log", access::write_all(records, config.access_log, &folders));
-    let addresses = control.addresses.clone();
-    let link = call(&mut tasks, control.name.clone(), addresses, credentials.clone());
     let (notes, memory) = memory::begin(&folders)?;
     tasks.spawn("memory", memory.keep(tasks.stop()));
+    let (enrol, roster) = watch::channel(notes.roster());
+    let leading = Leading::new(name.clone(), control.clone(), roster.clone(), notes.clone());
+    let leads = (leading.clone(), roster.clone());
+    let seek = Seek::new((control, &addresses), leads, credentials.clone());
+    let (link, leader) = (seek.link(), (seek.link(), leading.clone()));
+    tasks.spawn("call", seek.keep(tasks.stop()));
     let (worker, hands) = work(config, &folders, &mut tasks, notes.clone())?;
-    let (enrol, roster) = watch::channel(Arc::default());
     let (directory, directed) = watch::channel(Arc::default());
-    let own = (name, credentials.clone());
-    let (elsewhere, admitted) = meet(&mut tasks, own, (&link, roster), directed.clone());
+    let (own, told) = ((name, credentials.clone()), (roster, directed.clone()));
+    let (elsewhere, admitted) = meet(&mut tasks, own, leader.clone(), told);
     let gateway = Gateway::new(elsewhere.clone(), hands.here.clone(), followers.stop());
     let found = Found {
         given: config.addresses.clone(),
         link: joined.identity.seen.then_some(at),
-        control: control.addresses,
+        control: addresses,
     };
     let (ways, led_by) = watch::channel(Arc::default());
     let private = private(config, (elsewhere, &hands), (directed, ways), tasks.stop())?;
     let known = gateway.known();
-    let gatekeeper = Gatekeeper { control: control.name, worker, known, ways: led_by.clone() };
+    let gatekeeper = Gatekeeper { leading, worker, known, ways: led_by.clone() };
     let outlets = Outlets { table, certificates, directory, roster: enrol };
-    let follower = Follower::new((link.clone(), gateway), (&edge, found), (outlets, notes));
+    let follower = Follower::new(leader, gateway, (&edge, found), (outlets, notes));
     tasks.spawn("private names", private);
     tasks.spawn("edge", follower.follow(tasks.stop()));
     tasks.spawn("certificate", Reissue { folders, joined, link, show }.keep(tasks.stop()));
@@ -126,22 +130,22 @@ async fn serve(
 /// The way to other machines, and which of them are reached.
 type Elsewhere = (Passage, watch::Receiver<Reach>);
 
-/// Keeps links to all nodes that the control tells of, beside the link to the control itself: the way that is thus
-/// there, and who may come in.
+/// Keeps links to all nodes that are told of, beside the link to whoever leads: the way that is thus there, and
+/// who may come in.
 fn meet(
     tasks: &mut Tasks,
     own: (NodeName, Credentials),
-    (control, roster): (&Link, watch::Receiver<Arc<Roster>>),
-    directory: watch::Receiver<Arc<Directory>>,
+    (control, leading): (Link, Leading),
+    (roster, directory): (watch::Receiver<Arc<Roster>>, watch::Receiver<Arc<Directory>>),
 ) -> (Elsewhere, watch::Receiver<Arc<Admitted>>) {
-    let nobody_else = peers::admitted(control.peer(), &Roster::default());
+    let nobody_else = peers::admitted(leading.candidates(), &Roster::default());
     let (admit, admitted) = watch::channel(Arc::new(nobody_else));
     let (links, peers) = watch::channel(Arc::default());
     let (reaches, reach) = watch::channel(Reach::Nodes(BTreeSet::new()));
     let told = peers::Told { admitted: admit, links, reach: reaches };
-    let keeper = Peers::new(own, (control.clone(), roster), told);
+    let keeper = Peers::new(own, (control.clone(), leading), roster, told);
     tasks.spawn("peers", keeper.keep(tasks.stop()));
-    let passage = Passage::of_node(control.clone(), Straight { directory, peers });
+    let passage = Passage::of_node(control, Straight { directory, peers });
     ((passage, reach), admitted)
 }
 
@@ -223,43 +227,6 @@ async fn ended(signals: &mut Signals) -> &'static str {
                     "a node does not hand over to a successor: end it and start it anew"
                 );
             }
-        }
-    }
-}
-
-/// The link to the control, which is called at each of its addresses until one answers.
-fn call(
-    tasks: &mut Tasks,
-    control: NodeName,
-    addresses: Vec<SocketAddr>,
-    credentials: Credentials,
-) -> Link {
-    let first = addresses.first().copied().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
-    let (at, address) = watch::channel(first);
-    let (link, keeper) = Link::new(control, address, credentials);
-    tasks.spawn("call", keeper.run(tasks.stop()));
-    tasks.spawn("addresses", turn(link.clone(), addresses, at, tasks.stop()));
-    link
-}
-
-/// Turns to the next address whenever the present one does not answer.
-async fn turn(
-    link: Link,
-    addresses: Vec<SocketAddr>,
-    at: watch::Sender<SocketAddr>,
-    stop: CancellationToken,
-) {
-    let mut state = link.state();
-    let mut turns = addresses.iter().cycle().skip(1);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            changed = state.changed() => if changed.is_err() { return },
-        }
-        let down = matches!(*state.borrow_and_update(), LinkState::Down { .. });
-        if let Some(next) = turns.next().filter(|_| down) {
-            at.send_if_modified(|before| std::mem::replace(before, *next) != *next);
         }
     }
 }

@@ -105,7 +105,9 @@ async fn life(
     let (lookups, requests) = mpsc::channel(LOOKUPS);
     // The followers end when the edge has, since their records come from there.
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
-    let (told, nodes) = Told::of(&store, (&edges, &feeds), &seen);
+    // This machine keeps the records alone.
+    let alone = (0, watch::channel(Arc::default()).1);
+    let (told, nodes) = Told::of(&store, (&edges, &feeds), &seen, alone);
     let engines = cluster::tend(link, told, &mut tasks, followers.stop())?;
     let (consoles, docker, sessions) = sessions(&mut tasks, (&engines, handout(&folders)?));
     let served = Api {

@@ -1,6 +1,7 @@
-//! The edge of a node, as its control leads it: tables and certificates come over the link and are
+//! The edge of a node, as whoever leads has it: tables and certificates come over the link and are
 //! published here, and the directory beside them; what the edge does is told back.
 //!
+//! Who was asked and does not lead is not listened to, nor who did, from the moment that another is known to lead.
 //! While the control is away the edge goes on with what it was told last, led to whoever it still reaches; one
 //! that begins then waits for its control a little, and goes on with what an earlier one was told.
 //! Its own tables are numbered
@@ -16,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use hyper::{Method, Request, Response, StatusCode};
 use proxy::{Certificates, Edge, Table, Traffic};
 use tokio::{
@@ -28,11 +30,12 @@ use super::{
     addresses,
     feed::{self, FeedError, FromControl, FromNode, Lines},
     gateway::Gateway,
-    link::{Body, Link, LinkError},
+    leading::{Leader, Leading, Unled},
+    link::{Answered, Body, Link, LinkError, whole},
     memory::Notes,
 };
 use crate::{
-    model::{Directory, Roster},
+    model::{Directory, NodeName, Roster},
     telemetry::chain,
 };
 
@@ -43,6 +46,7 @@ pub(super) const FEED: &str = "/edge";
 #[derive(Debug)]
 pub struct Follower {
     link: Link,
+    leading: Leading,
     gateway: Gateway,
     edge: Weak<Edge>,
     found: Found,
@@ -87,8 +91,10 @@ enum Astray {
     Link(#[from] LinkError),
     #[error("the call cannot be made")]
     Unfit(#[from] hyper::http::Error),
-    #[error("the control refuses ({0})")]
-    Refused(StatusCode),
+    #[error("`{name}` refuses to lead: {why}")]
+    Refused { name: NodeName, why: String },
+    #[error(transparent)]
+    Unled(#[from] Unled),
     #[error(transparent)]
     Feed(#[from] FeedError),
     #[error("a door to an instance cannot be opened")]
@@ -101,14 +107,27 @@ impl Follower {
     /// Leads the edge that reads the other ends of these. What it is told goes to the notes, and what they know
     /// is gone on with if nobody tells it anything.
     pub fn new(
-        (link, gateway): (Link, Gateway),
+        (link, leading): (Link, Leading),
+        gateway: Gateway,
         (edge, found): (&Arc<Edge>, Found),
         (outlets, notes): (Outlets, Notes),
     ) -> Self {
         let edge = Arc::downgrade(edge);
         let (tables, presented) = (Numbers::default(), Numbers::default());
         let recall = notes.told().table.is_some().then(|| Instant::now() + PATIENCE);
-        Self { link, gateway, edge, found, outlets, notes, recall, led: None, tables, presented }
+        Self {
+            link,
+            leading,
+            gateway,
+            edge,
+            found,
+            outlets,
+            notes,
+            recall,
+            led: None,
+            tables,
+            presented,
+        }
     }
 
     /// Follows until it is told to stop.
@@ -145,13 +164,12 @@ impl Follower {
         let request = Request::builder().method(Method::POST).uri(FEED);
         let request = request.body(feed::body(told))?;
         let response = self.answer(request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(Astray::Refused(response.status()));
-        }
+        let (leader, answer) = self.led_by(response).await?;
+        let mut deposed = pin!(self.leading.deposed(&leader));
         self.tables.forget();
         self.presented.forget();
-        tracing::info!("the control leads the edge");
-        let mut lines = Lines::of(response.into_body());
+        tracing::info!(leader = %leader.name, "the edge is led");
+        let mut lines = Lines::of(answer);
         let mut ticks = self.edge.upgrade().map(|edge| edge.changes()).ok_or(Astray::Ended)?;
         loop {
             let sent = figures.send(feed::line(&self.told())?);
@@ -159,8 +177,12 @@ impl Follower {
                 return Err(Astray::Ended);
             }
             tokio::select! {
+                unled = &mut deposed => return Err(unled.into()),
                 told = lines.next::<FromControl>() => {
                     let told = told?.ok_or(Astray::Ended)?;
+                    if let Some(unled) = deposed.as_mut().now_or_never() {
+                        return Err(unled.into());
+                    }
                     self.notes.tell(&told);
                     self.obey(told).await?;
                 }
@@ -175,14 +197,38 @@ impl Follower {
         }
     }
 
-    /// What the control answers. While it is away instances move all the same, and are led to.
+    /// Who leads, if whoever has answered does, and what it tells.
+    async fn led_by(&self, response: Response<Body>) -> Result<(Leader, Body), Astray> {
+        let Answered { by, term } = response
+            .extensions()
+            .get::<Answered>()
+            .cloned()
+            .unwrap_or_else(|| Answered { by: self.link.peer(), term: None });
+        if response.status() != StatusCode::OK {
+            self.leading.denied(&by);
+            let said = whole(response.into_body(), LONGEST_REFUSAL).await.unwrap_or_default();
+            let why = String::from_utf8_lossy(&said).into_owned();
+            return Err(Astray::Refused { name: by, why });
+        }
+        match self.leading.hears(&by, term) {
+            Ok(leader) => Ok((leader, response.into_body())),
+            Err(unled) => {
+                self.leading.denied(&by);
+                Err(unled.into())
+            }
+        }
+    }
+
+    /// What is answered. While it is away instances move all the same, and are led to.
     async fn answer(&mut self, request: Request<Body>) -> Result<Response<Body>, Astray> {
         let link = self.link.clone();
         let mut answer = pin!(link.call(request));
+        let mut deposed = pin!(self.leading.deposed(&self.leading.leader()));
         loop {
             let due = self.recall;
             tokio::select! {
                 biased;
+                unled = &mut deposed => return Err(unled.into()),
                 () = until(due) => self.recall().await?,
                 answer = &mut answer => return Ok(answer?),
                 () = self.gateway.moved() => self.lead_again().await?,
@@ -298,26 +344,10 @@ const SILENT: Duration = Duration::from_secs(1);
 /// How long an edge that begins waits for its control before it goes on with what is remembered: it may be about
 /// instances that are gone. A link is up within a second if anybody is there.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Bytes of a refusal's text.
+const LONGEST_REFUSAL: usize = 4 << 10;
 /// Until the next call, after one that failed; the link has a back-off of its own.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_those_of_the_control_that_is_spoken_to() {
-        let mut numbers = Numbers::default();
-        assert_eq!(numbers.theirs(Some(0)), None);
-        assert_eq!((numbers.next(70), numbers.next(71)), (1, 2));
-        assert_eq!(numbers.theirs(None), None);
-        assert_eq!((numbers.theirs(Some(1)), numbers.theirs(Some(2))), (Some(70), Some(71)));
-        assert_eq!(numbers.again(), 3);
-        assert_eq!(numbers.theirs(Some(3)), Some(71), "another of ours for the same of theirs");
-        numbers.forget();
-        assert_eq!(numbers.theirs(Some(3)), None, "an earlier control's table says nothing");
-        assert_eq!((numbers.again(), numbers.theirs(Some(4))), (4, None));
-        assert_eq!(numbers.next(1), 5);
-        assert_eq!((numbers.theirs(Some(4)), numbers.theirs(Some(5))), (None, Some(1)));
-    }
-}
+mod tests;

@@ -1,29 +1,31 @@
 //! Who may ask a node for what, over the link. This is the one place where it is decided.
 //!
-//! The control has the engine do what it says. Another node brings visitors: to an instance of this machine that the
-//! table names, at the port that it names, or to one that a private name leads to, for an app that may go there.
-//! Nothing else that is asked for by a node is so much as read.
+//! Whoever leads has the engine do what it says, for as long as it leads. Another node brings visitors: to an instance
+//! of this machine that the table names, at the port that it names, or to one that a private name leads to, for an
+//! app that may go there. So does a machine that led or may lead, and does not. Nothing else that is asked for by any
+//! of these is so much as read.
 
 use std::{net::SocketAddr, sync::Arc};
 
+use futures_util::FutureExt;
 use hyper::{Request, Response, StatusCode};
 use tokio::{net::TcpStream, sync::watch};
 
 use super::{
     carrier,
     hub::Known,
-    link::{Body, Handler, Peer, Refused, reached, refusal},
+    leading::{Leader, Leading, Unled},
+    link::{Body, Handler, Peer, Refused, reached, refusal, until},
     ways::{Road, Ways},
     worker::Worker,
 };
-use crate::model::NodeName;
 
 /// Whoever keeps the gate of a node.
 #[derive(Debug)]
 pub struct Gatekeeper {
-    /// Who controls.
-    pub control: NodeName,
-    /// What obeys the control.
+    /// Who leads.
+    pub leading: Leading,
+    /// What obeys whoever leads.
     pub worker: Arc<Worker>,
     /// The instances that tables name.
     pub known: Known,
@@ -31,16 +33,21 @@ pub struct Gatekeeper {
     pub ways: watch::Receiver<Arc<Ways>>,
 }
 
-/// What somebody who has been let in is to this node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Control,
-    Node,
-}
-
 impl Gatekeeper {
-    fn standing(&self, peer: &Peer) -> Standing {
-        if peer.name == self.control { Standing::Control } else { Standing::Node }
+    /// Whether it leads; else it is what any node is here, and this is why.
+    fn leads(&self, peer: &Peer) -> Result<Leader, Unled> {
+        self.leading.hears(&peer.name, peer.term)
+    }
+
+    /// What whoever leads asks for, until another leads.
+    async fn led(&self, leader: &Leader, peer: &Peer, request: Request<Body>) -> Response<Body> {
+        let ends = |body| until(body, self.leading.deposed(leader).map(Into::into));
+        let request = request.map(ends);
+        tokio::select! {
+            biased;
+            why = self.leading.deposed(leader) => refused(&why),
+            answer = self.worker.call(peer, request) => answer.map(ends),
+        }
     }
 
     /// Where a visitor whom another node brings may go.
@@ -58,18 +65,16 @@ impl Gatekeeper {
 
 impl Handler for Gatekeeper {
     async fn call(&self, peer: &Peer, request: Request<Body>) -> Response<Body> {
-        match self.standing(peer) {
-            Standing::Control => self.worker.call(peer, request).await,
-            Standing::Node => {
-                refusal(StatusCode::FORBIDDEN, "nobody but the control asks a node for that")
-            }
+        match self.leads(peer) {
+            Ok(leader) => self.led(&leader, peer, request).await,
+            Err(why) => refused(&why),
         }
     }
 
     async fn tunnel(&self, peer: &Peer, target: &str) -> Result<TcpStream, Refused> {
-        match self.standing(peer) {
-            Standing::Control => self.worker.tunnel(peer, target).await,
-            Standing::Node => {
+        match self.leads(peer) {
+            Ok(_) => self.worker.tunnel(peer, target).await,
+            Err(_) => {
                 let at = self.open_to_visitors(target);
                 let at =
                     at.ok_or_else(|| Refused::nobody("nothing here is open to visitors so"))?;
@@ -77,6 +82,10 @@ impl Handler for Gatekeeper {
             }
         }
     }
+}
+
+fn refused(why: &Unled) -> Response<Body> {
+    refusal(StatusCode::FORBIDDEN, &why.to_string())
 }
 
 #[cfg(test)]

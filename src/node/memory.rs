@@ -1,14 +1,15 @@
 //! What a node was told last, kept for a daemon that begins while its control is away.
 //!
-//! It is what the edge routes by and presents, the directory, the roster, and whose containers its engine is
-//! about. The keys of certificates are in it.
+//! It is what the edge routes by and presents, the directory, the roster, whose containers its engine is about,
+//! and who leads. The keys of certificates are in it.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::{feed::FromControl, orders::Wish};
+use super::{feed::FromControl, leading::Leader, orders::Wish};
+use crate::model::Roster;
 
 /// What was told. It is stored: fields are only added.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub struct Memory {
     /// Whose containers these are; without the images that are needed, which only a control knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     wish: Option<Wish>,
+    /// Who led last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leader: Option<Leader>,
 }
 
 /// Where what is told is remembered. Cheap to clone.
@@ -39,6 +43,28 @@ impl Notes {
     /// Whose containers the engine is about, if that is known.
     pub(super) fn wish(&self) -> Option<Wish> {
         self.0.borrow().wish.clone()
+    }
+
+    /// Who led last, if anybody but the machine of the joining ever did.
+    pub(super) fn leader(&self) -> Option<Leader> {
+        self.0.borrow().leader.clone()
+    }
+
+    /// The roster that was told last.
+    pub fn roster(&self) -> Arc<Roster> {
+        self.0.borrow().told.roster.clone().unwrap_or_default()
+    }
+
+    /// This one leads.
+    pub(super) fn led_by(&self, leader: &Leader) {
+        let leader = Some(leader.clone());
+        self.0.send_if_modified(|memory| {
+            let news = memory.leader != leader;
+            if news {
+                Arc::make_mut(memory).leader = leader;
+            }
+            news
+        });
     }
 
     /// The edge is told this, which takes the place of what it was told of the same.
@@ -71,7 +97,6 @@ mod tests {
     use proxy::Table;
 
     use super::*;
-    use crate::model::Roster;
 
     fn table(generation: u64) -> FromControl {
         let table = Arc::new(Table { generation, ..Table::default() });
@@ -85,6 +110,8 @@ mod tests {
         let roster = Some(Arc::new(Roster::default()));
         notes.tell(&FromControl { roster, ..FromControl::default() });
         notes.tell(&table(2));
+        let leader = Leader { name: "edge-1".parse().unwrap(), term: 7 };
+        notes.led_by(&leader);
         let (installation, engine) = ("k3f90".to_owned(), "an engine".to_owned());
         notes.wish_for(&Wish { installation, engine, images: Some([].into()) });
 
@@ -95,11 +122,13 @@ mod tests {
         assert!(told.roster.is_some() && told.certificates.is_none() && told.directory.is_none());
         let wish = notes.wish().unwrap();
         assert_eq!((wish.installation.as_str(), wish.images), ("k3f90", None));
+        assert_eq!(notes.leader(), Some(leader));
     }
 
     #[test]
     fn what_an_older_daemon_kept_is_read() {
         let (notes, _) = Notes::from(serde_json::from_str("{}").unwrap());
         assert!(notes.told().table.is_none() && notes.wish().is_none());
+        assert!(notes.leader().is_none() && notes.roster().0.is_empty());
     }
 }

@@ -75,15 +75,21 @@ pub(super) struct Told {
     directory: watch::Receiver<Arc<Directory>>,
     ways: watch::Receiver<Arc<Ways>>,
     states: watch::Sender<Arc<NodeStates>>,
+    term: u64,
+    keepers: Keepers,
 }
 
+/// Who keeps the records, if it is not this machine alone.
+pub(super) type Keepers = watch::Receiver<Arc<BTreeSet<NodeName>>>;
+
 impl Told {
-    /// From what this daemon remembers and has its own edge do; beside it, where it will be seen how
-    /// nodes are.
+    /// From what this daemon remembers and has its own edge do, while it leads with this term; beside it, where it
+    /// will be seen how nodes are.
     pub(super) fn of(
         store: &Store,
         (edges, feeds): (&Edges, &Feeds),
         seen: &Seen,
+        (term, keepers): (u64, Keepers),
     ) -> (Self, watch::Receiver<Arc<NodeStates>>) {
         let (states, known) = watch::channel(Arc::default());
         let told = Self {
@@ -94,6 +100,8 @@ impl Told {
             directory: seen.directory.clone(),
             ways: seen.ways.clone(),
             states,
+            term,
+            keepers,
         };
         (told, known)
     }
@@ -104,7 +112,8 @@ impl Bound {
     fn tend(self, told: Told, engines: Nodes, tasks: &mut Tasks) -> Result<(), RunError> {
         let Self { name, authority, listener } = self;
         let stop = tasks.stop();
-        let (show, credentials) = watch::channel(Arc::new(sign::own(&name, &authority)?));
+        let shown = sign::own((&name, told.term), &authority)?;
+        let (show, credentials) = watch::channel(Arc::new(shown));
         let (admit, admitted) = watch::channel(Arc::default());
         let (enrol, roster) = watch::channel(Arc::default());
         let (renewals, asked) = mpsc::channel(1);
@@ -122,10 +131,13 @@ impl Bound {
         let serve = listener.serve(credentials.clone(), admitted, Arc::new(hub), stop.clone());
         tasks.spawn("link", serve);
         tasks.spawn("addresses", learn(known, told.feeds.table, told.observation, stop.clone()));
-        tasks.spawn("own certificate", sign::keep_own(name, authority.clone(), show, stop.clone()));
+        let leads = (name.clone(), told.term);
+        tasks
+            .spawn("own certificate", sign::keep_own(leads, authority.clone(), show, stop.clone()));
         tasks.spawn("renewals", sign::renew(told.store.clone(), authority, asked, stop.clone()));
-        let roll =
-            Roll::new((told.store, told.edges, engines), credentials, (admit, enrol), told.states);
+        let outlets = roll::Outlets { admit, enrol, states: told.states };
+        let kept = (told.store, told.edges, engines);
+        let roll = Roll::new(kept, (name, told.keepers), credentials, outlets);
         tasks.spawn("nodes", roll.call(stop));
         Ok(())
     }

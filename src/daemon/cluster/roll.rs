@@ -1,5 +1,8 @@
 //! The roll of nodes: whoever is on record is let in and called, all are told of each other, and how each is, is
 //! published.
+//!
+//! Where several machines keep the records each is on record, also the one that leads: others are told of it, and it is
+//! no node of its own.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,6 +13,7 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::Keepers;
 use crate::{
     model::{Node, NodeName, NodeState, NodeStates, Roster},
     node::{
@@ -21,12 +25,25 @@ use crate::{
     telemetry::chain,
 };
 
+/// What it is published to.
+#[derive(Debug)]
+pub(super) struct Outlets {
+    /// The listener: who may come in.
+    pub(super) admit: watch::Sender<Arc<Admitted>>,
+    /// Nodes: who else is one.
+    pub(super) enrol: watch::Sender<Arc<Roster>>,
+    /// Whoever wants to know how nodes are.
+    pub(super) states: watch::Sender<Arc<NodeStates>>,
+}
+
 /// Who has joined, as long as it is kept.
 #[derive(Debug)]
 pub(super) struct Roll {
     store: Store,
     edges: Edges,
     engines: Nodes,
+    own: NodeName,
+    keepers: Keepers,
     admit: watch::Sender<Arc<Admitted>>,
     enrol: watch::Sender<Arc<Roster>>,
     states: watch::Sender<Arc<NodeStates>>,
@@ -36,11 +53,13 @@ pub(super) struct Roll {
 impl Roll {
     pub(super) fn new(
         (store, edges, engines): (Store, Edges, Nodes),
+        (own, keepers): (NodeName, Keepers),
         credentials: Credentials,
-        (admit, enrol): (watch::Sender<Arc<Admitted>>, watch::Sender<Arc<Roster>>),
-        states: watch::Sender<Arc<NodeStates>>,
+        told: Outlets,
     ) -> Self {
-        Self { store, edges, engines, admit, enrol, states, calls: Calls::new(credentials) }
+        let calls = Calls::new(credentials);
+        let Outlets { admit, enrol, states } = told;
+        Self { store, edges, engines, own, keepers, admit, enrol, states, calls }
     }
 
     /// Keeps to the records until it is told to stop.
@@ -49,6 +68,7 @@ impl Roll {
         let (mut there, mut work) = (self.edges.there(), self.engines.news());
         loop {
             commits.mark_unchanged();
+            self.keepers.mark_unchanged();
             match ops::node::all(&self.store.snapshot()) {
                 Ok(nodes) => {
                     self.keep_to(&nodes, &stop);
@@ -62,6 +82,7 @@ impl Roll {
                 biased;
                 () = stop.cancelled() => return,
                 _ = commits.changed() => {}
+                Ok(()) = self.keepers.changed() => {}
                 () = self.calls.moved() => {}
                 Ok(()) = there.changed() => {}
                 Ok(()) = work.changed() => {}
@@ -72,17 +93,18 @@ impl Roll {
     /// Lets in and calls those who are on record, and nobody else.
     fn keep_to(&mut self, nodes: &[Node], stop: &CancellationToken) {
         // Before anybody is let in: whoever comes is told at once of all others, and never of none.
-        let roster = Arc::new(Roster::of(nodes));
+        let keepers = self.keepers.borrow().clone();
+        let roster = Arc::new(Roster::of(nodes, &keepers));
         self.enrol.send_if_modified(|before| replace(before, roster.clone()) != roster);
-        let keys = |node: &Node| Keys::These([node.key.as_str().to_owned()].into());
-        let admitted = nodes.iter().map(|node| (node.name.clone(), keys(node))).collect();
+        let others = || nodes.iter().filter(|node| node.name != self.own);
+        let admitted = others().map(|node| (node.name.clone(), keys(node, &keepers))).collect();
         let admitted = Arc::new(Admitted(admitted));
         self.admit.send_if_modified(|before| replace(before, admitted.clone()) != admitted);
         let at: BTreeMap<NodeName, _> =
-            nodes.iter().map(|node| (node.name.clone(), node.address)).collect();
+            others().map(|node| (node.name.clone(), node.address)).collect();
         self.edges.keep(&at.keys().cloned().collect::<BTreeSet<_>>());
         for (link, until) in self.calls.keep_to(&at, stop) {
-            self.engines.attend(link.peer().clone(), link, until);
+            self.engines.attend(link.peer(), link, until);
         }
     }
 
@@ -129,4 +151,12 @@ impl Roll {
         let states = Arc::new(NodeStates(states.collect()));
         self.states.send_if_modified(|before| replace(before, states.clone()) != states);
     }
+}
+
+/// By which keys a node comes in: one that keeps the records has the authority, and signs itself another when it leads.
+fn keys(node: &Node, keepers: &BTreeSet<NodeName>) -> Keys {
+    if keepers.contains(&node.name) {
+        return Keys::Any;
+    }
+    Keys::These([node.key.as_str().to_owned()].into())
 }

@@ -20,16 +20,20 @@ use crate::{
     telemetry::chain,
 };
 
-/// What this daemon shows on links.
-pub(super) fn own(name: &NodeName, authority: &NodeAuthority) -> Result<Identity, RunError> {
+/// What this daemon shows on links, and with which term it says there that it leads.
+pub(super) fn own(
+    (name, term): (&NodeName, u64),
+    authority: &NodeAuthority,
+) -> Result<Identity, RunError> {
     let made = authority.issue(name, clock::now()).map_err(RunError::NodeCertificate)?;
-    Ok(Identity::from_pem(name.clone(), authority.pem(), &made.chain, &made.key)?)
+    let shown = Identity::from_pem(name.clone(), authority.pem(), &made.chain, &made.key)?;
+    Ok(shown.leading(term))
 }
 
 /// Issues another every day until it is told to stop: no date is compared, and a day that fails costs
 /// nothing, since each is good for a month.
 pub(super) async fn keep_own(
-    name: NodeName,
+    (name, term): (NodeName, u64),
     authority: Arc<NodeAuthority>,
     show: watch::Sender<Arc<Identity>>,
     stop: CancellationToken,
@@ -40,7 +44,7 @@ pub(super) async fn keep_own(
             () = stop.cancelled() => return,
             () = sleep(DAILY) => {}
         }
-        match own(&name, &authority) {
+        match own((&name, term), &authority) {
             Ok(identity) => drop(show.send_replace(Arc::new(identity))),
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "the certificate for links stays as it is");

@@ -1,6 +1,9 @@
 //! The roster: what each node is told of all nodes, so that they find and know each other.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +21,25 @@ pub struct Enrolled {
     pub address: SocketAddr,
     /// What it proves itself with.
     pub key: NodeKey,
+    /// Whether it keeps the records, and may lead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps: bool,
 }
 
 impl Roster {
-    /// That of these nodes.
-    pub fn of(nodes: &[Node]) -> Self {
-        let enrolled = |node: &Node| Enrolled { address: node.address, key: node.key.clone() };
+    /// That of these nodes, of which the keepers keep the records.
+    pub fn of(nodes: &[Node], keepers: &BTreeSet<NodeName>) -> Self {
+        let enrolled = |node: &Node| Enrolled {
+            address: node.address,
+            key: node.key.clone(),
+            keeps: keepers.contains(&node.name),
+        };
         Self(nodes.iter().map(|node| (node.name.clone(), enrolled(node))).collect())
+    }
+
+    /// Those who keep the records; none if it is one machine alone, which no roster names.
+    pub fn keepers(&self) -> impl Iterator<Item = (&NodeName, &Enrolled)> {
+        self.0.iter().filter(|(_, enrolled)| enrolled.keeps)
     }
 }
 
@@ -40,5 +55,11 @@ mod tests {
         assert_eq!(serde_json::to_string(&roster).unwrap(), golden);
         let later = golden.replace("\"key\"", "\"colour\":1,\"key\"");
         assert_eq!(serde_json::from_str::<Roster>(&later).unwrap(), roster);
+
+        assert_eq!(roster.keepers().count(), 0, "of before there were any");
+        let golden = golden.replace("}}", ",\"keeps\":true}}");
+        let roster: Roster = serde_json::from_str(&golden).unwrap();
+        assert_eq!(serde_json::to_string(&roster).unwrap(), golden);
+        assert_eq!(roster.keepers().count(), 1);
     }
 }

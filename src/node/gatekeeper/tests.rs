@@ -1,21 +1,28 @@
-//! Who gets what at the gate of node `here`: the control `box` and another node.
+//! Who gets what at the gate of node `here`: the control `box`, another that may lead, and another node.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use hyper::{Method, Request, StatusCode};
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{Method, Request, StatusCode, body::Frame};
 use proxy::{Absence, Hold, Service, ServiceName, Table, Upstream, UpstreamId};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::Gatekeeper;
 use crate::{
     model::{ContainerId, Directory, Listed, Listing},
     node::{
         Known, Machine, Memory, Notes, Place, Programs, Ways, Worker,
-        link::{Handler, Peer, empty},
+        leading::tests::leading,
+        link::{Body, BodyError, Handler, Peer, empty, tests::world::soon, whole},
         orders::{FILES, IMAGE, ORDER, OUTPUT, PROGRAM, UNPACK, WATCH},
         ways,
     },
 };
+
+/// Those with a star keep the records.
+const ROSTER: &[&str] = &["box*", "edge-1*", "edge-2"];
 
 /// Instances `here1` and, named by no table, `here2` are on this machine, `there` is on another.
 fn gatekeeper() -> Gatekeeper {
@@ -33,7 +40,7 @@ fn gatekeeper() -> Gatekeeper {
     let (_, ways) = watch::channel(Arc::new(ways()));
     let (notes, _) = Notes::from(Memory::default());
     let worker = Worker::new(machine, (docker, here), Programs::default(), notes);
-    Gatekeeper { control: "box".parse().unwrap(), worker: Arc::new(worker), known, ways }
+    Gatekeeper { leading: leading(ROSTER), worker: Arc::new(worker), known, ways }
 }
 
 fn table() -> Table {
@@ -69,7 +76,7 @@ fn ways() -> Ways {
 
 fn peer(name: &str) -> Peer {
     let address = "203.0.113.9:1".parse().unwrap();
-    Peer { name: name.parse().unwrap(), key: String::new(), address, version: None }
+    Peer { name: name.parse().unwrap(), key: String::new(), address, version: None, term: None }
 }
 
 async fn asks(name: &str, path: &str) -> StatusCode {
@@ -116,4 +123,64 @@ async fn whoever_is_not_let_through_is_told_so_and_the_control_has_its_own_ways(
     assert!(refused.text.contains("open to visitors"), "{refused}");
     let refused = gatekeeper.tunnel(&peer("box"), "here1:22").await.unwrap_err();
     assert!(refused.text.contains("no such instance"), "{refused}");
+}
+
+/// The same peer, which says that it leads with this term.
+fn leader(name: &str, term: u64) -> Peer {
+    Peer { term: Some(term), ..peer(name) }
+}
+
+async fn refusal_of(gatekeeper: &Gatekeeper, peer: &Peer) -> Option<String> {
+    let request = Request::builder().method(Method::POST).uri("/").body(empty()).unwrap();
+    let answer = gatekeeper.call(peer, request).await;
+    if answer.status() != StatusCode::FORBIDDEN {
+        return None;
+    }
+    let text = whole(answer.into_body(), 1 << 10).await.unwrap();
+    Some(String::from_utf8(text.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn of_two_that_lead_the_one_with_the_higher_term_is_obeyed_and_the_other_is_told_so() {
+    let gatekeeper = gatekeeper();
+    assert_eq!(refusal_of(&gatekeeper, &leader("box", 3)).await, None);
+    let follows = "nobody is obeyed but who leads, and that is `box`";
+    assert_eq!(refusal_of(&gatekeeper, &peer("edge-1")).await.unwrap(), follows);
+    assert_eq!(refusal_of(&gatekeeper, &leader("edge-1", 7)).await, None);
+    let deposed = "`box` does not lead any more: `edge-1` does, with term 7";
+    assert_eq!(refusal_of(&gatekeeper, &leader("box", 3)).await.unwrap(), deposed);
+    let stranger = "`edge-2` cannot lead, since it keeps no records: `edge-1` does";
+    assert_eq!(refusal_of(&gatekeeper, &leader("edge-2", 9)).await.unwrap(), stranger);
+
+    // Tunnels say it as well, and who does not lead brings visitors as any node does.
+    let refused = gatekeeper.tunnel(&leader("box", 3), "here1:22").await.unwrap_err();
+    assert!(refused.text.contains("open to visitors"), "{refused}");
+    let refused = gatekeeper.tunnel(&leader("box", 9), "here1:22").await.unwrap_err();
+    assert!(refused.text.contains("no such instance"), "{refused}");
+    assert_eq!(gatekeeper.leading.leader().name.as_str(), "box");
+}
+
+#[tokio::test]
+async fn what_was_asked_for_by_one_that_is_deposed_ends() {
+    let gatekeeper = Arc::new(gatekeeper());
+    let (waits, body) = nothing_yet();
+    let request = Request::builder().method(Method::POST).uri(WATCH).body(body).unwrap();
+    let asked = gatekeeper.clone();
+    let call = tokio::spawn(async move { asked.call(&leader("box", 3), request).await });
+    soon("it is heard", waits).await.unwrap();
+    assert_eq!(refusal_of(&gatekeeper, &leader("edge-1", 7)).await, None);
+    let answer = soon("an answer", call).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    let text = whole(answer.into_body(), 1 << 10).await.unwrap();
+    assert_eq!(text, "`box` does not lead any more: `edge-1` does, with term 7");
+}
+
+/// A body that says when somebody reads it, and goes on for ever with nothing.
+fn nothing_yet() -> (oneshot::Receiver<()>, Body) {
+    let (read, reads) = oneshot::channel();
+    let nothing = stream::once(async move {
+        read.send(()).unwrap();
+        std::future::pending::<Result<Frame<Bytes>, BodyError>>().await
+    });
+    (reads, StreamBody::new(nothing).boxed_unsync())
 }

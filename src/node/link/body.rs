@@ -7,9 +7,10 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use futures_util::stream;
 use h2::{Reason, RecvStream, SendStream};
-use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
-use hyper::body::Frame;
+use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Body as _, Frame};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::wire::{given_up, send};
@@ -40,6 +41,22 @@ pub async fn whole(mut body: Body, most: usize) -> Result<Bytes, BodyError> {
         }
     }
     Ok(all.freeze())
+}
+
+/// The same body, which breaks off with what this says as soon as it says it.
+pub fn until(body: Body, broken: impl Future<Output = BodyError> + Send + 'static) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    let frames = stream::unfold(Some((body, Box::pin(broken))), |going| async move {
+        let (mut body, mut broken) = going?;
+        tokio::select! {
+            biased;
+            why = &mut broken => Some((Err(why), None)),
+            frame = body.frame() => frame.map(|frame| (frame, Some((body, broken)))),
+        }
+    });
+    StreamBody::new(frames).boxed_unsync()
 }
 
 /// A body that comes over the link; what is not read is not sent, beyond a window.

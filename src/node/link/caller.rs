@@ -3,14 +3,13 @@
 //! A call that finds no connection waits for one, so long as it has patience; what may have reached the
 //! far side is never sent again, because it may have done it. How long an answer may take is the caller's to say.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, client::ResponseFuture};
 use hyper::{
     Method, Request, Response, Uri,
     body::Body as _,
-    header::HeaderValue,
     http::{request, uri},
 };
 use tokio::{sync::watch, time::timeout};
@@ -20,18 +19,29 @@ use super::{
     Body, Credentials, Refused, Tunnel,
     body::{Incoming, send_body},
     dial::Line,
-    keeper::Keeper,
-    wire::{OWN_VERSION, TARGET, VERSION},
+    keeper::{Keeper, Kept, Target},
+    wire::{self, TARGET},
 };
 use crate::model::{NodeName, Timestamp};
 
-/// A link to one node. Clones share its connection.
+/// A link to one node at a time. Clones share its connection.
 #[derive(Debug, Clone)]
 pub struct Link {
-    peer: Arc<NodeName>,
+    target: watch::Receiver<Target>,
+    credentials: Credentials,
     states: watch::Receiver<LinkState>,
+    missed: watch::Receiver<Option<Target>>,
     lines: watch::Receiver<Option<Line>>,
     patience: Duration,
+}
+
+/// Who has answered a call; it is among the answer's extensions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The node, by its certificate.
+    pub by: NodeName,
+    /// With which term it says that it leads.
+    pub term: Option<u64>,
 }
 
 /// How a link is.
@@ -88,15 +98,11 @@ pub enum LinkError {
 }
 
 impl Link {
-    /// A link to the node that listens at `address`, and what keeps it up, which is to be run.
-    pub fn new(
-        peer: NodeName,
-        address: watch::Receiver<SocketAddr>,
-        credentials: Credentials,
-    ) -> (Self, Keeper) {
-        let (keeper, states, lines) = Keeper::new(peer.clone(), address, credentials);
-        let link = Self { peer: Arc::new(peer), states, lines, patience: PATIENCE };
-        (link, keeper)
+    /// A link to whoever is the target, and what keeps it up, which is to be run.
+    pub fn new(target: watch::Receiver<Target>, credentials: Credentials) -> (Self, Keeper) {
+        let (keeper, kept) = Keeper::new(target.clone(), credentials.clone());
+        let Kept { states, missed, lines } = kept;
+        (Self { target, credentials, states, missed, lines, patience: PATIENCE }, keeper)
     }
 
     /// The same link for calls that wait longer, or less long, for a connection.
@@ -105,9 +111,14 @@ impl Link {
         Self { patience, ..self }
     }
 
-    /// Whom it calls.
-    pub fn peer(&self) -> &NodeName {
-        &self.peer
+    /// Whom it calls now.
+    pub fn peer(&self) -> NodeName {
+        self.target.borrow().name.clone()
+    }
+
+    /// Whom it did not reach last, or lost; it changes whenever that happens again.
+    pub fn missed(&self) -> watch::Receiver<Option<Target>> {
+        self.missed.clone()
     }
 
     /// How it is; a level that can be waited on.
@@ -129,14 +140,14 @@ impl Link {
             let (answer, _) = self.ask(head, true).await?;
             return Ok(answer.map(|incoming| Incoming::answer(incoming, None)));
         }
-        let (answer, mut outgoing) = self.open(head, false).await?;
+        let Asked { by, answer, mut outgoing } = self.open(head, false).await?;
         let upload = AbortOnDropHandle::new(tokio::spawn(async move {
             if let Err(error) = send_body(&mut outgoing, body).await {
                 tracing::debug!(%error, "a request did not get across");
             }
         }));
-        let answer = answer.await.map_err(|source| self.broken(source))?;
-        Ok(answer.map(|incoming| Incoming::answer(incoming, Some(upload))))
+        let answer = answer.await.map_err(|source| broken(&by, source))?;
+        Ok(answered(answer, by).map(|incoming| Incoming::answer(incoming, Some(upload))))
     }
 
     /// Opens a tunnel to something that the node knows by this text: visible ASCII, for instance the
@@ -144,8 +155,7 @@ impl Link {
     pub async fn tunnel(&self, target: &str) -> Result<Tunnel, LinkError> {
         let head = Request::builder()
             .method(Method::CONNECT)
-            .uri(self.peer.in_certificate())
-            .header(VERSION, OWN_VERSION)
+            .uri(self.peer().in_certificate())
             .header(TARGET, target)
             .body(())
             .map_err(|error| LinkError::Request(error.into()))?;
@@ -154,12 +164,12 @@ impl Link {
             return Ok(Tunnel::new(outgoing, answer.into_body()));
         }
         let status = answer.status();
-        let text = text(answer.into_body()).await;
-        let node = NodeName::clone(&self.peer);
+        let by = answer.extensions().get::<Answered>().map(|answered| answered.by.clone());
+        let (node, text) = (by.unwrap_or_else(|| self.peer()), text(answer.into_body()).await);
         Err(LinkError::Refused { node, refused: Refused { status, text } })
     }
 
-    /// Completes a request's head: whom it is for, and from which version.
+    /// Completes a request's head: whom it is for.
     fn head(&self, mut head: request::Parts) -> Result<Request<()>, LinkError> {
         if head.method == Method::CONNECT {
             return Err(LinkError::Request("CONNECT is a tunnel's".into()));
@@ -169,11 +179,13 @@ impl Link {
         uri.scheme.get_or_insert(uri::Scheme::HTTPS);
         if uri.authority.is_none() {
             uri.authority = Some(
-                self.peer.in_certificate().parse().map_err(|e: uri::InvalidUri| unfit(e.into()))?,
+                self.peer()
+                    .in_certificate()
+                    .parse()
+                    .map_err(|e: uri::InvalidUri| unfit(e.into()))?,
             );
         }
         head.uri = Uri::from_parts(uri).map_err(|error| unfit(error.into()))?;
-        head.headers.insert(VERSION, HeaderValue::from_static(OWN_VERSION));
         Ok(Request::from_parts(head, ()))
     }
 
@@ -185,29 +197,27 @@ impl Link {
         ended: bool,
     ) -> Result<(Response<RecvStream>, SendStream<Bytes>), LinkError> {
         loop {
-            let (answer, outgoing) = self.open(head.clone(), ended).await?;
+            let Asked { by, answer, outgoing } = self.open(head.clone(), ended).await?;
             match answer.await {
-                Ok(answer) => return Ok((answer, outgoing)),
+                Ok(answer) => return Ok((answered(answer, by), outgoing)),
                 Err(error) if is_untaken(&error) => {}
-                Err(source) => return Err(self.broken(source)),
+                Err(source) => return Err(broken(&by, source)),
             }
         }
     }
 
-    /// Sends a request's head over the connection of the moment, or over the next one.
-    async fn open(
-        &self,
-        head: Request<()>,
-        ended: bool,
-    ) -> Result<(ResponseFuture, SendStream<Bytes>), LinkError> {
+    /// Sends a request's head over the connection of the moment, or over the next one; from which version, and
+    /// whether from a leader, it says when it is sent.
+    async fn open(&self, mut head: Request<()>, ended: bool) -> Result<Asked, LinkError> {
         let mut lines = self.lines.clone();
         let opened = async {
             loop {
-                let Line { requests, spent } =
+                let Line { requests, peer: by, spent } =
                     lines.wait_for(Option::is_some).await.ok()?.clone()?;
                 if let Ok(mut requests) = requests.ready().await {
+                    wire::introduce(head.headers_mut(), self.credentials.borrow().leads());
                     match requests.send_request(head.clone(), ended) {
-                        Ok(opened) => return Some(Ok(opened)),
+                        Ok((answer, outgoing)) => return Some(Ok(Asked { by, answer, outgoing })),
                         Err(error) if is_lost(&error) => {}
                         Err(error) => return Some(Err(LinkError::Request(error.into()))),
                     }
@@ -227,15 +237,31 @@ impl Link {
     }
 
     fn down(&self, why: String) -> LinkError {
-        LinkError::Down { node: NodeName::clone(&self.peer), why }
+        LinkError::Down { node: self.peer(), why }
     }
+}
 
-    fn broken(&self, source: h2::Error) -> LinkError {
-        if is_untaken(&source) {
-            return self.down("it is about to end".to_owned());
-        }
-        LinkError::Broken { node: NodeName::clone(&self.peer), source }
+/// A request that was sent.
+struct Asked {
+    /// Whom.
+    by: NodeName,
+    answer: ResponseFuture,
+    outgoing: SendStream<Bytes>,
+}
+
+/// The answer, which tells whose it is.
+fn answered(mut answer: Response<RecvStream>, by: NodeName) -> Response<RecvStream> {
+    let term = wire::term(answer.headers());
+    answer.extensions_mut().insert(Answered { by, term });
+    answer
+}
+
+fn broken(node: &NodeName, source: h2::Error) -> LinkError {
+    let node = node.clone();
+    if is_untaken(&source) {
+        return LinkError::Down { node, why: "it is about to end".to_owned() };
     }
+    LinkError::Broken { node, source }
 }
 
 /// Whether the far side has said that it did not even look at a request (RFC 9113 section 6.8).

@@ -1,11 +1,11 @@
 //! Links to many nodes: each is kept up for as long as it is wanted, and closed then.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, mem::replace, net::SocketAddr, sync::Arc};
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Credentials, Link};
+use super::{Credentials, Link, Target};
 use crate::model::NodeName;
 
 /// The links. All of them are closed when it is dropped.
@@ -20,7 +20,7 @@ pub struct Calls {
 #[derive(Debug)]
 struct Called {
     link: Link,
-    address: watch::Sender<SocketAddr>,
+    target: watch::Sender<Target>,
     _until: DropGuard,
 }
 
@@ -40,11 +40,12 @@ impl Calls {
         self.called.retain(|name, _| nodes.contains_key(name));
         let mut begun = Vec::new();
         for (name, at) in nodes {
+            let target = Target { name: name.clone(), at: *at };
             if let Some(called) = self.called.get(name) {
-                called.address.send_if_modified(|before| std::mem::replace(before, *at) != *at);
+                called.target.send_if_modified(|before| replace(before, target.clone()) != target);
             } else {
                 let until = stop.child_token();
-                let called = self.begin(name, *at, until.clone());
+                let called = self.begin(target, until.clone());
                 begun.push((called.link.clone(), until));
                 self.called.insert(name.clone(), called);
             }
@@ -62,9 +63,9 @@ impl Calls {
         self.moved.notified().await;
     }
 
-    fn begin(&self, name: &NodeName, at: SocketAddr, until: CancellationToken) -> Called {
-        let (address, reached) = watch::channel(at);
-        let (link, keeper) = Link::new(name.clone(), reached, self.credentials.clone());
+    fn begin(&self, target: Target, until: CancellationToken) -> Called {
+        let (target, called) = watch::channel(target);
+        let (link, keeper) = Link::new(called, self.credentials.clone());
         let (mut state, moved) = (link.state(), self.moved.clone());
         tokio::spawn(keeper.run(until.clone()));
         tokio::spawn(async move {
@@ -72,6 +73,6 @@ impl Calls {
                 moved.notify_one();
             }
         });
-        Called { link, address, _until: until.drop_guard() }
+        Called { link, target, _until: until.drop_guard() }
     }
 }

@@ -6,7 +6,7 @@ use std::{io, net::SocketAddr};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use h2::client::SendRequest;
-use hyper::{Request, StatusCode, Uri, header::HeaderValue};
+use hyper::{Request, StatusCode, Uri};
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -16,8 +16,9 @@ use super::{
     Identity, Peer,
     caller::text,
     heard::{Heard, silence},
+    keeper::Target,
     peer::NoPeer,
-    wire::{self, OWN_VERSION, VERSION},
+    wire,
 };
 use crate::model::NodeName;
 
@@ -25,6 +26,8 @@ use crate::model::NodeName;
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub(super) requests: SendRequest<Bytes>,
+    /// Who takes them.
+    pub(super) peer: NodeName,
     /// Told by whoever finds that it takes no more.
     pub(super) spent: CancellationToken,
 }
@@ -120,12 +123,9 @@ pub(super) enum NoLink {
     },
 }
 
-/// Connects to a node, who must be it.
-pub(super) async fn dial(
-    node: &NodeName,
-    address: SocketAddr,
-    identity: &Identity,
-) -> Result<Dialled, NoLink> {
+/// Connects to a node, which must be it.
+pub(super) async fn dial(target: &Target, identity: &Identity) -> Result<Dialled, NoLink> {
+    let Target { name: node, at: address } = target.clone();
     let name = ServerName::try_from(node.in_certificate())?;
     let stream = TcpStream::connect(address).await;
     let stream = stream.map_err(|source| NoLink::Connect { address, source })?;
@@ -134,7 +134,7 @@ pub(super) async fn dial(
     let stream = TlsConnector::from(identity.client()).connect(name, stream).await.map_err(tls)?;
     let stranger = |source| NoLink::Stranger { address, source };
     let peer = Peer::of(stream.get_ref().1, address).map_err(stranger)?;
-    if peer.name != *node {
+    if peer.name != node {
         return Err(stranger(NoPeer::Name(peer.name.in_certificate())));
     }
     let (stream, heard) = Heard::new(stream);
@@ -151,24 +151,24 @@ pub(super) async fn dial(
     .boxed();
     let (requests, version) = tokio::select! {
         biased;
-        greeted = greet(requests, address) => greeted?,
+        greeted = greet(requests, (address, identity)) => greeted?,
         source = &mut connection => return Err(NoLink::Lost { address, source }),
     };
-    let line = Line { requests, spent: CancellationToken::new() };
+    let line = Line { requests, peer: node, spent: CancellationToken::new() };
     Ok(Dialled { line, version, connection })
 }
 
 /// Asks the first question.
 async fn greet(
     requests: SendRequest<Bytes>,
-    address: SocketAddr,
+    (address, identity): (SocketAddr, &Identity),
 ) -> Result<(SendRequest<Bytes>, Option<String>), NoLink> {
     let http = |source| NoLink::Http { address, source };
     let mut requests = requests.ready().await.map_err(http)?;
     let mut hello = Request::new(());
     *hello.method_mut() = wire::hello();
     *hello.uri_mut() = Uri::from_static("https://node.paas.internal/");
-    hello.headers_mut().insert(VERSION, HeaderValue::from_static(OWN_VERSION));
+    wire::introduce(hello.headers_mut(), identity.leads());
     let (answer, _) = requests.send_request(hello, true).map_err(http)?;
     let answer = answer.await.map_err(http)?;
     let (status, version) = (answer.status(), wire::version(answer.headers()));

@@ -25,10 +25,11 @@ use crate::{
 /// What a daemon shows; a renewed identity is shown from the next handshake on.
 pub type Credentials = watch::Receiver<Arc<Identity>>;
 
-/// A node's own name, chain and key, and the authority that it believes.
+/// A node's own name, chain and key, and the authority that it believes; and whether it leads.
 #[derive(Debug)]
 pub struct Identity {
     name: NodeName,
+    leads: Option<u64>,
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
 }
@@ -91,7 +92,18 @@ impl Identity {
         let mut roots = RootCertStore::empty();
         roots.add(authority).map_err(IdentityError::Authority)?;
         let (own, roots) = (Arc::new(SingleCertAndKey::from(own)), Arc::new(roots));
-        Ok(Self { name, server: server(&own, &roots)?, client: client(&own, &roots)? })
+        Ok(Self { name, leads: None, server: server(&own, &roots)?, client: client(&own, &roots)? })
+    }
+
+    /// The same of a daemon that leads, with this term.
+    #[must_use]
+    pub fn leading(self, term: u64) -> Self {
+        Self { leads: Some(term), ..self }
+    }
+
+    /// With which term its daemon leads, if it does.
+    pub(super) fn leads(&self) -> Option<u64> {
+        self.leads
     }
 
     /// Whose it is.

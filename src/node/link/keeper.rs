@@ -1,8 +1,8 @@
 //! Keeps one connection to a node up.
 //!
-//! It dials until there is one, waits for its end, and dials again: at once when the node has another
-//! address, else after a pause that grows. A connection that is left for another one serves what goes over
-//! it to its end.
+//! It dials until there is one, waits for its end, and dials again: at once when another node is to be called, or
+//! the same at another address, else after a pause that grows. A connection that is left for another one serves
+//! what goes over it to its end.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -19,18 +19,35 @@ use super::{
 };
 use crate::{clock, model::NodeName, telemetry::chain};
 
+/// Who is called, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The node, as its certificate has to say.
+    pub name: NodeName,
+    /// Where its link listens.
+    pub at: SocketAddr,
+}
+
 /// What keeps a [`Link`](super::Link) up, while it runs.
 #[derive(Debug)]
 pub struct Keeper {
-    node: NodeName,
-    address: watch::Receiver<SocketAddr>,
+    target: watch::Receiver<Target>,
     credentials: Credentials,
     states: watch::Sender<LinkState>,
+    missed: watch::Sender<Option<Target>>,
     lines: watch::Sender<Option<Line>>,
 }
 
-/// A keeper, and what it tells: how the link is, and what takes requests.
-type Kept = (Keeper, watch::Receiver<LinkState>, watch::Receiver<Option<Line>>);
+/// What a keeper tells.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// How the link is.
+    pub(super) states: watch::Receiver<LinkState>,
+    /// Whom it did not reach last, or lost.
+    pub(super) missed: watch::Receiver<Option<Target>>,
+    /// What takes requests.
+    pub(super) lines: watch::Receiver<Option<Line>>,
+}
 
 /// Why a connection is no longer used.
 enum Over {
@@ -41,15 +58,13 @@ enum Over {
 }
 
 impl Keeper {
-    pub(super) fn new(
-        node: NodeName,
-        address: watch::Receiver<SocketAddr>,
-        credentials: Credentials,
-    ) -> Kept {
+    pub(super) fn new(target: watch::Receiver<Target>, credentials: Credentials) -> (Self, Kept) {
         let why = "it has not been called yet".to_owned();
         let (states, state) = watch::channel(LinkState::Down { since: clock::now(), why });
+        let (missed, miss) = watch::channel(None);
         let (lines, line) = watch::channel(None);
-        (Self { node, address, credentials, states, lines }, state, line)
+        let kept = Kept { states: state, missed: miss, lines: line };
+        (Self { target, credentials, states, missed, lines }, kept)
     }
 
     /// Keeps the link up until it is told to stop, and then closes it.
@@ -59,35 +74,39 @@ impl Keeper {
             () = stop.cancelled() => {}
             () = self.keep() => {}
         }
-        self.down("the link is closed".to_owned());
+        let target = self.target.borrow().clone();
+        self.down(&target, "the link is closed".to_owned());
     }
 
     async fn keep(&mut self) {
         let mut connections = JoinSet::new();
         let mut failures = 0;
         loop {
-            let address = *self.address.borrow_and_update();
+            let target = self.target.borrow_and_update().clone();
             let identity = self.credentials.borrow_and_update().clone();
             let dialled = tokio::select! {
                 biased;
-                Ok(()) = self.address.changed() => continue,
-                dialled = timeout(DIAL, dial(&self.node, address, &identity)) => dialled,
+                Ok(()) = self.target.changed() => {
+                    failures = 0;
+                    continue;
+                }
+                dialled = timeout(DIAL, dial(&target, &identity)) => dialled,
             };
-            match dialled.unwrap_or(Err(NoLink::Slow { address })) {
-                Err(error) => self.down(chain(&error)),
+            match dialled.unwrap_or(Err(NoLink::Slow { address: target.at })) {
+                Err(error) => self.miss(&target, chain(&error)),
                 Ok(Dialled { line, version, connection }) => {
                     let begun = Instant::now();
                     let current = connections.spawn(connection).id();
                     let spent = line.spent.clone();
-                    self.up(line, version);
+                    self.up(&target, line, version);
                     match self.over(&mut connections, current, &spent).await {
                         Over::Moved => {
-                            self.down("it has another address".to_owned());
+                            self.down(&target, "another is called, or elsewhere".to_owned());
                             failures = 0;
                             continue;
                         }
-                        Over::Spent => self.down("it is about to end".to_owned()),
-                        Over::Lost(why) => self.down(chain(&why)),
+                        Over::Spent => self.down(&target, "it is about to end".to_owned()),
+                        Over::Lost(why) => self.miss(&target, chain(&why)),
                     }
                     if begun.elapsed() >= STEADY {
                         failures = 0;
@@ -101,7 +120,7 @@ impl Keeper {
         }
     }
 
-    /// Waits until the current connection ends or is spent, or the node has another address.
+    /// Waits until the current connection ends or is spent, or the target is another.
     async fn over(
         &mut self,
         connections: &mut JoinSet<Lost>,
@@ -111,7 +130,7 @@ impl Keeper {
         loop {
             tokio::select! {
                 biased;
-                Ok(()) = self.address.changed() => return Over::Moved,
+                Ok(()) = self.target.changed() => return Over::Moved,
                 () = spent.cancelled() => return Over::Spent,
                 Some(ended) = connections.join_next_with_id() => match ended {
                     Ok((id, why)) if id == current => return Over::Lost(why),
@@ -127,30 +146,37 @@ impl Keeper {
     async fn pause(&mut self, failures: u32) -> Pause {
         tokio::select! {
             biased;
-            Ok(()) = self.address.changed() => Pause::Interrupted,
+            Ok(()) = self.target.changed() => Pause::Interrupted,
             Ok(()) = self.credentials.changed() => Pause::Interrupted,
-            () = sleep(jittered(pause(failures))) => Pause::Over,
+            () = sleep(back_off(failures)) => Pause::Over,
         }
     }
 
-    fn up(&self, line: Line, version: Option<String>) {
-        tracing::info!(node = %self.node, "link up");
+    fn up(&self, target: &Target, line: Line, version: Option<String>) {
+        tracing::info!(node = %target.name, at = %target.at, "link up");
         self.lines.send_replace(Some(line));
         self.states.send_replace(LinkState::Up { since: clock::now(), version });
     }
 
+    /// The target was not reached, or is lost.
+    fn miss(&self, target: &Target, why: String) {
+        self.down(target, why);
+        self.missed.send_replace(Some(target.clone()));
+    }
+
     /// Says why; how long it has been so does not begin anew.
-    fn down(&self, why: String) {
+    fn down(&self, target: &Target, why: String) {
+        let node = &target.name;
         self.lines.send_replace(None);
         self.states.send_if_modified(|state| match state {
             LinkState::Down { why: said, .. } if *said == why => false,
             LinkState::Down { why: said, .. } => {
-                tracing::debug!(node = %self.node, why, "link still down");
+                tracing::debug!(%node, why, "link still down");
                 *said = why;
                 true
             }
             LinkState::Up { .. } => {
-                tracing::warn!(node = %self.node, why, "link down");
+                tracing::warn!(%node, why, "link down");
                 *state = LinkState::Down { since: clock::now(), why };
                 true
             }
@@ -165,7 +191,12 @@ enum Pause {
     Interrupted,
 }
 
-/// How long to wait after so many failures in a row, at most.
+/// How long to wait after so many failures in a row.
+pub(in crate::node) fn back_off(failures: u32) -> Duration {
+    jittered(pause(failures))
+}
+
+/// The same, at most.
 fn pause(failures: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE)
 }

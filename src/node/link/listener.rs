@@ -119,7 +119,7 @@ impl Listener {
                 match arrived {
                     Ok(arrived) => {
                         let place = peers.enter(arrived.peer.name.clone());
-                        Serving { admitted, handler, place }.run(arrived, stop).await;
+                        Serving { admitted, handler, credentials, place }.run(arrived, stop).await;
                     }
                     Err(error) => {
                         tracing::debug!(%address, error = %chain(&error), "no link came about");

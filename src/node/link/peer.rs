@@ -24,6 +24,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Which version of paas it says that it is; `None` until it has said so.
     pub version: Option<String>,
+    /// With which term it says that it leads, in the request that it makes.
+    pub term: Option<u64>,
 }
 
 /// Who may come in, by name. Of a connection that is open it is asked again whenever it changes.
@@ -76,6 +78,6 @@ impl Peer {
         let leaf = tls.peer_certificates().and_then(<[_]>::first).ok_or(NoPeer::Bare)?;
         let bearer = Bearer::read(leaf)?;
         let name = NodeName::of_certificate(&bearer.name).ok_or(NoPeer::Name(bearer.name))?;
-        Ok(Self { name, key: bearer.key, address, version: None })
+        Ok(Self { name, key: bearer.key, address, version: None, term: None })
     }
 }

@@ -4,9 +4,7 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server::SendResponse};
-use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode, body::Body as _, header::HeaderValue,
-};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, body::Body as _};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -15,13 +13,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Admitted, Handler, Peer, Refused,
+    Admitted, Credentials, Handler, Peer, Refused,
     body::{Incoming, full, send_body},
     crowd::Place,
     heard::silence,
     listener::Arrived,
     tunnel::carry,
-    wire::{HELLO, OWN_VERSION, TARGET, VERSION, version},
+    wire::{HELLO, TARGET, introduce, term, version},
 };
 use crate::model::NodeName;
 
@@ -30,6 +28,7 @@ use crate::model::NodeName;
 pub(super) struct Serving<H> {
     pub(super) admitted: watch::Receiver<Arc<Admitted>>,
     pub(super) handler: Arc<H>,
+    pub(super) credentials: Credentials,
     pub(super) place: Place<NodeName>,
 }
 
@@ -65,7 +64,13 @@ impl<H: Handler> Serving<H> {
                         if said.is_some() && said != peer.version {
                             Arc::make_mut(&mut peer).version = said;
                         }
-                        let stream = Stream { peer: peer.clone(), respond };
+                        // Unlike its version this is of the moment: who says nothing does not lead.
+                        let leads = term(request.headers());
+                        if leads != peer.term {
+                            Arc::make_mut(&mut peer).term = leads;
+                        }
+                        let credentials = self.credentials.clone();
+                        let stream = Stream { peer: peer.clone(), respond, credentials };
                         let handler = self.handler.clone();
                         streams.spawn(async move {
                             if welcome {
@@ -116,6 +121,7 @@ async fn until(deadline: Option<Instant>) {
 struct Stream {
     peer: Arc<Peer>,
     respond: SendResponse<Bytes>,
+    credentials: Credentials,
 }
 
 impl Stream {
@@ -162,7 +168,8 @@ impl Stream {
             Ok(stream) => {
                 // Small answers must not wait for the acknowledgement of others.
                 let _ = stream.set_nodelay(true);
-                match self.respond.send_response(head_of(StatusCode::OK), false) {
+                let head = self.introduced(head_of(StatusCode::OK));
+                match self.respond.send_response(head, false) {
                     Ok(outgoing) => carry(stream, outgoing, incoming).await,
                     Err(error) => tracing::debug!(%error, "a tunnel was given up"),
                 }
@@ -176,10 +183,10 @@ impl Stream {
     }
 
     async fn send(mut self, answer: Response<super::Body>) {
-        let (mut head, body) = answer.into_parts();
-        head.headers.insert(VERSION, HeaderValue::from_static(OWN_VERSION));
+        let (head, body) = answer.into_parts();
+        let head = self.introduced(Response::from_parts(head, ()));
         let ended = body.is_end_stream();
-        let sent = match self.respond.send_response(Response::from_parts(head, ()), ended) {
+        let sent = match self.respond.send_response(head, ended) {
             Ok(_) if ended => Ok(()),
             Ok(mut outgoing) => send_body(&mut outgoing, body).await,
             Err(error) => {
@@ -190,6 +197,12 @@ impl Stream {
         if let Err(error) = sent {
             tracing::debug!(node = %self.peer.name, %error, "an answer did not get across");
         }
+    }
+
+    /// The same head, which says who answers.
+    fn introduced(&self, mut head: Response<()>) -> Response<()> {
+        introduce(head.headers_mut(), self.credentials.borrow().leads());
+        head
     }
 }
 
@@ -205,7 +218,6 @@ fn target(fields: &HeaderMap) -> Result<&str, Refused> {
 fn head_of(status: StatusCode) -> Response<()> {
     let mut head = Response::new(());
     *head.status_mut() = status;
-    head.headers_mut().insert(VERSION, HeaderValue::from_static(OWN_VERSION));
     head
 }
 

@@ -11,7 +11,10 @@ use std::{
 
 use bytes::Bytes;
 use h2::{SendStream, client, server};
-use hyper::{HeaderMap, Method, header::HeaderName};
+use hyper::{
+    HeaderMap, Method,
+    header::{HeaderName, HeaderValue},
+};
 
 /// What both sides say that they speak.
 pub(super) const ALPN: &[u8] = b"paas-link/1";
@@ -19,6 +22,8 @@ pub(super) const ALPN: &[u8] = b"paas-link/1";
 pub(super) const VERSION: HeaderName = HeaderName::from_static("paas-version");
 /// Our own.
 pub(super) const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// With which term a daemon leads, in every request and every answer of one that does.
+pub(super) const TERM: HeaderName = HeaderName::from_static("paas-term");
 /// What a tunnel is to lead to.
 pub(super) const TARGET: HeaderName = HeaderName::from_static("paas-target");
 /// The method of the first request of a connection, which the far side answers itself: TLS 1.3 does not
@@ -34,6 +39,21 @@ pub(super) fn hello() -> Method {
 pub(super) fn version(fields: &HeaderMap) -> Option<String> {
     let version = fields.get(VERSION)?.to_str().ok()?;
     (version.len() <= LONGEST_VERSION).then(|| version.to_owned())
+}
+
+/// The term with which the other side says that it leads.
+pub(super) fn term(fields: &HeaderMap) -> Option<u64> {
+    fields.get(TERM)?.to_str().ok()?.parse().ok()
+}
+
+/// What this daemon says of itself: its version and, if it leads, with which term.
+pub(super) fn introduce(fields: &mut HeaderMap, leads: Option<u64>) {
+    fields.insert(VERSION, HeaderValue::from_static(OWN_VERSION));
+    match leads {
+        Some(term) => drop(fields.insert(TERM, term.into())),
+        // What is sent again may have been said by one that led.
+        None => drop(fields.remove(TERM)),
+    }
 }
 
 /// How a client speaks.

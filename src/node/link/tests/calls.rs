@@ -7,7 +7,9 @@ use hyper::{Method, Request, StatusCode, body::Frame};
 use tokio::sync::mpsc;
 
 use super::{
-    super::{Body, BodyError, LinkError, LinkState, empty, full, wire::OWN_VERSION},
+    super::{
+        Answered, Body, BodyError, LinkError, LinkState, empty, full, until, wire::OWN_VERSION,
+    },
     world::{pair, soon},
 };
 
@@ -99,4 +101,38 @@ async fn what_is_no_request_is_said_so() {
         let answer = soon("an answer", caller.link.call(request)).await;
         assert!(matches!(answer, Err(LinkError::Request(_))), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn whoever_leads_says_its_term_of_the_moment_in_every_request_and_answer() {
+    let (authority, daemon, caller) = pair(None).await;
+    let term = async || {
+        let mut request = Request::new(empty());
+        *request.uri_mut() = "/term".parse().unwrap();
+        let answer = soon("an answer", caller.link.call(request)).await.unwrap();
+        let answered = answer.extensions().get::<Answered>().unwrap().term;
+        let heard = soon("a body", answer.into_body().collect()).await.unwrap().to_bytes();
+        (String::from_utf8(heard.to_vec()).unwrap(), answered)
+    };
+    assert_eq!(term().await, ("None".to_owned(), None));
+    caller.credentials.send_replace(authority.leader("a", 7));
+    daemon.credentials.send_replace(authority.leader("b", 3));
+    assert_eq!(term().await, ("Some(7)".to_owned(), Some(3)));
+    caller.credentials.send_replace(authority.identity("a"));
+    daemon.credentials.send_replace(authority.identity("b"));
+    assert_eq!(term().await, ("None".to_owned(), None), "over the same connection");
+}
+
+#[tokio::test]
+async fn a_body_breaks_off_when_it_is_to() {
+    let (pieces, body) = written();
+    let (over, said) = tokio::sync::oneshot::channel::<BodyError>();
+    let mut body = until(body, async { said.await.unwrap() });
+    pieces.send(Ok(Bytes::from("one"))).await.unwrap();
+    let frame = soon("a piece", body.frame()).await.unwrap().unwrap();
+    assert_eq!(frame.into_data().unwrap(), "one");
+    over.send("no more".into()).unwrap();
+    let broken = soon("an end", body.frame()).await.unwrap().unwrap_err();
+    assert_eq!(broken.to_string(), "no more");
+    assert!(soon("the end", body.frame()).await.is_none());
 }

@@ -10,8 +10,8 @@ use tokio::{
 };
 
 use super::{
-    super::{LinkError, LinkState},
-    world::{Authority, Caller, Daemon, Town, pair, soon, target},
+    super::{Answered, LinkError, LinkState, Target},
+    world::{Authority, Caller, Daemon, Town, node, pair, soon, target},
 };
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn a_renewed_identity_cuts_nothing_and_is_shown_from_then_on() {
     }
     // Another address is a new connection.
     let (elsewhere, _frozen) = relay(daemon.address).await;
-    caller.address.send_replace(elsewhere);
+    caller.calls("b", elsewhere);
     soon("the new one is shown", async { while caller.key().await == first {} }).await;
     near.write_all(b"still here").await.unwrap();
     soon("a word", far.read_exact(&mut [0; 10])).await.unwrap();
@@ -152,7 +152,7 @@ async fn a_new_address_is_dialled_at_once_and_what_runs_goes_on() {
     let (mut far, _) = listener.accept().await.unwrap();
     let mut state = caller.link.state();
     state.mark_unchanged();
-    caller.address.send_replace(new.address);
+    caller.calls("b", new.address);
     soon("it is noticed", state.changed()).await.unwrap();
     caller.up().await;
     near.write_all(b"still here").await.unwrap();
@@ -161,4 +161,34 @@ async fn a_new_address_is_dialled_at_once_and_what_runs_goes_on() {
     assert!(soon("the old one is over", near.read(&mut [0; 8])).await.is_err());
     assert_eq!(caller.ask("/who").await.unwrap().0, StatusCode::OK);
     assert!(matches!(&*caller.link.state().borrow(), LinkState::Up { .. }));
+}
+
+#[tokio::test]
+async fn a_link_whose_target_is_another_talks_to_that_under_its_name() {
+    let authority = Authority::new();
+    let b = Daemon::start(authority.identity("b"), Town::default()).await;
+    let c = Daemon::start(authority.leader("c", 7), Town::default()).await;
+    let caller = Caller::new(authority.identity("a"), b.address);
+    let answered = async || {
+        let request = hyper::Request::new(super::super::empty());
+        let answer = soon("an answer", caller.link.call(request)).await.unwrap();
+        answer.extensions().get::<Answered>().unwrap().clone()
+    };
+    assert_eq!(answered().await, Answered { by: node("b"), term: None });
+
+    caller.calls("c", c.address);
+    soon("it is another", async { while answered().await.by != node("c") {} }).await;
+    assert_eq!(answered().await, Answered { by: node("c"), term: Some(7) });
+    assert_eq!(caller.link.peer(), node("c"));
+    let refused = caller.link.tunnel("elsewhere").await.unwrap_err();
+    assert_eq!(refused.to_string(), "node `c` gives no tunnel");
+
+    // Whoever listens there has another's certificate.
+    let mut missed = caller.link.missed();
+    caller.calls("b", c.address);
+    caller.down("no TLS").await;
+    let target = Target { name: node("b"), at: c.address };
+    let missed = missed.wait_for(|missed| missed.as_ref() == Some(&target));
+    soon("it is said who is missed", missed).await.unwrap();
+    assert!(!caller.link.is_up());
 }

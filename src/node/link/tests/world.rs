@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::super::{
     Admitted, Body, Handler, Identity, Keys, Link, LinkError, LinkState, Listener, Peer, Refused,
-    full,
+    Target, full,
 };
 use crate::model::NodeName;
 
@@ -86,6 +86,12 @@ impl Authority {
         let (chain, key) = self.sign(&Leaf::of(&[&host]));
         Arc::new(Identity::from_pem(node(name), &self.pem, &chain, &key).unwrap())
     }
+
+    /// The same of one that leads with this term.
+    pub(in crate::node) fn leader(&self, name: &str, term: u64) -> Arc<Identity> {
+        let identity = self.identity(name);
+        Arc::new(Arc::into_inner(identity).expect("nobody else has it").leading(term))
+    }
 }
 
 pub(in crate::node) fn anybody(names: &[&str]) -> Arc<Admitted> {
@@ -117,6 +123,7 @@ impl Handler for Town {
                 let version = peer.version.as_deref().unwrap_or("?");
                 Response::new(full(format!("{} {version} {}", peer.name, peer.key)))
             }
+            "/term" => Response::new(full(format!("{:?}", peer.term))),
             "/never" => {
                 let _waits = Waits(&self.waiting);
                 self.waiting.send_replace(true);
@@ -185,7 +192,7 @@ impl Daemon {
 /// A link from `a` to a node, which is called `b` if nothing else is said. It is closed when it is dropped.
 pub(in crate::node) struct Caller {
     pub(in crate::node) link: Link,
-    pub(in crate::node) address: watch::Sender<SocketAddr>,
+    pub(in crate::node) target: watch::Sender<Target>,
     pub(in crate::node) credentials: watch::Sender<Arc<Identity>>,
     _stop: DropGuard,
 }
@@ -197,13 +204,18 @@ impl Caller {
 
     /// The same to a node of another name.
     pub(in crate::node) fn of(name: &str, identity: Arc<Identity>, at: SocketAddr) -> Self {
-        let (address, addresses) = watch::channel(at);
+        let (target, called) = watch::channel(Target { name: node(name), at });
         let (credentials, shown) = watch::channel(identity);
-        let (link, keeper) = Link::new(node(name), addresses, shown);
+        let (link, keeper) = Link::new(called, shown);
         let stop = CancellationToken::new();
         tokio::spawn(keeper.run(stop.clone()));
         let link = link.with_patience(LIMIT);
-        Self { link, address, credentials, _stop: stop.drop_guard() }
+        Self { link, target, credentials, _stop: stop.drop_guard() }
+    }
+
+    /// Calls another one from now on.
+    pub(in crate::node) fn calls(&self, name: &str, at: SocketAddr) {
+        self.target.send_replace(Target { name: node(name), at });
     }
 
     pub(in crate::node) async fn up(&self) {

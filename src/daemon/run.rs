@@ -41,7 +41,7 @@ use crate::{
     metrics::Figures,
     model::zone::Proofs,
     node::{Consoles, Edges, Handout, Nodes},
-    server::{Api, Attempts, Intake, Retention, Sessions},
+    server::{Api, Attempts, Council, Intake, Retention, Sessions},
     store::{self, DataDirLock, SealingKey, Store, StoreOptions},
     telemetry::chain,
 };
@@ -110,6 +110,7 @@ async fn life(
     let (told, nodes) = Told::of(&store, (&edges, &feeds), &seen, alone);
     let engines = cluster::tend(link, told, &mut tasks, followers.stop())?;
     let (consoles, docker, sessions) = sessions(&mut tasks, (&engines, handout(&folders)?));
+    let (council, _wishes, _members) = Council::new();
     let served = Api {
         store: store.clone(),
         observation: seen.observation,
@@ -124,6 +125,7 @@ async fn life(
         node: config.node.clone(),
         nodes,
         cluster,
+        council,
         engine: seen.status,
         intake: Intake::new(config.builds.reserve),
         fetcher: Fetcher::new(&config.data, config.fetch_private.clone()),

@@ -1,7 +1,7 @@
 //! Why a verb was not carried out, in the three parts that every error shows: what, why, hint.
 
 use crate::{
-    model::{AppName, InvalidName},
+    model::{AppName, InvalidName, NodeName},
     store::StoreError,
     telemetry::chain,
 };
@@ -62,6 +62,12 @@ impl Refusal {
     pub fn no_app(name: &AppName) -> Self {
         Self::not_found(format!("app {name}"), "there is no such app")
             .hint("`paas apps` lists what there is; `paas launch` makes a new one")
+    }
+
+    /// A machine that has not joined.
+    pub(super) fn unknown_node(name: &NodeName) -> Self {
+        Self::not_found(format!("node {name}"), "no machine of that name has joined")
+            .hint("`paas nodes` lists those that have")
     }
 
     /// The same, with what to do next.

@@ -52,7 +52,7 @@ use axum::{
 pub use caller::{Attempts, Transport};
 pub use git::{answer_over_ssh, whose_keys};
 pub use listener::{Incoming, serve};
-pub use nodes::{Cluster, Unjoinable};
+pub use nodes::{Change, Cluster, Council, Members, Unjoinable, Wish};
 pub use sessions::Sessions;
 pub use state::{Api, Backups, EngineStatus, Intake, Listening, Reach, Retention, Ssh};
 
@@ -157,6 +157,8 @@ fn machines() -> Router<Api> {
     Router::new()
         .route("/v1/nodes", get(nodes::list))
         .route("/v1/nodes/join", post(nodes::join))
+        .route("/v1/nodes/promote", post(nodes::promote))
+        .route("/v1/nodes/demote", post(nodes::demote))
         .route("/v1/nodes/rebalance", get(nodes::imbalance).post(nodes::rebalance))
         .route("/v1/nodes/tokens", get(nodes::list_tokens).post(nodes::create_token))
         .route("/v1/nodes/tokens/{id}", delete(nodes::revoke_token))

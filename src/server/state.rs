@@ -17,7 +17,11 @@ use crate::{
     },
     node::Edges,
     ops::grant::TokenKey,
-    server::{caller::Attempts, nodes::Cluster, sessions::Sessions},
+    server::{
+        caller::Attempts,
+        nodes::{Cluster, Council},
+        sessions::Sessions,
+    },
     store::{SealingKey, Store},
 };
 
@@ -48,6 +52,8 @@ pub struct Api {
     pub nodes: watch::Receiver<Arc<NodeStates>>,
     /// What they are told; `None` if none can join.
     pub cluster: Option<Cluster>,
+    /// Which machines keep the records.
+    pub council: Council,
     /// Of the container engine and the base images.
     pub engine: watch::Receiver<EngineStatus>,
     /// Room for what is uploaded and pushed.

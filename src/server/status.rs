@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::{Json, extract::State};
 
-use crate::server::{caller::Caller, fault::Failure, state::Api};
+use crate::server::{caller::Caller, fault::Failure, nodes::Members, state::Api};
 
 pub(super) async fn server(
     caller: Caller,
@@ -28,7 +28,13 @@ pub(super) async fn server(
         kept: engine.kept.map(|(apps, shared, toolchains)| api::Kept { apps, shared, toolchains }),
         disk_free: space.map_or(0, |space| space.f_bavail.saturating_mul(space.f_frsize)),
         memory: resident_memory(),
+        controls: controls(&api.council.members()),
     }))
+}
+
+/// Where the API of each machine is that keeps the records.
+fn controls(members: &Members) -> Vec<String> {
+    members.values().flatten().map(|at| format!("https://{at}")).collect()
 }
 
 fn texts(addresses: &[SocketAddr]) -> Vec<String> {

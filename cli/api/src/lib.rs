@@ -67,6 +67,8 @@
 //! | `PATCH /v1/nodes/{name}/labels` | [`LabelsPatch`] → [`Node`] |
 //! | `PUT /v1/nodes/{name}/drain` | → [`Drained`] |
 //! | `DELETE /v1/nodes/{name}/drain` | → [`Node`] |
+//! | `POST /v1/nodes/promote` | [`Promotion`] → list of [`Node`], as above |
+//! | `POST /v1/nodes/demote` | [`Promotion`] → list of [`Node`], as above |
 //! | `GET /v1/nodes/rebalance` | → [`Rebalance`]: what would move |
 //! | `POST /v1/nodes/rebalance` | → [`Rebalance`]: what moves |
 //! | `DELETE /v1/nodes/{name}?confirm={name}&force={true,false}` | → [`Node`]: the one that was removed |
@@ -136,7 +138,7 @@ pub use keys::{AddKey, Key, Keys, SshHost};
 pub use logs::{LogLine, LogQuery};
 pub use nodes::{
     CreateJoinToken, Drained, Join, JoinToken, Joined, LabelsPatch, Move, NewJoinToken, Node,
-    Rebalance, Shift,
+    Promotion, Rebalance, Shift,
 };
 pub use releases::{
     Answers, Canary, Config, ConfigPatch, Declared, Difference, Pin, Plan, Release, Rollback,

@@ -30,12 +30,23 @@ pub struct Node {
     /// The nodes that it reaches by way of the control only, because there is no link between the two.
     #[serde(default)]
     pub apart: Vec<String>,
+    /// Whether it is one of several machines that keep the records, any of which can control.
+    #[serde(default)]
+    pub keeps_records: bool,
     /// What people say of it.
     pub labels: BTreeMap<String, String>,
-    /// When it joined; `null` for the control.
+    /// When it joined; `null` for a control that did not.
     pub joined_at: Option<String>,
     /// Who made the token that it joined by.
     pub by: Option<String>,
+}
+
+/// Asks for machines to keep the records, too, or to keep them no more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Promotion {
+    /// What they are called.
+    pub nodes: Vec<String>,
 }
 
 /// A node that is drained, and what becomes of its apps.

@@ -43,6 +43,10 @@ pub struct Server {
     pub disk_free: u64,
     /// Resident memory of the daemon, in bytes.
     pub memory: u64,
+    /// `https://ADDRESS:PORT` of the API of each machine that keeps the records, if several do: whoever does not
+    /// reach one asks another.
+    #[serde(default)]
+    pub controls: Vec<String>,
 }
 
 /// What builds keep on the disk, in bytes.

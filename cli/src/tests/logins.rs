@@ -22,6 +22,7 @@ fn about() -> api::Server {
         kept: None,
         disk_free: 5 << 30,
         memory: 30 << 20,
+        controls: Vec::new(),
     }
 }
 

@@ -20,6 +20,7 @@ fn node(name: &str, state: &str) -> api::Node {
         drained: false,
         idle: None,
         apart: Vec::new(),
+        keeps_records: false,
         labels: BTreeMap::new(),
         joined_at: None,
         by: None,

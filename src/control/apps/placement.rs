@@ -44,16 +44,22 @@ impl Machine {
     ) -> Result<Vec<Self>, StoreError> {
         let mut seats: BTreeMap<Option<NodeName>, Seat> =
             seats.into_iter().map(|seat| (seat.node.clone(), seat)).collect();
-        let labels = view.get::<ControlLabels>(&())?.unwrap_or_default().labels;
+        let (own, others): (Vec<_>, Vec<_>) =
+            view.scan::<Node>(&())?.into_iter().partition(|node| node.name == *here);
+        // Where several machines keep the records this one has a record as a node, too.
+        let (labels, drained) = match own.into_iter().next() {
+            Some(own) => (own.labels, own.drained),
+            None => (view.get::<ControlLabels>(&())?.unwrap_or_default().labels, false),
+        };
         let here = Self {
             name: here.clone(),
             labels: named(labels, here),
-            drained: false,
+            drained,
             is_here: true,
             seat: seats.remove(&None),
         };
         let mut all = vec![here];
-        for Node { name, labels, drained, .. } in view.scan::<Node>(&())? {
+        for Node { name, labels, drained, .. } in others {
             let (labels, seat) = (named(labels, &name), seats.remove(&Some(name.clone())));
             all.push(Self { labels, drained, is_here: false, seat, name });
         }
@@ -220,6 +226,8 @@ impl Seating {
         let shut: Vec<String> = fitting().filter_map(Machine::shut).collect();
         Some(if shut.is_empty() {
             format!("no machine has {wanted}")
+        } else if wanted.is_empty() {
+            shut.join(", ")
         } else {
             format!("of those that have {wanted}, {}", shut.join(", "))
         })
@@ -260,9 +268,9 @@ impl Seating {
         let suits = |machine: &&Machine| {
             let seat = machine.seat.as_ref().filter(|_| !machine.drained);
             let there = seat.is_some_and(|seat| travels && !seat.wanting.contains(guest.image));
-            // What happens once happens here, whoever it is about.
+            // What happens once happens here, whoever it is about, and what has a volume has it here.
             if machine.is_here {
-                once || machine.has(&guest.process.place)
+                once || machine.has(&guest.process.place) && !(travels && machine.drained)
             } else {
                 there && machine.has(&guest.process.place)
             }

@@ -113,6 +113,6 @@ pub(super) fn check_key(
 
 const ANOTHER: &str = "`paas nodes token` on the control makes another";
 /// What stands behind `/v1/nodes/` in the API beside names.
-const RESERVED: &[&str] = &["join", "rebalance", "tokens"];
+const RESERVED: &[&str] = &["demote", "join", "promote", "rebalance", "tokens"];
 /// Nodes of one installation.
 const MOST: usize = 100;

@@ -53,21 +53,28 @@ pub fn label(
     Ok(node)
 }
 
-/// Changes labels of the machine that controls, which is called `name`.
+/// Changes labels of the machine that controls, which is called `name`, where they are read from.
 pub fn label_control(
     tx: &mut Transaction<'_>,
     name: &NodeName,
     change: LabelChange,
 ) -> Result<Labels, Refusal> {
-    let mut control = control_labels(tx)?;
-    relabel(&mut control.labels, name, change)?;
-    tx.put(&control)?;
-    Ok(control.labels)
+    if tx.get::<Node>(&name.as_str().to_owned())?.is_some() {
+        return Ok(label(tx, name, change)?.labels);
+    }
+    let mut labels = control_labels(tx, name)?;
+    relabel(&mut labels, name, change)?;
+    tx.put(&ControlLabels { labels: labels.clone() })?;
+    Ok(labels)
 }
 
-/// Those of the machine that controls.
-pub fn control_labels(view: &impl View) -> Result<ControlLabels, StoreError> {
-    Ok(view.get::<ControlLabels>(&())?.unwrap_or_default())
+/// Those of the machine that controls, which is called `name`: it has a record as a node where several keep the
+/// records, since any of them may control.
+pub fn control_labels(view: &impl View, name: &NodeName) -> Result<Labels, StoreError> {
+    if let Some(node) = view.get::<Node>(&name.as_str().to_owned())? {
+        return Ok(node.labels);
+    }
+    Ok(view.get::<ControlLabels>(&())?.unwrap_or_default().labels)
 }
 
 fn relabel(labels: &mut Labels, name: &NodeName, change: LabelChange) -> Result<(), Refusal> {
@@ -92,20 +99,23 @@ fn relabel(labels: &mut Labels, name: &NodeName, change: LabelChange) -> Result<
 /// Takes a node out, if `confirmed` repeats its name. What it proves itself with counts no more.
 pub fn remove(tx: &mut Transaction<'_>, name: &NodeName, confirmed: &str) -> Result<Node, Refusal> {
     let node = known(tx, name)?;
-    if confirmed != name.as_str() {
-        let what = format!("{name} was not removed");
-        return Err(Refusal::invalid(what, "the confirmation does not repeat its name")
-            .hint(format!("`paas nodes remove {name} --confirm {name}`")));
-    }
+    check_confirmed(name, confirmed)?;
     tx.delete::<Node>(&name.as_str().to_owned())?;
     Ok(node)
 }
 
+/// Refuses a confirmation that does not repeat the name of the node that is to be taken out.
+pub fn check_confirmed(name: &NodeName, confirmed: &str) -> Result<(), Refusal> {
+    if confirmed == name.as_str() {
+        return Ok(());
+    }
+    let what = format!("{name} was not removed");
+    Err(Refusal::invalid(what, "the confirmation does not repeat its name")
+        .hint(format!("`paas nodes remove {name} --confirm {name}`")))
+}
+
 pub(super) fn known(tx: &Transaction<'_>, name: &NodeName) -> Result<Node, Refusal> {
-    tx.get::<Node>(&name.as_str().to_owned())?.ok_or_else(|| {
-        Refusal::not_found(format!("node {name}"), "no machine of that name has joined")
-            .hint("`paas nodes` lists those that have")
-    })
+    tx.get::<Node>(&name.as_str().to_owned())?.ok_or_else(|| Refusal::unknown_node(name))
 }
 
 /// Labels of one node.

@@ -4,15 +4,20 @@
 //! one joins. Who has lost the answer asks again and gets one. What a node proves itself with afterwards is
 //! its key: whoever calls [`renew`] or [`readdress`] has seen it on the link.
 
+mod council;
 mod drain;
 mod join;
 mod keep;
 mod rebalance;
 mod token;
 
+pub use council::Keepers;
 pub use drain::{Moves, drain, undrain};
 pub use join::{Candidate, join};
-pub use keep::{LabelChange, all, control_labels, label, label_control, readdress, remove, renew};
+pub use keep::{
+    LabelChange, all, check_confirmed, control_labels, label, label_control, readdress, remove,
+    renew,
+};
 pub use rebalance::{rebalance, rebalancing};
 pub use token::{make, recognise, revoke};
 

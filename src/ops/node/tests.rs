@@ -164,7 +164,7 @@ async fn a_name_belongs_to_one_key_and_a_key_to_one_name() {
     assert_eq!(copied, "edge-2 did not join: that machine joined already, as edge-1");
     let control = world.join(&second, "control bb 10.0.0.2:7600").await;
     assert_eq!(control, "control did not join: the control itself has that name");
-    for path in ["join", "rebalance", "tokens"] {
+    for path in ["demote", "join", "promote", "rebalance", "tokens"] {
         let said = world.join(&second, &format!("{path} bb 10.0.0.2:7600")).await;
         assert_eq!(said, format!("{path} did not join: no node can"));
     }
@@ -217,7 +217,7 @@ async fn a_node_gets_another_key_another_address_and_labels() {
     let change: LabelChange = [("zone".parse().unwrap(), Some("c".parse().unwrap()))].into();
     let control = || "control".parse::<NodeName>().unwrap();
     let own = world.store.transact(move |tx| label_control(tx, &control(), change)).await.unwrap();
-    assert_eq!(control_labels(&world.store.snapshot()).unwrap().labels, own);
+    assert_eq!(control_labels(&world.store.snapshot(), &control()).unwrap(), own);
 
     let nobody: NodeName = "nobody".parse().unwrap();
     let said = world.store.transact(move |tx| remove(tx, &nobody, "nobody")).await.unwrap_err();
@@ -226,6 +226,27 @@ async fn a_node_gets_another_key_another_address_and_labels() {
     assert!(said.hint.unwrap().contains("paas nodes remove edge-1 --confirm edge-1"));
     world.store.transact(move |tx| remove(tx, &name(), "edge-1")).await.unwrap();
     assert_eq!(world.nodes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_control_that_has_a_record_as_a_node_has_its_labels_there() {
+    let world = World::new();
+    let proof = world.token(1, None).await.unwrap();
+    world.join(&proof, "edge-1 aa 10.0.0.1:7600").await;
+    let labelled = async |name: &str, value: &str| {
+        let name: NodeName = name.parse().unwrap();
+        let change: LabelChange = [("zone".parse().unwrap(), Some(value.parse().unwrap()))].into();
+        let label = world.store.transact(move |tx| label_control(tx, &name, change));
+        label.await.unwrap();
+    };
+    labelled("control", "a").await;
+    labelled("edge-1", "b").await;
+    let zone = |name: &str| {
+        let labels = control_labels(&world.store.snapshot(), &name.parse().unwrap()).unwrap();
+        labels.values().map(ToString::to_string).collect::<String>()
+    };
+    assert_eq!((zone("control"), zone("edge-1")), ("a".to_owned(), "b".to_owned()));
+    assert_eq!(world.nodes()[0].labels.len(), 1, "it is the node's own record");
 }
 
 #[tokio::test]

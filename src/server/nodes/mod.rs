@@ -1,7 +1,8 @@
-//! Machines that joined: list, label, drain, remove; the tokens by which they join, their joining, and the moves
-//! that make them even.
+//! Machines that joined: list, label, drain, remove; the tokens by which they join, their joining, who of them
+//! keeps the records, and the moves that make them even.
 
 mod cluster;
+mod council;
 mod join;
 mod rebalance;
 mod tokens;
@@ -17,8 +18,7 @@ use serde::Deserialize;
 use crate::{
     clock,
     model::{
-        AppName, LabelKey, LabelValue, Labels, Node, NodeName, NodeState, NodeStates, Observation,
-        Observed,
+        AppName, LabelKey, LabelValue, Labels, Node, NodeName, NodeState, Observation, Observed,
     },
     ops::{self, Refusal},
     server::{caller::Caller, fault::Failure, state::Api},
@@ -26,6 +26,8 @@ use crate::{
 };
 
 pub use cluster::{Cluster, Unjoinable};
+pub use council::{Change, Council, Members, Wish};
+pub(super) use council::{demote, promote};
 pub(super) use join::join;
 pub(super) use rebalance::{imbalance, rebalance};
 pub(super) use tokens::{create as create_token, list as list_tokens, revoke as revoke_token};
@@ -34,12 +36,18 @@ pub(super) async fn list(
     _: Caller,
     State(api): State<Api>,
 ) -> Result<Json<Vec<api::Node>>, Failure> {
-    let snapshot = api.store.snapshot();
+    Ok(Json(listed(&api)?))
+}
+
+/// All machines, the one that answers first; where several keep the records, it has a record as a node, too.
+fn listed(api: &Api) -> Result<Vec<api::Node>, Failure> {
+    let (snapshot, name) = (api.store.snapshot(), control_name(api));
     let nodes = ops::node::all(&snapshot)?;
-    let control = control(&api, ops::node::control_labels(&snapshot)?.labels);
-    let states = api.nodes.borrow().clone();
-    let joined = nodes.iter().map(|node| view(node, &states));
-    Ok(Json(std::iter::once(control).chain(joined).collect()))
+    let labels = ops::node::control_labels(&snapshot, &name)?;
+    let own = nodes.iter().find(|node| node.name == name);
+    let others = nodes.iter().filter(|node| node.name != name);
+    let own = control(api, labels, own);
+    Ok(std::iter::once(own).chain(others.map(|node| view(api, node))).collect())
 }
 
 pub(super) async fn label(
@@ -54,16 +62,18 @@ pub(super) async fn label(
         let value: Option<LabelValue> = value.map(|value| value.parse()).transpose()?;
         change.insert(key.parse::<LabelKey>()?, value);
     }
-    if name.as_str() == control_name(&api) {
+    if name == control_name(&api) {
         let label = move |tx: &mut Transaction<'_>| ops::node::label_control(tx, &name, change);
         let labels = api.store.transact(label).await?;
         tracing::info!(?labels, by = %caller.actor, "labels of this machine were changed");
-        return Ok(Json(control(&api, labels)));
+        let nodes = ops::node::all(&api.store.snapshot())?;
+        let own = nodes.iter().find(|node| node.name == control_name(&api));
+        return Ok(Json(control(&api, labels, own)));
     }
     let node = api.store.transact(move |tx| ops::node::label(tx, &name, change)).await?;
     let (labels, by) = (&node.labels, caller.actor);
     tracing::info!(node = %node.name, ?labels, %by, "labels of a node were changed");
-    Ok(Json(view(&node, &api.nodes.borrow())))
+    Ok(Json(view(&api, &node)))
 }
 
 pub(super) async fn drain(
@@ -72,9 +82,9 @@ pub(super) async fn drain(
     Path(name): Path<String>,
 ) -> Result<Json<api::Drained>, Failure> {
     let (name, by) = (name.parse::<NodeName>()?, caller.actor.clone());
+    let node = (name != control_name(&api)).then_some(&name);
     let there = |seen: &Observation| -> BTreeSet<AppName> {
-        let has =
-            |all: &[Observed]| all.iter().any(|one| one.instance.node.as_ref() == Some(&name));
+        let has = |all: &[Observed]| all.iter().any(|one| one.instance.node.as_ref() == node);
         seen.apps.iter().filter(|(_, all)| has(all)).map(|(app, _)| app.clone()).collect()
     };
     let apps = there(&api.observation.borrow());
@@ -84,7 +94,7 @@ pub(super) async fn drain(
     tracing::info!(node = %node.name, by = %caller.actor, "a node is drained");
     let left = moves.left.into_iter().map(|(app, why)| (app.to_string(), why));
     Ok(Json(api::Drained {
-        node: view(&node, &api.nodes.borrow()),
+        node: view(&api, &node),
         moving: moves.begun.iter().map(ToString::to_string).collect(),
         left: left.collect(),
     }))
@@ -98,7 +108,7 @@ pub(super) async fn undrain(
     let name: NodeName = name.parse()?;
     let node = api.store.transact(move |tx| ops::node::undrain(tx, &name)).await?;
     tracing::info!(node = %node.name, by = %caller.actor, "a node is drained no more");
-    Ok(Json(view(&node, &api.nodes.borrow())))
+    Ok(Json(view(&api, &node)))
 }
 
 #[derive(Debug, Deserialize)]
@@ -122,9 +132,11 @@ pub(super) async fn remove(
             .hint(format!("`paas nodes drain {name}` first; `--force` if they may stay there"))
             .into());
     }
+    ops::node::check_confirmed(&name, &confirm)?;
+    council::dismiss(&api, &name).await?;
     let gone = api.store.transact(move |tx| ops::node::remove(tx, &name, &confirm)).await?;
     tracing::info!(node = %gone.name, by = %caller.actor, "a node was removed");
-    Ok(Json(view(&gone, &api.nodes.borrow())))
+    Ok(Json(view(&api, &gone)))
 }
 
 /// How many instances a node has that is up, if there are any.
@@ -134,29 +146,31 @@ fn at_work(api: &Api, name: &NodeName) -> Option<usize> {
     state.work.clone()?.ok().filter(|instances| *instances > 0)
 }
 
-fn control_name(api: &Api) -> String {
+/// What the machine that answers is called.
+fn control_name(api: &Api) -> NodeName {
     let cluster = api.cluster.as_ref();
-    cluster.map_or_else(|| api.node.clone(), |cluster| cluster.control.to_string())
+    cluster.map_or_else(|| NodeName::of_machine(&api.node), |cluster| cluster.control.clone())
 }
 
-/// This machine, with its labels; all else of it is known.
-fn control(api: &Api, labels: Labels) -> api::Node {
-    let cluster = api.cluster.as_ref();
+/// This machine, with its labels, and its record as a node, if it has one.
+fn control(api: &Api, labels: Labels, own: Option<&Node>) -> api::Node {
+    let (cluster, name) = (api.cluster.as_ref(), control_name(api));
     let address = cluster.and_then(|cluster| cluster.link.first());
     api::Node {
-        name: control_name(api),
+        keeps_records: api.council.members().contains_key(&name),
+        name: name.to_string(),
         state: "control".to_owned(),
         reason: None,
         since: None,
         address: address.map(ToString::to_string),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         instances: Some(of_control(api)),
-        drained: false,
+        drained: own.is_some_and(|node| node.drained),
         idle: None,
         apart: Vec::new(),
         labels: shown(labels),
-        joined_at: None,
-        by: None,
+        joined_at: own.map(|node| node.joined_at.to_string()),
+        by: own.map(|node| node.by.to_string()),
     }
 }
 
@@ -166,8 +180,12 @@ fn of_control(api: &Api) -> usize {
     all.filter(|observed| observed.instance.node.is_none()).count()
 }
 
-fn view(node: &Node, states: &NodeStates) -> api::Node {
-    let seen = states.0.get(&node.name).cloned().unwrap_or_default();
+/// A machine that joined; of the one that answers more is known than of others.
+fn view(api: &Api, node: &Node) -> api::Node {
+    if node.name == control_name(api) {
+        return control(api, node.labels.clone(), Some(node));
+    }
+    let seen = api.nodes.borrow().0.get(&node.name).cloned().unwrap_or_default();
     let NodeState { up, down, version, serves: _, work, apart } = seen;
     let (instances, idle) = match work {
         Some(Ok(instances)) => (Some(instances), None),
@@ -180,6 +198,7 @@ fn view(node: &Node, states: &NodeStates) -> api::Node {
         (None, None) => ("joined", None, None),
     };
     api::Node {
+        keeps_records: api.council.members().contains_key(&node.name),
         name: node.name.to_string(),
         state: state.to_owned(),
         reason,

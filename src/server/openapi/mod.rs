@@ -87,6 +87,7 @@ pub(super) async fn document() -> Json<Document> {
         api::Pin,
         api::Plan,
         api::Pointing,
+        api::Promotion,
         api::Rebalance,
         api::Record,
         api::Release,

@@ -66,6 +66,20 @@ pub(super) const NODES: &[Operation] = &[
         (Shape::None, One("Node")),
     ),
     operation(
+        Post,
+        "/v1/nodes/promote",
+        ("promote", "Have nodes keep the records, too, so that any of them can control"),
+        &[],
+        (One("Promotion"), Many("Node")),
+    ),
+    operation(
+        Post,
+        "/v1/nodes/demote",
+        ("demote", "Have machines that keep the records be plain nodes again"),
+        &[],
+        (One("Promotion"), Many("Node")),
+    ),
+    operation(
         Get,
         "/v1/nodes/rebalance",
         ("imbalance", "What a new placement would have elsewhere, and what is moving"),

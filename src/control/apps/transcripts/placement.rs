@@ -7,12 +7,14 @@ use super::{
     written,
 };
 use crate::{
+    clock,
     control::apps::{
         placement::{Machine, Seating, images},
         plan::plan,
     },
     engine::Seat,
-    model::{ByteSize, ImageId, Labels},
+    model::{Actor, ByteSize, ControlLabels, ImageId, Labels, Node, NodeName, Timestamp},
+    store::{self, Store, StoreError, StoreOptions},
 };
 
 /// What a machine lacks.
@@ -300,4 +302,55 @@ fn a_machine_whose_memory_is_promised_already_is_taken_last() {
          start web.5 of v1.0 attempt 0 on a
          start web.6 of v1.0 attempt 0 on a",
     );
+}
+
+#[test]
+fn a_drained_machine_gets_nothing_whether_it_controls_or_not() {
+    check(
+        "now 50
+         release v1 web=2
+         current v1.0",
+        &[("box drained", Lacks::Nothing), ("a", Lacks::Nothing)],
+        "start web.1 of v1.0 attempt 0 on a
+         start web.2 of v1.0 attempt 0 on a",
+    );
+}
+
+#[tokio::test]
+async fn this_machine_is_one_whether_it_has_a_record_as_a_node_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = StoreOptions { schema: store::records::schema(), now: clock::system() };
+    let store = Store::open(&folder.path().join("store"), options).unwrap();
+    let here: NodeName = "box".parse().unwrap();
+    let own = ControlLabels { labels: [("zone".parse().unwrap(), "a".parse().unwrap())].into() };
+    store.transact::<_, StoreError, _>(move |tx| tx.put(&own)).await.unwrap();
+    let all = || {
+        let machines = Machine::all(&store.snapshot(), &here, vec![]).unwrap();
+        let told = |one: &Machine| {
+            let labels: Vec<_> = one.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            let (here, drained) = (if one.is_here { " here" } else { "" }, one.drained);
+            format!(
+                "{}{here} {}{}",
+                one.name,
+                labels.join(","),
+                if drained { " drained" } else { "" }
+            )
+        };
+        machines.iter().map(told).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(all(), "box here node=box,zone=a");
+    for (name, zone, drained) in [("a", "b", false), ("box", "c", true)] {
+        let node = Node {
+            name: name.parse().unwrap(),
+            address: "10.0.0.1:7600".parse().unwrap(),
+            key: "aa".repeat(32).parse().unwrap(),
+            labels: [("zone".parse().unwrap(), zone.parse().unwrap())].into(),
+            drained,
+            joined_at: Timestamp::default(),
+            by: Actor::platform(),
+        };
+        store.transact::<_, StoreError, _>(move |tx| tx.put(&node)).await.unwrap();
+    }
+    assert_eq!(all(), "box here node=box,zone=c drained; a node=a,zone=b");
+    store.close().await;
 }

@@ -38,12 +38,14 @@ fn main() -> ExitCode {
 /// Runs the daemon until it is told to end.
 fn serve(arguments: ServerArgs) -> ExitCode {
     telemetry::start(arguments.log.as_deref());
+    let from = if arguments.take_over { From::Predecessor } else { From::Scratch };
     let start = Start {
         arguments: std::env::args_os().skip(1).collect(),
-        from: if arguments.take_over { From::Predecessor } else { From::Scratch },
+        from,
         notify: std::env::var_os("NOTIFY_SOCKET"),
+        given: given(arguments),
     };
-    let config = match config::resolve(&given(arguments)) {
+    let config = match config::resolve(&start.given) {
         Ok(config) => config,
         Err(faults) => {
             let faults: Vec<String> = faults.iter().map(|fault| format!("  {fault}")).collect();
@@ -143,8 +145,7 @@ fn unit() -> (PathBuf, PathBuf) {
 fn given(arguments: ServerArgs) -> Given {
     // Docker binds folders of it, and takes only whole paths.
     let data = std::path::absolute(&arguments.data).unwrap_or(arguments.data);
-    let path = arguments.config.unwrap_or_else(|| Folders::of(&data).config());
-    let file = std::fs::read_to_string(&path).ok().map(|text| (path, text));
+    let folders = Folders::of(&data);
     let flags = [
         ("http", arguments.http),
         ("https", arguments.https),
@@ -155,12 +156,19 @@ fn given(arguments: ServerArgs) -> Given {
         ("node", arguments.node),
     ];
     Given {
-        file,
+        file: read(arguments.config.unwrap_or_else(|| folders.config())),
+        installation: read(folders.installation()),
         environment: std::env::vars().collect::<BTreeMap<_, _>>(),
         flags: settings(flags).collect(),
         host_name: host_name(),
         data,
     }
+}
+
+/// A file with settings, if there is one.
+fn read(path: PathBuf) -> Option<(PathBuf, String)> {
+    let text = std::fs::read_to_string(&path).ok()?;
+    Some((path, text))
 }
 
 /// Those settings that were given, by name.
@@ -172,9 +180,10 @@ fn settings<const N: usize>(
 
 /// Where the API will be found, as far as this machine can tell.
 fn api_address(data: &Path) -> String {
-    let file = std::fs::read_to_string(Folders::of(data).config()).ok();
+    let folders = Folders::of(data);
     let given = Given {
-        file: file.map(|text| (Folders::of(data).config(), text)),
+        file: read(folders.config()),
+        installation: read(folders.installation()),
         host_name: host_name(),
         data: data.to_owned(),
         ..Given::default()

@@ -1,5 +1,5 @@
-//! How the daemon is set up: defaults, then a file, then the environment, then flags; or every
-//! fault at once, each with where it stands.
+//! How the daemon is set up: defaults, then what the machines of an installation share, then a file, then the
+//! environment, then flags; or every fault at once, each with where it stands.
 //!
 //! [`Config`] is complete and valid. Nothing else in the house reads the environment.
 
@@ -10,6 +10,7 @@ mod cluster;
 mod parse;
 mod reader;
 mod settings;
+mod shared;
 
 pub use builds::BuildSettings;
 pub use cluster::ClusterSettings;
@@ -18,3 +19,4 @@ pub use reader::ConfigFault;
 pub use settings::{
     AccessLogFormat, AcmeSettings, ApiAddress, ChosenBy, Config, Given, SshSettings,
 };
+pub use shared::shared;

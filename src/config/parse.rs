@@ -186,6 +186,7 @@ mod tests {
             flags: texts(flags),
             host_name: "box".to_owned(),
             data: PathBuf::from("/data"),
+            ..Given::default()
         }
     }
 

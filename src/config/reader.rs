@@ -1,9 +1,16 @@
-//! Where a setting is found: in the flags, the environment and the file, in this order; and every
-//! fault, kept until all have been seen.
+//! Where a setting is found: in the flags, the environment, the file and the one that machines share, in this
+//! order; and every fault, kept until all have been seen.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
 
-use super::settings::{ChosenBy, Given};
+use super::{
+    settings::{ChosenBy, Given},
+    shared::is_shared,
+};
 
 /// One thing that is wrong with what was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +29,7 @@ impl fmt::Display for ConfigFault {
 
 /// The settings, by their names in the file, where `cluster_listen` may be `listen` below `[cluster]`.
 /// `PAAS_` and the name in capitals is the variable.
-const SETTINGS: [&str; 41] = [
+pub(super) const SETTINGS: [&str; 41] = [
     "domain",
     "http",
     "https",
@@ -65,23 +72,52 @@ const SETTINGS: [&str; 41] = [
     "access_log",
     "access_log_sample",
 ];
+
+/// Reads settings, one after another.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     given: &'a Given,
     file: BTreeMap<String, String>,
+    installation: BTreeMap<String, String>,
     pub(super) faults: Vec<ConfigFault>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(given: &'a Given) -> Self {
-        let mut reader = Self { given, file: BTreeMap::new(), faults: Vec::new() };
-        if let Some((path, text)) = &given.file {
-            match text.parse::<toml::Table>() {
-                Ok(table) => reader.read_file(path, table),
-                Err(error) => reader.fault(path.display(), error.to_string().trim().to_owned()),
-            }
+        let (file, installation) = (BTreeMap::new(), BTreeMap::new());
+        let mut reader = Self { given, file, installation, faults: Vec::new() };
+        if let Some((path, table)) = reader.parse(given.file.as_ref()) {
+            reader.read_file(path, table);
+        }
+        if let Some((path, table)) = reader.parse(given.installation.as_ref()) {
+            reader.read_installation(path, table);
         }
         reader
+    }
+
+    fn parse<'b>(
+        &mut self,
+        file: Option<&'b (PathBuf, String)>,
+    ) -> Option<(&'b Path, toml::Table)> {
+        let (path, text) = file?;
+        match text.parse::<toml::Table>() {
+            Ok(table) => Some((path, table)),
+            Err(error) => {
+                self.fault(path.display(), error.to_string().trim().to_owned());
+                None
+            }
+        }
+    }
+
+    /// What is not for all machines is left out, and so is what a newer daemon knows and this one does not: nobody
+    /// wrote it here.
+    fn read_installation(&mut self, path: &Path, table: toml::Table) {
+        for (key, value) in table.into_iter().filter(|(key, _)| is_shared(key)) {
+            match as_text(&value) {
+                Some(text) => drop(self.installation.insert(key, text)),
+                None => self.fault(format!("{}: {key}", path.display()), NO_TEXT.to_owned()),
+            }
+        }
     }
 
     fn read_file(&mut self, path: &Path, table: toml::Table) {
@@ -107,7 +143,7 @@ impl<'a> Reader<'a> {
         }
         match as_text(value) {
             Some(text) => drop(self.file.insert(key, text)),
-            None => self.fault(place, "it must be a text, a number or a list of them".to_owned()),
+            None => self.fault(place, NO_TEXT.to_owned()),
         }
     }
 
@@ -148,21 +184,32 @@ impl<'a> Reader<'a> {
         } else if let Some(text) = self.given.environment.get(&variable) {
             (variable, text.clone())
         } else if let Some(text) = self.file.get(name) {
-            let path = self.given.file.as_ref().map(|(path, _)| path.display().to_string());
-            (format!("{}: {name}", path.unwrap_or_default()), text.clone())
+            (in_file(self.given.file.as_ref(), name), text.clone())
+        } else if let Some(text) = self.installation.get(name) {
+            (in_file(self.given.installation.as_ref(), name), text.clone())
         } else {
             (name.to_owned(), default.to_owned())
         }
     }
 
+    /// What somebody says of a setting, if anybody does.
+    pub(super) fn said(&self, name: &str) -> Option<String> {
+        let (place, text) = self.find(name, "");
+        (place != name).then_some(text)
+    }
+
     pub(super) fn chosen_by(&self, name: &str) -> ChosenBy {
-        let (place, _) = self.find(name, "");
-        if place == name { ChosenBy::Default } else { ChosenBy::User }
+        if self.said(name).is_some() { ChosenBy::User } else { ChosenBy::Default }
     }
 
     pub(super) fn fault(&mut self, place: impl fmt::Display, problem: String) {
         self.faults.push(ConfigFault { place: place.to_string(), problem });
     }
+}
+
+fn in_file(file: Option<&(PathBuf, String)>, name: &str) -> String {
+    let path = file.map(|(path, _)| path.display().to_string());
+    format!("{}: {name}", path.unwrap_or_default())
 }
 
 fn as_text(value: &toml::Value) -> Option<String> {
@@ -184,3 +231,5 @@ fn nearest(key: &str) -> &'static str {
     let by_distance = |name: &&str| strsim::damerau_levenshtein(name, key);
     SETTINGS.iter().copied().min_by_key(by_distance).unwrap_or("domain")
 }
+
+const NO_TEXT: &str = "it must be a text, a number or a list of them";

@@ -174,6 +174,8 @@ impl fmt::Display for ApiAddress {
 pub struct Given {
     /// The file's path and text, if there is one.
     pub file: Option<(PathBuf, String)>,
+    /// The same of the file with what the machines that keep the records share.
+    pub installation: Option<(PathBuf, String)>,
     /// The environment.
     pub environment: BTreeMap<String, String>,
     /// Setting → text, from flags; the names are the file's.

@@ -24,6 +24,11 @@ impl Folders {
         self.root.join("config.toml")
     }
 
+    /// The settings that machines share of which each keeps the records.
+    pub fn installation(&self) -> PathBuf {
+        self.root.join("installation.toml")
+    }
+
     /// The records.
     pub fn store(&self) -> PathBuf {
         self.root.join("store")

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use super::doors::Doors;
-use crate::{dns::Server, faults, telemetry::chain};
+use crate::{config::Given, dns::Server, faults, telemetry::chain};
 
 /// How this process was started, as far as its successor is to be started alike.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +41,8 @@ pub struct Start {
     pub from: From,
     /// Where systemd wants to be told that the daemon is ready (`NOTIFY_SOCKET`).
     pub notify: Option<OsString>,
+    /// What its configuration is made of: there is more of it once this machine is promoted.
+    pub given: Given,
 }
 
 /// What a daemon begins with.

@@ -39,7 +39,8 @@ pub async fn ask_to_join(
     for at in control.api {
         let address = Address::Https(HostPort { host: at.ip().to_string(), port: at.port() });
         let pin = Some(Fingerprint::from(control.fingerprint));
-        let client = Client::new(Server { address, token: Token::new(proof), pin });
+        let client =
+            Client::new(Server { address, token: Token::new(proof), pin, others: Vec::new() });
         let answer = client.send(Method::POST, route::JOIN, wish).await;
         match answer.and_then(|answer| answer.read()) {
             Ok(joined) => return Ok(joined),

@@ -2,7 +2,10 @@
 //!
 //! The server is looked up when it is first needed, so that `paas completion` works without one.
 
-use std::cell::{OnceCell, RefCell};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
 
 use api::FaultCode;
 
@@ -11,7 +14,7 @@ use crate::{
     client::{Client, route},
     environment::Environment,
     failure::Failure,
-    target::{self, AppName, Chosen},
+    target::{self, AppName, Chosen, Contexts},
     ui::Ui,
 };
 
@@ -19,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Session {
     /// The screen.
-    pub(crate) ui: Ui,
+    pub(crate) ui: Rc<Ui>,
     /// Folder and variables.
     pub(crate) environment: Environment,
     /// The options that every command takes.
@@ -31,6 +34,7 @@ pub(crate) struct Session {
 impl Session {
     /// A session that has not looked for a server yet.
     pub(crate) fn new(shared: Shared, environment: Environment, ui: Ui) -> Self {
+        let ui = Rc::new(ui);
         Self { ui, environment, shared, client: OnceCell::new(), app: RefCell::new(None) }
     }
 
@@ -40,7 +44,28 @@ impl Session {
             return Ok(client);
         }
         let server = target::server(self.shared.context.as_deref(), &self.environment)?;
-        Ok(self.client.get_or_init(|| Client::new(server)))
+        let ui = Rc::clone(&self.ui);
+        let client = Client::telling(server, move |note| ui.talk(note));
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// Remembers where else the server of the context in use can be asked, as it says itself. The command goes on
+    /// without that.
+    pub(crate) fn learn(&self, controls: &[String]) {
+        if let Err(failure) = self.remember_others(controls) {
+            self.ui.warn(&format!("where else to ask is not remembered: {failure}"));
+        }
+    }
+
+    fn remember_others(&self, controls: &[String]) -> Result<(), Failure> {
+        let mut contexts = Contexts::load(&self.environment)?;
+        let option = self.shared.context.as_deref();
+        let used = target::context(option, &self.environment, &contexts).map(str::to_owned);
+        let context = used.and_then(|name| contexts.known.get_mut(&name));
+        if context.is_some_and(|context| context.learn(controls)) {
+            contexts.save(&self.environment)?;
+        }
+        Ok(())
     }
 
     /// The app that the option, the environment or the folder tells.

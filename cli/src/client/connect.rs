@@ -25,20 +25,47 @@ use crate::{
 pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum Unconnected {
+    /// Nobody is there.
+    Away(Failure),
+    /// Whoever is there is not believed, or there is no way to tell.
+    Unproven(Failure),
+}
+
+impl From<Unconnected> for Failure {
+    fn from(unconnected: Unconnected) -> Self {
+        match unconnected {
+            Unconnected::Away(failure) | Unconnected::Unproven(failure) => failure,
+        }
+    }
+}
+
 /// Opens a connection.
-pub(super) async fn connect(server: &Server) -> Result<Patient<Box<dyn Io>>, Failure> {
+pub(super) async fn connect(server: &Server) -> Result<Patient<Box<dyn Io>>, Unconnected> {
+    let away = |error: &io::Error| Unconnected::Away(unreachable(&server.address, error));
     let io: Box<dyn Io> = match &server.address {
         Address::Unix(path) => {
             let connecting = in_time(UnixStream::connect(path)).await;
-            Box::new(connecting.map_err(|error| unreachable(&server.address, &error))?)
+            Box::new(connecting.map_err(|error| away(&error))?)
         }
-        Address::Http(at) => Box::new(tcp(&server.address, at).await?),
+        Address::Http(at) => Box::new(tcp(&server.address, at).await.map_err(Unconnected::Away)?),
         Address::Https(at) => {
-            let Some(pin) = server.pin else { return Err(unpinned(&server.address)) };
-            Box::new(tls(&server.address, at, pin).await?)
+            let unpinned = || Unconnected::Unproven(unpinned(&server.address));
+            Box::new(tls(&server.address, at, server.pin.ok_or_else(unpinned)?).await?)
         }
     };
     Ok(Patient(io))
+}
+
+/// The same where somebody else can be asked: less patience.
+pub(super) async fn connect_soon(server: &Server) -> Result<Patient<Box<dyn Io>>, Unconnected> {
+    let expired = |_| {
+        let error = io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
+        Unconnected::Away(unreachable(&server.address, &error))
+    };
+    timeout(CONNECT_SOON, connect(server)).await.map_err(expired)?
 }
 
 /// The fingerprint of the authority that the server presents. Nothing is sent to it, for it has
@@ -104,12 +131,15 @@ async fn tls(
     address: &Address,
     at: &HostPort,
     pin: Fingerprint,
-) -> Result<TlsStream<TcpStream>, Failure> {
-    let stream = tcp(address, at).await?;
+) -> Result<TlsStream<TcpStream>, Unconnected> {
+    let stream = tcp(address, at).await.map_err(Unconnected::Away)?;
     let pinned = Arc::new(Pinned::new(Some(pin)));
+    let unproven = || Failure::unreachable(format!("{address} did not prove who it is"));
     handshake(at, stream, Arc::clone(&pinned)).await.map_err(|error| match pinned.presented() {
-        Some(other) if other != pin => stranger(address, pin, other),
-        _ => Failure::unreachable(format!("{address} did not prove who it is")).because(error),
+        Some(other) if other != pin => Unconnected::Unproven(stranger(address, pin, other)),
+        Some(_) => Unconnected::Unproven(unproven().because(error)),
+        // It has shown nothing yet.
+        None => Unconnected::Away(unproven().because(error)),
     })
 }
 
@@ -155,4 +185,6 @@ fn unpinned(address: &Address) -> Failure {
 
 /// Longer than any healthy way to a server takes, name resolution included.
 const CONNECT: Duration = Duration::from_secs(10);
+/// The same where another address can be asked.
+const CONNECT_SOON: Duration = Duration::from_secs(3);
 const KEEPALIVE: Duration = Duration::from_secs(15);

@@ -27,7 +27,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{ANSWER, Answer, Client, Driver, connect, nothing};
+use super::{ANSWER, Answer, Client, Driver, nothing};
 use crate::failure::Failure;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -61,6 +61,7 @@ impl Client {
 
     async fn open_session(&self, path: &str) -> Result<Line, Failure> {
         let key = generate_key();
+        let io = TokioIo::new(self.connect().await?);
         let mut request = self.request(Method::GET, path, nothing())?;
         let headers = request.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -71,7 +72,6 @@ impl Client {
             HeaderValue::from_str(&key)
                 .map_err(|fault| Failure::local("the request cannot be written").because(fault))?,
         );
-        let io = TokioIo::new(connect::connect(&self.server).await?);
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(io).await.map_err(|fault| self.broken(&fault))?;
         let driver = Driver(tokio::spawn(async move {

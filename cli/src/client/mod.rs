@@ -11,6 +11,7 @@ mod connect;
 mod line;
 mod lines;
 pub(crate) mod look;
+mod others;
 mod patient;
 mod pin;
 pub(crate) mod route;
@@ -21,7 +22,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -47,10 +48,15 @@ use crate::{failure::Failure, target::Server};
 /// What a request carries.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// A server that can be asked.
-#[derive(Debug)]
+/// A server that can be asked, at whichever of its addresses is reached.
 pub(crate) struct Client {
     server: Server,
+    /// The same at each of its other addresses.
+    others: Vec<Server>,
+    /// Which of all is asked, the first one being the server as it was named.
+    asked: AtomicUsize,
+    /// Who hears that another address is asked.
+    tell: Box<dyn Fn(&str)>,
 }
 
 /// An upload: its body, and how much of it has been sent, by which a stall is noticed.
@@ -64,17 +70,18 @@ pub(crate) struct Upload {
 impl Client {
     /// Talks to `server`; nothing is sent yet.
     pub(crate) fn new(server: Server) -> Self {
-        Self { server }
+        Self::telling(server, |_| {})
+    }
+
+    /// The same; `tell` hears that another of its addresses is asked, because one is not reached.
+    pub(crate) fn telling(server: Server, tell: impl Fn(&str) + 'static) -> Self {
+        let others = server.others.iter().map(|address| server.at(address.clone())).collect();
+        Self { server, others, asked: AtomicUsize::new(0), tell: Box::new(tell) }
     }
 
     /// Where the server is.
     pub(crate) fn address(&self) -> String {
-        self.server.address.to_string()
-    }
-
-    /// The server.
-    pub(crate) fn server(&self) -> &Server {
-        &self.server
+        self.server().address.to_string()
     }
 
     /// Asks for what is at `path`.
@@ -113,7 +120,7 @@ impl Client {
         let exchange = self.exchange(Method::GET, path, nothing());
         let response = timeout(ANSWER, exchange).await.map_err(|_| self.silent(ANSWER))??;
         let response = Answer::check(response, self).await?;
-        Ok(Pieces::new(response, self.server.address.to_string()))
+        Ok(Pieces::new(response, self.address()))
     }
 
     /// Follows what is at `path`, line by line.
@@ -121,7 +128,7 @@ impl Client {
         let exchange = self.exchange(Method::GET, path, nothing());
         let response = timeout(ANSWER, exchange).await.map_err(|_| self.silent(ANSWER))??;
         let response = Answer::check(response, self).await?;
-        Ok(Lines::new(response, self.server.address.to_string()))
+        Ok(Lines::new(response, self.address()))
     }
 
     /// Sends a body that takes as long as it takes, as long as it moves.
@@ -156,8 +163,8 @@ impl Client {
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Body) -> Result<Reply, Failure> {
+        let connection = self.connect().await?;
         let request = self.request(method, path, body)?;
-        let connection = connect::connect(&self.server).await?;
         let io = hyper_util::rt::TokioIo::new(connection);
         let (mut sender, driver) =
             hyper::client::conn::http1::handshake(io).await.map_err(|fault| self.broken(&fault))?;
@@ -174,7 +181,7 @@ impl Client {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(HOST, connect::host_header(&self.server.address))
+            .header(HOST, connect::host_header(&self.server().address))
             .header(USER_AGENT, concat!("paas/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "*/*");
         if !hyper::body::Body::is_end_stream(&body) {
@@ -192,14 +199,14 @@ impl Client {
 
     /// The server answered nothing in time.
     fn silent(&self, limit: Duration) -> Failure {
-        Failure::unreachable(format!("no answer from {}", self.server.address))
+        Failure::unreachable(format!("no answer from {}", self.address()))
             .because(format!("it said nothing for {} s", limit.as_secs()))
             .hint("see the daemon's log: `journalctl -u paas -n 50`")
     }
 
     /// The connection ended before the answer did.
     fn broken(&self, fault: &(dyn std::error::Error + 'static)) -> Failure {
-        broken(&self.server.address.to_string(), fault)
+        broken(&self.address(), fault)
     }
 }
 

@@ -29,6 +29,10 @@ pub(crate) const KEYS: &str = "/v1/keys";
 pub(crate) const NODES: &str = "/v1/nodes";
 /// What would be elsewhere, and having it moved.
 pub(crate) const REBALANCE: &str = "/v1/nodes/rebalance";
+/// Having nodes keep the records, too.
+pub(crate) const PROMOTE: &str = "/v1/nodes/promote";
+/// Having them keep the records no more.
+pub(crate) const DEMOTE: &str = "/v1/nodes/demote";
 /// Where one becomes a node.
 pub(crate) const JOIN: &str = "/v1/nodes/join";
 /// Tokens by which they do.

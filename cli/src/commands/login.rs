@@ -34,7 +34,8 @@ impl Login {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let pin = self.trust(session).await?;
         let token = self.prove(session)?;
-        let server = Server { address: self.address.clone(), token: token.clone(), pin };
+        let (address, others) = (self.address.clone(), Vec::new());
+        let server = Server { address, token: token.clone(), pin, others };
         let answer = Client::new(server).get(route::SERVER).await?;
         let server: api::Server = Answer::read(&answer)?;
         let name = session
@@ -43,11 +44,13 @@ impl Login {
             .clone()
             .unwrap_or_else(|| self.address.suggested_name().to_owned());
         let mut contexts = Contexts::load(&session.environment)?;
-        let context = Context {
+        let mut context = Context {
             url: self.address.to_string(),
             token,
             fingerprint: pin.map(|pin| pin.to_string()),
+            others: Vec::new(),
         };
+        context.learn(&server.controls);
         contexts.known.insert(name.clone(), context);
         contexts.current = Some(name.clone());
         let file = contexts.save(&session.environment)?;

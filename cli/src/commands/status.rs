@@ -28,6 +28,7 @@ impl Status {
             return ui.json(&format!(r#"{{"server":{},"apps":{}}}"#, server.text(), apps.text()));
         }
         let server: Server = server.read()?;
+        session.learn(&server.controls);
         let apps: Vec<App> = apps.read()?;
         ui.table(&summary(&server))?;
         if apps.is_empty() {

@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Token;
+use super::{Address, Token};
 use crate::{environment::Environment, failure::Failure};
 
 /// All servers, and which is meant when nothing else is said.
@@ -34,6 +34,22 @@ pub(crate) struct Context {
     pub(crate) token: Option<Token>,
     /// SHA-256 of its certificate authority.
     pub(crate) fingerprint: Option<String>,
+    /// Where else to ask if it is not reached: the other machines that keep its records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) others: Vec<String>,
+}
+
+impl Context {
+    /// Has those of these addresses be the others that are not its own; says whether that is new. Only a server
+    /// that is asked over TLS has others, since only there they prove that they are of the same installation.
+    pub(crate) fn learn(&mut self, controls: &[String]) -> bool {
+        let over_tls = |url: &String| matches!(url.parse(), Ok(Address::Https(_)));
+        let is_other = |url: &&String| over_tls(&self.url) && over_tls(url) && **url != self.url;
+        let others: Vec<String> = controls.iter().filter(is_other).cloned().collect();
+        let is_new = others != self.others;
+        self.others = others;
+        is_new
+    }
 }
 
 impl Default for Contexts {
@@ -110,8 +126,12 @@ mod tests {
         let environment =
             Environment { config: Some(home.path().join(".config")), ..Environment::default() };
         assert_eq!(Contexts::load(&environment).unwrap(), Contexts::default());
-        let context =
-            Context { url: "unix:/x".to_owned(), token: Token::new("secret"), fingerprint: None };
+        let context = Context {
+            url: "unix:/x".to_owned(),
+            token: Token::new("secret"),
+            fingerprint: None,
+            others: vec![],
+        };
         let contexts = Contexts {
             current: Some("here".to_owned()),
             known: BTreeMap::from([("here".to_owned(), context)]),
@@ -122,5 +142,36 @@ mod tests {
         assert_eq!(Contexts::load(&environment).unwrap(), contexts);
         fs::write(&file, "version = \"one\"").unwrap();
         assert!(Contexts::load(&environment).is_err());
+    }
+
+    #[test]
+    fn a_context_of_before_there_were_others_is_read_and_written_as_it_was() {
+        let text = "version = 1\n\n[contexts.box]\nurl = \"https://box:8443\"\n";
+        let mut contexts: Contexts = toml::from_str(text).unwrap();
+        assert_eq!(toml::to_string(&contexts).unwrap(), text);
+        contexts.known.get_mut("box").unwrap().learn(&["https://10.0.0.2:8443".to_owned()]);
+        let text = toml::to_string(&contexts).unwrap();
+        assert!(text.ends_with("others = [\"https://10.0.0.2:8443\"]\n"), "{text}");
+        assert_eq!(toml::from_str::<Contexts>(&text).unwrap(), contexts);
+    }
+
+    #[test]
+    fn others_are_those_that_prove_who_they_are() {
+        let learn = |url: &str| {
+            let (url, others) = (url.to_owned(), vec!["https://10.0.0.9:8443".to_owned()]);
+            let mut context = Context { url, token: None, fingerprint: None, others };
+            let told = [
+                "https://10.0.0.1:8443",
+                "https://10.0.0.2:8443",
+                "http://127.0.0.1:1",
+                "unix:/x",
+                "",
+            ];
+            context.learn(&told.map(str::to_owned));
+            context.others.join(" ")
+        };
+        assert_eq!(learn("https://10.0.0.1:8443"), "https://10.0.0.2:8443");
+        assert_eq!(learn("https://box:8443"), "https://10.0.0.1:8443 https://10.0.0.2:8443");
+        assert_eq!(learn("http://127.0.0.1:7000"), "");
     }
 }

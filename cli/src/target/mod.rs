@@ -19,6 +19,6 @@ pub(crate) use manifest::{
     write as write_manifest,
 };
 pub(crate) use name::AppName;
-pub(crate) use server::{Server, server};
+pub(crate) use server::{Server, context, server};
 pub(crate) use token::Token;
 pub(crate) use which::{Chosen, Origin, app, no_app};

@@ -19,13 +19,22 @@ pub(crate) struct Server {
     pub(crate) token: Option<Token>,
     /// Its certificate authority.
     pub(crate) pin: Option<Fingerprint>,
+    /// Where else to ask if it is not reached.
+    pub(crate) others: Vec<Address>,
+}
+
+impl Server {
+    /// The same server at another address, of which no others are known.
+    pub(crate) fn at(&self, address: Address) -> Self {
+        Self { address, token: self.token.clone(), pin: self.pin, others: Vec::new() }
+    }
 }
 
 /// The server that the option, the environment or the contexts tell.
 pub(crate) fn server(option: Option<&str>, environment: &Environment) -> Result<Server, Failure> {
     let found = match (option, &environment.url, &environment.context) {
         (None, Some(url), _) => {
-            Context { url: url.clone(), token: None, fingerprint: environment.fingerprint.clone() }
+            Context { fingerprint: environment.fingerprint.clone(), ..nobodys(url.clone()) }
         }
         (Some(name), _, _) => named(name, &Contexts::load(environment)?)?,
         (None, None, Some(name)) => named(name, &Contexts::load(environment)?)?,
@@ -33,16 +42,31 @@ pub(crate) fn server(option: Option<&str>, environment: &Environment) -> Result<
             let contexts = Contexts::load(environment)?;
             match (&contexts.current, local_socket(environment)) {
                 (Some(name), _) => named(name, &contexts)?,
-                (None, Some(socket)) => Context {
-                    url: format!("unix:{}", socket.display()),
-                    token: None,
-                    fingerprint: None,
-                },
+                (None, Some(socket)) => nobodys(format!("unix:{}", socket.display())),
                 (None, None) => return Err(nowhere(environment)),
             }
         }
     };
     connection(found, environment)
+}
+
+/// A server that nobody has logged in to.
+fn nobodys(url: String) -> Context {
+    Context { url, token: None, fingerprint: None, others: Vec::new() }
+}
+
+/// The name of the context that is meant, if one is.
+pub(crate) fn context<'a>(
+    option: Option<&'a str>,
+    environment: &'a Environment,
+    contexts: &'a Contexts,
+) -> Option<&'a str> {
+    match (option, &environment.url, &environment.context) {
+        (None, Some(_), _) => None,
+        (Some(name), _, _) => Some(name),
+        (None, None, Some(name)) => Some(name),
+        (None, None, None) => contexts.current.as_deref(),
+    }
 }
 
 fn connection(context: Context, environment: &Environment) -> Result<Server, Failure> {
@@ -57,7 +81,8 @@ fn connection(context: Context, environment: &Environment) -> Result<Server, Fai
         None => None,
     };
     let token = environment.token.as_deref().and_then(Token::new).or(context.token);
-    Ok(Server { address, token, pin })
+    let others = context.others.iter().filter_map(|url| url.parse().ok()).collect();
+    Ok(Server { address, token, pin, others })
 }
 
 fn named(name: &str, contexts: &Contexts) -> Result<Context, Failure> {

@@ -5,7 +5,7 @@ use super::{
     server::{Authority, Server},
 };
 
-fn about() -> api::Server {
+pub(super) fn about() -> api::Server {
     api::Server {
         version: "0.1.0".to_owned(),
         node: "one".to_owned(),
@@ -198,4 +198,117 @@ HTTPS        at 0.0.0.0:443, [::]:443
 DNS          at 0.0.0.0:53, [::]:53
 ";
     assert!(told.contains(lines), "{told}");
+}
+
+/// The server of a context, which is one of three that keep the records, and what the user did with it last.
+async fn one_of_three(authority: &Authority) -> (User, Server, String) {
+    let other = Server::default();
+    other.on("GET /v1/apps", &Vec::<api::App>::new());
+    let (gone, others) = (refusing().await, other.on_tls(authority, &["paas.internal"]).await);
+    let server = Server::default();
+    let url = server.on_tls(authority, &["paas.internal"]).await;
+    let controls = vec![url.clone(), format!("https://{gone}"), others];
+    server.on("GET /v1/server", &api::Server { controls, ..about() });
+    let user = User::of("");
+    let fingerprint = authority.fingerprint();
+    let login = format!("paas login {url} --token t0 --fingerprint {fingerprint}");
+    assert_eq!(user.types(&login).await.code, std::process::ExitCode::SUCCESS);
+    (user, other, url)
+}
+
+/// An address of this machine where nobody listens.
+async fn refusing() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+fn contexts(user: &User) -> String {
+    std::fs::read_to_string(user.home.path().join("config/paas/contexts.toml")).unwrap()
+}
+
+/// The same contexts, where the server's own address is another.
+fn readdress(user: &User, url: &str, now: &str) {
+    let text = contexts(user).replace(&format!("url = \"{url}\""), &format!("url = \"{now}\""));
+    std::fs::write(user.home.path().join("config/paas/contexts.toml"), text).unwrap();
+}
+
+#[tokio::test]
+async fn where_one_control_is_not_reached_the_others_are_asked_in_turn() {
+    let authority = Authority::new();
+    let (user, other, url) = one_of_three(&authority).await;
+    let gone = refusing().await;
+    readdress(&user, &url, &format!("https://{gone}"));
+    let outcome = user.types("paas apps --json").await;
+    assert_eq!(outcome.out, "[]\n");
+    let notes: Vec<&str> = outcome.err.lines().collect();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(
+        notes[0].starts_with(&format!("{gone} is not reached; asking 127.0.0.1:")),
+        "{notes:?}"
+    );
+    let [first, second] = [0, 1].map(|line: usize| notes[line].rsplit(' ').next().unwrap());
+    assert_eq!(notes[1], format!("{first} is not reached; asking {second}"));
+    let asked = other.requests();
+    assert_eq!((asked[0].what.as_str(), asked.len()), ("GET /v1/apps", 1));
+    assert_eq!(asked[0].token.as_deref(), Some("Bearer t0"));
+}
+
+#[tokio::test]
+async fn whoever_answered_is_asked_for_the_rest_of_a_command() {
+    let authority = Authority::new();
+    let (user, other, url) = one_of_three(&authority).await;
+    other.on("GET /v1/server", &about());
+    readdress(&user, &url, &format!("https://{}", refusing().await));
+    let outcome = user.types("paas status --json").await;
+    assert_eq!(outcome.err.lines().count(), 2, "the notes of one search: {}", outcome.err);
+    assert_eq!(other.asked(), ["GET /v1/server", "GET /v1/apps"]);
+}
+
+#[tokio::test]
+async fn where_no_control_is_reached_the_first_ones_fault_is_told() {
+    let authority = Authority::new();
+    let (server, user) = (Server::default(), User::of(""));
+    let url = server.on_tls(&authority, &["paas.internal"]).await;
+    let (gone, other) = (refusing().await, refusing().await);
+    let controls = vec![format!("https://{other}")];
+    server.on("GET /v1/server", &api::Server { controls, ..about() });
+    let fingerprint = authority.fingerprint();
+    user.types(&format!("paas login {url} --token t0 --fingerprint {fingerprint}")).await;
+    readdress(&user, &url, &format!("https://{gone}"));
+    let outcome = user.types("paas apps").await;
+    let told = format!(
+        "{gone} is not reached; asking {other}\nerror: cannot reach the server at https://{gone}\n"
+    );
+    assert!(outcome.err.starts_with(&told), "{}", outcome.err);
+}
+
+#[tokio::test]
+async fn a_stranger_at_an_address_is_told_and_nobody_else_is_asked() {
+    let authority = Authority::new();
+    let (user, other, url) = one_of_three(&authority).await;
+    let stranger = answering().on_tls(&Authority::new(), &["paas.internal"]).await;
+    readdress(&user, &url, &stranger);
+    let outcome = user.types("paas apps").await;
+    assert!(outcome.err.contains("is not the server you logged in to"), "{}", outcome.err);
+    assert!(other.asked().is_empty());
+}
+
+#[tokio::test]
+async fn others_are_remembered_with_a_login_and_forgotten_when_there_are_none() {
+    let (server, authority) = (Server::default(), Authority::new());
+    let url = server.on_tls(&authority, &["paas.internal"]).await;
+    let controls = vec![url.clone(), "https://10.0.0.2:8443".to_owned()];
+    server.on("GET /v1/server", &api::Server { controls, ..about() });
+    server.on("GET /v1/server", &about());
+    server.on("GET /v1/apps", &Vec::<api::App>::new());
+    let user = User::of("");
+    let fingerprint = authority.fingerprint();
+    user.types(&format!("paas login {url} --token t0 --fingerprint {fingerprint}")).await;
+    assert!(
+        contexts(&user).contains("others = [\"https://10.0.0.2:8443\"]\n"),
+        "{}",
+        contexts(&user)
+    );
+    user.types("paas status").await;
+    assert!(!contexts(&user).contains("others"), "{}", contexts(&user));
 }

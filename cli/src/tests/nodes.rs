@@ -133,6 +133,84 @@ async fn nodes_are_labelled_and_removed() {
     user.types("paas nodes remove edge-1 --confirm edge-1").await.succeeded("", gone);
 }
 
+fn keeping(name: &str, state: &str) -> api::Node {
+    api::Node { keeps_records: true, ..node(name, state) }
+}
+
+#[tokio::test]
+async fn nodes_are_promoted_and_demoted() {
+    let server = Server::default();
+    let (box_, one, two) =
+        (keeping("box", "control"), keeping("edge-1", "up"), keeping("edge-2", "up"));
+    let three = [box_.clone(), one.clone(), two.clone(), node("edge-3", "up")];
+    let five = [&three[..3], &[keeping("edge-3", "up"), keeping("edge-4", "up")]].concat();
+    let alone = [node("box", "control"), node("edge-1", "up"), node("edge-2", "up")];
+    for answer in [&three[..], &five] {
+        server.on("POST /v1/nodes/promote", &answer);
+    }
+    for answer in [&three[..], &alone] {
+        server.on("POST /v1/nodes/demote", &answer);
+    }
+    let user = User::of(&server.on_tcp().await);
+    let said = "edge-1 and edge-2 keep the records, too: any one of the three may be lost.\n";
+    user.types("paas nodes promote edge-1 edge-2").await.succeeded("", said);
+    assert_eq!(server.requests()[0].body, r#"{"nodes":["edge-1","edge-2"]}"#);
+    let said = "edge-3 and edge-4 keep the records, too: any two of the five may be lost.\n";
+    user.types("paas nodes promote edge-3 edge-4").await.succeeded("", said);
+    let said = "edge-4 and edge-3 keep the records no more: any one of the three may be lost.\n";
+    user.types("paas nodes demote edge-4 edge-3").await.succeeded("", said);
+    let said = "edge-1 and edge-2 keep the records no more: box alone does.\n";
+    user.types("paas nodes demote edge-1 edge-2").await.succeeded("", said);
+    assert_eq!(server.asked().len(), 4, "over a line without TLS there is nobody else to ask");
+    let odd = user.types("paas nodes promote ../apps").await;
+    assert!(odd.err.contains("`../apps` is not a node's name"), "{}", odd.err);
+}
+
+#[tokio::test]
+async fn it_is_shown_which_machines_keep_the_records() {
+    let server = Server::default();
+    let since = Some("2026-01-10T09:00:00Z".to_owned());
+    let up = api::Node { since, drained: true, ..keeping("edge-1", "up") };
+    let three = [keeping("box", "control"), up, keeping("edge-2", "up"), node("edge-3", "up")];
+    server.on("GET /v1/nodes", &three).on("GET /v1/nodes", &three[..2].to_vec());
+    server.on("GET /v1/nodes/rebalance", &api::Rebalance::default());
+    let user = User::of(&server.on_tcp().await);
+    let expected = "\
+NODE    STATE                         INSTANCES  ADDRESS           VERSION  LABELS  JOINED
+box     control, keeps records        -          203.0.113.7:7600  0.1.0    -       -
+edge-1  up 3h drained, keeps records  -          203.0.113.7:7600  0.1.0    -       -
+edge-2  up, keeps records             -          203.0.113.7:7600  0.1.0    -       -
+edge-3  up                            -          203.0.113.7:7600  0.1.0    -       -
+";
+    user.types("paas nodes").await.succeeded(expected, "");
+    let said = "hint: two machines keep the records, which is no better than one: `paas nodes promote NODE`\n";
+    assert_eq!(user.types("paas nodes").await.err, said);
+}
+
+#[tokio::test]
+async fn a_context_learns_with_a_promotion_where_else_to_ask() {
+    let (server, authority) = (Server::default(), Authority::new());
+    let url = server.on_tls(&authority, &["paas.internal"]).await;
+    let three = [keeping("box", "control"), keeping("edge-1", "up"), keeping("edge-2", "up")];
+    server.on("POST /v1/nodes/promote", &three);
+    let controls = [&url, "https://10.0.0.2:8443", "https://10.0.0.3:8443"].map(str::to_owned);
+    server
+        .on("GET /v1/server", &api::Server { controls: controls.into(), ..super::logins::about() });
+    let user = User::of("");
+    let folder = user.home.path().join("config/paas");
+    std::fs::create_dir_all(&folder).unwrap();
+    let fingerprint = authority.fingerprint();
+    let known = format!(
+        "version = 1\ncurrent = \"box\"\n[contexts.box]\nurl = \"{url}\"\nfingerprint = \"{fingerprint}\"\n"
+    );
+    std::fs::write(folder.join("contexts.toml"), known).unwrap();
+    user.types("paas nodes promote edge-1 edge-2").await;
+    assert_eq!(server.asked(), ["POST /v1/nodes/promote", "GET /v1/server"]);
+    let known = std::fs::read_to_string(folder.join("contexts.toml")).unwrap();
+    let others = "others = [\"https://10.0.0.2:8443\", \"https://10.0.0.3:8443\"]\n";
+    assert!(known.ends_with(others), "{known}");
+}
+
 #[tokio::test]
 async fn a_machine_asks_the_pinned_control_and_nobody_else() {
     let (server, authority) = (Server::default(), Authority::new());

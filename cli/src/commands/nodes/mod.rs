@@ -1,5 +1,6 @@
 //! `paas nodes`.
 
+mod council;
 mod rebalance;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 use hyper::Method;
 
-use self::rebalance::Rebalance;
+use self::{council::Council, rebalance::Rebalance};
 use crate::{
     args::Format,
     client::route,
@@ -17,7 +18,7 @@ use crate::{
     ui::{self, Table},
 };
 
-/// List the machines of this installation, let others join, label, empty, even out and remove them
+/// List the machines of this installation, let others join, label, empty, even out, promote and remove them
 #[derive(Debug, Clone, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Nodes {
@@ -69,6 +70,10 @@ enum Verb {
         name: String,
     },
     Rebalance(Rebalance),
+    /// Have nodes keep the records, too, so that another machine leads when one is lost
+    Promote(Council),
+    /// Have machines that keep the records be plain nodes again
+    Demote(Council),
     /// Take a node out of the installation: it serves no more
     Remove {
         /// The node
@@ -95,6 +100,8 @@ impl Nodes {
             Some(Verb::Drain { name }) => drain(session, &name).await,
             Some(Verb::Undrain { name }) => undrain(session, &name).await,
             Some(Verb::Rebalance(rebalance)) => rebalance.run(session).await,
+            Some(Verb::Promote(council)) => council.promote(session).await,
+            Some(Verb::Demote(council)) => council.demote(session).await,
             Some(Verb::Remove { name, confirm, force }) => {
                 remove(session, &name, confirm, force).await
             }
@@ -109,12 +116,15 @@ async fn list(session: &Session, format: &Format) -> Result<(), Failure> {
     }
     let nodes: Vec<api::Node> = answer.read()?;
     let alone = nodes.len() == 1;
+    let advice = council::advice(&nodes);
+    council::learn(session, &nodes).await?;
     let mut table =
         Table::new(["NODE", "STATE", "INSTANCES", "ADDRESS", "VERSION", "LABELS", "JOINED"]);
     for node in nodes {
         let since = node.since.map(|since| format!(" {}", ui::age(&since, ui.now)));
         let drained = if node.drained { " drained" } else { "" };
-        let state = node.state + &since.unwrap_or_default() + drained;
+        let keeps = if node.keeps_records { ", keeps records" } else { "" };
+        let state = node.state + &since.unwrap_or_default() + drained + keeps;
         let joined = node.joined_at.map(|at| ui::age(&at, ui.now)).unwrap_or_default();
         let (address, version) =
             (node.address.unwrap_or_default(), node.version.unwrap_or_default());
@@ -130,6 +140,9 @@ async fn list(session: &Session, format: &Format) -> Result<(), Failure> {
         }
     }
     ui.table(&table)?;
+    if let Some(advice) = advice {
+        ui.hint(&advice);
+    }
     if alone {
         ui.hint("`paas nodes token` prints the command that makes another machine a node");
         return Ok(());

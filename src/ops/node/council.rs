@@ -27,8 +27,8 @@ pub struct Keepers<'a> {
 impl Keepers<'_> {
     /// Who of these has to be promoted for all of them to keep the records: all, or nobody any more.
     pub fn promoted(&self, names: &[NodeName]) -> Result<BTreeSet<NodeName>, Refusal> {
-        let named = self.named(PROMOTED, names)?;
-        let (those, others): (Vec<_>, Vec<_>) = named.iter().partition(|name| self.keeps(name));
+        let meant = self.meant(PROMOTED, names)?;
+        let (those, others): (Vec<_>, Vec<_>) = meant.iter().partition(|name| self.keeps(name));
         if others.is_empty() {
             return Ok(BTreeSet::new());
         }
@@ -37,7 +37,7 @@ impl Keepers<'_> {
             return Err(Refusal::conflict(PROMOTED, why).hint(command("promote", &others)));
         }
         others.iter().try_for_each(|name| self.check(name))?;
-        let after = self.count() + named.len();
+        let after = self.count() + meant.len();
         if after > MOST {
             let why = format!("{} machines keep the records at most", number(MOST));
             let refusal = Refusal::conflict(PROMOTED, why);
@@ -56,16 +56,16 @@ impl Keepers<'_> {
                 None => refusal.hint("let another machine join first: `paas nodes token`"),
             });
         }
-        Ok(named)
+        Ok(meant)
     }
 
     /// Who of these has to be demoted for none of them to keep the records: all, or nobody any more.
     pub fn demoted(&self, names: &[NodeName]) -> Result<BTreeSet<NodeName>, Refusal> {
-        let named = self.named(DEMOTED, names)?;
-        if named.contains(self.leader) {
+        let meant = self.meant(DEMOTED, names)?;
+        if meant.contains(self.leader) {
             return Err(self.leads(DEMOTED));
         }
-        let (those, others): (Vec<_>, Vec<_>) = named.iter().partition(|name| self.keeps(name));
+        let (those, others): (Vec<_>, Vec<_>) = meant.iter().partition(|name| self.keeps(name));
         if those.is_empty() {
             return Ok(BTreeSet::new());
         }
@@ -73,7 +73,7 @@ impl Keepers<'_> {
             let why = format!("{} anyway", they(&others, "does not keep", "do not keep"));
             return Err(Refusal::conflict(DEMOTED, why).hint(command("demote", &those)));
         }
-        let after = self.count().saturating_sub(named.len());
+        let after = self.count().saturating_sub(meant.len());
         if after.is_multiple_of(2) {
             let refusal = Refusal::conflict(DEMOTED, even(after));
             return Err(match another(&those, self.others()) {
@@ -81,7 +81,7 @@ impl Keepers<'_> {
                 None => refusal,
             });
         }
-        Ok(named)
+        Ok(meant)
     }
 
     /// Whether a machine that is to be removed has to be dismissed first: whoever is lost and keeps the records
@@ -110,21 +110,21 @@ impl Keepers<'_> {
     }
 
     /// Those that are meant: each is there, and named once.
-    fn named(&self, what: &str, names: &[NodeName]) -> Result<BTreeSet<NodeName>, Refusal> {
-        let mut named = BTreeSet::new();
+    fn meant(&self, what: &str, names: &[NodeName]) -> Result<BTreeSet<NodeName>, Refusal> {
+        let mut meant = BTreeSet::new();
         for name in names {
             if name != self.leader && self.nodes.iter().all(|node| node.name != *name) {
                 return Err(Refusal::unknown_node(name));
             }
-            if !named.insert(name.clone()) {
+            if !meant.insert(name.clone()) {
                 return Err(Refusal::invalid(what, format!("{name} is named twice")));
             }
         }
-        if named.is_empty() {
+        if meant.is_empty() {
             return Err(Refusal::invalid(what, "no machine is named")
                 .hint("`paas nodes` lists those that there are"));
         }
-        Ok(named)
+        Ok(meant)
     }
 
     /// Refuses whoever could not keep up.

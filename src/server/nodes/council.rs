@@ -50,9 +50,9 @@ pub enum Change {
 impl Council {
     /// Whoever has the other two ends carries wishes out, and says who keeps the records.
     pub fn new() -> (Self, mpsc::Receiver<Wish>, watch::Sender<Arc<Members>>) {
-        let (wishes, wished) = mpsc::channel(WISHES);
+        let (wishes, inbox) = mpsc::channel(WISHES);
         let (tell, members) = watch::channel(Arc::default());
-        (Self { wishes, members }, wished, tell)
+        (Self { wishes, members }, inbox, tell)
     }
 
     /// Who keeps the records.
@@ -96,7 +96,8 @@ pub(in crate::server) async fn promote(
     State(api): State<Api>,
     Json(body): Json<api::Promotion>,
 ) -> Result<Json<Vec<api::Node>>, Failure> {
-    let names = consult(&api, &body, |keepers, names| keepers.promoted(names))?;
+    let names = parsed(&body)?;
+    let names = asked(&api, |keepers| keepers.promoted(&names))?;
     if !names.is_empty() {
         let who = listed(&names);
         api.council.promote(names).await?;
@@ -110,7 +111,8 @@ pub(in crate::server) async fn demote(
     State(api): State<Api>,
     Json(body): Json<api::Promotion>,
 ) -> Result<Json<Vec<api::Node>>, Failure> {
-    let names = consult(&api, &body, |keepers, names| keepers.demoted(names))?;
+    let names = parsed(&body)?;
+    let names = asked(&api, |keepers| keepers.demoted(&names))?;
     if !names.is_empty() {
         let who = listed(&names);
         api.council.demote(names).await?;
@@ -128,14 +130,8 @@ pub(super) async fn dismiss(api: &Api, name: &NodeName) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Who of those that are named has to change.
-fn consult(
-    api: &Api,
-    body: &api::Promotion,
-    ask: impl FnOnce(&Keepers<'_>, &[NodeName]) -> Result<BTreeSet<NodeName>, Refusal>,
-) -> Result<BTreeSet<NodeName>, Failure> {
-    let names = body.nodes.iter().map(|name| name.parse()).collect::<Result<Vec<NodeName>, _>>()?;
-    asked(api, |keepers| ask(keepers, &names))
+fn parsed(body: &api::Promotion) -> Result<Vec<NodeName>, Failure> {
+    Ok(body.nodes.iter().map(|name| name.parse::<NodeName>()).collect::<Result<_, _>>()?)
 }
 
 /// What `ops` says to a question about the machines as they are now.

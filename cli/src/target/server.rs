@@ -81,7 +81,8 @@ fn connection(context: Context, environment: &Environment) -> Result<Server, Fai
         None => None,
     };
     let token = environment.token.as_deref().and_then(Token::new).or(context.token);
-    let others = context.others.iter().filter_map(|url| url.parse().ok()).collect();
+    let others = context.others.iter().filter_map(|url| url.parse().ok());
+    let others = others.filter(|other| matches!(other, Address::Https(_))).collect();
     Ok(Server { address, token, pin, others })
 }
 

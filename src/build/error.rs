@@ -19,6 +19,11 @@ pub enum BuildError {
     /// The app's folders on this machine could not be prepared.
     #[error("cannot prepare the build's folders")]
     Prepare(#[source] io::Error),
+    /// What was sent is on the disk of a machine that led before.
+    #[error(
+        "its source is not on this machine: the one that it was sent to does not lead any more"
+    )]
+    Left,
     /// There is no room.
     #[error("there is no space left on the server's disk to build")]
     DiskFull,
@@ -196,7 +201,9 @@ impl BuildError {
             }
             Self::DiskFull => "see what takes the space with `df -h` on the server",
             Self::Engine(_) => "see that Docker runs: `docker info`",
-            Self::Died { .. } | Self::Silent | Self::Gibberish => "deploy again: `paas deploy`",
+            Self::Left | Self::Died { .. } | Self::Silent | Self::Gibberish => {
+                "deploy again: `paas deploy`"
+            }
             Self::Prepare(_) | Self::Socket(_) | Self::Remember(_) | Self::Panicked => {
                 "see the server's log"
             }

@@ -363,7 +363,14 @@ impl<E: BuildEngine> Builds<E> {
         build: &Build,
         request: BuildRequest,
     ) -> Result<Artifact, BuildError> {
-        let Some(version) = build.rebases else { return builder.build(request).await };
+        let Some(version) = build.rebases else {
+            // A former leader may have taken it, whether it was lost before or after it began to build.
+            return if request.source.exists() {
+                builder.build(request).await
+            } else {
+                Err(BuildError::Left)
+            };
+        };
         let key = (build.app.as_str().to_owned(), u64::from(version.0));
         let Ok(Some(release)) = self.store.snapshot().get::<Release>(&key) else {
             return Err(RebaseError::Foreign.into());

@@ -332,6 +332,7 @@ impl Plane {
             collector: Collector::new(docker.clone(), self.logs.clone()),
             consoles,
             vault: self.vault.clone(),
+            here: self.here.clone(),
             commits: self.store.changes(),
             memory: runs::reconcile::Memory::default(),
         }

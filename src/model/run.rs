@@ -8,8 +8,8 @@ use std::{fmt, str::FromStr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, AppName, ByteSize, CronName, CronTick, Exit, Incarnation, ProcessName, ReleaseVersion,
-    Slot, Timestamp,
+    Actor, AppName, ByteSize, CronName, CronTick, Exit, Incarnation, NodeName, ProcessName,
+    ReleaseVersion, Slot, Timestamp,
 };
 
 /// Counts an app's runs, from 1; after the last comes the first again. Written `run.3`.
@@ -83,6 +83,9 @@ pub struct Run {
     /// The job by the clock that it is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cron: Option<CronTick>,
+    /// The machine that begins it, on record before it does: no other one that leads begins it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<NodeName>,
     /// How far it is.
     pub status: RunStatus,
 }

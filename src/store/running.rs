@@ -93,6 +93,7 @@ pub fn begin(
         at: now,
         stopped_by: None,
         cron: draft.cron,
+        machine: None,
         status: RunStatus::Starting,
     };
     while runs.iter().any(|other| other.number == run.number) {

@@ -1,13 +1,14 @@
 //! The planner of runs: record × container × session × now → what to do. Pure.
 //!
-//! Invariant: what may have begun once is never begun again. A record says that it runs before its
-//! container can end unseen, and that it is over before its container is removed.
+//! Invariant: what may have begun once is never begun again. A record says on which machine it begins before there
+//! is a container, that it runs before its container can end unseen, and that it is over before its container
+//! is removed.
 
 use std::time::Duration;
 
 use crate::{
     engine::Signal,
-    model::{ContainerId, Instance, InstanceState, Run, RunStatus, Timestamp},
+    model::{ContainerId, Instance, InstanceState, NodeName, Run, RunStatus, Timestamp},
 };
 
 /// What is known of one run.
@@ -27,6 +28,8 @@ pub struct Known<'a> {
     pub app: Fate,
     /// Whether another one must end before.
     pub turn: Turn,
+    /// Which machine began it, if that is not this one.
+    pub elsewhere: Option<&'a NodeName>,
 }
 
 /// What talks to a run.
@@ -91,10 +94,14 @@ pub fn plan(known: &Known<'_>, now: Timestamp) -> (Option<Step>, Option<Timestam
         ) if session == Session::Here => (None, None),
         (RunStatus::Starting, None) => match why_not(known) {
             Some(why) => (Some(lost(now, why)), None),
+            None if known.elsewhere.is_some() => (Some(left(known, now)), None),
             // The end of the other is recorded, and then it is looked at again.
             None if known.turn == Turn::Later => (None, None),
             None => (Some(Step::Start), None),
         },
+        (RunStatus::Running { .. }, None) if known.elsewhere.is_some() => {
+            (Some(left(known, now)), None)
+        }
         (RunStatus::Running { .. }, None) => (Some(lost(now, "its container is gone")), None),
         (_, Some(container)) => match &container.state {
             InstanceState::Created => match why_not(known) {
@@ -156,6 +163,12 @@ fn why_not(known: &Known<'_>) -> Option<&'static str> {
         return Some("it was stopped");
     }
     (known.run.is_attached() && known.session == Session::None).then_some("its user was gone")
+}
+
+/// What began on a machine that led before may have ended there, or go on, or not have begun.
+fn left(known: &Known<'_>, now: Timestamp) -> Step {
+    let machine = known.elsewhere.map_or("its machine", |machine| machine.as_str());
+    lost(now, &format!("{machine} does not lead any more, and only there it is known what it did"))
 }
 
 fn lost(at: Timestamp, why: &str) -> Step {

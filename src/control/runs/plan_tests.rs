@@ -21,6 +21,7 @@ fn run(console: RunConsole, status: RunStatus) -> Run {
         at: at(0),
         stopped_by: None,
         cron: None,
+        machine: None,
         status,
     }
 }
@@ -55,6 +56,22 @@ fn known<'a>(run: &'a Run, container: Option<&'a Instance>) -> Known<'a> {
         output: Output::Missing,
         app: Fate::Stays,
         turn: Turn::Now,
+        elsewhere: None,
+    }
+}
+
+#[test]
+fn what_another_machine_was_to_begin_is_never_begun_again() {
+    let machine: NodeName = "box".parse().unwrap();
+    for status in [RunStatus::Starting, is_running()] {
+        let run = Run { machine: Some(machine.clone()), ..run(RunConsole::Detached, status) };
+        let known = Known { elsewhere: Some(&machine), ..known(&run, None) };
+        let (Some(Step::Record(RunStatus::Ended { code: None, reason: Some(reason), .. })), None) =
+            plan(&known, at(9))
+        else {
+            panic!("{:?}", plan(&known, at(9)));
+        };
+        assert!(reason.starts_with("box does not lead any more"), "{reason}");
     }
 }
 

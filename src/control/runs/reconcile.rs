@@ -24,8 +24,8 @@ use crate::{
     faults,
     logs::Collector,
     model::{
-        Actor, App, AppName, ContainerId, EventKind, Instance, Release, Run, RunNumber, RunStatus,
-        Timestamp,
+        Actor, App, AppName, ContainerId, EventKind, Instance, NodeName, Release, Run, RunNumber,
+        RunStatus, Timestamp,
     },
     node::{Consoles, runs::spec},
     store::{Store, StoreError, Transaction, View, cron, diary},
@@ -44,6 +44,8 @@ pub struct Runs<E: Engine> {
     pub consoles: Consoles,
     /// Their secrets.
     pub vault: Vault,
+    /// What this machine is called, which begins them.
+    pub here: NodeName,
     /// Moves with every commit of the store.
     pub commits: watch::Receiver<u64>,
     /// What a pass remembers for the next one; all of it could be found out again.
@@ -190,6 +192,7 @@ impl<E: Engine> Runs<E> {
             output: if kept { Output::Kept } else { Output::Missing },
             app,
             turn,
+            elsewhere: run.machine.as_ref().filter(|machine| **machine != self.here),
         };
         let (step, again) = plan(&known, now);
         let is_step = step.is_some();
@@ -246,6 +249,10 @@ impl<E: Engine> Runs<E> {
             let status = RunStatus::Ended { at: clock::now(), code: None, reason };
             return Ok(self.record(run, None, status).await?);
         };
+        let (key, here) = (key(run), self.here.clone());
+        if !self.store.transact(move |tx| claim(tx, &key, here)).await? {
+            return Ok(());
+        }
         let spec = RunSpec { instance: self.vault.equip(spec.instance)?, ..spec };
         faults::point("runs.start");
         self.engine.start_run(&spec).await?;
@@ -290,6 +297,21 @@ fn turn(run: &Run, active: &[Run]) -> Turn {
 
 fn key(run: &Run) -> (AppName, RunNumber) {
     (run.app.clone(), run.number)
+}
+
+/// Puts on record which machine begins a run; whether it may.
+fn claim(
+    tx: &mut Transaction<'_>,
+    (app, number): &(AppName, RunNumber),
+    here: NodeName,
+) -> Result<bool, StoreError> {
+    let key = (app.as_str().to_owned(), u64::from(number.0));
+    let Some(run) = tx.get::<Run>(&key)?.filter(|run| !run.is_over()) else { return Ok(false) };
+    if run.machine.is_none() {
+        tx.put(&Run { machine: Some(here), ..run })?;
+        return Ok(true);
+    }
+    Ok(run.machine == Some(here))
 }
 
 /// Writes how far a run is, unless it is over; an end is told.

@@ -34,6 +34,7 @@ async fn world(home: &tempfile::TempDir, engine: Fake, at: Timestamp) -> Runs<Fa
         ),
         engine,
         vault,
+        here: "box".parse().unwrap(),
         store,
         memory: Memory::default(),
     }
@@ -72,6 +73,7 @@ fn remember(tx: &mut Transaction<'_>, at: Timestamp) -> Result<(), StoreError> {
         at,
         stopped_by: None,
         cron: None,
+        machine: None,
         status: RunStatus::Starting,
     })
 }
@@ -110,4 +112,26 @@ async fn what_cannot_begin_is_given_up_after_a_while() {
         panic!("{:?}", run.status);
     };
     assert!(reason.starts_with("it could not begin: "), "{reason}");
+}
+
+#[tokio::test]
+async fn a_job_that_a_former_leader_began_is_not_begun_by_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let engine = Fake::new(clock::now());
+    let mut runs = world(&home, engine, clock::now()).await;
+    runs.pass().await.unwrap();
+    let begun = runs.store.snapshot().scan::<Run>(&()).unwrap().remove(0);
+    assert_eq!(begun.machine, Some("box".parse().unwrap()));
+    // It is lost before it says more; the next one has a Docker of its own.
+    let unseen = Run { status: RunStatus::Starting, ..begun };
+    runs.store.transact(move |tx| tx.put(&unseen)).await.unwrap();
+    let other = Fake::new(clock::now());
+    (runs.engine, runs.here) = (other.clone(), "edge-1".parse().unwrap());
+    runs.pass().await.unwrap();
+    assert!(other.containers().is_empty());
+    let run = runs.store.snapshot().scan::<Run>(&()).unwrap().remove(0);
+    let RunStatus::Ended { code: None, reason: Some(reason), .. } = run.status else {
+        panic!("{:?}", run.status);
+    };
+    assert!(reason.starts_with("box does not lead any more"), "{reason}");
 }

@@ -48,6 +48,7 @@ impl World {
             at: Timestamp::default(),
             stopped_by: None,
             cron: None,
+            machine: None,
             status: RunStatus::Starting,
         };
         Self {
@@ -139,6 +140,7 @@ impl World {
             output: if self.dice.bool() { Output::Kept } else { Output::Missing },
             app: self.app,
             turn: Turn::Now,
+            elsewhere: None,
         };
         let (step, again) = plan(&known, self.now);
         let Some(step) = step else {

@@ -1,15 +1,18 @@
 //! A volume: a disk of an app that outlives its instances and releases.
 //!
 //! It belongs to one app for ever, and to one process at a time: whoever has it mounted is the only
-//! one that writes to it. How large it may be is watched, not enforced.
+//! one that writes to it. How large it may be is watched, not enforced. Its bytes are on one machine, its home.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, AppName, BackupState, BackupsKept, ByteSize, ContainerId, MountPath, Name, Schedule,
-    SnapshotNumber, Timestamp, name::Grammar, snapshot::Job,
+    Actor, AppName, BackupState, BackupsKept, ByteSize, ContainerId, MountPath, Name, NodeName,
+    Schedule, SnapshotNumber, Timestamp, name::Grammar, snapshot::Job,
 };
 
 /// A volume's name: 1 to 30 characters, `^[a-z][a-z0-9_-]*$`.
@@ -40,6 +43,9 @@ pub struct Volume {
     pub app: AppName,
     /// Which.
     pub name: VolumeName,
+    /// The machine that has its bytes; none until there are some, or if they are older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<NodeName>,
     /// How much is to be in it at most; who exceeds it is told of, not stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<ByteSize>,
@@ -72,6 +78,24 @@ impl Volume {
     /// Whether nobody may have it now.
     pub fn is_held(&self) -> bool {
         self.job.as_ref().is_some_and(|job| job.task.holds())
+    }
+}
+
+/// Where a volume is that the machine which leads does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Away {
+    /// On a machine that may lead again.
+    On(NodeName),
+    /// On one that is none of ours any more, and lost with it.
+    Lost(NodeName),
+}
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::On(node) => write!(f, "on {node}, which does not lead now"),
+            Self::Lost(node) => write!(f, "on {node}, which was removed"),
+        }
     }
 }
 

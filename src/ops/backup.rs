@@ -1,7 +1,7 @@
 //! Have what is in a volume backed up now. Control does it.
 
 use crate::{
-    model::{Actor, AppName, Timestamp, Volume, VolumeName},
+    model::{Actor, AppName, NodeName, Timestamp, Volume, VolumeName},
     ops::{
         Refusal,
         snapshot::{idle, no_deploy},
@@ -14,10 +14,10 @@ pub fn backup(
     tx: &mut Transaction<'_>,
     app: &AppName,
     name: &VolumeName,
-    by: &Actor,
+    (here, by): (&NodeName, &Actor),
     now: Timestamp,
 ) -> Result<Volume, Refusal> {
-    let volume = idle(tx, app, name)?;
+    let volume = idle(tx, (app, name), here)?;
     no_deploy(tx, app, name)?;
     Ok(backups::begin(tx, volume, by, now)?)
 }

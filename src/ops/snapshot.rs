@@ -3,10 +3,14 @@
 
 use crate::{
     model::{
-        Actor, AppName, RestoreSource, Snapshot, Volume, VolumeName,
+        Actor, AppName, NodeName, RestoreSource, Snapshot, Volume, VolumeName,
         snapshot::{Job, Task},
     },
-    ops::{Refusal, create::existing, volume::known},
+    ops::{
+        Refusal,
+        create::existing,
+        volume::{at_hand, known},
+    },
     store::{Transaction, View, releasing, volumes},
 };
 
@@ -15,9 +19,9 @@ pub fn snapshot(
     tx: &mut Transaction<'_>,
     app: &AppName,
     name: &VolumeName,
-    by: &Actor,
+    (here, by): (&NodeName, &Actor),
 ) -> Result<Volume, Refusal> {
-    let mut volume = idle(tx, app, name)?;
+    let mut volume = idle(tx, (app, name), here)?;
     no_deploy(tx, app, name)?;
     volume.last_snapshot = volume.last_snapshot.next();
     let task = Task::Snapshot { number: volume.last_snapshot };
@@ -31,9 +35,9 @@ pub fn restore(
     app: &AppName,
     name: &VolumeName,
     from: RestoreSource,
-    by: &Actor,
+    (here, by): (&NodeName, &Actor),
 ) -> Result<Volume, Refusal> {
-    let mut volume = idle(tx, app, name)?;
+    let mut volume = idle(tx, (app, name), here)?;
     if let RestoreSource::Snapshot(from) = from
         && tx.get::<Snapshot>(&volumes::snapshot_key(app, name, from))?.is_none()
     {
@@ -60,14 +64,15 @@ pub fn newest_first(
     Ok(all)
 }
 
-/// A volume that nothing is done to.
+/// A volume that nothing is done to, and that something can be done to.
 pub(super) fn idle(
     tx: &Transaction<'_>,
-    app: &AppName,
-    name: &VolumeName,
+    (app, name): (&AppName, &VolumeName),
+    here: &NodeName,
 ) -> Result<Volume, Refusal> {
     existing(tx, app)?;
     let volume = known(tx, app, name)?;
+    at_hand(tx, &volume, here, "stays as it is")?;
     let busy = match (&volume.job, volume.destroyed_at) {
         (Some(job), _) => job.task.words(),
         (None, Some(_)) => "destroying it".to_owned(),

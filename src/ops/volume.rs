@@ -2,8 +2,8 @@
 
 use crate::{
     model::{
-        Actor, App, AppName, ByteSize, EventKind, Incarnation, MountPath, ProcessName, Release,
-        Timestamp, Volume, VolumeName,
+        Actor, App, AppName, ByteSize, EventKind, Incarnation, MountPath, NodeName, ProcessName,
+        Release, Timestamp, Volume, VolumeName, volume::Away,
     },
     ops::{Refusal, create::existing},
     store::{StoreError, Transaction, View, diary, releasing, volumes},
@@ -15,7 +15,7 @@ pub fn create(
     app: &AppName,
     name: &VolumeName,
     size: Option<ByteSize>,
-    by: &Actor,
+    (here, by): (&NodeName, &Actor),
     now: Timestamp,
 ) -> Result<Volume, Refusal> {
     existing(tx, app)?;
@@ -30,6 +30,7 @@ pub fn create(
             return Err(Refusal::conflict(what(), "one of that name is being destroyed")
                 .hint(format!("`paas volumes -a {app}` shows when it is gone")));
         }
+        at_hand(tx, known, here, "stays as it is")?;
         let volume = Volume { size: size.or(known.size), ..known.clone() };
         tx.put(&volume)?;
         return Ok(volume);
@@ -48,7 +49,7 @@ pub fn destroy(
     app: &AppName,
     name: &VolumeName,
     confirmed: &str,
-    by: &Actor,
+    (here, by): (&NodeName, &Actor),
     now: Timestamp,
 ) -> Result<Volume, Refusal> {
     let mut volume = known(tx, app, name)?;
@@ -62,7 +63,12 @@ pub fn destroy(
         return Err(Refusal::conflict(what, format!("{process} of {release} has it at {path}"))
             .hint(format!("take [volume.{name}] out of paas.toml and deploy first")));
     }
-    if let Some(job) = &volume.job {
+    let away = volumes::away(tx, &volume, here)?;
+    if !matches!(away, Some(Away::Lost(_))) {
+        at_hand(tx, &volume, here, "was not destroyed")?;
+    }
+    // Nothing goes on that was under way on a machine that is lost.
+    if let Some(job) = volume.job.as_ref().filter(|_| away.is_none()) {
         let why = format!("something is under way: {}", job.task.words());
         return Err(Refusal::conflict(what, why)
             .hint(format!("`paas volumes show {name} -a {app}` says when it is over")));
@@ -82,6 +88,29 @@ pub fn known(view: &impl View, app: &AppName, name: &VolumeName) -> Result<Volum
         Refusal::not_found(format!("volume {name}"), format!("{app} has none of that name"))
             .hint(format!("`paas volumes -a {app}` lists them"))
     })
+}
+
+/// Refuses if the machine that leads, called `here`, does not have a volume: nothing can be done to it, which is
+/// what `then` says of it.
+pub(super) fn at_hand(
+    view: &impl View,
+    volume: &Volume,
+    here: &NodeName,
+    then: &str,
+) -> Result<(), Refusal> {
+    let Some(away) = volumes::away(view, volume, here)? else { return Ok(()) };
+    let Volume { app, name, .. } = volume;
+    let hint = match &away {
+        Away::On(home) => {
+            format!("`paas nodes` shows who leads; ask again when {home} does")
+        }
+        Away::Lost(_) => format!(
+            "deploy without [volume.{name}], `paas volumes destroy {name} -a {app} --confirm {name}`, \
+             deploy with it, and restore a backup"
+        ),
+    };
+    let what = format!("volume {name} of {app} {then}");
+    Err(Refusal::conflict(what, format!("it is {away}")).hint(hint))
 }
 
 /// Who has a volume: of the release that serves, of the one that is about to, or of those that serve
@@ -117,7 +146,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{
-            BuildNumber, Cause, Phase, Process, ReleaseVersion, Rollout, RolloutNumber,
+            BuildNumber, Cause, Node, Phase, Process, ReleaseVersion, Rollout, RolloutNumber,
             build::DeploySettings, volume::Mounting,
         },
         ops::{backup::backup, snapshot::snapshot},
@@ -149,6 +178,10 @@ mod tests {
             by: Actor::platform(),
             at: Timestamp::default(),
         }
+    }
+
+    fn here() -> NodeName {
+        "box".parse().unwrap()
     }
 
     fn rollout(from: Incarnation, to: Incarnation) -> Rollout {
@@ -184,17 +217,58 @@ mod tests {
             tx.put(&app)?;
             let mut deploy = rollout(of(1), of(2));
             tx.put(&deploy)?;
-            create(tx, &shop, &data, None, &by, now)?;
+            create(tx, &shop, &data, None, (&here(), &by), now)?;
             for refused in [
-                snapshot(tx, &shop, &data, &by).unwrap_err(),
-                backup(tx, &shop, &data, &by, now).unwrap_err(),
+                snapshot(tx, &shop, &data, (&here(), &by)).unwrap_err(),
+                backup(tx, &shop, &data, (&here(), &by), now).unwrap_err(),
             ] {
                 assert_eq!(refused.why, "a deploy is under way");
                 assert!(refused.hint.unwrap().contains("`paas deploys abort -a shop`"));
             }
             deploy.phase = Phase::Done;
             tx.put(&deploy)?;
-            snapshot(tx, &shop, &data, &by).map(drop)
+            snapshot(tx, &shop, &data, (&here(), &by)).map(drop)
+        });
+        done.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_done_to_a_volume_of_a_machine_that_does_not_lead() {
+        let home = tempfile::tempdir().unwrap();
+        let options = StoreOptions { schema: records::schema(), now: std::time::UNIX_EPOCH };
+        let store = Store::open(home.path(), options).unwrap();
+        let done = store.transact(|tx| {
+            let (shop, data): (AppName, VolumeName) = ("shop".parse()?, "data".parse()?);
+            let (by, now) = (Actor::platform(), Timestamp::default());
+            let edge: NodeName = "edge-1".parse().unwrap();
+            tx.put(&App::new(shop.clone(), now))?;
+            create(tx, &shop, &data, None, (&here(), &by), now)?;
+            volumes::settle(tx, &here())?;
+            let node = |name: NodeName| Node {
+                name,
+                address: "10.0.0.2:7600".parse().unwrap(),
+                key: "00".repeat(32).parse().unwrap(),
+                labels: [].into(),
+                drained: false,
+                joined_at: now,
+                by: Actor::platform(),
+            };
+            tx.put(&node(here()))?;
+            tx.put(&node(edge.clone()))?;
+            for refused in [
+                create(tx, &shop, &data, Some(ByteSize::mib(9)), (&edge, &by), now).unwrap_err(),
+                snapshot(tx, &shop, &data, (&edge, &by)).unwrap_err(),
+                backup(tx, &shop, &data, (&edge, &by), now).unwrap_err(),
+                destroy(tx, &shop, &data, "data", (&edge, &by), now).unwrap_err(),
+            ] {
+                assert_eq!(refused.why, "it is on box, which does not lead now");
+                assert!(refused.hint.unwrap().contains("`paas nodes`"));
+            }
+            // Of a machine that is lost for good there is nothing left but the record.
+            tx.delete::<Node>(&"box".to_owned())?;
+            let refused = snapshot(tx, &shop, &data, (&edge, &by)).unwrap_err();
+            assert!(refused.hint.unwrap().contains("restore a backup"));
+            destroy(tx, &shop, &data, "data", (&edge, &by), now).map(drop)
         });
         done.await.unwrap();
     }
@@ -215,11 +289,11 @@ mod tests {
             tx.put(&release(2, None))?;
             let mut watched = rollout(of(1), of(2));
             tx.put(&watched)?;
-            create(tx, &shop, &data, None, &by, now)?;
-            let refused = destroy(tx, &shop, &data, "data", &by, now).unwrap_err();
+            create(tx, &shop, &data, None, (&here(), &by), now)?;
+            let refused = destroy(tx, &shop, &data, "data", (&here(), &by), now).unwrap_err();
             watched.phase = Phase::Done;
             tx.put(&watched)?;
-            destroy(tx, &shop, &data, "data", &by, now)?;
+            destroy(tx, &shop, &data, "data", (&here(), &by), now)?;
             Ok::<_, Refusal>(refused)
         });
         let refused = told.await.unwrap();

@@ -24,10 +24,10 @@ pub(super) async fn backup(
 ) -> Result<Json<api::Volume>, Failure> {
     let (app, name): (AppName, VolumeName) = (app.parse()?, name.parse()?);
     api.backups.depot.place()?;
-    let (of, by) = (app.clone(), caller.actor);
+    let (of, here, by) = (app.clone(), volumes::here(&api), caller.actor);
     let volume = api
         .store
-        .transact(move |tx| ops::backup::backup(tx, &of, &name, &by, clock::now()))
+        .transact(move |tx| ops::backup::backup(tx, &of, &name, (&here, &by), clock::now()))
         .await?;
     volumes::one(&api, &app, &volume)
 }

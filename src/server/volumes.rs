@@ -9,12 +9,12 @@ use serde::Deserialize;
 use crate::{
     clock,
     model::{
-        App, AppName, BackupNumber, RestoreSource, SnapshotNumber, Volume, VolumeName,
+        App, AppName, BackupNumber, NodeName, RestoreSource, SnapshotNumber, Volume, VolumeName,
         size::InvalidSize, snapshot::SnapshotCause,
     },
     ops::{self, Refusal},
     server::{apps::on_record, backups::readable, caller::Caller, fault::Failure, state::Api},
-    store::{self, View},
+    store::{self, Transaction, View, volumes},
 };
 
 pub(super) async fn list(
@@ -42,10 +42,10 @@ pub(super) async fn create(
         Refusal::invalid(format!("volume {name} of {app}"), error.to_string())
             .hint("write it like `--size 10g`")
     })?;
-    let (of, by) = (app.clone(), caller.actor);
+    let (of, here, by) = (app.clone(), here(&api), caller.actor);
     let volume = api
         .store
-        .transact(move |tx| ops::volume::create(tx, &of, &name, size, &by, clock::now()))
+        .transact(move |tx| ops::volume::create(tx, &of, &name, size, (&here, &by), clock::now()))
         .await?;
     one(&api, &app, &volume)
 }
@@ -73,11 +73,11 @@ pub(super) async fn destroy(
     Query(Confirmation { confirm }): Query<Confirmation>,
 ) -> Result<Json<api::Volume>, Failure> {
     let (app, name): (AppName, VolumeName) = (app.parse()?, name.parse()?);
-    let (of, by) = (app.clone(), caller.actor);
-    let volume = api
-        .store
-        .transact(move |tx| ops::volume::destroy(tx, &of, &name, &confirm, &by, clock::now()))
-        .await?;
+    let (of, here, by) = (app.clone(), here(&api), caller.actor);
+    let destroy = move |tx: &mut Transaction<'_>| {
+        ops::volume::destroy(tx, &of, &name, &confirm, (&here, &by), clock::now())
+    };
+    let volume = api.store.transact(destroy).await?;
     one(&api, &app, &volume)
 }
 
@@ -109,8 +109,9 @@ pub(super) async fn snapshot(
     Path((app, name)): Path<(String, String)>,
 ) -> Result<Json<api::Volume>, Failure> {
     let (app, name): (AppName, VolumeName) = (app.parse()?, name.parse()?);
-    let (of, by) = (app.clone(), caller.actor);
-    let volume = api.store.transact(move |tx| ops::snapshot::snapshot(tx, &of, &name, &by)).await?;
+    let (of, here, by) = (app.clone(), here(&api), caller.actor);
+    let volume =
+        api.store.transact(move |tx| ops::snapshot::snapshot(tx, &of, &name, (&here, &by))).await?;
     one(&api, &app, &volume)
 }
 
@@ -125,9 +126,11 @@ pub(super) async fn restore(
     if let RestoreSource::Backup { backup, of } = &from {
         readable(&api, (of.as_ref().unwrap_or(&app), &name), *backup).await?;
     }
-    let (of, by) = (app.clone(), caller.actor);
-    let volume =
-        api.store.transact(move |tx| ops::snapshot::restore(tx, &of, &name, from, &by)).await?;
+    let (of, here, by) = (app.clone(), here(&api), caller.actor);
+    let volume = api
+        .store
+        .transact(move |tx| ops::snapshot::restore(tx, &of, &name, from, (&here, &by)))
+        .await?;
     one(&api, &app, &volume)
 }
 
@@ -156,6 +159,11 @@ fn source(
     Ok(RestoreSource::Snapshot(number))
 }
 
+/// What this machine is called, which leads.
+pub(super) fn here(api: &Api) -> NodeName {
+    NodeName::of_machine(&api.node)
+}
+
 pub(super) fn one(api: &Api, app: &AppName, volume: &Volume) -> Result<Json<api::Volume>, Failure> {
     let snapshot = api.store.snapshot();
     let app = on_record(&snapshot, app)?;
@@ -175,6 +183,7 @@ fn view(
         (None, Some(_)) => "attached",
         (None, None) => "free",
     };
+    let away = volumes::away(snapshot, volume, &here(api))?;
     let (process, path) = match attached {
         Some((_, process, path)) => (Some(process.to_string()), Some(path.to_string())),
         None => (None, None),
@@ -183,6 +192,8 @@ fn view(
         name: volume.name.to_string(),
         app: app.name.to_string(),
         state: state.to_owned(),
+        node: volume.home.as_ref().map(ToString::to_string),
+        away: away.map(|away| format!("it is {away}")),
         process,
         path,
         size: volume.size.map(|size| size.0),

@@ -1,11 +1,14 @@
 //! The volumes that a release names: those that are not there yet are on record with it.
+//!
+//! Which machine has the bytes of one is on record before there are any: its home. Another machine that leads
+//! leaves it alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        Actor, AppName, BackupState, ByteSize, EventKind, Release, Snapshot, SnapshotNumber,
-        Timestamp, Volume, VolumeName,
+        Actor, AppName, BackupState, ByteSize, EventKind, Node, NodeName, Release, Snapshot,
+        SnapshotNumber, Timestamp, Volume, VolumeName, volume::Away,
     },
     store::{StoreError, Transaction, View, diary},
 };
@@ -55,6 +58,7 @@ pub fn make(
     let volume = Volume {
         app: app.clone(),
         name: name.clone(),
+        home: None,
         size,
         created_at: now,
         by: by.clone(),
@@ -95,6 +99,78 @@ pub fn forget_snapshots(
 pub fn held(view: &impl View, app: &AppName) -> Result<BTreeSet<VolumeName>, StoreError> {
     let all = view.scan::<Volume>(app.as_str())?;
     Ok(all.into_iter().filter(Volume::is_held).map(|volume| volume.name).collect())
+}
+
+/// Where a volume is, if the machine that leads, called `here`, does not have it.
+pub fn away(
+    view: &impl View,
+    volume: &Volume,
+    here: &NodeName,
+) -> Result<Option<Away>, StoreError> {
+    let Some(home) = volume.home.clone().filter(|home| home != here) else { return Ok(None) };
+    let is_node = |name: &NodeName| view.get::<Node>(&name.as_str().to_owned());
+    Ok(if is_node(&home)?.is_some() {
+        Some(Away::On(home))
+    } else if is_node(here)?.is_some() {
+        Some(Away::Lost(home))
+    } else {
+        // Of several that keep the records each is a node. It has them alone, and was called so before.
+        None
+    })
+}
+
+/// The volumes of an app that the machine which leads does not have, and where they are.
+pub fn all_away(
+    view: &impl View,
+    app: &AppName,
+    here: &NodeName,
+) -> Result<BTreeMap<VolumeName, Away>, StoreError> {
+    let mut found = BTreeMap::new();
+    for volume in view.scan::<Volume>(app.as_str())? {
+        if let Some(away) = away(view, &volume, here)? {
+            found.insert(volume.name, away);
+        }
+    }
+    Ok(found)
+}
+
+/// Puts on record that this machine has the volumes that no other one has.
+pub fn settle(tx: &mut Transaction<'_>, here: &NodeName) -> Result<(), StoreError> {
+    for volume in tx.scan::<Volume>(&())? {
+        settle_one(tx, volume, here)?;
+    }
+    Ok(())
+}
+
+/// Whether somebody who is to be started on this machine gets these volumes: nobody holds one, and no other
+/// machine has one. From then on this one has them, and whichever leads after it makes none of its own.
+pub fn take(
+    tx: &mut Transaction<'_>,
+    (app, names): (&AppName, &BTreeSet<VolumeName>),
+    here: &NodeName,
+) -> Result<bool, StoreError> {
+    for name in names {
+        let Some(volume) = tx.get::<Volume>(&key(app, name))? else { continue };
+        if volume.is_held() || !settle_one(tx, volume, here)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether this machine has a volume, which is on record then.
+fn settle_one(
+    tx: &mut Transaction<'_>,
+    volume: Volume,
+    here: &NodeName,
+) -> Result<bool, StoreError> {
+    if away(tx, &volume, here)?.is_some() {
+        return Ok(false);
+    }
+    if volume.home.as_ref() != Some(here) {
+        tx.put(&Volume { home: Some(here.clone()), ..volume })?;
+    }
+    Ok(true)
 }
 
 /// What a snapshot is found by.
@@ -144,6 +220,58 @@ mod tests {
             by: Actor::platform(),
             at: now,
         }
+    }
+
+    fn node(name: &str) -> Node {
+        Node {
+            name: name.parse().unwrap(),
+            address: "10.0.0.2:7600".parse().unwrap(),
+            key: "00".repeat(32).parse().unwrap(),
+            labels: [].into(),
+            drained: false,
+            joined_at: Timestamp::default(),
+            by: Actor::platform(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_volume_is_of_the_machine_that_has_it_first_and_of_no_other_that_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions { schema: records::schema(), now: std::time::UNIX_EPOCH };
+        let store = Store::open(folder.path(), options).unwrap();
+        let done = store.transact(|tx| {
+            let (shop, now): (AppName, _) = ("shop".parse().unwrap(), Timestamp::default());
+            let name = |name: &str| -> NodeName { name.parse().unwrap() };
+            let (first, edge) = (name("box"), name("edge-1"));
+            let (data, by): (VolumeName, _) = ("data".parse().unwrap(), Actor::platform());
+            let names = BTreeSet::from([data.clone()]);
+            make(tx, &shop, &data, None, &by, now)?;
+            let home = |tx: &Transaction<'_>| {
+                tx.get::<Volume>(&key(&shop, &data)).map(|volume| volume.unwrap().home)
+            };
+            assert_eq!(home(tx)?, None);
+            // Of a machine that is called otherwise since.
+            assert!(take(tx, (&shop, &names), &name("old"))?);
+            settle(tx, &first)?;
+            settle(tx, &first)?;
+            assert_eq!(home(tx)?, Some(first.clone()));
+            assert!(take(tx, (&shop, &names), &first)?);
+            // Several keep the records, and another one leads.
+            tx.put(&node("box"))?;
+            tx.put(&node("edge-1"))?;
+            settle(tx, &edge)?;
+            assert!(!take(tx, (&shop, &names), &edge)?);
+            let away = all_away(tx, &shop, &edge)?;
+            assert_eq!(away, [(data.clone(), Away::On(first.clone()))].into());
+            assert!(all_away(tx, &shop, &first)?.is_empty());
+            tx.delete::<Node>(&"box".to_owned())?;
+            settle(tx, &edge)?;
+            let away = all_away(tx, &shop, &edge)?;
+            assert_eq!(away, [(data.clone(), Away::Lost(first.clone()))].into());
+            assert_eq!(home(tx)?, Some(first));
+            Ok::<_, StoreError>(())
+        });
+        done.await.unwrap();
     }
 
     #[tokio::test]

@@ -12,6 +12,12 @@ pub struct Volume {
     pub app: String,
     /// `attached`, `free`, or `going` while it is being destroyed.
     pub state: String,
+    /// The machine that has what is in it; `null` until there is something.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// Why nothing can be done to it now, if another machine has it than the one that leads.
+    #[serde(default)]
+    pub away: Option<String>,
     /// Which process has it.
     pub process: Option<String>,
     /// Where it appears there.

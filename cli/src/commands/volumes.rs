@@ -105,12 +105,24 @@ async fn list(session: &Session, app: &AppOption, format: &Format) -> Result<(),
         ui.talk(&format!("{app} has no volumes: write [volume.data] in paas.toml, with a path"));
         return Ok(());
     }
-    let mut table = Table::new(["VOLUME", "STATE", "PROCESS", "PATH", "USED", "SIZE", "AGE"]);
+    // Where they are is news once one is not where all others are.
+    let elsewhere = volumes.iter().any(|volume| volume.away.is_some());
+    let mut table = if elsewhere {
+        Table::new(["VOLUME", "STATE", "NODE", "PROCESS", "PATH", "USED", "SIZE", "AGE"])
+    } else {
+        Table::new(["VOLUME", "STATE", "PROCESS", "PATH", "USED", "SIZE", "AGE"])
+    };
     for volume in volumes {
         let age = ui::age(&volume.created_at, ui.now);
         let (used, size) = (amount(volume.used), amount(volume.size));
         let (process, path) = (or_none(volume.process), or_none(volume.path));
-        table.row([volume.name, volume.state, process, path, used, size, age]);
+        let (name, state) = (volume.name, volume.state);
+        if elsewhere {
+            let node = or_none(volume.node);
+            table.row([name, state, node, process, path, used, size, age]);
+        } else {
+            table.row([name, state, process, path, used, size, age]);
+        }
     }
     ui.table(&table)
 }
@@ -131,6 +143,9 @@ async fn show(
     table.row(["volume".to_owned(), volume.name]);
     table.row(["app".to_owned(), volume.app]);
     table.row(["state".to_owned(), volume.state]);
+    if let Some(away) = volume.away {
+        table.row(["away".to_owned(), away]);
+    }
     table.row(["process".to_owned(), or_none(volume.process)]);
     table.row(["path".to_owned(), or_none(volume.path)]);
     let age = volume.measured_at.map(|at| format!(", {} ago", ui::age(&at, ui.now)));

@@ -9,6 +9,8 @@ fn volume() -> Volume {
         name: "data".to_owned(),
         app: "shop".to_owned(),
         state: "attached".to_owned(),
+        node: Some("box".to_owned()),
+        away: None,
         process: Some("web".to_owned()),
         path: Some("/data".to_owned()),
         size: Some(10 << 30),
@@ -53,6 +55,30 @@ spare   free      -        -      -        -         60m
     user.types("paas volumes").await.succeeded(expected, "");
     let none = "shop has no volumes: write [volume.data] in paas.toml, with a path\n";
     user.types("paas volumes list").await.succeeded("", none);
+}
+
+#[tokio::test]
+async fn who_is_on_another_machine_is_said_to_be() {
+    let server = Server::default();
+    let away = "it is on edge-1, which does not lead now";
+    let other = Volume {
+        name: "files".to_owned(),
+        node: Some("edge-1".to_owned()),
+        away: Some(away.to_owned()),
+        used: None,
+        ..volume()
+    };
+    server.on("GET /v1/apps/shop/volumes", &[volume(), other.clone()]);
+    server.on("GET /v1/apps/shop/volumes/files", &other);
+    let expected = "\
+VOLUME  STATE     NODE    PROCESS  PATH   USED     SIZE      AGE
+data    attached  box     web      /data  3.0 MiB  10.0 GiB  60m
+files   attached  edge-1  web      /data  -        10.0 GiB  60m
+";
+    let user = user(&server).await;
+    user.types("paas volumes").await.succeeded(expected, "");
+    let shown = user.types("paas volumes show files").await;
+    assert!(shown.out.contains(away), "{}", shown.out);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use crate::{
     logs::{Collector, LogError, Logs},
     model::{
         Actor, App, AppName, Build, ContainerId, Domain, Event, EventKind, Incarnation, Instance,
-        Phase, PostDeploy, Release, Rollout, RolloutNumber, Run, Tally, Timestamp,
+        NodeName, Phase, PostDeploy, Release, Rollout, RolloutNumber, Run, Tally, Timestamp,
     },
     store::{Record, Store, StoreError, Transaction, View, cron, diary, secrets, volumes},
     volumes::{FolderError, VolumeFolders},
@@ -47,6 +47,8 @@ pub struct Executor<E: Engine> {
     pub folders: BuildFolders,
     /// Where volumes lie.
     pub volumes: VolumeFolders,
+    /// What this machine is called, whose they are.
+    pub here: NodeName,
     /// Since when which instance has been told to end. Lost with the process: then it is told again.
     pub stopping: BTreeMap<ContainerId, Timestamp>,
 }
@@ -147,8 +149,7 @@ impl<E: Engine> Executor<E> {
             .map(|spec| async move {
                 // What is in a volume is not exchanged while somebody is started who has it.
                 let _turn = self.volumes.turn().read().await;
-                let held = volumes::held(&self.store.snapshot(), &spec.app)?;
-                if spec.process.volumes.keys().any(|volume| held.contains(volume)) {
+                if !self.takes_volumes(&spec).await? {
                     return Ok(());
                 }
                 let mut spec = self.vault.equip(spec)?;
@@ -164,6 +165,17 @@ impl<E: Engine> Executor<E> {
             first_fault = first_fault.or(started.err());
         }
         first_fault.map_or(Ok(()), Err)
+    }
+
+    /// Whether an instance that is to be started may have its volumes. Before there is a folder it is on record
+    /// whose it is.
+    async fn takes_volumes(&self, spec: &InstanceSpec) -> Result<bool, StoreError> {
+        let names: BTreeSet<_> = spec.process.volumes.keys().cloned().collect();
+        if names.is_empty() {
+            return Ok(true);
+        }
+        let (app, here) = (spec.app.clone(), self.here.clone());
+        self.store.transact(move |tx| volumes::take(tx, (&app, &names), &here)).await
     }
 
     async fn terminate(&mut self, id: ContainerId, now: Timestamp) -> Result<(), EngineError> {

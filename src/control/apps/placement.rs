@@ -3,7 +3,8 @@
 //! A machine has to have the labels that the process asks for. Of those an instance goes where its memory is
 //! not promised to others yet, then where fewest of its own release are, then where the least is promised
 //! at all, and else to this machine. Memory is a preference and no more: what instances may use is rarely what
-//! they use. What belongs to this machine stays: whoever has a volume, and commands that run once.
+//! they use. What belongs to this machine stays: whoever has a volume, and commands that run once. Whoever has
+//! one that another machine has is started nowhere, and stays if it is there already.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,7 @@ use crate::{
     engine::{InstanceSpec, Seat},
     model::{
         AppName, ControlLabels, ImageId, Incarnation, Instance, LabelKey, Labels, Node, NodeName,
-        Observed, Process, ProcessName, Release, ReleaseVersion,
+        Observed, Process, ProcessName, Release, ReleaseVersion, VolumeName,
     },
     store::{StoreError, View},
 };
@@ -134,6 +135,8 @@ pub struct Seating {
     all: BTreeMap<Option<NodeName>, usize>,
     /// The same of one process of one incarnation.
     same: BTreeMap<(Option<NodeName>, AppName, ProcessName, Incarnation), usize>,
+    /// The volumes that this machine does not have.
+    away: BTreeSet<(AppName, VolumeName)>,
 }
 
 impl Seating {
@@ -144,7 +147,12 @@ impl Seating {
         there: &BTreeMap<AppName, Vec<Instance>>,
     ) -> Self {
         let (promised, all, same) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut seating = Self { machines, promised, all, same };
+        let of_app = |(app, state): (&AppName, &AppState)| {
+            let names: Vec<_> = state.away.keys().map(|name| (app.clone(), name.clone())).collect();
+            names
+        };
+        let away = states.iter().flat_map(of_app).collect();
+        let mut seating = Self { machines, promised, all, same, away };
         for instance in there.values().flatten().filter(|instance| !instance.is_gone()) {
             let Instance { app, slot, incarnation, node, .. } = instance;
             let process = states.get(app).and_then(|it| it.process_of(*incarnation, slot));
@@ -200,7 +208,7 @@ impl Seating {
         let mut nowhere = BTreeMap::new();
         for (version, release) in &state.releases {
             for process in release.processes.values().filter(|it| !it.name.runs_once()) {
-                if let Some(why) = self.shut_out(process) {
+                if let Some(why) = self.shut_out(state, process) {
                     nowhere.insert((*version, process.name.clone()), why);
                 }
             }
@@ -209,7 +217,10 @@ impl Seating {
     }
 
     /// Why there is no machine for a process, if there is none.
-    fn shut_out(&self, process: &Process) -> Option<String> {
+    fn shut_out(&self, state: &AppState, process: &Process) -> Option<String> {
+        if let Some(away) = state.away_from(process) {
+            return Some(format!("its volume is {away}"));
+        }
         let wanted: Vec<String> =
             process.place.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let wanted = wanted.join(" and ");
@@ -263,6 +274,10 @@ impl Seating {
 
     /// The machine where somebody is to be; `None` if there is none now.
     pub(super) fn best(&self, guest: &Guest<'_>) -> Option<&Machine> {
+        let mut volumes = guest.process.volumes.keys();
+        if volumes.any(|name| self.away.contains(&(guest.app.clone(), name.clone()))) {
+            return None;
+        }
         let once = guest.name.runs_once();
         let travels = travels(guest.process) && !once;
         let suits = |machine: &&Machine| {

@@ -61,7 +61,8 @@ fn wanted<'a>(state: &'a AppState, seen: &[Observed], now: Timestamp) -> Vec<Pos
         return posts;
     };
     if let Some(from) = rollout.from {
-        posts.extend(of(state, from, |slot| old(rollout, slot, seen)));
+        let keeps = |slot: &Slot| is_tied(state, rollout, slot).then_some(Care::Keep);
+        posts.extend(of(state, from, |slot| old(rollout, slot, seen).or_else(|| keeps(slot))));
     }
     posts.extend(of(state, rollout.to, |slot| new(rollout, slot, seen)));
     for one in &rollout.stand_ins {
@@ -142,6 +143,13 @@ fn new(rollout: &Rollout, slot: &Slot, seen: &[Observed]) -> Option<Care> {
             (here && beside).then_some(Care::Fill)
         }
     }
+}
+
+/// Whether nobody can take the place of who has that slot, because its volume is on another machine and so it is
+/// there alone that it can be.
+fn is_tied(state: &AppState, rollout: &Rollout, slot: &Slot) -> bool {
+    let process = state.process_of(rollout.to, slot);
+    process.is_some_and(|process| state.away_from(process).is_some())
 }
 
 /// Whether an instance of another incarnation of a process is there still.

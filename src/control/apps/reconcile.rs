@@ -145,6 +145,9 @@ impl<E: Engine> Task for Apps<E> {
         self.executor.collector.sync(&instances);
         let mut by_app = state::by_app(instances);
         let mut states = AppState::load_all(&snapshot, &by_app)?;
+        for state in states.values_mut() {
+            state.look_for_volumes(&snapshot, &self.here)?;
+        }
         let machines = Machine::all(&snapshot, &self.here, self.executor.engine.seats())?;
         let seating = Seating::of(machines, &states, &by_app);
         for state in states.values_mut() {

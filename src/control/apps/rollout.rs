@@ -167,7 +167,11 @@ impl Scene<'_> {
             Some(format!("there is no machine for {slot}: {why}"))
         };
         let reason = waiting_for.iter().find_map(nowhere)?;
-        let hint = "`paas nodes` shows the machines; `paas nodes label NODE KEY=VALUE` labels one";
+        let hint = if self.state.away.is_empty() {
+            "`paas nodes` shows the machines; `paas nodes label NODE KEY=VALUE` labels one"
+        } else {
+            "`paas nodes` shows which machine leads; deploy again when the one with the volume does"
+        };
         Some(Failure { reason, hint: Some(hint.to_owned()), blame: None })
     }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        App, AppName, HttpProtocol, HttpSettings, Incarnation, Instance, Process, ProcessName,
-        Release, ReleaseVersion, Rollout, Slot, VolumeName,
+        App, AppName, HttpProtocol, HttpSettings, Incarnation, Instance, NodeName, Process,
+        ProcessName, Release, ReleaseVersion, Rollout, Slot, VolumeName, volume::Away,
     },
     store::{StoreError, View, volumes},
 };
@@ -21,6 +21,8 @@ pub struct AppState {
     pub releases: BTreeMap<ReleaseVersion, Release>,
     /// Volumes that nobody may have now: no process that has one of them is to run.
     pub held: BTreeSet<VolumeName>,
+    /// Volumes that this machine does not have, and where they are; known once they were looked for.
+    pub away: BTreeMap<VolumeName, Away>,
     /// Processes that no machine is there for, and why; known when it is known what machines there are.
     pub nowhere: BTreeMap<(ReleaseVersion, ProcessName), String>,
 }
@@ -53,7 +55,20 @@ impl AppState {
             }
         }
         let held = volumes::held(view, &app.name)?;
-        Ok(Self { app, rollout, releases, held, nowhere: BTreeMap::new() })
+        let (away, nowhere) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { app, rollout, releases, held, away, nowhere })
+    }
+
+    /// Looks for the volumes on this machine. What is done to one that is elsewhere is not done now, so that whoever
+    /// has it there goes on.
+    pub fn look_for_volumes(
+        &mut self,
+        view: &impl View,
+        here: &NodeName,
+    ) -> Result<(), StoreError> {
+        self.away = volumes::all_away(view, &self.app.name, here)?;
+        self.held.retain(|volume| !self.away.contains_key(volume));
+        Ok(())
     }
 
     /// Reads the records of every app, with the releases that its instances are of.
@@ -113,6 +128,11 @@ impl AppState {
             .filter(|(_, process)| !held(process))
             .flat_map(|(name, process)| of_process(name).map(move |slot| (slot, process)))
             .collect()
+    }
+
+    /// Where a volume of a process is, if this machine does not have it.
+    pub fn away_from(&self, process: &Process) -> Option<&Away> {
+        process.volumes.keys().find_map(|volume| self.away.get(volume))
     }
 
     /// Why there is no machine for that slot of an incarnation, if there is none.

@@ -12,7 +12,7 @@ use crate::{
     backup::Depot,
     clock,
     control::task::Task,
-    model::{Actor, App, ByteSize, Timestamp, Transfer, Volume},
+    model::{Actor, App, ByteSize, NodeName, Timestamp, Transfer, Volume},
     store::{Store, StoreError, Transaction, View, backups, volumes},
     telemetry::chain,
     volumes::VolumeFolders,
@@ -29,6 +29,8 @@ pub struct Backups {
     pub depot: Depot,
     /// The bytes.
     pub folders: VolumeFolders,
+    /// What this machine is called, whose they are.
+    pub here: NodeName,
     /// Where it is published how far a transfer is.
     pub transfers: watch::Sender<Option<Transfer>>,
     /// Moves with every commit.
@@ -78,7 +80,7 @@ impl Task for Backups {
                 return Ok(());
             }
             match &volume.job {
-                _ if volume.destroyed_at.is_some() => {}
+                _ if volume.destroyed_at.is_some() || volume.home.as_ref() != Some(&self.here) => {}
                 Some(job) if job.task.transfers() => self.transfer(&volume, job).await?,
                 Some(_) => {}
                 None => self.keep_time(volume, clock::now()).await?,

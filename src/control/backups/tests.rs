@@ -37,6 +37,7 @@ impl World {
             depot: Depot::open(Some(&BackupPlace::Folder(place)), &home.path().join("key"))
                 .unwrap(),
             folders: VolumeFolders::new(home.path()),
+            here: "box".parse().unwrap(),
             transfers: watch::channel(None).0,
             commits: store.changes(),
             stop: CancellationToken::new(),
@@ -49,6 +50,7 @@ impl World {
             let by = Actor::platform();
             let mut volume =
                 volumes::make(tx, &app, &"data".parse().unwrap(), None, &by, long_ago)?;
+            volume.home = Some("box".parse().unwrap());
             volume.backups.wanted(Some(&"@hourly".parse().unwrap()), BackupsKept(2), long_ago);
             tx.put(&volume)
         };

@@ -34,7 +34,17 @@ fn app(name: &str, http: HttpSettings, config: Config) -> (AppName, AppState) {
     let mut app = App::new(name.clone(), Timestamp::default());
     app.current = Some(Incarnation { release: version, restart: 0 });
     let releases = BTreeMap::from([(version, release)]);
-    (name, AppState { app, rollout: None, releases, held: [].into(), nowhere: [].into() })
+    (
+        name,
+        AppState {
+            app,
+            rollout: None,
+            releases,
+            held: [].into(),
+            away: [].into(),
+            nowhere: [].into(),
+        },
+    )
 }
 
 /// `example.com/api shop`, with `strip` or the name that it moves to at the end.

@@ -2,7 +2,8 @@
 //! now and then.
 //!
 //! Apart from the pass of apps, because both take long. Invariant: a volume's bytes go only when no
-//! container has it, running or not.
+//! container has it, running or not. And what another machine has is left alone: what lies here under the same
+//! names, if anything does, is something else.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -14,8 +15,8 @@ use crate::{
     engine::{Engine, EngineError},
     faults,
     model::{
-        Actor, AppName, ByteSize, EventKind, Timestamp, Volume, VolumeName,
-        volume::{Usage, Usages},
+        Actor, AppName, ByteSize, EventKind, NodeName, Timestamp, Volume, VolumeName,
+        volume::{Away, Usage, Usages},
     },
     store::{Store, StoreError, Transaction, View, diary, volumes},
     telemetry::chain,
@@ -33,6 +34,8 @@ pub struct Volumes<E> {
     pub engine: E,
     /// The bytes.
     pub folders: VolumeFolders,
+    /// What this machine is called, whose they are.
+    pub here: NodeName,
     /// Who is not asked how it is, as it stands still.
     pub standstill: Standstill,
     /// Where figures are published.
@@ -90,7 +93,8 @@ impl<E: Engine> Task for Volumes<E> {
 
     async fn pass(&mut self) -> Result<(), VolumesError> {
         self.commits.mark_unchanged();
-        let now = clock::now();
+        let (now, here) = (clock::now(), self.here.clone());
+        self.store.transact(move |tx| volumes::settle(tx, &here)).await?;
         self.memory.known = self.store.snapshot().scan::<Volume>(&())?;
         self.memory.waits = false;
         let mut first_fault = None;
@@ -111,8 +115,13 @@ impl<E: Engine> Task for Volumes<E> {
 impl<E: Engine> Volumes<E> {
     /// What there is to do for one volume now.
     async fn see_to(&mut self, volume: &Volume, now: Timestamp) -> Result<(), VolumesError> {
-        if volume.destroyed_at.is_some() {
-            return self.remove(volume, now).await;
+        match volumes::away(&self.store.snapshot(), volume, &self.here)? {
+            Some(Away::On(_)) => return Ok(()),
+            None | Some(Away::Lost(_)) if volume.destroyed_at.is_some() => {
+                return self.remove(volume, now).await;
+            }
+            Some(Away::Lost(_)) => return Ok(()),
+            None => {}
         }
         let Some(job) = &volume.job else { return Ok(()) };
         self.work(volume, job, now).await?;
@@ -134,11 +143,12 @@ impl<E: Engine> Volumes<E> {
     /// Looks at what was not looked at lately, one volume after the other.
     async fn measure(&mut self, now: Timestamp) -> Result<(), VolumesError> {
         let mut usages = Usages::clone(&self.usages.borrow());
-        let keys: BTreeSet<_> =
-            self.memory.known.iter().map(|it| (it.app.clone(), it.name.clone())).collect();
+        let mut own = self.memory.known.clone();
+        own.retain(|volume| volume.home.as_ref() == Some(&self.here));
+        let keys: BTreeSet<_> = own.iter().map(|it| (it.app.clone(), it.name.clone())).collect();
         usages.retain(|key, _| keys.contains(key));
         self.memory.told.retain(|key| keys.contains(key));
-        for volume in self.memory.known.clone() {
+        for volume in own {
             let key = (volume.app.clone(), volume.name.clone());
             if usages.get(&key).is_some_and(|usage| now.since(usage.at) < PERIOD) {
                 continue;

@@ -9,8 +9,8 @@ use crate::{
     control::{standstill::Standstill, task::Task as _},
     engine::{Engine, docker::example, fake::Fake},
     model::{
-        Actor, App, AppName, ByteSize, Incarnation, Phase, ReleaseVersion, Rollout, RolloutNumber,
-        Snapshot, SnapshotNumber, Timestamp, Volume, VolumeName,
+        Actor, App, AppName, ByteSize, Incarnation, Node, Phase, ReleaseVersion, Rollout,
+        RolloutNumber, Snapshot, SnapshotNumber, Timestamp, Volume, VolumeName,
         snapshot::{Job, Task},
         volume::Mounting,
     },
@@ -36,6 +36,7 @@ impl World {
             reserve: ByteSize(0),
             engine: Fake::new(Timestamp::default()),
             folders,
+            here: "box".parse().unwrap(),
             standstill: Standstill::default(),
             usages: watch::Sender::default(),
             commits: store.changes(),
@@ -130,4 +131,48 @@ async fn a_deploy_that_began_meanwhile_is_waited_for() {
     world.volumes.store.transact(move |tx| tx.put(&rollout)).await.unwrap();
     world.volumes.pass().await.unwrap();
     assert!(world.volume().job.is_none() && world.snapshots() == 1);
+}
+
+#[tokio::test]
+async fn what_another_machine_has_is_left_alone_until_that_one_leads() {
+    let mut world = World::new().await;
+    let made = |tx: &mut crate::store::Transaction<'_>| {
+        for name in ["box", "edge-1"] {
+            tx.put(&Node {
+                name: name.parse().unwrap(),
+                address: "10.0.0.2:7600".parse().unwrap(),
+                key: "00".repeat(32).parse().unwrap(),
+                labels: [].into(),
+                drained: false,
+                joined_at: Timestamp::default(),
+                by: Actor::platform(),
+            })?;
+        }
+        Ok::<_, crate::store::StoreError>(())
+    };
+    world.volumes.store.transact(made).await.unwrap();
+    let of_other = Volume { home: Some("edge-1".parse().unwrap()), ..world.volume() };
+    world.volumes.store.transact(move |tx| tx.put(&of_other)).await.unwrap();
+    let before = world.volume();
+    world.volumes.pass().await.unwrap();
+    assert_eq!(world.volume(), before);
+    assert!(world.snapshots() == 0 && world.volumes.usages.borrow().is_empty());
+    // Neither is it removed here: not its record, and not what lies in this machine's folder.
+    let going = Volume { destroyed_at: Some(Timestamp::default()), job: None, ..before.clone() };
+    world.volumes.store.transact(move |tx| tx.put(&going)).await.unwrap();
+    world.volumes.pass().await.unwrap();
+    assert!(world.home.path().join("volumes/shop/data/data").is_dir());
+    world.volumes.store.transact(move |tx| tx.put(&before)).await.unwrap();
+    world.volumes.here = "edge-1".parse().unwrap();
+    world.volumes.pass().await.unwrap();
+    assert!(world.volume().job.is_none() && world.snapshots() == 1);
+    assert_eq!(world.volumes.usages.borrow().len(), 1);
+}
+
+#[tokio::test]
+async fn a_volume_without_a_home_is_on_the_machine_that_leads() {
+    let mut world = World::new().await;
+    assert_eq!(world.volume().home, None);
+    world.volumes.pass().await.unwrap();
+    assert_eq!(world.volume().home, Some("box".parse().unwrap()));
 }

@@ -193,6 +193,7 @@ pub(super) fn executor(home: &Arc<Home>, fake: &Fake) -> Executor<Fake> {
         vault: home.vault(),
         folders: home.folders.clone(),
         volumes: VolumeFolders::new(home.folder.path()),
+        here: "box".parse().unwrap(),
         stopping: BTreeMap::new(),
     }
 }

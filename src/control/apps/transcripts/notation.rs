@@ -26,6 +26,7 @@
 //! disk web data                      a volume of a process, the same
 //! place web zone=a disk=ssd          the labels that a process asks for, the same
 //! held data                          volumes that nobody may have now
+//! away data edge-1                   a volume that another machine has
 //! destroyed
 //! kept 100                           until when a destroyed one can be brought back
 //! a web.1 v1.0 running 10 ready      a container: name, slot, incarnation, and then any of
@@ -53,7 +54,7 @@ use crate::{
         build::DeploySettings,
         process::{DEFAULT_PORT, DEFAULT_STOP_TIMEOUT, Limits},
         rollout::StandIn,
-        volume::Mounting,
+        volume::{Away, Mounting},
     },
 };
 
@@ -67,8 +68,8 @@ pub(in crate::control) struct Situation {
 pub(in crate::control) fn read(text: &str) -> Situation {
     let app = App::new("my-app".parse().unwrap(), seconds("0"));
     let held = BTreeSet::new();
-    let (releases, nowhere) = (BTreeMap::new(), BTreeMap::new());
-    let state = AppState { app, rollout: None, releases, held, nowhere };
+    let (releases, away, nowhere) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let state = AppState { app, rollout: None, releases, held, away, nowhere };
     let mut situation = Situation { state, seen: Vec::new(), now: seconds("0") };
     for line in text.trim().lines() {
         let mut words = line.split_whitespace();
@@ -82,6 +83,10 @@ pub(in crate::control) fn read(text: &str) -> Situation {
             }
             "current" => state.app.current = Some(incarnation(next(&mut words))),
             "held" => state.held.extend(words.map(|name| name.parse().unwrap())),
+            "away" => {
+                let volume = next(&mut words).parse().unwrap();
+                state.away.insert(volume, Away::On(next(&mut words).parse().unwrap()));
+            }
             "destroyed" => state.app.destroyed_at = Some(seconds("0")),
             "kept" => state.app.kept_until = Some(seconds(next(&mut words))),
             "scale" => state.app.formation.extend(scales(words)),

@@ -52,7 +52,7 @@ pub(super) fn machines(nodes: &[(&str, Lacks)], all: &BTreeSet<ImageId>) -> Vec<
 
 /// What is planned with these machines.
 #[track_caller]
-fn check(situation: &str, nodes: &[(&str, Lacks)], expected: &str) {
+pub(super) fn check(situation: &str, nodes: &[(&str, Lacks)], expected: &str) {
     let Situation { mut state, seen, now } = notation::read(situation);
     let machines = machines(nodes, &images([&state].into_iter()));
     let name = state.app.name.clone();

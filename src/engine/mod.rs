@@ -38,7 +38,7 @@ pub use image_name::image_name;
 pub use images::{ImageBuild, ImageEngine, ImageFacts, ImageNews, ImageOrigin};
 pub use memory::MachineMemory;
 pub use roots::{Root, RootError};
-pub use seats::Seat;
+pub use seats::{Seat, Supply};
 pub use spec::{Handed, InstanceSpec, place};
 pub use volumes::{Disk, VolumeUsers};
 
@@ -49,9 +49,17 @@ pub trait Engine: Clone + Send + Sync + 'static {
         vec![Seat::here()]
     }
 
-    /// Has every other machine get these images, and drop what is none of them and not in use. It is
-    /// only begun here; [`Engine::seats`] tells how far it is.
-    fn provide(&self, _images: &BTreeSet<ImageId>) {}
+    /// Which of these images this machine does not have.
+    fn lacking(
+        &self,
+        _images: BTreeSet<ImageId>,
+    ) -> impl Future<Output = BTreeSet<ImageId>> + Send {
+        std::future::ready(BTreeSet::new())
+    }
+
+    /// Has every other machine get the images that it is to have, and drop what is none of them and not in use. It
+    /// is only begun here; [`Engine::seats`] tells how far it is.
+    fn provide(&self, _supply: Supply) {}
 
     /// Opens doors to this port of these instances, where they are on other machines, and closes all others.
     /// Says where they are: the doors of those who have one.

@@ -203,12 +203,19 @@ impl Seating {
         self.machines.iter().map(share).collect()
     }
 
+    /// Whether an image is not on this machine, so that nobody can be sent it.
+    fn lacks(&self, image: &ImageId) -> bool {
+        let here = self.machines.iter().find(|machine| machine.is_here);
+        let seat = here.and_then(|here| here.seat.as_ref());
+        seat.is_some_and(|seat| seat.wanting.contains(image))
+    }
+
     /// The processes of an app that can be on no machine as things are, and why.
     pub fn nowhere(&self, state: &AppState) -> BTreeMap<(ReleaseVersion, ProcessName), String> {
         let mut nowhere = BTreeMap::new();
         for (version, release) in &state.releases {
             for process in release.processes.values().filter(|it| !it.name.runs_once()) {
-                if let Some(why) = self.shut_out(state, process) {
+                if let Some(why) = self.shut_out(state, release, process) {
                     nowhere.insert((*version, process.name.clone()), why);
                 }
             }
@@ -217,22 +224,32 @@ impl Seating {
     }
 
     /// Why there is no machine for a process, if there is none.
-    fn shut_out(&self, state: &AppState, process: &Process) -> Option<String> {
+    fn shut_out(&self, state: &AppState, release: &Release, process: &Process) -> Option<String> {
         if let Some(away) = state.away_from(process) {
             return Some(format!("its volume is {away}"));
         }
         let wanted: Vec<String> =
             process.place.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let wanted = wanted.join(" and ");
+        let lacks = self.lacks(&release.image);
+        let gone =
+            || format!("the image of {} is not on this machine any more; {ANEW}", release.version);
         if !travels(process) {
             let here = self.machines.iter().find(|machine| machine.is_here)?;
-            let stays = !here.has(&process.place);
-            return stays
-                .then(|| format!("its volume is on {}, which does not have {wanted}", here.name));
+            return if here.has(&process.place) {
+                lacks.then(gone)
+            } else {
+                Some(format!("its volume is on {}, which does not have {wanted}", here.name))
+            };
         }
         let fitting = || self.machines.iter().filter(|machine| machine.has(&process.place));
-        if fitting().any(|machine| machine.shut().is_none()) {
-            return None;
+        let mut open = fitting().filter(|machine| machine.shut().is_none()).peekable();
+        if open.peek().is_some() {
+            let has = |machine: &Machine| {
+                let seat = machine.seat.as_ref().filter(|_| !machine.is_here);
+                seat.is_some_and(|seat| seat.has(&release.image))
+            };
+            return (lacks && !open.any(has)).then(gone);
         }
         let shut: Vec<String> = fitting().filter_map(Machine::shut).collect();
         Some(if shut.is_empty() {
@@ -280,12 +297,17 @@ impl Seating {
         }
         let once = guest.name.runs_once();
         let travels = travels(guest.process) && !once;
+        let lacks = self.lacks(guest.image);
         let suits = |machine: &&Machine| {
             let seat = machine.seat.as_ref().filter(|_| !machine.drained);
-            let there = seat.is_some_and(|seat| travels && !seat.wanting.contains(guest.image));
+            let gets = |seat: &Seat| {
+                !seat.wanting.contains(guest.image) && (!lacks || seat.has(guest.image))
+            };
+            let there = seat.is_some_and(|seat| travels && gets(seat));
             // What happens once happens here, whoever it is about, and what has a volume has it here.
             if machine.is_here {
-                once || machine.has(&guest.process.place) && !(travels && machine.drained)
+                let stays = machine.has(&guest.process.place) && !(travels && machine.drained);
+                once || stays && !lacks
             } else {
                 there && machine.has(&guest.process.place)
             }
@@ -313,6 +335,14 @@ impl Seating {
     }
 }
 
+/// Has the planner know which images this machine does not have.
+pub fn note_lacking(machines: &mut [Machine], lacking: &BTreeSet<ImageId>) {
+    let here = machines.iter_mut().find(|machine| machine.is_here);
+    if let Some(seat) = here.and_then(|here| here.seat.as_mut()) {
+        seat.wanting.clone_from(lacking);
+    }
+}
+
 /// The images that other machines need to be able to start what may be started there.
 pub fn images<'a>(states: impl Iterator<Item = &'a AppState>) -> BTreeSet<ImageId> {
     let alive = states.filter(|state| state.app.destroyed_at.is_none());
@@ -327,3 +357,6 @@ pub fn images<'a>(states: impl Iterator<Item = &'a AppState>) -> BTreeSet<ImageI
 fn travels(process: &Process) -> bool {
     process.volumes.is_empty()
 }
+
+/// What is to be done where an image is lost.
+const ANEW: &str = "`paas deploy` builds it anew";

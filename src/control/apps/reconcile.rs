@@ -26,6 +26,7 @@ use crate::{
             questions::Target,
             rebalance, rollout, slots,
             state::{self, AppState},
+            supply,
             tallies::{self, Tallies},
             unrouted::Unrouted,
         },
@@ -145,17 +146,9 @@ impl<E: Engine> Task for Apps<E> {
         self.executor.collector.sync(&instances);
         let mut by_app = state::by_app(instances);
         let mut states = AppState::load_all(&snapshot, &by_app)?;
-        for state in states.values_mut() {
-            state.look_for_volumes(&snapshot, &self.here)?;
-        }
-        let machines = Machine::all(&snapshot, &self.here, self.executor.engine.seats())?;
-        let seating = Seating::of(machines, &states, &by_app);
-        for state in states.values_mut() {
-            state.nowhere = seating.nowhere(state);
-        }
+        let seating = self.seating(&snapshot, (&mut states, &by_app)).await?;
         let imbalance = balance::imbalance(&seating, &states, &by_app);
         let turn = rebalance::turn(snapshot.get::<Rebalance>(&())?, &states, &imbalance);
-        self.executor.engine.provide(&placement::images(states.values()));
         let doors = self.executor.engine.reach(&ports(&states, &by_app)).await;
         for instance in by_app.values_mut().flatten() {
             instance.door = doors.get(&instance.id).copied();
@@ -195,6 +188,27 @@ impl<E: Engine> Task for Apps<E> {
 }
 
 impl<E: Engine> Apps<E> {
+    /// Where instances can be, which the states are told; and machines are sent what they lack for that.
+    async fn seating(
+        &mut self,
+        view: &impl View,
+        (states, there): (&mut BTreeMap<AppName, AppState>, &BTreeMap<AppName, Vec<Instance>>),
+    ) -> Result<Seating, StoreError> {
+        for state in states.values_mut() {
+            state.look_for_volumes(view, &self.here)?;
+        }
+        let engine = &self.executor.engine;
+        let supply = supply::of(view, states, engine).await?;
+        let mut machines = Machine::all(view, &self.here, engine.seats())?;
+        placement::note_lacking(&mut machines, &supply.lacking);
+        engine.provide(supply);
+        let seating = Seating::of(machines, states, there);
+        for state in states.values_mut() {
+            state.nowhere = seating.nowhere(state);
+        }
+        Ok(seating)
+    }
+
     /// Plans and executes, app by app; a fault of one does not touch the others.
     async fn act(
         &mut self,

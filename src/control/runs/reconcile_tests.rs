@@ -1,6 +1,6 @@
 //! How soon the pass is due again when something went wrong: never at once, for ever.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ async fn world(home: &tempfile::TempDir, engine: Fake, at: Timestamp) -> Runs<Fa
         collector: Collector::new(engine.clone(), logs),
         consoles: Consoles::new(
             watch::Sender::new(None).subscribe(),
-            Nodes::new(CancellationToken::new()),
+            Nodes::new(CancellationToken::new(), watch::channel(Arc::default()).1),
             handout,
         ),
         engine,

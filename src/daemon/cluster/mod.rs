@@ -49,7 +49,8 @@ pub(super) fn tend(
     tasks: &mut Tasks,
     cut: CancellationToken,
 ) -> Result<Nodes, RunError> {
-    let engines = Nodes::new(cut);
+    let (_, keepers) = watch::channel(Arc::default());
+    let engines = Nodes::new(cut, keepers);
     match link {
         Some(link) => link.tend(told, engines.clone(), tasks)?,
         None => engines.called(),

@@ -1,6 +1,6 @@
 //! Attending to one node: it is listened to for as long as the link holds, and sent the images that it is to have.
 
-use std::{collections::BTreeSet, convert::Infallible, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     call::{self, Far},
-    nodes::{GRACE, Nodes, Own},
-    stock,
+    nodes::{GRACE, Nodes, Own, Supplies},
+    stock::{self, Share},
 };
 use crate::{
     engine::{EngineError, ImageEngine},
@@ -104,13 +104,13 @@ async fn call(
     own: &Own,
 ) -> Result<Infallible, Unheard> {
     let (wishes, told) = mpsc::channel::<Bytes>(1);
-    let mut wanted = nodes.wanted();
-    let wish = |images: Option<BTreeSet<ImageId>>| {
+    let mut supplies = nodes.supplies();
+    let wish = || {
+        let images = nodes.share(name).as_ref().map(Share::all);
         let installation = own.docker.installation().to_string();
         feed::line(&Wish { installation, engine: own.engine.clone(), images })
     };
-    let first = wish(wanted.borrow_and_update().clone())?;
-    wishes.send(first).await.map_err(|_| Unheard::Ended)?;
+    wishes.send(wish()?).await.map_err(|_| Unheard::Ended)?;
     let request = Request::builder().method(Method::POST).uri(WATCH).body(feed::body(told))?;
     let response = link.call(request).await?;
     if response.status() != StatusCode::OK {
@@ -132,9 +132,8 @@ async fn call(
                 }
                 nodes.sees(name, sight);
             }
-            Ok(()) = wanted.changed() => {
-                let images = wanted.borrow_and_update().clone();
-                wishes.send(wish(images)?).await.map_err(|_| Unheard::Ended)?;
+            () = supplies.changed() => {
+                wishes.send(wish()?).await.map_err(|_| Unheard::Ended)?;
             }
         }
     }
@@ -142,17 +141,17 @@ async fn call(
 
 /// Sends it the images that it is to have, one after the other.
 async fn send(nodes: &Nodes, name: &NodeName, link: &Link, own: &Own) -> Infallible {
-    let (mut wanted, mut news) = (nodes.wanted(), nodes.news());
+    let (mut supplies, mut news) = (nodes.supplies(), nodes.news());
     let far = Far { node: name.clone(), link: link.clone() };
     loop {
-        let images = wanted.borrow_and_update().clone().unwrap_or_default();
+        let share = nodes.share(name).unwrap_or_default();
         news.mark_unchanged();
         let next = nodes.stock(name, |stock, sight| {
             let apart = sight.filter(|sight| sight.engine != own.engine);
-            stock.next(&images, apart, Instant::now())
+            stock.next(&share, apart, Instant::now())
         });
         let Some(image) = next.flatten() else {
-            idle(&mut wanted, &mut news).await;
+            idle(&mut supplies, &mut news).await;
             continue;
         };
         let sent = send_one(&far, own, &image).await;
@@ -170,12 +169,9 @@ async fn send(nodes: &Nodes, name: &NodeName, link: &Link, own: &Own) -> Infalli
     }
 }
 
-async fn idle(
-    wanted: &mut watch::Receiver<Option<BTreeSet<ImageId>>>,
-    news: &mut watch::Receiver<()>,
-) {
+async fn idle(supplies: &mut Supplies, news: &mut watch::Receiver<()>) {
     tokio::select! {
-        Ok(()) = wanted.changed() => {}
+        () = supplies.changed() => {}
         Ok(()) = news.changed() => {}
         () = sleep(stock::AGAIN) => {}
     }

@@ -10,12 +10,14 @@ mod call;
 mod doors;
 mod files;
 mod nodes;
+mod own;
 mod stock;
 mod there;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,13 +25,17 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
+use tokio::time::Instant;
 
-use self::call::{ask, told};
+use self::{
+    call::{ask, told},
+    own::OwnImages,
+};
 use super::orders::{Answer, InTheOpen, Order};
 use crate::{
     engine::{
-        Checked, Engine, EngineError, ExecSpec, InstanceSpec, OutputLine, RunSpec, Seat, Signal,
-        UsageSample, VolumeUsers, docker::Docker,
+        Checked, Engine, EngineError, ExecSpec, ImageEngine, InstanceSpec, OutputLine, RunSpec,
+        Seat, Signal, Supply, UsageSample, VolumeUsers, docker::Docker,
     },
     model::{AppName, ContainerId, ImageId, Instance, Timestamp, VolumeName},
     telemetry::chain,
@@ -43,6 +49,7 @@ pub use there::There;
 pub struct Fleet {
     docker: Docker,
     nodes: Nodes,
+    own: Arc<OwnImages>,
 }
 
 impl Fleet {
@@ -50,7 +57,7 @@ impl Fleet {
     pub async fn new(docker: Docker, nodes: Nodes) -> Result<Self, EngineError> {
         let engine = docker.engine().await?;
         nodes.begin(docker.clone(), engine);
-        Ok(Self { docker, nodes })
+        Ok(Self { docker, nodes, own: Arc::default() })
     }
 
     /// Has an order done that ends in what is to be seen there.
@@ -75,8 +82,16 @@ impl Engine for Fleet {
         [Seat::here()].into_iter().chain(self.nodes.seats()).collect()
     }
 
-    fn provide(&self, images: &BTreeSet<ImageId>) {
-        self.nodes.provide(images);
+    async fn lacking(&self, images: BTreeSet<ImageId>) -> BTreeSet<ImageId> {
+        let docker = &self.docker;
+        let is_there = |image: ImageId| async move {
+            docker.image(image.as_str()).await.map(|found| found.is_some())
+        };
+        self.own.lacking(images, Instant::now(), is_there).await
+    }
+
+    fn provide(&self, supply: Supply) {
+        self.nodes.provide(supply);
     }
 
     async fn reach(&self, ports: &BTreeMap<ContainerId, u16>) -> BTreeMap<ContainerId, SocketAddr> {

@@ -16,10 +16,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{attend, call::Far, doors::Doors, stock::Stock};
+use super::{
+    attend,
+    call::Far,
+    doors::Doors,
+    stock::{Share, Stock},
+};
 use crate::{
-    engine::{EngineError, Seat, docker::Docker},
-    model::{ContainerId, ImageId, Instance, NodeName},
+    engine::{EngineError, Seat, Supply, docker::Docker},
+    model::{ContainerId, Instance, NodeName},
     node::{link::Link, orders::Sight},
 };
 
@@ -35,7 +40,9 @@ struct Shared {
     /// Ticks when any of it changes.
     news: watch::Sender<()>,
     own: watch::Sender<Option<Own>>,
-    images: watch::Sender<Option<BTreeSet<ImageId>>>,
+    supply: watch::Sender<Option<Supply>>,
+    /// Those who keep the records, too.
+    keepers: watch::Receiver<Arc<BTreeSet<NodeName>>>,
     doors: Doors,
     settled: Mutex<bool>,
     attended: AtomicU64,
@@ -101,14 +108,16 @@ impl Known {
 }
 
 impl Nodes {
-    /// None yet; whoever is on a way to one is cut when `stop` says so.
-    pub fn new(stop: CancellationToken) -> Self {
+    /// None yet; whoever is on a way to one is cut when `stop` says so. Those among `keepers` may lead next, and have
+    /// the images for that.
+    pub fn new(stop: CancellationToken, keepers: watch::Receiver<Arc<BTreeSet<NodeName>>>) -> Self {
         Self(Arc::new(Shared {
             known: Mutex::default(),
             called: watch::Sender::new(false),
             news: watch::Sender::new(()),
             own: watch::Sender::new(None),
-            images: watch::Sender::new(None),
+            supply: watch::Sender::new(None),
+            keepers,
             doors: Doors::new(stop),
             settled: Mutex::default(),
             attended: AtomicU64::new(0),
@@ -153,14 +162,22 @@ impl Nodes {
         self.0.own.subscribe()
     }
 
-    pub(super) fn wanted(&self) -> watch::Receiver<Option<BTreeSet<ImageId>>> {
-        self.0.images.subscribe()
+    /// What a node is to have; `None` until that is known.
+    pub(super) fn share(&self, name: &NodeName) -> Option<Share> {
+        let keeps = self.0.keepers.borrow().contains(name);
+        self.0.supply.borrow().as_ref().map(|supply| Share::of(supply, keeps))
     }
 
-    pub(super) fn provide(&self, images: &BTreeSet<ImageId>) {
-        self.0.images.send_if_modified(|before| {
-            let news = before.as_ref() != Some(images);
-            *before = Some(images.clone());
+    /// What tells that the share of a node may be another.
+    pub(super) fn supplies(&self) -> Supplies {
+        Supplies { supply: self.0.supply.subscribe(), keepers: self.0.keepers.clone() }
+    }
+
+    pub(super) fn provide(&self, supply: Supply) {
+        self.0.supply.send_if_modified(|before| {
+            let supply = Some(supply);
+            let news = *before != supply;
+            *before = supply;
             news
         });
     }
@@ -320,6 +337,23 @@ impl Nodes {
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<NodeName, Known>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Nodes::supplies`].
+pub(super) struct Supplies {
+    supply: watch::Receiver<Option<Supply>>,
+    keepers: watch::Receiver<Arc<BTreeSet<NodeName>>>,
+}
+
+impl Supplies {
+    /// Ends when there is news.
+    pub(super) async fn changed(&mut self) {
+        tokio::select! {
+            Ok(()) = self.supply.changed() => {}
+            Ok(()) = self.keepers.changed() => {}
+            else => std::future::pending().await,
+        }
     }
 }
 

@@ -7,7 +7,35 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{model::ImageId, node::orders::Sight};
+use crate::{engine::Supply, model::ImageId, node::orders::Sight};
+
+/// The images that a node is to have.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Share {
+    /// What instances are started of, which may be waited for.
+    first: BTreeSet<ImageId>,
+    /// What it has in store, to lead with; sent while nothing is waited for.
+    then: BTreeSet<ImageId>,
+    /// What it keeps if it has it, and cannot be sent.
+    lacking: BTreeSet<ImageId>,
+}
+
+impl Share {
+    /// That of a node which keeps the records, too, and so may lead, or of one that does not.
+    pub(super) fn of(supply: &Supply, keeps: bool) -> Self {
+        let then = if keeps { supply.spare.clone() } else { BTreeSet::new() };
+        Self { first: supply.wanted.clone(), then, lacking: supply.lacking.clone() }
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> BTreeSet<ImageId> {
+        self.first.union(&self.then).cloned().collect()
+    }
+
+    fn contains(&self, image: &ImageId) -> bool {
+        self.first.contains(image) || self.then.contains(image)
+    }
+}
 
 /// How the sending of images to a node goes.
 #[derive(Debug, Default)]
@@ -20,13 +48,16 @@ impl Stock {
     /// The next image to be sent, which is then under way.
     pub(super) fn next(
         &mut self,
-        wanted: &BTreeSet<ImageId>,
+        share: &Share,
         sight: Option<&Sight>,
         now: Instant,
     ) -> Option<ImageId> {
         let there = &sight.filter(|sight| sight.fault.is_none())?.images;
-        self.failed.retain(|image, at| wanted.contains(image) && now < *at + AGAIN);
-        let missing = wanted.difference(there).find(|image| !self.failed.contains_key(*image))?;
+        self.failed.retain(|image, at| share.contains(image) && now < *at + AGAIN);
+        let mut missing = share.first.difference(there).chain(share.then.difference(there));
+        let unsent =
+            |image: &&ImageId| !self.failed.contains_key(*image) && !share.lacking.contains(*image);
+        let missing = missing.find(unsent)?;
         self.under_way = Some((missing.clone(), now));
         Some(missing.clone())
     }
@@ -61,7 +92,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_sent_and_what_did_not_get_there_later_again() {
         let (mut stock, now) = (Stock::default(), Instant::now());
-        let (wanted, two) = (images(&[1, 2]), images(&[2]).pop_first());
+        let (wanted, two) = (share(&[1, 2]), images(&[2]).pop_first());
         assert_eq!(stock.next(&wanted, None, now), None, "nothing is known of it");
         let broken = Sight { fault: Some("no Docker".to_owned()), ..Sight::default() };
         assert_eq!(stock.next(&wanted, Some(&broken), now), None);
@@ -74,8 +105,29 @@ mod tests {
         assert_eq!(stock.next(&wanted, Some(&there), now + AGAIN), two);
         stock.ended(true, now + AGAIN);
         assert!(stock.wanting().is_empty());
-        let all = Sight { images: wanted.clone(), ..Sight::default() };
+        let all = Sight { images: wanted.all(), ..Sight::default() };
         assert_eq!(stock.next(&wanted, Some(&all), now + AGAIN), None);
+    }
+
+    fn share(numbers: &[u64]) -> Share {
+        Share { first: images(numbers), ..Share::default() }
+    }
+
+    #[test]
+    fn who_may_lead_gets_what_is_in_store_when_nothing_is_waited_for() {
+        let (wanted, spare) = (images(&[2]), images(&[1, 3]));
+        let supply = Supply { wanted, spare, lacking: images(&[3]) };
+        assert_eq!(Share::of(&supply, false).all(), images(&[2]));
+        let share = Share::of(&supply, true);
+        assert_eq!(share.all(), images(&[1, 2, 3]), "what cannot be sent is not dropped for that");
+        let (mut stock, now, mut there) = (Stock::default(), Instant::now(), Sight::default());
+        for number in [2, 1] {
+            let next = stock.next(&share, Some(&there), now);
+            assert_eq!(next, images(&[number]).pop_first());
+            stock.ended(true, now);
+            there.images.extend(next);
+        }
+        assert_eq!(stock.next(&share, Some(&there), now), None);
     }
 
     #[test]
@@ -83,7 +135,7 @@ mod tests {
         let long_ago = Instant::now().checked_sub(SLOW).unwrap();
         let mut stock = Stock::default();
         let there = Sight::default();
-        stock.next(&images(&[3]), Some(&there), long_ago);
+        stock.next(&share(&[3]), Some(&there), long_ago);
         assert_eq!(stock.wanting(), images(&[3]));
     }
 }

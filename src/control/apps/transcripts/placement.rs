@@ -26,6 +26,8 @@ pub(super) enum Lacks {
     ImagesForLong,
     /// It is away.
     Everything,
+    /// It is `box`, and nobody can be sent them.
+    Sources,
 }
 
 /// These machines besides `box`, which controls: `NAME`, and then any of `KEY=VALUE`, `drained`, and its memory such
@@ -34,7 +36,7 @@ pub(super) fn machines(nodes: &[(&str, Lacks)], all: &BTreeSet<ImageId>) -> Vec<
     let machine = |(text, lacks): &(&str, Lacks)| {
         let (machine, memory) = machine(text);
         let there = matches!(lacks, Lacks::Nothing);
-        let given_up = matches!(lacks, Lacks::ImagesForLong);
+        let given_up = matches!(lacks, Lacks::ImagesForLong | Lacks::Sources);
         let seat = Seat {
             node: (!machine.is_here).then(|| machine.name.clone()),
             images: (!machine.is_here).then(|| all.iter().filter(|_| there).cloned().collect()),
@@ -137,6 +139,26 @@ fn a_machine_that_is_getting_the_image_is_waited_for_and_not_for_long() {
          a web.1 v1.0 running 10 ready";
     check(situation, &[("a", Lacks::Images)], "nothing");
     check(situation, &[("a", Lacks::ImagesForLong)], "start web.2 of v1.0 attempt 0");
+}
+
+#[test]
+fn who_has_an_image_that_nobody_can_be_sent_gets_all_of_its_instances() {
+    let situation = "now 60
+         release v1 web=2
+         rollout starting none > v1.0 since 50";
+    check(
+        situation,
+        &[("box", Lacks::Sources), ("a", Lacks::Nothing), ("b", Lacks::Images)],
+        "start web.1 of v1.0 attempt 0 on a
+         start web.2 of v1.0 attempt 0 on a
+         look again at 170",
+    );
+    check(
+        situation,
+        &[("box", Lacks::Sources), ("b", Lacks::Images)],
+        "rollout 1 failed: v1 failed: there is no machine for web.1: the image of v1 is not on this machine any \
+         more; `paas deploy` builds it anew",
+    );
 }
 
 #[test]

@@ -42,40 +42,57 @@ impl From<Unconnected> for Failure {
     }
 }
 
+/// How long somebody is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// To be there.
+    reach: Duration,
+    /// To prove who it is.
+    prove: Duration,
+}
+
+impl Limits {
+    /// Longer than any healthy way to a server takes, name resolution included.
+    pub(super) const ALONE: Self =
+        Self { reach: Duration::from_secs(10), prove: Duration::from_secs(10) };
+    /// Where others can be asked one that is not there is soon given up. One that is may have to wait itself, until the
+    /// machines that keep the records have elected who leads.
+    pub(super) const AMONG_OTHERS: Self =
+        Self { reach: Duration::from_secs(3), prove: Duration::from_secs(20) };
+}
+
 /// Opens a connection.
-pub(super) async fn connect(server: &Server) -> Result<Patient<Box<dyn Io>>, Unconnected> {
+pub(super) async fn connect(
+    server: &Server,
+    limits: Limits,
+) -> Result<Patient<Box<dyn Io>>, Unconnected> {
     let away = |error: &io::Error| Unconnected::Away(unreachable(&server.address, error));
     let io: Box<dyn Io> = match &server.address {
         Address::Unix(path) => {
-            let connecting = in_time(UnixStream::connect(path)).await;
+            let connecting = in_time(limits.reach, UnixStream::connect(path)).await;
             Box::new(connecting.map_err(|error| away(&error))?)
         }
-        Address::Http(at) => Box::new(tcp(&server.address, at).await.map_err(Unconnected::Away)?),
+        Address::Http(at) => {
+            Box::new(tcp(&server.address, at, limits).await.map_err(Unconnected::Away)?)
+        }
         Address::Https(at) => {
             let unpinned = || Unconnected::Unproven(unpinned(&server.address));
-            Box::new(tls(&server.address, at, server.pin.ok_or_else(unpinned)?).await?)
+            let pin = server.pin.ok_or_else(unpinned)?;
+            Box::new(tls(&server.address, at, pin, limits).await?)
         }
     };
     Ok(Patient(io))
-}
-
-/// The same where somebody else can be asked: less patience.
-pub(super) async fn connect_soon(server: &Server) -> Result<Patient<Box<dyn Io>>, Unconnected> {
-    let expired = |_| {
-        let error = io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
-        Unconnected::Away(unreachable(&server.address, &error))
-    };
-    timeout(CONNECT_SOON, connect(server)).await.map_err(expired)?
 }
 
 /// The fingerprint of the authority that the server presents. Nothing is sent to it, for it has
 /// not proved anything yet.
 pub(crate) async fn presented(address: &Address) -> Result<Option<Fingerprint>, Failure> {
     let Address::Https(at) = address else { return Ok(None) };
-    let stream = tcp(address, at).await?;
+    let limits = Limits::ALONE;
+    let stream = tcp(address, at, limits).await?;
     let pinned = Arc::new(Pinned::new(None));
     // The handshake is made to fail: nobody has said yet which authority is the right one.
-    let outcome = handshake(at, stream, Arc::clone(&pinned)).await.err();
+    let outcome = handshake(at, stream, Arc::clone(&pinned), limits).await.err();
     match (pinned.presented(), outcome) {
         (Some(fingerprint), _) => Ok(Some(fingerprint)),
         (None, outcome) => {
@@ -101,7 +118,7 @@ pub(crate) async fn authority(
     pin: Option<Fingerprint>,
 ) -> Result<Authority, Failure> {
     let pin = pin.ok_or_else(|| unpinned(address))?;
-    let stream = tls(address, at, pin).await?;
+    let stream = tls(address, at, pin, Limits::ALONE).await?;
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let proof = pin::proof(chain, pin, &at.host);
     let (certificate, proves_name) = proof
@@ -117,8 +134,9 @@ pub(super) fn host_header(address: &Address) -> String {
     }
 }
 
-async fn tcp(address: &Address, at: &HostPort) -> Result<TcpStream, Failure> {
-    let connecting = in_time(TcpStream::connect((at.host.as_str(), at.port))).await;
+async fn tcp(address: &Address, at: &HostPort, limits: Limits) -> Result<TcpStream, Failure> {
+    let connecting = TcpStream::connect((at.host.as_str(), at.port));
+    let connecting = in_time(limits.reach, connecting).await;
     let stream = connecting.map_err(|error| unreachable(address, &error))?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
     // Both only make things better where the kernel grants them.
@@ -131,11 +149,13 @@ async fn tls(
     address: &Address,
     at: &HostPort,
     pin: Fingerprint,
+    limits: Limits,
 ) -> Result<TlsStream<TcpStream>, Unconnected> {
-    let stream = tcp(address, at).await.map_err(Unconnected::Away)?;
+    let stream = tcp(address, at, limits).await.map_err(Unconnected::Away)?;
     let pinned = Arc::new(Pinned::new(Some(pin)));
     let unproven = || Failure::unreachable(format!("{address} did not prove who it is"));
-    handshake(at, stream, Arc::clone(&pinned)).await.map_err(|error| match pinned.presented() {
+    let shaken = handshake(at, stream, Arc::clone(&pinned), limits).await;
+    shaken.map_err(|error| match pinned.presented() {
         Some(other) if other != pin => Unconnected::Unproven(stranger(address, pin, other)),
         Some(_) => Unconnected::Unproven(unproven().because(error)),
         // It has shown nothing yet.
@@ -147,13 +167,17 @@ async fn handshake(
     at: &HostPort,
     stream: TcpStream,
     pinned: Arc<Pinned>,
+    limits: Limits,
 ) -> io::Result<TlsStream<TcpStream>> {
-    in_time(shake_hands(&at.host, stream, pinned)).await
+    in_time(limits.prove, shake_hands(&at.host, stream, pinned)).await
 }
 
-async fn in_time<T>(connecting: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+async fn in_time<T>(
+    limit: Duration,
+    connecting: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
     let expired = |_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
-    timeout(CONNECT, connecting).await.map_err(expired)?
+    timeout(limit, connecting).await.map_err(expired)?
 }
 
 fn unreachable(address: &Address, error: &io::Error) -> Failure {
@@ -183,8 +207,4 @@ fn unpinned(address: &Address) -> Failure {
         .hint(format!("`paas login {address}`, or set PAAS_FINGERPRINT"))
 }
 
-/// Longer than any healthy way to a server takes, name resolution included.
-const CONNECT: Duration = Duration::from_secs(10);
-/// The same where another address can be asked.
-const CONNECT_SOON: Duration = Duration::from_secs(3);
 const KEEPALIVE: Duration = Duration::from_secs(15);

@@ -5,7 +5,7 @@ use std::{fmt, sync::atomic::Ordering};
 
 use super::{
     Client,
-    connect::{Io, Unconnected, connect, connect_soon},
+    connect::{Io, Limits, Unconnected, connect},
     patient::Patient,
 };
 use crate::{
@@ -27,7 +27,7 @@ impl Client {
     /// A connection to whoever is there, beginning with who was there last.
     pub(super) async fn connect(&self) -> Result<Patient<Box<dyn Io>>, Failure> {
         if !self.has_others() {
-            return Ok(connect(&self.server).await?);
+            return Ok(connect(&self.server, Limits::ALONE).await?);
         }
         let (first, all) = (self.asked.load(Ordering::Relaxed), self.others.len() + 1);
         let mut missed = None;
@@ -38,7 +38,7 @@ impl Client {
                 (self.tell)(&format!("{before} is not reached; asking {now}"));
             }
             self.asked.store(index, Ordering::Relaxed);
-            match connect_soon(server).await {
+            match connect(server, Limits::AMONG_OTHERS).await {
                 Ok(connection) => return Ok(connection),
                 Err(Unconnected::Away(failure)) => missed = missed.or(Some(failure)),
                 Err(Unconnected::Unproven(failure)) => return Err(failure),

@@ -62,6 +62,11 @@ pub const CRON: &[&str] = &["cron.tick", "cron.ticked"];
 /// repository's own, and no ref leads to them.
 pub const PUSH: &[&str] = &["git.taken", "git.deployed", "git.admitted"];
 
+/// Points of a change of those that keep the records: the first member has founded the council; a node has written what
+/// it is given, and has answered; one is told that it is none any more, and still has all.
+pub const COUNCIL: &[&str] =
+    &["council.founded", "council.accepted", "council.charged", "council.resigned"];
+
 /// Dies here if that is what was asked for.
 #[cfg(debug_assertions)]
 pub fn point(name: &'static str) {
@@ -75,7 +80,7 @@ pub fn point(name: &'static str) {
     });
 
     debug_assert!(
-        [POINTS, UPGRADE, SEALING, VARIANTS, VOLUMES, BACKUPS, RUNS, CRON, PUSH]
+        [POINTS, UPGRADE, SEALING, VARIANTS, VOLUMES, BACKUPS, RUNS, CRON, PUSH, COUNCIL]
             .concat()
             .contains(&name),
         "{name} is not in the list of points"

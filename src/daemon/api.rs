@@ -33,6 +33,11 @@ impl Bound {
         Some((listener.local_addr().ok()?, self.renewal.as_ref()?.digest()))
     }
 
+    /// What comes in there. Its certificate, if it has one, is not renewed any more.
+    pub(super) fn incoming(self) -> Incoming {
+        self.incoming
+    }
+
     /// Its socket, for a successor. While that is open, whoever connects waits for an answer.
     pub(super) fn socket(&self) -> io::Result<OwnedFd> {
         match &self.incoming {

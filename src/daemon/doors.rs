@@ -6,6 +6,7 @@ use std::{io, net::SocketAddr, os::fd::OwnedFd};
 use crate::{
     config::Config,
     daemon::{api, error::RunError, folders::Folders, ssh, tasks::Tasks},
+    node::Within,
     server::{Api, Ssh},
     store::{SealingKey, Store},
 };
@@ -40,6 +41,12 @@ impl Doors {
         let (places, digests): (Vec<_>, Vec<_>) =
             self.api.iter().filter_map(api::Bound::tls).unzip();
         Some((places, *digests.first()?))
+    }
+
+    /// Where they are, for whoever is led on to here.
+    pub(super) fn within(&self) -> Within {
+        let api = self.api.iter().find_map(api::Bound::tls).map(|(at, _)| at);
+        Within { api, ssh: self.ssh.as_ref().and_then(ssh::Bound::at) }
     }
 
     /// Copies of their sockets, for a successor.

@@ -5,13 +5,15 @@ use std::{io, net::SocketAddr, path::PathBuf};
 use crate::{
     backup::BackupError,
     daemon::{
-        authority::AuthorityError, joined::JoinedError, plane, taken::Taken, upgrade::UpgradeError,
+        authority::AuthorityError, council::MembershipError, joined::JoinedError, plane,
+        taken::Taken, upgrade::UpgradeError,
     },
     logs::LogError,
+    model::InvalidName,
     node::link::IdentityError,
-    pki::MadeError,
+    pki::{InvalidRequest, MadeError},
     ssh::InvalidHostKey,
-    store::{LockError, OpenError, SealingError, SealingKeyError, StoreError},
+    store::{LockError, OpenError, SealingError, SealingKeyError, StoreError, quorum::SeatError},
     telemetry::chain,
 };
 
@@ -78,12 +80,27 @@ pub enum RunError {
     /// What this machine shows on links.
     #[error("this machine's certificate for links cannot be made")]
     NodeCertificate(#[source] MadeError),
+    /// What it is signed by, where this machine does that itself.
+    #[error("this machine's key for links cannot be used")]
+    NodeRequest(#[source] InvalidRequest),
     /// The same, made and not fit.
     #[error(transparent)]
     NodeIdentity(#[from] IdentityError),
     /// What this machine has from its joining.
     #[error(transparent)]
     Joined(#[from] JoinedError),
+    /// Whether it keeps the records together with others.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    /// What it is called among those.
+    #[error("this machine's name among those that keep the records is none")]
+    Member(#[source] InvalidName),
+    /// Its seat among them.
+    #[error("this machine cannot take part in keeping the records")]
+    Seat(#[from] SeatError),
+    /// It keeps none.
+    #[error("there are no records on this machine, and it has not joined any other")]
+    NoRecords,
     /// The edge's addresses.
     #[error("the edge cannot be started")]
     Edge {
@@ -149,7 +166,11 @@ impl RunError {
             Self::Backups(_) => {
                 Some("see the settings `backup_…` in the server's config.toml".to_owned())
             }
+            Self::NoRecords => Some("start it anew".to_owned()),
             Self::Records(_)
+            | Self::Membership(_)
+            | Self::Member(_)
+            | Self::Seat(_)
             | Self::Logs(_)
             | Self::Authority(_)
             | Self::Plane(_)
@@ -157,6 +178,7 @@ impl RunError {
             | Self::SshKey(_)
             | Self::NodeCertificate(_)
             | Self::NodeIdentity(_)
+            | Self::NodeRequest(_)
             | Self::Joined(_)
             | Self::Signals(_) => None,
             Self::Upgrade(_) => {

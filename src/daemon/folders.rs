@@ -44,6 +44,16 @@ impl Folders {
         self.root.join("node")
     }
 
+    /// What a member of the quorum has: its log, and who it is there.
+    pub fn quorum(&self) -> PathBuf {
+        self.root.join("quorum")
+    }
+
+    /// What labels this installation's things in Docker.
+    pub fn identity(&self) -> PathBuf {
+        self.root.join("installation")
+    }
+
     /// The keys that backups are encrypted to.
     pub fn backup_key(&self) -> PathBuf {
         self.keys().join("backup.key")
@@ -77,6 +87,11 @@ impl Folders {
     /// Makes the folders that are missing, for root only.
     pub fn make(&self) -> std::io::Result<()> {
         make(&[self.root.clone(), self.keys()])
+    }
+
+    /// The same of a machine that keeps the records together with others.
+    pub(super) fn make_quorum(&self) -> std::io::Result<()> {
+        make(&[self.quorum()])
     }
 
     /// The same of a node.

@@ -115,11 +115,18 @@ impl JoinError {
             }
             Self::Unreached => Some("say so with `--address 203.0.113.7:7600`".to_owned()),
             Self::Control(_) => Some("join with another folder: `--data DIR`".to_owned()),
-            Self::Already { data, name, .. } => Some(format!(
-                "to join anew: `paas nodes remove {name} --confirm {name}` on the control, then `rm -r {}` \
-                 here",
-                Folders::of(data).node().display()
-            )),
+            Self::Already { data, name, .. } => {
+                let folders = Folders::of(data);
+                let records = [folders.quorum(), folders.store(), folders.keys()];
+                let kept = records.into_iter().filter(|_| folders.quorum().exists());
+                let all = std::iter::once(folders.node()).chain(kept);
+                let all: Vec<_> = all.map(|folder| folder.display().to_string()).collect();
+                Some(format!(
+                    "to join anew: `paas nodes remove {name} --confirm {name}` on the control, then `rm -r \
+                     {}` here",
+                    all.join(" ")
+                ))
+            }
             Self::File { path, .. } => {
                 Some(format!("paas node join needs root; see `ls -ld {}`", path.display()))
             }

@@ -57,6 +57,14 @@ pub(super) fn begin(folders: &Folders) -> Result<(Notes, Keeper), SealingKeyErro
     Ok((notes, Keeper { path, sealing, memory }))
 }
 
+/// Forgets what an earlier life was told: one that leads will know better when it follows again.
+pub(super) fn forget(folders: &Folders) -> io::Result<()> {
+    match fs::remove_file(folders.node().join("told")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn read(path: &Path, sealing: &SealingKey) -> Result<Memory, Forgotten> {
     let sealed = Sealed(fs::read_to_string(path)?);
     Ok(serde_json::from_slice(&sealing.unseal(CONTEXT, &sealed)?)?)

@@ -420,7 +420,7 @@ fn running() -> io::Result<PathBuf> {
 
 /// Eight random hexadecimal digits, made once: what labels this installation's things in Docker.
 fn identity(folders: &Folders) -> Result<InstallationId, PlaneError> {
-    let path = folders.root().join("installation");
+    let path = folders.identity();
     let made = || -> io::Result<String> {
         if !path.exists() {
             write_secret(&path, format!("{:08x}", rand::random::<u32>()).as_bytes())?;

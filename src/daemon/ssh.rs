@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     os::fd::{AsFd, OwnedFd},
     time::Duration,
 };
@@ -64,6 +65,11 @@ pub(super) async fn bind(
 }
 
 impl Bound {
+    /// Where it listens.
+    pub(super) fn at(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
     /// Its socket, for a successor.
     pub(super) fn socket(&self) -> io::Result<OwnedFd> {
         self.listener.as_fd().try_clone_to_owned()
@@ -71,7 +77,7 @@ impl Bound {
 
     /// Says where it is, and what it proves itself with.
     pub(super) fn announce(&self) {
-        if let Ok(at) = self.listener.local_addr() {
+        if let Some(at) = self.at() {
             tracing::info!(%at, fingerprint = %self.known.fingerprint, "git push over SSH");
         }
     }

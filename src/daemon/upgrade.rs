@@ -87,33 +87,47 @@ pub(super) enum Predecessor {
     Ourselves(Edge),
 }
 
+/// What a life begins with, when there was one before.
+#[derive(Debug)]
+pub(super) struct Legacy {
+    /// Whom it takes over from.
+    predecessor: Predecessor,
+    /// What is to be had of it.
+    inheritance: Inheritance,
+}
+
 /// Says that this process can run, and waits until its predecessor has given everything up.
-pub(super) async fn meet() -> Result<(Predecessor, Inheritance), UpgradeError> {
+pub(super) async fn meet() -> Result<Box<Legacy>, UpgradeError> {
     let met = spawn_blocking(|| {
         let socket: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
         let socket = UnixStream::from(socket);
         handover::say_ready(&socket)?;
         socket.set_read_timeout(Some(GIVES_UP))?;
         let inheritance = handover::take(&socket, Limits::default().ticket_period)?;
-        Ok((Predecessor::Process(socket), inheritance))
+        Ok(Box::new(Legacy { predecessor: Predecessor::Process(socket), inheritance }))
     });
     met.await?
 }
 
-/// What this process begins again with after its successor failed.
+/// What the next life of this process begins with: the sockets, and whom it takes over from, which is this edge unless
+/// that itself has not taken over from anybody yet.
 pub(super) fn ourselves(
     edge: Edge,
     beside: Vec<OwnedFd>,
-) -> Result<(Predecessor, Inheritance), UpgradeError> {
+    unrelieved: Option<Predecessor>,
+) -> Result<Box<Legacy>, UpgradeError> {
     let (listeners, tickets) = edge.estate();
     let listeners = listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?;
-    Ok((Predecessor::Ourselves(edge), Inheritance { listeners, beside, tickets }))
+    let inheritance = Inheritance { listeners, beside, tickets };
+    let predecessor = unrelieved.unwrap_or(Predecessor::Ourselves(edge));
+    Ok(Box::new(Legacy { predecessor, inheritance }))
 }
 
 /// The predecessor, if there is one, and what there is to inherit, part by part.
-pub(super) fn parts(former: Option<(Predecessor, Inheritance)>) -> (Option<Predecessor>, Parts) {
-    match former {
-        Some((predecessor, Inheritance { listeners, beside, tickets })) => {
+pub(super) fn parts(former: Option<Box<Legacy>>) -> (Option<Predecessor>, Parts) {
+    match former.map(|former| *former) {
+        Some(Legacy { predecessor, inheritance }) => {
+            let Inheritance { listeners, beside, tickets } = inheritance;
             (Some(predecessor), (listeners, beside, Some(tickets)))
         }
         None => (None, Parts::default()),

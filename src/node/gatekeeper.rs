@@ -8,11 +8,15 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use futures_util::FutureExt;
-use hyper::{Request, Response, StatusCode};
-use tokio::{net::TcpStream, sync::watch};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, watch},
+};
 
 use super::{
     carrier,
+    charge::{self, CHARGE, Charged},
     hub::Known,
     leading::{Leader, Leading, Unled},
     link::{Body, Handler, Peer, Refused, reached, refusal, until},
@@ -31,6 +35,8 @@ pub struct Gatekeeper {
     pub known: Known,
     /// The instances that private names lead to, and who may go there.
     pub ways: watch::Receiver<Arc<Ways>>,
+    /// Whoever does what is neither the engine's nor the edge's.
+    pub charges: mpsc::Sender<Charged>,
 }
 
 impl Gatekeeper {
@@ -46,8 +52,15 @@ impl Gatekeeper {
         tokio::select! {
             biased;
             why = self.leading.deposed(leader) => refused(&why),
-            answer = self.worker.call(peer, request) => answer.map(ends),
+            answer = self.obeyed(peer, request) => answer.map(ends),
         }
+    }
+
+    async fn obeyed(&self, peer: &Peer, request: Request<Body>) -> Response<Body> {
+        if (request.method(), request.uri().path()) == (&Method::POST, CHARGE) {
+            return charge::pass_on(peer.name.clone(), request.into_body(), &self.charges).await;
+        }
+        self.worker.call(peer, request).await
     }
 
     /// Where a visitor whom another node brings may go.

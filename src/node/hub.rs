@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    Edges, Ways, carrier,
+    Edges, Entrances, Ways, carrier,
     edges::Connected,
     feed::{self, FeedError, FromControl, FromNode, Lines},
     follower::FEED,
@@ -44,6 +44,8 @@ pub struct Hub {
     pub known: Known,
     /// The same for containers, and which of them may go there.
     pub ways: watch::Receiver<Arc<Ways>>,
+    /// Where users come in, for whoever leads them on.
+    pub entrances: Entrances,
     /// Whoever renews certificates.
     pub renewals: mpsc::Sender<Renewal>,
 }
@@ -97,8 +99,11 @@ impl Handler for Hub {
         }
     }
 
-    /// To an instance, for an edge; or for a container, which is named too.
-    async fn tunnel(&self, _: &Peer, target: &str) -> Result<TcpStream, Refused> {
+    /// To an instance, for an edge; or for a container, which is named too; or to a door, for a user.
+    async fn tunnel(&self, peer: &Peer, target: &str) -> Result<TcpStream, Refused> {
+        if let Some(led_on) = self.entrances.through(peer, target).await {
+            return led_on;
+        }
         if let Some((asker, to)) = carrier::read_target(target) {
             let road = self.ways.borrow().road_for(&asker, &to);
             let road = road.ok_or_else(|| Refused::nobody("its app may not go there"))?;

@@ -7,9 +7,11 @@
 
 pub mod addresses;
 pub mod carrier;
+mod charge;
 pub mod consoles;
 mod door;
 pub mod edges;
+mod entrance;
 mod feed;
 mod files;
 pub mod fleet;
@@ -39,8 +41,10 @@ pub mod ways;
 mod worker;
 
 pub use carrier::Carrier;
+pub use charge::{CHARGE, Charged};
 pub use consoles::{Consoles, Program, Talk};
 pub use edges::Edges;
+pub use entrance::{Entrance, Entrances, Within};
 pub use fleet::{Fleet, Nodes};
 pub use follower::{Follower, Found, Outlets};
 pub use gatekeeper::Gatekeeper;

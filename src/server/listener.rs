@@ -64,11 +64,7 @@ pub async fn serve(incoming: Incoming, router: Router, stop: CancellationToken) 
                     connection(stream, transport, router, stop).await;
                 }
                 Accepted::Tls(stream, acceptor, peer) => {
-                    let handshake = timeout(HANDSHAKE, acceptor.accept(stream)).await;
-                    if let Ok(Ok(stream)) = handshake {
-                        let transport = Transport::Network(peer.ip());
-                        connection(Box::new(stream), transport, router, stop).await;
-                    }
+                    serve_one((stream, peer), &acceptor, router, stop).await;
                 }
             }
             drop(place);
@@ -76,6 +72,20 @@ pub async fn serve(incoming: Incoming, router: Router, stop: CancellationToken) 
         while connections.try_join_next().is_some() {}
     }
     while connections.join_next().await.is_some() {}
+}
+
+/// Serves one connection over TLS that somebody else has accepted.
+pub async fn serve_one(
+    (stream, peer): (tokio::net::TcpStream, SocketAddr),
+    acceptor: &TlsAcceptor,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let handshake = timeout(HANDSHAKE, acceptor.accept(stream)).await;
+    if let Ok(Ok(stream)) = handshake {
+        let transport = Transport::Network(peer.ip());
+        connection(Box::new(stream), transport, router, stop).await;
+    }
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

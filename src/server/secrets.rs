@@ -12,7 +12,7 @@ use crate::{
     clock,
     model::{AppName, EnvKey, SecretValue},
     ops::{
-        rotate,
+        Refusal, rotate,
         secrets::{self, Wish},
     },
     server::{
@@ -73,6 +73,12 @@ pub(super) async fn rotate(
     caller: Caller,
     State(api): State<Api>,
 ) -> Result<Json<api::Rotation>, Failure> {
+    if !api.council.members().is_empty() {
+        let why = "several machines have it, and would not open what is sealed with another";
+        return Err(Refusal::conflict("the sealing key was not replaced", why)
+            .hint("`paas nodes demote` those that keep the records beside this one first")
+            .into());
+    }
     let records = rotate::rotate(&api.store, &api.sealing, &caller.actor, clock::now()).await?;
     Ok(Json(api::Rotation { records: u64::try_from(records).unwrap_or(u64::MAX) }))
 }

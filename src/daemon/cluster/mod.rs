@@ -3,7 +3,7 @@
 
 mod offer;
 mod roll;
-mod sign;
+pub(super) mod sign;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -11,13 +11,14 @@ use proxy::{Feeds, Table, UpstreamId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::offer::each;
 use self::{offer::offer, roll::Roll};
 use super::{doors::Doors, error::RunError, folders::Folders, plane::Seen, tasks::Tasks};
 use crate::{
     config::Config,
     control::routes::upstream_id,
     model::{Directory, NodeName, NodeStates, Observation},
-    node::{Edges, Hub, Known, Nodes, Ways, link::Listener},
+    node::{Edges, Entrances, Hub, Known, Nodes, Ways, Within, link::Listener},
     pki::NodeAuthority,
     server::Cluster,
     store::Store,
@@ -38,7 +39,7 @@ pub(super) async fn bind(
     let listener = Listener::bind(at).await.map_err(|source| RunError::Link { at, source })?;
     tracing::info!(at = %listener.address(), node = %offer.control, "link");
     let (name, authority) = (offer.control.clone(), offer.authority.clone());
-    Ok((Some(offer), Some(Bound { name, authority, listener })))
+    Ok((Some(offer), Some(Bound { name, authority, listener, within: doors.within() })))
 }
 
 /// Lets nodes in where they come in, if there is a link, and returns their engines. Whoever is on a way to
@@ -49,8 +50,7 @@ pub(super) fn tend(
     tasks: &mut Tasks,
     cut: CancellationToken,
 ) -> Result<Nodes, RunError> {
-    let (_, keepers) = watch::channel(Arc::default());
-    let engines = Nodes::new(cut, keepers);
+    let engines = Nodes::new(cut, told.keepers.clone());
     match link {
         Some(link) => link.tend(told, engines.clone(), tasks)?,
         None => engines.called(),
@@ -64,6 +64,8 @@ pub(super) struct Bound {
     name: NodeName,
     authority: Arc<NodeAuthority>,
     listener: Listener,
+    /// Where users come in here.
+    within: Within,
 }
 
 /// What they are told, and what is told of them.
@@ -76,7 +78,7 @@ pub(super) struct Told {
     directory: watch::Receiver<Arc<Directory>>,
     ways: watch::Receiver<Arc<Ways>>,
     states: watch::Sender<Arc<NodeStates>>,
-    term: u64,
+    term: watch::Receiver<Option<u64>>,
     keepers: Keepers,
 }
 
@@ -84,13 +86,13 @@ pub(super) struct Told {
 pub(super) type Keepers = watch::Receiver<Arc<BTreeSet<NodeName>>>;
 
 impl Told {
-    /// From what this daemon remembers and has its own edge do, while it leads with this term; beside it, where it
+    /// From what this daemon remembers and has its own edge do, while it leads in this term; beside it, where it
     /// will be seen how nodes are.
     pub(super) fn of(
         store: &Store,
         (edges, feeds): (&Edges, &Feeds),
         seen: &Seen,
-        (term, keepers): (u64, Keepers),
+        (term, keepers): (watch::Receiver<Option<u64>>, Keepers),
     ) -> (Self, watch::Receiver<Arc<NodeStates>>) {
         let (states, known) = watch::channel(Arc::default());
         let told = Self {
@@ -111,9 +113,9 @@ impl Told {
 impl Bound {
     /// Lets nodes in, and keeps to them.
     fn tend(self, told: Told, engines: Nodes, tasks: &mut Tasks) -> Result<(), RunError> {
-        let Self { name, authority, listener } = self;
+        let Self { name, authority, listener, within } = self;
         let stop = tasks.stop();
-        let shown = sign::own((&name, told.term), &authority)?;
+        let shown = sign::own(&name, &authority)?.leading(*told.term.borrow());
         let (show, credentials) = watch::channel(Arc::new(shown));
         let (admit, admitted) = watch::channel(Arc::default());
         let (enrol, roster) = watch::channel(Arc::default());
@@ -127,14 +129,14 @@ impl Bound {
             roster,
             known: known.clone(),
             ways: told.ways,
+            entrances: Entrances { within, keepers: told.keepers.clone() },
             renewals,
         };
         let serve = listener.serve(credentials.clone(), admitted, Arc::new(hub), stop.clone());
         tasks.spawn("link", serve);
         tasks.spawn("addresses", learn(known, told.feeds.table, told.observation, stop.clone()));
-        let leads = (name.clone(), told.term);
-        tasks
-            .spawn("own certificate", sign::keep_own(leads, authority.clone(), show, stop.clone()));
+        let own = sign::keep_own(name.clone(), authority.clone(), told.term, show, stop.clone());
+        tasks.spawn("own certificate", own);
         tasks.spawn("renewals", sign::renew(told.store.clone(), authority, asked, stop.clone()));
         let outlets = roll::Outlets { admit, enrol, states: told.states };
         let kept = (told.store, told.edges, engines);

@@ -41,7 +41,7 @@ fn link(settings: &ClusterSettings, public: &[IpAddr]) -> Vec<SocketAddr> {
 }
 
 /// Where others reach what listens there: an unspecified address stands for those that the world knows.
-fn each(listening: &[SocketAddr], public: &[IpAddr]) -> Vec<SocketAddr> {
+pub(in crate::daemon) fn each(listening: &[SocketAddr], public: &[IpAddr]) -> Vec<SocketAddr> {
     let mut all = Vec::new();
     for at in listening {
         if at.ip().is_unspecified() {

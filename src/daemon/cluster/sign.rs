@@ -20,21 +20,21 @@ use crate::{
     telemetry::chain,
 };
 
-/// What this daemon shows on links, and with which term it says there that it leads.
-pub(super) fn own(
-    (name, term): (&NodeName, u64),
+/// What this daemon shows on links.
+pub(in crate::daemon) fn own(
+    name: &NodeName,
     authority: &NodeAuthority,
 ) -> Result<Identity, RunError> {
     let made = authority.issue(name, clock::now()).map_err(RunError::NodeCertificate)?;
-    let shown = Identity::from_pem(name.clone(), authority.pem(), &made.chain, &made.key)?;
-    Ok(shown.leading(term))
+    Ok(Identity::from_pem(name.clone(), authority.pem(), &made.chain, &made.key)?)
 }
 
 /// Issues another every day until it is told to stop: no date is compared, and a day that fails costs
-/// nothing, since each is good for a month.
-pub(super) async fn keep_own(
-    (name, term): (NodeName, u64),
+/// nothing, since each is good for a month. One that leads says in which term, and so anew when that is another.
+pub(in crate::daemon) async fn keep_own(
+    name: NodeName,
     authority: Arc<NodeAuthority>,
+    mut term: watch::Receiver<Option<u64>>,
     show: watch::Sender<Arc<Identity>>,
     stop: CancellationToken,
 ) {
@@ -42,10 +42,12 @@ pub(super) async fn keep_own(
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
+            Ok(()) = term.changed() => {}
             () = sleep(DAILY) => {}
         }
-        match own((&name, term), &authority) {
-            Ok(identity) => drop(show.send_replace(Arc::new(identity))),
+        let leads = *term.borrow_and_update();
+        match own(&name, &authority) {
+            Ok(identity) => drop(show.send_replace(Arc::new(identity.leading(leads)))),
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "the certificate for links stays as it is");
             }

@@ -310,7 +310,7 @@ impl Nodes {
     }
 
     /// The link to a node.
-    pub(in crate::node) fn link(&self, node: &NodeName) -> Result<Link, EngineError> {
+    pub fn link(&self, node: &NodeName) -> Result<Link, EngineError> {
         Ok(self.far(node)?.link)
     }
 

@@ -118,16 +118,16 @@ mod tests {
         let (wanted, spare) = (images(&[2]), images(&[1, 3]));
         let supply = Supply { wanted, spare, lacking: images(&[3]) };
         assert_eq!(Share::of(&supply, false).all(), images(&[2]));
-        let share = Share::of(&supply, true);
-        assert_eq!(share.all(), images(&[1, 2, 3]), "what cannot be sent is not dropped for that");
+        let all = Share::of(&supply, true);
+        assert_eq!(all.all(), images(&[1, 2, 3]), "what cannot be sent is not dropped for that");
         let (mut stock, now, mut there) = (Stock::default(), Instant::now(), Sight::default());
         for number in [2, 1] {
-            let next = stock.next(&share, Some(&there), now);
+            let next = stock.next(&all, Some(&there), now);
             assert_eq!(next, images(&[number]).pop_first());
             stock.ended(true, now);
             there.images.extend(next);
         }
-        assert_eq!(stock.next(&share, Some(&there), now), None);
+        assert_eq!(stock.next(&all, Some(&there), now), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{Method, Request, StatusCode, body::Frame};
 use proxy::{Absence, Hold, Service, ServiceName, Table, Upstream, UpstreamId};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Gatekeeper;
 use crate::{
@@ -40,7 +40,9 @@ fn gatekeeper() -> Gatekeeper {
     let (_, ways) = watch::channel(Arc::new(ways()));
     let (notes, _) = Notes::from(Memory::default());
     let worker = Worker::new(machine, (docker, here), Programs::default(), notes);
-    Gatekeeper { leading: leading(ROSTER), worker: Arc::new(worker), known, ways }
+    let (charges, _) = mpsc::channel(1);
+    let worker = Arc::new(worker);
+    Gatekeeper { leading: leading(ROSTER), worker, known, ways, charges }
 }
 
 fn table() -> Table {

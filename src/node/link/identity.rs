@@ -95,10 +95,10 @@ impl Identity {
         Ok(Self { name, leads: None, server: server(&own, &roots)?, client: client(&own, &roots)? })
     }
 
-    /// The same of a daemon that leads, with this term.
+    /// The same of a daemon that leads in this term, if it does.
     #[must_use]
-    pub fn leading(self, term: u64) -> Self {
-        Self { leads: Some(term), ..self }
+    pub fn leading(self, leads: Option<u64>) -> Self {
+        Self { leads, ..self }
     }
 
     /// With which term its daemon leads, if it does.

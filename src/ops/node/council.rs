@@ -59,7 +59,8 @@ impl Keepers<'_> {
         Ok(meant)
     }
 
-    /// Who of these has to be demoted for none of them to keep the records: all, or nobody any more.
+    /// Who of these has to be told that he keeps the records no more: all, also if they do not count already, since whoever
+    /// was to tell them may have died.
     pub fn demoted(&self, names: &[NodeName]) -> Result<BTreeSet<NodeName>, Refusal> {
         let meant = self.meant(DEMOTED, names)?;
         if meant.contains(self.leader) {
@@ -67,7 +68,8 @@ impl Keepers<'_> {
         }
         let (those, others): (Vec<_>, Vec<_>) = meant.iter().partition(|name| self.keeps(name));
         if those.is_empty() {
-            return Ok(BTreeSet::new());
+            // They may not have been told yet.
+            return Ok(meant);
         }
         if !others.is_empty() {
             let why = format!("{} anyway", they(&others, "does not keep", "do not keep"));
@@ -149,7 +151,7 @@ impl Keepers<'_> {
             return refusal.hint("`paas nodes promote NAME NAME` has others keep the records, too");
         }
         refusal.hint(format!(
-            "`systemctl restart paas` on it has another lead; then ask again. {} leaves the records with {} alone",
+            "`systemctl stop paas` on it for ten seconds has another lead; then ask again. {} leaves the records with {} alone",
             command("demote", &others),
             self.leader
         ))
@@ -304,8 +306,12 @@ mod tests {
         check(THREE, "promote a b", "");
         check(THREE, "promote a", "");
         check(FOUR, "promote box", "");
-        check(THREE, "demote c", "");
-        check(FOUR, "demote a b", "");
+    }
+
+    #[test]
+    fn who_does_not_keep_the_records_may_have_to_be_told_once_more() {
+        check(THREE, "demote c", "c");
+        check(FOUR, "demote a b", "a b");
     }
 
     #[test]
@@ -381,7 +387,7 @@ mod tests {
 
     #[test]
     fn whoever_leads_is_neither_demoted_nor_removed() {
-        let hint = "hint: `systemctl restart paas` on it has another lead; then ask again. \
+        let hint = "hint: `systemctl stop paas` on it for ten seconds has another lead; then ask again. \
                     `paas nodes demote a b` leaves the records with box alone";
         check(THREE, "demote a box", &format!("nobody was demoted: box leads at present; {hint}"));
         check(THREE, "remove box", &format!("box was not removed: box leads at present; {hint}"));

@@ -6,6 +6,7 @@
 
 mod council;
 mod drain;
+mod enrol;
 mod join;
 mod keep;
 mod rebalance;
@@ -13,6 +14,7 @@ mod token;
 
 pub use council::Keepers;
 pub use drain::{Moves, drain, undrain};
+pub use enrol::enrol;
 pub use join::{Candidate, join};
 pub use keep::{
     LabelChange, all, check_confirmed, control_labels, label, label_control, readdress, remove,

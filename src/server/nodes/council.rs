@@ -175,9 +175,9 @@ mod tests {
             assert_eq!(council.members().len(), 2);
             council.dismiss("edge-1".parse().unwrap()).await.unwrap_err().to_string()
         };
-        let (carried_out, said) = tokio::join!(carries_out, wishing);
+        let (done, said) = tokio::join!(carries_out, wishing);
         let dismissed = Change::Dismiss("edge-1".parse().unwrap());
-        assert_eq!(carried_out, (Change::Promote(names()), dismissed));
+        assert_eq!(done, (Change::Promote(names()), dismissed));
         assert_eq!(said, "edge-1: it is slow");
     }
 

@@ -90,7 +90,7 @@ impl Authority {
     /// The same of one that leads with this term.
     pub(in crate::node) fn leader(&self, name: &str, term: u64) -> Arc<Identity> {
         let identity = self.identity(name);
-        Arc::new(Arc::into_inner(identity).expect("nobody else has it").leading(term))
+        Arc::new(Arc::into_inner(identity).expect("nobody else has it").leading(Some(term)))
     }
 }
 

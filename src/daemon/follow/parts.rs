@@ -1,31 +1,12 @@
-//! The life of a daemon on a machine that has joined: an edge that is led, by whichever machine leads.
-//!
-//! It has no records and no API, and its engine does what whoever leads says. What it was told last it serves,
-//! also while nobody tells it anything, and after it began anew; instances of other machines are reached
-//! through links, by visitors and by the containers of their app: straight, or by way of the control.
+//! What a node does, put together: its edge is led, its engine works, private names are answered, and links to all
+//! others are kept.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use proxy::{Edge, Feeds, Table};
-use tokio::sync::watch;
+use proxy::{Certificates, Edge, Table};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    access, edge,
-    error::RunError,
-    folders::Folders,
-    joined::{Control, Joined},
-    memory,
-    notify::{self, Turn},
-    plane::PlaneError,
-    private::Private,
-    reissue::Reissue,
-    run::{TASKS_END, end_tasks, wind_edge_down},
-    signals::{Asked, Signals},
-    status,
-    tasks::Tasks,
-    upgrade::Start,
-};
 use crate::{
     build::workshop::LAUNCHER,
     config::Config,
@@ -34,52 +15,66 @@ use crate::{
         names::FollowedNames,
         task,
     },
+    daemon::{
+        edge,
+        error::RunError,
+        folders::Folders,
+        joined::{Control, Joined},
+        memory,
+        plane::PlaneError,
+        private::Private,
+        reissue::Reissue,
+        status,
+        tasks::Tasks,
+    },
     dns::system_resolvers,
     engine::docker::{Docker, Subnet},
     model::{Directory, NodeName, Roster},
     node::{
-        Follower, Found, Gatekeeper, Gateway, Here, Leading, Machine, Notes, Outlets, Passage,
-        Peers, Programs, Reach, Seek, Straight, Ways, Worker,
+        Charged, Follower, Found, Gatekeeper, Gateway, Here, Leading, Machine, Notes, Outlets,
+        Passage, Peers, Programs, Reach, Seek, Straight, Ways, Worker,
         link::{Admitted, Credentials, Link, Listener},
         peers,
     },
-    store::DataDirLock,
 };
 
-/// Runs the daemon of a machine that has joined until it is told to end.
-pub(super) async fn run(config: &Config, joined: Joined, start: &Start) -> Result<(), RunError> {
-    let mut signals = Signals::take().map_err(RunError::Signals)?;
-    let folders = Folders::of(&config.data);
-    let _lock = DataDirLock::take(&config.data)?;
-    let (table, tables) = watch::channel(Arc::default());
-    let (certificates, presented) = watch::channel(Arc::default());
-    let led = tables.clone();
-    let (access_log, records) = access::begin(config);
-    let feeds = Feeds { table: tables, certificates: presented };
-    let edge = Arc::new(edge::bind(config, &feeds, &access_log, Vec::new(), None)?);
+/// What the parts are made of besides what this machine has.
+pub(super) struct Ground<'a> {
+    pub(super) config: &'a Config,
+    pub(super) folders: &'a Folders,
+    pub(super) joined: Joined,
+    pub(super) edge: &'a Arc<Edge>,
+    pub(super) table: watch::Sender<Arc<Table>>,
+    pub(super) certificates: watch::Sender<Arc<Certificates>>,
+    pub(super) charges: mpsc::Sender<Charged>,
+    /// The nodes that there are, if this machine knows without being told.
+    pub(super) roster: Option<Arc<Roster>>,
+    /// What ends when the edge has.
+    pub(super) cut: CancellationToken,
+}
+
+/// Begins to obey whoever leads: the link to it.
+pub(super) async fn begin(ground: Ground<'_>, tasks: &mut Tasks) -> Result<Link, RunError> {
+    let Ground { config, folders, joined, edge, table, certificates, charges, roster, cut } =
+        ground;
     let at = joined.identity.listen;
     let listener = Listener::bind(at).await.map_err(|source| RunError::Link { at, source })?;
     let (show, credentials) = watch::channel(Arc::new(joined.shown()?));
     let name = joined.identity.name.clone();
     let Control { name: control, addresses } = joined.identity.control.clone();
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %folders.root().display(), node = %name,
-        %control, "paas server");
-
-    let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
-    followers.spawn("access log", access::write_all(records, config.access_log, &folders));
-    let (notes, memory) = memory::begin(&folders)?;
+    let (notes, memory) = memory::begin(folders)?;
     tasks.spawn("memory", memory.keep(tasks.stop()));
-    let (enrol, roster) = watch::channel(notes.roster());
+    let (enrol, roster) = watch::channel(roster.unwrap_or_else(|| notes.roster()));
     let leading = Leading::new(name.clone(), control.clone(), roster.clone(), notes.clone());
     let leads = (leading.clone(), roster.clone());
     let seek = Seek::new((control, &addresses), leads, credentials.clone());
     let (link, leader) = (seek.link(), (seek.link(), leading.clone()));
     tasks.spawn("call", seek.keep(tasks.stop()));
-    let (worker, hands) = work(config, &folders, &mut tasks, notes.clone())?;
+    let (worker, hands) = work(config, folders, tasks, notes.clone())?;
     let (directory, directed) = watch::channel(Arc::default());
     let (own, told) = ((name, credentials.clone()), (roster, directed.clone()));
-    let (elsewhere, admitted) = meet(&mut tasks, own, leader.clone(), told);
-    let gateway = Gateway::new(elsewhere.clone(), hands.here.clone(), followers.stop());
+    let (elsewhere, admitted) = meet(tasks, own, leader.clone(), told);
+    let gateway = Gateway::new(elsewhere.clone(), hands.here.clone(), cut);
     let found = Found {
         given: config.addresses.clone(),
         link: joined.identity.seen.then_some(at),
@@ -88,43 +83,18 @@ pub(super) async fn run(config: &Config, joined: Joined, start: &Start) -> Resul
     let (ways, led_by) = watch::channel(Arc::default());
     let private = private(config, (elsewhere, &hands), (directed, ways), tasks.stop())?;
     let known = gateway.known();
-    let gatekeeper = Gatekeeper { leading, worker, known, ways: led_by.clone() };
+    let gatekeeper = Gatekeeper { leading, worker, known, ways: led_by.clone(), charges };
     let outlets = Outlets { table, certificates, directory, roster: enrol };
-    let follower = Follower::new(leader, gateway, (&edge, found), (outlets, notes));
+    let follower = Follower::new(leader, gateway, (edge, found), (outlets, notes));
+    let reissue = Reissue { folders: folders.clone(), joined, link: link.clone(), show };
     tasks.spawn("private names", private);
     tasks.spawn("edge", follower.follow(tasks.stop()));
-    tasks.spawn("certificate", Reissue { folders, joined, link, show }.keep(tasks.stop()));
+    tasks.spawn("certificate", reissue.keep(tasks.stop()));
     tasks.spawn("link", listener.serve(credentials, admitted, Arc::new(gatekeeper), tasks.stop()));
-    let listening = edge::listening(config, &edge, None);
+    let listening = edge::listening(config, edge, None);
     let wanted = status::firewall(config, listening);
     tasks.spawn("firewall", wall(hands.docker, (wanted, led_by), tasks.stop()));
-
-    let signal = serve(&edge, led, &mut signals, start).await;
-    tracing::info!(signal, "ending");
-    notify::tell(start.notify.as_deref(), Turn::Ends);
-    drop(access_log);
-    end_tasks(tasks, TASKS_END).await;
-    wind_edge_down(edge, followers).await;
-    tracing::info!("ended");
-    Ok(())
-}
-
-/// Opens the edge once it is led, and waits for a signal that ends the daemon.
-async fn serve(
-    edge: &Edge,
-    mut led: watch::Receiver<Arc<Table>>,
-    signals: &mut Signals,
-    start: &Start,
-) -> &'static str {
-    // Before there is a table every host would be unknown, so visitors wait at the door.
-    tokio::select! {
-        biased;
-        signal = signals.ended() => return signal,
-        _ = led.changed() => {}
-    }
-    edge.open();
-    notify::tell(start.notify.as_deref(), Turn::Serves);
-    ended(signals).await
+    Ok(link)
 }
 
 /// The way to other machines, and which of them are reached.
@@ -214,19 +184,5 @@ async fn found(
         biased;
         () = stop.cancelled() => None,
         found = docker.wait_for(Option::is_some) => found.ok().and_then(|found| found.clone()),
-    }
-}
-
-/// Waits for a signal that ends the daemon.
-async fn ended(signals: &mut Signals) -> &'static str {
-    loop {
-        match signals.received().await {
-            Asked::End(signal) => return signal,
-            Asked::Upgrade => {
-                tracing::warn!(
-                    "a node does not hand over to a successor: end it and start it anew"
-                );
-            }
-        }
     }
 }

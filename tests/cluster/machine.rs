@@ -64,13 +64,21 @@ impl Machine {
 
     /// Starts the daemon.
     pub(crate) fn start(&mut self, server: &Server) {
+        self.start_with(server, &[]);
+    }
+
+    /// The same with these variables (such as `PAAS_FAULT`).
+    pub(crate) fn start_with(&mut self, server: &Server, environment: &[(&str, &str)]) {
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
         let mut command = server.command(&["server", "--data"]);
         command.arg(self.data()).args(["--http", "0.0.0.0:80"]);
         command.env("PAAS_ADDRESSES", self.port.address().to_string());
+        // Once it may lead.
+        command.env("PAAS_API", format!("https://{}:8443", self.port.address()));
         if let Some(engine) = &self.engine {
             command.env("PAAS_DOCKER", engine.socket());
         }
+        command.envs(environment.iter().copied());
         let mut command = self.port.on(&command);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.daemon = Some(command.spawn().unwrap());
@@ -81,6 +89,18 @@ impl Machine {
         let mut daemon = self.daemon.take().unwrap();
         assert!(Command::new("kill").arg(daemon.id().to_string()).status().unwrap().success());
         until("the node's daemon ends", || daemon.try_wait().unwrap())
+    }
+
+    /// Waits until it has died by itself.
+    pub(crate) fn died(&mut self) {
+        let mut daemon = self.daemon.take().unwrap();
+        let ended = until("the node's daemon dies", || daemon.try_wait().unwrap());
+        assert!(!ended.success());
+    }
+
+    /// Whether it has something of the records in its data folder.
+    pub(crate) fn has_records(&self) -> bool {
+        ["store", "keys", "quorum"].iter().any(|name| self.data().join(name).exists())
     }
 
     /// Kills it as a power cut would.

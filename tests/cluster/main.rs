@@ -20,6 +20,7 @@ mod engine;
 mod http;
 #[path = "../e2e/inside.rs"]
 mod inside;
+mod keepers;
 #[path = "../e2e/kept.rs"]
 mod kept;
 mod machine;

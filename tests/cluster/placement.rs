@@ -35,7 +35,7 @@ fn ready(server: &Server) -> Vec<String> {
 }
 
 #[track_caller]
-fn until_ready(server: &Server, expected: &[&str]) {
+pub(crate) fn until_ready(server: &Server, expected: &[&str]) {
     let what = format!("instances are ready on {expected:?}");
     until(&what, || (ready(server) == expected).then_some(()));
 }

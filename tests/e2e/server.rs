@@ -123,10 +123,7 @@ impl Server {
 
     /// Starts the daemon, on the port it had, with these variables (such as `PAAS_FAULT`).
     pub(crate) fn start_again(&mut self, environment: &[(&str, &str)]) {
-        assert!(self.process.is_none(), "it runs already");
-        let mut command = self.daemon();
-        command.envs(environment.iter().copied());
-        self.process = Some(command.spawn().unwrap());
+        self.start_daemon(environment);
         let info = until("the API answers", || {
             if let Some(status) = self.process.as_mut().unwrap().try_wait().unwrap() {
                 panic!("the daemon ended: {status}\n{}", self.log());
@@ -135,6 +132,14 @@ impl Server {
         });
         let edge = info["edge_url"].as_str().unwrap().rsplit(':').next().unwrap();
         self.edge = edge.parse().unwrap();
+    }
+
+    /// The same, and nobody waits for it to answer.
+    pub(crate) fn start_daemon(&mut self, environment: &[(&str, &str)]) {
+        assert!(self.process.is_none(), "it runs already");
+        let mut command = self.daemon();
+        command.envs(environment.iter().copied());
+        self.process = Some(command.spawn().unwrap());
     }
 
     /// The command that starts this server's daemon, its log going to the end of the log's file.

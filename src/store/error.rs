@@ -103,6 +103,9 @@ pub enum OpenError {
     /// A record could not be brought to this binary's version. Nothing was changed.
     #[error("record {key} of {table} cannot be brought from version {from} to {to}")]
     Migrate { table: String, key: String, from: u32, to: u32, source: MigrateError },
+    /// Several machines keep the records, and one alone may not bring them to another version. Nothing was changed.
+    #[error("this paas keeps {table} otherwise, and other machines keep the same records")]
+    Shared { table: &'static str },
     /// The export that goes before a migration failed. Nothing was changed.
     #[error("the export before the upgrade failed")]
     Export { source: ExportError },
@@ -131,6 +134,11 @@ impl OpenError {
             Self::Record { exports, .. } | Self::Schema { exports, .. } => {
                 Some(restore_hint(exports))
             }
+            Self::Shared { .. } => Some(
+                "start the older binary again; `paas nodes demote` all but one machine, upgrade that one, and \
+                 promote them again"
+                    .to_owned(),
+            ),
             Self::Migrate { .. } => {
                 Some("start the older binary again; the data is unchanged".to_owned())
             }

@@ -10,10 +10,12 @@ use super::export;
 use super::exports::{self, Exports, Occasion};
 use super::journal::{Change, Contents, Journal};
 use super::open::failed;
+use super::quorum::is_shared;
 use super::record::{self, Bytes, MAX_VALUE, readable};
 use super::schema::{Schema, Table, Versions};
 
-/// Returns what the folder holds now; the same as before if it has this schema already.
+/// Returns what the folder holds now; the same as before if it has this schema already. Records that several machines
+/// keep are not changed by one of them, and new tables are no commit.
 pub(super) fn bring_forward(
     journal: &Journal,
     dir: &Path,
@@ -40,6 +42,11 @@ pub(super) fn bring_forward(
             migrated.push((table.name, key, Bytes::from(old), new));
         }
     }
+    // Each of several machines would count a commit that the others do not have, and change what they have.
+    let is_shared = contents.minutes.as_deref().is_some_and(is_shared);
+    if let Some((table, ..)) = migrated.first().filter(|_| is_shared) {
+        return Err(OpenError::Shared { table });
+    }
     tracing::info!(records = migrated.len(), dir = %dir.display(), "store migrated");
     let changes = migrated.iter().map(|(table, key, old, new)| Change {
         table,
@@ -48,7 +55,7 @@ pub(super) fn bring_forward(
         old: Some(old),
     });
     journal
-        .commit_schema(changes, &wanted, contents.sequence + 1)
+        .commit_schema(changes, &wanted, contents.sequence + u64::from(!is_shared))
         .and_then(|()| journal.contents())
         .map_err(|source| failed(dir, source))
 }

@@ -1,5 +1,11 @@
 //! Records that three machines keep: real disks, and cables that are cut.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what failed by failing"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
@@ -8,13 +14,17 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use paas::store::{
-    Store, StoreError, View,
+    OpenError, Record, Schema, Store, StoreError, StoreOptions, View,
     quorum::{Carrier, Member, Seat, Standing, Unheard},
 };
 use rand::seq::IndexedRandom as _;
+use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use crate::cell::{self, Cell};
+use crate::{
+    cell::{self, Cell},
+    upgrade,
+};
 
 /// Which machine is which: its number among the members is one more.
 const NAMES: [&str; 3] = ["one", "two", "three"];
@@ -90,12 +100,8 @@ impl Stage {
         for index in [1, 2] {
             stage.start(index, false).await;
         }
-        stage.seat(0).admit(stage.newcomers()).await.unwrap();
+        stage.seat(0).admit(newcomers()).await.unwrap();
         stage
-    }
-
-    fn newcomers(&self) -> BTreeMap<u64, Member> {
-        [(2, member(1)), (3, member(2))].into()
     }
 
     async fn start(&mut self, index: usize, founder: bool) {
@@ -119,16 +125,15 @@ impl Stage {
     /// Ends a machine's part, as far as one process can: nobody hears of it any more, and its disk is let go.
     async fn end(&mut self, index: usize) {
         let seat = self.cables.seats.lock().unwrap().remove(NAMES[index]).unwrap();
-        Arc::into_inner(
-            until("nobody asks it", || Arc::strong_count(&seat) == 1)
-                .await
-                .then_some(seat)
-                .unwrap(),
-        )
-        .unwrap()
-        .leave()
-        .await;
+        until("nobody asks it", || Arc::strong_count(&seat) == 1).await;
+        Arc::into_inner(seat).unwrap().leave().await;
         self.machines[index].store.take().unwrap().close().await;
+    }
+
+    /// Leaves the records to one, which has led since the beginning.
+    async fn dismiss_all_but(&self, index: usize) {
+        let others = [1, 2, 3].into_iter().filter(|id| *id != index as u64 + 1);
+        self.seat(index).dismiss(others.collect()).await.unwrap();
     }
 
     fn seat(&self, index: usize) -> Arc<Seat> {
@@ -168,17 +173,20 @@ impl Stage {
     }
 }
 
+fn newcomers() -> BTreeMap<u64, Member> {
+    [(2, member(1)), (3, member(2))].into()
+}
+
 fn member(index: usize) -> Member {
     Member { name: NAMES[index].to_owned(), ..Member::default() }
 }
 
-async fn until(what: &str, condition: impl Fn() -> bool) -> bool {
+async fn until(what: &str, condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {
         assert!(begun.elapsed() < Duration::from_mins(2), "waited in vain: {what}");
         sleep(Duration::from_millis(10)).await;
     }
-    true
 }
 
 trait Saves {
@@ -240,14 +248,14 @@ async fn whoever_leads_goes_on_leading_while_others_are_admitted_and_dismissed()
     let mut standing = stage.seat(0).standing();
     standing.mark_unchanged();
     let first = stage.seat(0);
-    let unheard = first.admit(stage.newcomers());
+    let unheard = first.admit(newcomers());
     let unheard = tokio::time::timeout(Duration::from_secs(1), unheard).await;
     assert!(unheard.is_err(), "nobody is there yet");
     stage.store(0).save(1).await.unwrap();
     for index in [1, 2] {
         stage.start(index, false).await;
     }
-    stage.seat(0).admit(stage.newcomers()).await.unwrap();
+    stage.seat(0).admit(newcomers()).await.unwrap();
     assert_eq!(stage.seat(0).members().len(), 3);
     stage.store(0).save(2).await.unwrap();
     stage.cut(2);
@@ -255,6 +263,40 @@ async fn whoever_leads_goes_on_leading_while_others_are_admitted_and_dismissed()
     stage.store(0).save(3).await.unwrap();
     assert_eq!(stage.seat(0).members().len(), 2);
     assert!(!standing.has_changed().unwrap(), "{:?}", standing.borrow());
+}
+
+/// What a later binary has besides.
+#[derive(Debug, Serialize, Deserialize)]
+struct More {}
+
+impl Record for More {
+    const TABLE: &'static str = "more";
+    const VERSION: u32 = 1;
+    type Key = ();
+
+    fn key(&self) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_several_does_not_bring_the_records_to_another_version() {
+    let mut stage = Stage::set().await;
+    stage.until_has(1, 1).await;
+    stage.end(1).await;
+    let folder = stage.machines[1].folder.path().join("store");
+    let refused = upgrade::open_v3(&folder).unwrap_err();
+    assert!(matches!(refused, OpenError::Shared { table: "cells" }), "{refused}");
+    assert!(refused.hint().unwrap().contains("`paas nodes demote`"));
+
+    // A table that is new changes nothing that the others have: it is still on the same commit as they.
+    let before = *stage.store(0).changes().borrow();
+    let schema = Schema::default().with::<Cell>().with::<cell::Last>().with::<More>();
+    let later = Store::open(&folder, StoreOptions { schema, now: cell::noon() }).unwrap();
+    assert_eq!(*later.changes().borrow(), before);
+    later.close().await;
+    stage.dismiss_all_but(0).await;
+    stage.end(0).await;
+    let folder = stage.machines[0].folder.path().join("store");
+    upgrade::open_v3(&folder).unwrap().close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,7 +48,7 @@ impl Record for CellV3 {
     }
 }
 
-fn open_v3(dir: &Path) -> Result<Store, OpenError> {
+pub(crate) fn open_v3(dir: &Path) -> Result<Store, OpenError> {
     let schema = Schema::default().with::<CellV3>().with::<cell::Last>();
     Store::open(dir, StoreOptions { schema, now: cell::noon() })
 }

@@ -191,6 +191,12 @@ impl RaftStateMachine<Types> for Machine {
     }
 }
 
+/// Whether others keep the records, too, as the minutes say. Of minutes that cannot be read it is believed.
+pub(in crate::store) fn is_shared(minutes: &[u8]) -> bool {
+    let minutes = serde_json::from_slice::<Minutes>(minutes);
+    minutes.map_or(true, |minutes| minutes.membership.voter_ids().count() > 1)
+}
+
 fn read(ledger: &Ledger) -> Result<Minutes, StorageError> {
     let Some(minutes) = &ledger.minutes else { return Ok(Minutes::default()) };
     serde_json::from_slice(minutes).map_err(|error| failed(ErrorVerb::Read, &error))

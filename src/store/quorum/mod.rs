@@ -33,6 +33,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::log::Log;
 use self::machine::Machine;
+pub(super) use self::machine::is_shared;
 pub(super) use self::proposals::Proposals;
 pub use self::wire::{Carrier, Unheard};
 use self::wire::{Heard, Question, Told, Wires};

@@ -209,10 +209,12 @@ impl Nodes {
         self.tick();
     }
 
-    /// Somebody begins to tell what a node has, and counts from the beginning.
+    /// Somebody begins to tell what a node has, and counts from the beginning. What did not get there before that
+    /// broke off with the link, as likely as not, and is sent again at once.
     pub(super) fn heard(&self, name: &NodeName) {
         if let Some(known) = self.known().get_mut(name) {
             known.refused = None;
+            known.stock.forgive();
             if let Some(sight) = &mut known.sight {
                 sight.number = 0;
             }

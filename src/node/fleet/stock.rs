@@ -69,6 +69,11 @@ impl Stock {
         }
     }
 
+    /// Nothing speaks against sending again what did not get there.
+    pub(super) fn forgive(&mut self) {
+        self.failed.clear();
+    }
+
     /// Those that are not worth waiting for.
     pub(super) fn wanting(&self) -> BTreeSet<ImageId> {
         let slow = self.under_way.iter().filter(|(_, since)| since.elapsed() >= SLOW);
@@ -102,6 +107,10 @@ mod tests {
         stock.ended(false, now);
         assert_eq!(stock.next(&wanted, Some(&there), now), None);
         assert_eq!(stock.wanting(), images(&[2]));
+        assert_eq!(stock.next(&wanted, Some(&there), now + AGAIN), two);
+        stock.ended(false, now + AGAIN);
+        stock.forgive();
+        assert!(stock.wanting().is_empty(), "it is reached anew");
         assert_eq!(stock.next(&wanted, Some(&there), now + AGAIN), two);
         stock.ended(true, now + AGAIN);
         assert!(stock.wanting().is_empty());

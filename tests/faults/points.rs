@@ -4,13 +4,16 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use paas::faults::{BACKUPS, CRON, POINTS, PUSH, RUNS, SEALING, UPGRADE, VARIANTS, VOLUMES};
+use paas::faults::{
+    BACKUPS, COUNCIL, CRON, POINTS, PUSH, RUNS, SEALING, UPGRADE, VARIANTS, VOLUMES,
+};
 
 #[test]
 fn every_point_in_the_code_is_on_the_list() {
     let mut found = BTreeSet::new();
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    let points = [POINTS, UPGRADE, SEALING, VARIANTS, VOLUMES, BACKUPS, RUNS, CRON, PUSH].concat();
+    let points =
+        [POINTS, UPGRADE, SEALING, VARIANTS, VOLUMES, BACKUPS, RUNS, CRON, PUSH, COUNCIL].concat();
     let listed: BTreeSet<String> = points.iter().map(ToString::to_string).collect();
     assert_eq!(found, listed);
     assert_eq!(listed.len(), points.len(), "a point is listed twice");

@@ -119,21 +119,6 @@ async fn containers_find_their_own_app_and_the_world_also_without_us() {
     assert!(asked[0].ends_with("192.0.2.80"), "the daemon is down, the world is not: {asked:#?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn another_apps_instance_cannot_be_reached() {
-    let named = Named::new().await;
-    let bank = named.instance("bank", 1, "echo hello | nc -l -p 8080").await;
-    let address = bank.address.unwrap();
-    let script = format!("nc -w 2 {address} 8080 </dev/null 2>&1; echo ended $?");
-    let shop = named.instance("shop", 1, &script).await;
-    let ended = eventually("it has tried", || async {
-        let all = named.world.docker.instances().await.unwrap();
-        all.into_iter().find(|instance| instance.id == shop.id && instance.is_gone())
-    })
-    .await;
-    assert_eq!(named.world.output(&ended).await, ["nc: timed out", "ended 1"]);
-}
-
 #[tokio::test]
 async fn the_address_for_names_stays() {
     let world = World::new().await;

@@ -1,7 +1,7 @@
 //! What containers reach of the machine that they run on: before there is a wall, behind it, and after
 //! somebody has torn it down. Needs root, as the daemon does.
 
-use std::{net::Ipv4Addr, process::Output, time::Duration};
+use std::{net::Ipv4Addr, pin::pin, process::Output, time::Duration};
 
 use bollard::models as docker;
 use paas::{
@@ -19,7 +19,7 @@ use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
     process::Command,
     sync::watch,
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -253,6 +253,38 @@ async fn asks(app: Inhabitant, server: &str) {
         told = app.runs(&question) => panic!("nobody was asked: {told:?}"),
     };
     assert_eq!(heard, app.address);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_apps_instance_is_not_reached_while_docker_makes_networks_either() {
+    let world = World::new().await;
+    let _cleared = Cleared(world.installation.clone());
+    let wanted = Wanted::Wall { public: Public::default(), openings: Vec::new() };
+    let _keeper = firewall(&world, wanted).await;
+    let (shop, bank) = tokio::join!(instance(&world, "shop"), instance(&world, "bank"));
+    eventually("the other app serves", || async {
+        TcpStream::connect((bank.address, 8080)).await.ok()
+    })
+    .await;
+
+    let host = bank.address.to_string();
+    let mut tries = JoinSet::new();
+    let mut networks = pin!(networks_come_and_go(&world));
+    while timeout(Duration::from_millis(30), &mut networks).await.is_err() {
+        let host = host.clone();
+        tries.spawn(async move { shop.runs(&["nc", "-w", "1", &host, "8080"]).await });
+    }
+    let reached = tries.join_all().await.iter().filter(|tried| tried.status.success()).count();
+    assert_eq!(reached, 0, "of the other app");
+}
+
+/// Each time, Docker takes the rules that keep networks apart away for a moment.
+async fn networks_come_and_go(world: &World) {
+    let api = bollard::Docker::connect_with_unix_defaults().unwrap();
+    for _ in 0..10 {
+        older_network(world, "passing").await;
+        api.remove_network(&format!("paas-{}-passing", world.installation)).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,7 +30,7 @@ pub(super) struct Chains {
     pub(super) to_machine: String,
     /// What this machine passes on, from wherever.
     pub(super) leaving: String,
-    /// What a container sends elsewhere, among which is what no container is to know.
+    /// What a container sends elsewhere, among which is what no container is to know or to reach.
     pub(super) to_metadata: String,
     /// What a container sends to an address that stands for an instance.
     pub(super) carried: String,
@@ -85,6 +85,8 @@ pub(super) struct Found {
     hooks: Vec<Hook>,
     /// Whether Docker has a chain for users' rules.
     docker: bool,
+    /// Whether it has one that keeps networks apart.
+    apart: bool,
 }
 
 /// A rule of one of the kernel's chains, or of Docker's for users, that leads to one of ours.
@@ -100,13 +102,14 @@ impl Found {
         let ours = chains.all(table);
         let is_ours = |name: &str| ours.contains(&name);
         let (chains, rules, hooks) = (Vec::new(), Vec::new(), Vec::new());
-        let mut found = Self { table, chains, rules, hooks, docker: false };
+        let mut found = Self { table, chains, rules, hooks, docker: false, apart: false };
         for line in saved.lines() {
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
             match words.as_slice() {
                 [chain, ..] if chain.starts_with(':') => {
                     let name = chain.trim_start_matches(':');
                     found.docker |= name == DOCKER_USER;
+                    found.apart |= name == DOCKER_APART;
                     found.chains.extend(is_ours(name).then(|| name.to_owned()));
                 }
                 ["-A", chain, ..] if is_ours(chain) => found.rules.push(line.to_owned()),
@@ -120,9 +123,13 @@ impl Found {
     }
 
     /// What makes the rules these, and has them led to once.
+    ///
+    /// Whenever Docker makes a network it takes the rule that leads to those which keep networks apart
+    /// away, and puts it back before all others a moment later. So ours leads there, too.
     pub(super) fn script(&self, chains: &Chains, rules: &[String]) -> String {
         let wanted = chains.hooks(self.table, self.docker);
         let mut lines = rules.to_vec();
+        lines.extend(self.apart.then(|| format!("-A {} -j {DOCKER_APART}", chains.to_metadata)));
         let mut there: Vec<&Hook> = Vec::new();
         for hook in &self.hooks {
             if wanted.contains(hook) && !there.contains(&hook) {
@@ -171,6 +178,7 @@ const INPUT: &str = "INPUT";
 const FORWARD: &str = "FORWARD";
 const PREROUTING: &str = "PREROUTING";
 const DOCKER_USER: &str = "DOCKER-USER";
+const DOCKER_APART: &str = "DOCKER-ISOLATION-STAGE-1";
 
 #[cfg(test)]
 mod tests {
@@ -194,6 +202,20 @@ mod tests {
              (rules)
              -I INPUT 1 -j PAAS-k3f9-IN
              -I DOCKER-USER 1 -j PAAS-k3f9-FWD
+             COMMIT",
+        );
+    }
+
+    #[test]
+    fn networks_stay_apart_while_docker_makes_another() {
+        check(
+            ":DOCKER-USER - [0:0]
+             :DOCKER-ISOLATION-STAGE-1 - [0:0]
+             -A INPUT -j PAAS-k3f9-IN
+             -A DOCKER-USER -j PAAS-k3f9-FWD",
+            "*filter
+             (rules)
+             -A PAAS-k3f9-META -j DOCKER-ISOLATION-STAGE-1
              COMMIT",
         );
     }

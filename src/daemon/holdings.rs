@@ -73,7 +73,7 @@ impl Holdings {
         let config = own(config, &given, joined.as_ref());
         let records = if joined.is_none() || member || folders.store().exists() {
             folders.make().map_err(failed)?;
-            Some(Records::open(&config, &folders).await?)
+            Some(Records::open(&folders).await?)
         } else {
             None
         };
@@ -145,7 +145,7 @@ fn own(config: &Config, given: &Given, joined: Option<&Joined>) -> Config {
 }
 
 impl Records {
-    async fn open(config: &Config, folders: &Folders) -> Result<Self, RunError> {
+    async fn open(folders: &Folders) -> Result<Self, RunError> {
         let options = StoreOptions { schema: store::records::schema(), now: clock::system() };
         let store = Store::open(&folders.store(), options)?;
         let logs = Logs::open(&folders.logs(), LogSettings::default())?;
@@ -157,12 +157,10 @@ impl Records {
                 bench.seat(Arc::new(council));
             }
         }
-        tracing::debug!(data = %config.data.display(), "the records are open");
+        tracing::debug!(data = %folders.root().display(), "the records are open");
         Ok(Self { store, logs, bench })
     }
-}
 
-impl Records {
     /// The nodes that are on record, and which of them keep the records.
     pub(super) fn roster(&self) -> Result<Arc<Roster>, StoreError> {
         let circle = self.bench.council().map(|council| council.circle().borrow().clone());

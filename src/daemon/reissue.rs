@@ -5,7 +5,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hyper::{Method, Request, StatusCode};
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +15,7 @@ use super::{
 use crate::{
     node::{
         RENEW,
-        link::{BodyError, Identity, IdentityError, Link, LinkError, full, whole},
+        link::{Identity, IdentityError, Link, PostError},
     },
     pki::{MadeError, NodeRequest},
     telemetry::chain,
@@ -35,15 +34,11 @@ pub(super) struct Reissue {
 #[derive(Debug, thiserror::Error)]
 enum Unchanged {
     #[error(transparent)]
-    Link(#[from] LinkError),
+    Asked(PostError),
     #[error("the control refuses: {0}")]
     Refused(String),
-    #[error("the answer is cut off, or too large")]
-    Cut(#[source] BodyError),
     #[error("it cannot be asked for")]
     Request(#[from] MadeError),
-    #[error("it cannot be asked for")]
-    Call(#[from] hyper::http::Error),
     #[error("what was given cannot be used")]
     Useless(#[from] IdentityError),
     #[error(transparent)]
@@ -77,14 +72,12 @@ impl Reissue {
 
     async fn renew(&mut self) -> Result<(), Unchanged> {
         let request = NodeRequest::write(&self.joined.key)?;
-        let request = Request::builder().method(Method::POST).uri(RENEW).body(full(request))?;
-        let answer = self.link.call(request).await?;
-        let status = answer.status();
-        let text = whole(answer.into_body(), LARGEST).await.map_err(Unchanged::Cut)?;
-        let text = String::from_utf8_lossy(&text).into_owned();
-        if status != StatusCode::OK {
-            return Err(Unchanged::Refused(text));
-        }
+        let answer =
+            self.link.post(RENEW, request, LARGEST).await.map_err(|error| match error {
+                PostError::Refused(why) => Unchanged::Refused(why),
+                other => Unchanged::Asked(other),
+            })?;
+        let text = String::from_utf8_lossy(&answer).into_owned();
         let renewed = Joined { chain: text, ..self.joined.clone() };
         let shown = renewed.shown()?;
         renewed.keep_chain(&self.folders)?;

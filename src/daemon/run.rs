@@ -92,7 +92,7 @@ async fn open(
                 tracing::info!(signal, "ending");
                 return Ok(None);
             }
-            () = sleep(wait) => wait = (wait * 2).min(OPENS_AT_LEAST),
+            () = sleep(wait) => wait = (wait * 2).min(LONGEST_WAIT),
         }
     }
 }
@@ -125,4 +125,4 @@ async fn lives(
 /// Until holdings are opened again that could not be.
 const OPENS_AGAIN: Duration = Duration::from_secs(1);
 /// The longest such wait.
-const OPENS_AT_LEAST: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::{Method, Request, StatusCode};
+use bytes::Bytes;
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -36,10 +36,7 @@ use crate::{
     },
     faults,
     model::{Actor, Node, NodeName, TokenId},
-    node::{
-        CHARGE, Nodes,
-        link::{full, whole},
-    },
+    node::{CHARGE, Nodes},
     ops::{self, Refusal},
     pki::{self, InvalidRequest, MadeError, NodeRequest},
     server::{self, Change, Cluster, Members, Wish},
@@ -183,7 +180,6 @@ impl Chair {
         if !newcomers.is_empty() {
             seat.admit(newcomers).await.map_err(|error| unchanged(what(), &error))?;
         }
-        tracing::info!(nodes = %listed(names), "more machines keep the records");
         Ok(())
     }
 
@@ -209,10 +205,7 @@ impl Chair {
             return Ok(());
         }
         let dismissed = council.seat.dismiss(gone).await;
-        dismissed
-            .map_err(|error| unchanged(format!("{} keep the records", listed(names)), &error))?;
-        tracing::info!(nodes = %listed(names), "fewer machines keep the records");
-        Ok(())
+        dismissed.map_err(|error| unchanged(format!("{} keep the records", listed(names)), &error))
     }
 
     /// The council, which this machine founds if there is none.
@@ -279,22 +272,13 @@ impl Chair {
     }
 
     /// What a node answers that is charged with something.
-    async fn charge(&self, name: &NodeName, charge: &Charge) -> Result<Vec<u8>, String> {
+    async fn charge(&self, name: &NodeName, charge: &Charge) -> Result<Bytes, String> {
         let link = self.nodes.link(name).map_err(|error| chain(&error))?;
         let text = serde_json::to_vec(charge).map_err(|error| error.to_string())?;
-        let request = Request::builder().method(Method::POST).uri(CHARGE).body(full(text));
-        let request = request.map_err(|error| error.to_string())?;
-        let asked = async {
-            let answer = link.call(request).await.map_err(|error| chain(&error))?;
-            let status = answer.status();
-            let body =
-                whole(answer.into_body(), LARGEST).await.map_err(|error| error.to_string())?;
-            match status {
-                StatusCode::OK => Ok(body.to_vec()),
-                _ => Err(String::from_utf8_lossy(&body).into_owned()),
-            }
-        };
-        timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        match timeout(PATIENCE, link.post(CHARGE, text, LARGEST)).await {
+            Ok(answered) => answered.map_err(|error| chain(&error)),
+            Err(_) => Err("no answer in time".to_owned()),
+        }
     }
 }
 

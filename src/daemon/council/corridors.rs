@@ -81,23 +81,12 @@ impl Carrier for Corridors {
     ) -> BoxFuture<'static, Result<Vec<u8>, Unheard>> {
         let link = self.to(&member);
         Box::pin(async move {
-            let lost = |why: String| Unheard(format!("{}: {why}", member.name));
+            let lost = |why: &str| Unheard(format!("{}: {why}", member.name));
             let link = link?;
-            let request = Request::builder().method(Method::POST).uri(QUORUM);
-            let request = request.body(full(question)).map_err(|error| lost(chain(&error)))?;
-            let asked = async {
-                let answer = link.call(request).await.map_err(|error| lost(chain(&error)))?;
-                let status = answer.status();
-                let body = whole(answer.into_body(), LARGEST).await;
-                let body = body.map_err(|error| lost(error.to_string()))?;
-                match status {
-                    StatusCode::OK => Ok(body.to_vec()),
-                    _ => Err(lost(String::from_utf8_lossy(&body).into_owned())),
-                }
-            };
-            timeout(patience, asked)
-                .await
-                .unwrap_or_else(|_| Err(lost("no answer in time".to_owned())))
+            match timeout(patience, link.post(QUORUM, question, LARGEST)).await {
+                Ok(answered) => answered.map(Into::into).map_err(|error| lost(&chain(&error))),
+                Err(_) => Err(lost("no answer in time")),
+            }
         })
     }
 }

@@ -244,17 +244,8 @@ mod tests {
             tx.put(&App::new(shop.clone(), now))?;
             create(tx, &shop, &data, None, (&here(), &by), now)?;
             volumes::settle(tx, &here())?;
-            let node = |name: NodeName| Node {
-                name,
-                address: "10.0.0.2:7600".parse().unwrap(),
-                key: "00".repeat(32).parse().unwrap(),
-                labels: [].into(),
-                drained: false,
-                joined_at: now,
-                by: Actor::platform(),
-            };
-            tx.put(&node(here()))?;
-            tx.put(&node(edge.clone()))?;
+            tx.put(&Node::example("box"))?;
+            tx.put(&Node::example("edge-1"))?;
             for refused in [
                 create(tx, &shop, &data, Some(ByteSize::mib(9)), (&edge, &by), now).unwrap_err(),
                 snapshot(tx, &shop, &data, (&edge, &by)).unwrap_err(),

@@ -222,18 +222,6 @@ mod tests {
         }
     }
 
-    fn node(name: &str) -> Node {
-        Node {
-            name: name.parse().unwrap(),
-            address: "10.0.0.2:7600".parse().unwrap(),
-            key: "00".repeat(32).parse().unwrap(),
-            labels: [].into(),
-            drained: false,
-            joined_at: Timestamp::default(),
-            by: Actor::platform(),
-        }
-    }
-
     #[tokio::test]
     async fn a_volume_is_of_the_machine_that_has_it_first_and_of_no_other_that_leads() {
         let folder = tempfile::tempdir().unwrap();
@@ -257,8 +245,8 @@ mod tests {
             assert_eq!(home(tx)?, Some(first.clone()));
             assert!(take(tx, (&shop, &names), &first)?);
             // Several keep the records, and another one leads.
-            tx.put(&node("box"))?;
-            tx.put(&node("edge-1"))?;
+            tx.put(&Node::example("box"))?;
+            tx.put(&Node::example("edge-1"))?;
             settle(tx, &edge)?;
             assert!(!take(tx, (&shop, &names), &edge)?);
             let away = all_away(tx, &shop, &edge)?;

@@ -67,7 +67,7 @@ impl User {
 #[test]
 fn whichever_of_three_is_lost_another_leads_and_nothing_saved_is_lost() {
     let mut stage = Stage::set();
-    let (token, fingerprint) = initialised(&mut stage);
+    let (token, fingerprint) = stage.server.initialise();
     let page = stage.deploy("first");
     let mut one = Machine::join_to_work(&stage.server, "edge-1", stage.bed.plug(1));
     let mut two = Machine::join_to_work(&stage.server, "edge-2", stage.bed.plug(2));
@@ -203,21 +203,4 @@ fn keeps(server: &Server) -> Vec<String> {
     let nodes = server.paas(&["nodes", "--json"]).json();
     let keep = nodes.as_array().unwrap().iter().filter(|one| one["keeps_records"] == true);
     keep.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
-}
-
-/// The token and the fingerprint of a new administrator.
-fn initialised(stage: &mut Stage) -> (String, String) {
-    let server = &mut stage.server;
-    server.terminate();
-    server.ended();
-    let mut init = server.command(&["init"]);
-    let told = run(init.arg("--data").arg(server.data())).ok();
-    let last_of = |start: &str| {
-        let line = told.lines().find(|line| line.starts_with(start)).unwrap();
-        line.split_whitespace().last().unwrap().to_owned()
-    };
-    let shown = (last_of("Admin token"), last_of("Fingerprint"));
-    server.start_again(&[]);
-    server.until_ready();
-    shown
 }

@@ -8,17 +8,7 @@ use crate::{
 #[test]
 fn the_network_needs_a_token_and_the_client_the_right_server() {
     let mut server = Server::start();
-    server.terminate();
-    server.ended();
-    let mut init = server.command(&["init"]);
-    let told = run(init.arg("--data").arg(server.data())).ok();
-    let word = |start: &str| {
-        let line = told.lines().find(|line| line.starts_with(start)).unwrap();
-        line.split_whitespace().last().unwrap().to_owned()
-    };
-    let (token, fingerprint) = (word("Admin token"), word("Fingerprint"));
-    server.start_again(&[]);
-    server.until_ready();
+    let (token, fingerprint) = server.initialise();
     assert!(!server.log().contains(&token), "a token in the log");
 
     // TLS, pinned.

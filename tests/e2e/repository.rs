@@ -22,17 +22,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         let mut server = Server::start();
-        server.terminate();
-        server.ended();
-        let mut init = server.command(&["init"]);
-        let told = run(init.arg("--data").arg(server.data())).ok();
-        let last_of = |start: &str| {
-            let line = told.lines().find(|line| line.starts_with(start)).unwrap();
-            line.split_whitespace().last().unwrap().to_owned()
-        };
-        let (token, fingerprint) = (last_of("Admin token"), last_of("Fingerprint"));
-        server.start_again(&[]);
-        server.until_ready();
+        let (token, fingerprint) = server.initialise();
         let folder = sources::folder(&[("index.html", "zero")]);
         let world = Self { server, token, fingerprint, folder };
         world.git(&["init", "--quiet", "--initial-branch=main"]).ok();

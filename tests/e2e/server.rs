@@ -347,6 +347,22 @@ impl Server {
         }
     }
 
+    /// Has the daemon begin anew with an administrator: its token, and the fingerprint of the server.
+    pub(crate) fn initialise(&mut self) -> (String, String) {
+        self.terminate();
+        self.ended();
+        let mut init = self.command(&["init"]);
+        let told = run(init.arg("--data").arg(self.data())).ok();
+        let last_of = |start: &str| {
+            let line = told.lines().find(|line| line.starts_with(start)).unwrap();
+            line.split_whitespace().last().unwrap().to_owned()
+        };
+        let shown = (last_of("Admin token"), last_of("Fingerprint"));
+        self.start_again(&[]);
+        self.until_ready();
+        shown
+    }
+
     /// Tells the daemon to end; [`Self::ended`] waits for it.
     pub(crate) fn terminate(&self) {
         assert!(Command::new("kill").arg(self.pid().to_string()).status().unwrap().success());

@@ -138,15 +138,7 @@ async fn what_another_machine_has_is_left_alone_until_that_one_leads() {
     let mut world = World::new().await;
     let made = |tx: &mut crate::store::Transaction<'_>| {
         for name in ["box", "edge-1"] {
-            tx.put(&Node {
-                name: name.parse().unwrap(),
-                address: "10.0.0.2:7600".parse().unwrap(),
-                key: "00".repeat(32).parse().unwrap(),
-                labels: [].into(),
-                drained: false,
-                joined_at: Timestamp::default(),
-                by: Actor::platform(),
-            })?;
+            tx.put(&Node::example(name))?;
         }
         Ok::<_, crate::store::StoreError>(())
     };

@@ -58,6 +58,22 @@ pub struct Node {
     pub by: Actor,
 }
 
+#[cfg(test)]
+impl Node {
+    /// One that joined by nobody's doing in particular.
+    pub(crate) fn example(name: &str) -> Self {
+        Self {
+            name: name.parse().unwrap(),
+            address: "10.0.0.2:7600".parse().unwrap(),
+            key: "00".repeat(32).parse().unwrap(),
+            labels: Labels::new(),
+            drained: false,
+            joined_at: Timestamp::default(),
+            by: Actor::platform(),
+        }
+    }
+}
+
 /// What people say of the machine that controls, which has no record as a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlLabels {

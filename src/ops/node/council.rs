@@ -222,7 +222,7 @@ const MOST: usize = 7;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Actor, Timestamp};
+    use crate::model::Timestamp;
 
     /// `box` leads. A machine is `NAME`, and then any of `keeps`, `drained`, `down` and `unheard`.
     struct Machines {
@@ -249,15 +249,7 @@ mod tests {
                 _ => NodeState { up: Some(now), ..NodeState::default() },
             };
             states.0.insert(name.clone(), state);
-            Node {
-                name,
-                address: "10.0.0.1:7600".parse().unwrap(),
-                key: "aa".repeat(32).parse().unwrap(),
-                labels: [].into(),
-                drained: rest.contains("drained"),
-                joined_at: now,
-                by: Actor::platform(),
-            }
+            Node { drained: rest.contains("drained"), ..Node::example(name.as_str()) }
         };
         let nodes = texts.iter().map(node).collect();
         Machines { leader, names, nodes, states }

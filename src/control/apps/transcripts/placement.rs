@@ -13,7 +13,7 @@ use crate::{
         plan::plan,
     },
     engine::Seat,
-    model::{Actor, ByteSize, ControlLabels, ImageId, Labels, Node, NodeName, Timestamp},
+    model::{ByteSize, ControlLabels, ImageId, Labels, Node, NodeName},
     store::{self, Store, StoreError, StoreOptions},
 };
 
@@ -362,15 +362,8 @@ async fn this_machine_is_one_whether_it_has_a_record_as_a_node_or_not() {
     };
     assert_eq!(all(), "box here node=box,zone=a");
     for (name, zone, drained) in [("a", "b", false), ("box", "c", true)] {
-        let node = Node {
-            name: name.parse().unwrap(),
-            address: "10.0.0.1:7600".parse().unwrap(),
-            key: "aa".repeat(32).parse().unwrap(),
-            labels: [("zone".parse().unwrap(), zone.parse().unwrap())].into(),
-            drained,
-            joined_at: Timestamp::default(),
-            by: Actor::platform(),
-        };
+        let labels = [("zone".parse().unwrap(), zone.parse().unwrap())].into();
+        let node = Node { labels, drained, ..Node::example(name) };
         store.transact::<_, StoreError, _>(move |tx| tx.put(&node)).await.unwrap();
     }
     assert_eq!(all(), "box here node=box,zone=c drained; a node=a,zone=b");

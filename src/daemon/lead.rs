@@ -27,7 +27,6 @@ use crate::{
         folders::Folders,
         holdings::{Holdings, Records},
         init::token_key,
-        memory,
         names::Names,
         notify::{self, Turn},
         plane::{Plane, PlaneEdge, Published, handout},
@@ -191,7 +190,7 @@ fn chair(holdings: &Holdings, (cluster, nodes): (Option<Cluster>, Nodes)) -> Opt
     })
 }
 
-/// What the edge begins with, before anything has been looked at; what an earlier life was told counts no more.
+/// What the edge begins with, before anything has been looked at.
 struct Known {
     presented: watch::Sender<Arc<Certificates>>,
     table: watch::Sender<Arc<Table>>,
@@ -204,7 +203,6 @@ fn known(
     folders: &Folders,
     (store, sealing): (&Store, &SealingKey),
 ) -> Result<Known, RunError> {
-    memory::forget(folders).map_err(|source| RunError::Folder { path: folders.node(), source })?;
     let certificates = on_record(&store.snapshot(), sealing, clock::now())?;
     let (presented, certificates) = watch::channel(Arc::new(certificates));
     let ground = edge::ground(config, folders, (&certificates.borrow(), sealing))

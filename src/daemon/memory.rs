@@ -1,4 +1,5 @@
-//! What a node was told last, on its disk, sealed: the keys of certificates are in it.
+//! What a node was told last, on its disk, sealed: the keys of certificates are in it. One that leads others keeps
+//! what it tells them.
 //!
 //! A file that cannot be read is as good as none: the control says it all again.
 
@@ -13,10 +14,10 @@ use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use super::{folders::Folders, init::write_secret};
+use super::{council::ToldNodes, folders::Folders, init::write_secret};
 use crate::{
-    model::Sealed,
-    node::{Memory, Notes},
+    model::{NodeName, Sealed},
+    node::{Hub, Leader, Memory, Notes},
     store::{SealingError, SealingKey, SealingKeyError},
     telemetry::chain,
 };
@@ -57,11 +58,34 @@ pub(super) fn begin(folders: &Folders) -> Result<(Notes, Keeper), SealingKeyErro
     Ok((notes, Keeper { path, sealing, memory }))
 }
 
-/// Forgets what an earlier life was told: one that leads will know better when it follows again.
-pub(super) fn forget(folders: &Folders) -> io::Result<()> {
-    match fs::remove_file(folders.node().join("told")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+/// Keeps what this machine, of this name, tells nodes, from when there are others that may lead, until it is told to stop:
+/// it may be a node next, and find nobody who leads.
+pub(super) async fn of_leader(
+    folders: Folders,
+    hub: Hub,
+    (name, (term, mut keepers)): (NodeName, ToldNodes),
+    stop: CancellationToken,
+) {
+    let alone = async { keepers.wait_for(|keepers| keepers.len() > 1).await.is_err() };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => return,
+        alone = alone => if alone { return },
+    }
+    let begun = begin(&folders).map_err(|error| chain(&error));
+    let installation = fs::read_to_string(folders.identity()).map_err(|error| error.to_string());
+    let ((notes, keeper), installation) = match begun.and_then(|begun| Ok((begun, installation?))) {
+        Ok(begun) => begun,
+        Err(error) => {
+            tracing::warn!(%error, "what nodes are told is not kept");
+            return;
+        }
+    };
+    let term = term.borrow().unwrap_or_default();
+    notes.leads(&Leader { name, term }, installation.trim());
+    tokio::select! {
+        () = keeper.keep(stop) => {}
+        () = hub.note(&notes) => {}
     }
 }
 

@@ -6,18 +6,20 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Everything that runs beside the daemon's main line.
+/// Everything that runs beside the daemon's main line. Dropped, it tells its tasks to stop, and waits for none.
 #[derive(Debug)]
 pub(super) struct Tasks {
     stop: CancellationToken,
+    _stops: DropGuard,
     running: Vec<(&'static str, JoinHandle<()>)>,
 }
 
 impl Tasks {
     pub(super) fn new() -> Self {
-        Self { stop: CancellationToken::new(), running: Vec::new() }
+        let stop = CancellationToken::new();
+        Self { _stops: stop.clone().drop_guard(), stop, running: Vec::new() }
     }
 
     /// What tells a task to stop.

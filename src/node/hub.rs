@@ -21,6 +21,7 @@ use super::{
     feed::{self, FeedError, FromControl, FromNode, Lines},
     follower::FEED,
     link::{Body, Handler, Peer, Refused, full, reached, refusal, whole},
+    memory::Notes,
 };
 use crate::{
     model::{Directory, Roster},
@@ -123,16 +124,34 @@ impl Handler for Hub {
 }
 
 impl Hub {
-    /// Leads the edge of a node for as long as the call lasts.
-    fn lead(&self, peer: &Peer, body: Body) -> Response<Body> {
-        let connected = self.edges.connect(&peer.name);
-        let (told, lines) = mpsc::channel(1);
-        let feeds = Feeds {
+    /// Notes what nodes are told, as they do.
+    pub async fn note(&self, notes: &Notes) {
+        let mut feeds = self.feeds();
+        while let Some(told) = feeds.next().await {
+            notes.tell(&told);
+        }
+    }
+
+    /// All of it is news.
+    fn feeds(&self) -> Feeds {
+        let mut feeds = Feeds {
             table: self.table.clone(),
             certificates: self.certificates.clone(),
             directory: self.directory.clone(),
             roster: self.roster.clone(),
         };
+        feeds.table.mark_changed();
+        feeds.certificates.mark_changed();
+        feeds.directory.mark_changed();
+        feeds.roster.mark_changed();
+        feeds
+    }
+
+    /// Leads the edge of a node for as long as the call lasts.
+    fn lead(&self, peer: &Peer, body: Body) -> Response<Body> {
+        let connected = self.edges.connect(&peer.name);
+        let (told, lines) = mpsc::channel(1);
+        let feeds = self.feeds();
         let node = peer.name.clone();
         tokio::spawn(async move {
             tracing::info!(%node, "an edge is led");
@@ -176,24 +195,10 @@ struct Feeds {
     roster: watch::Receiver<Arc<Roster>>,
 }
 
-/// Takes what the edge says of itself.
-async fn hear(body: Body, connected: &Connected) -> Result<(), FeedError> {
-    let mut lines = Lines::of(body);
-    while let Some(told) = lines.next::<FromNode>().await? {
-        connected.says(told);
-    }
-    Ok(())
-}
-
-/// Tells what is published, the newest of each kind; certificates first, since a table may lead visitors
-/// to them.
-async fn tell(feeds: Feeds, to: mpsc::Sender<Bytes>) -> Result<(), FeedError> {
-    let Feeds { mut table, mut certificates, mut directory, mut roster } = feeds;
-    table.mark_changed();
-    certificates.mark_changed();
-    directory.mark_changed();
-    roster.mark_changed();
-    loop {
+impl Feeds {
+    /// What is published next, the newest of each kind; certificates first, since a table may lead visitors to them.
+    async fn next(&mut self) -> Option<FromControl> {
+        let Self { table, certificates, directory, roster } = self;
         let mut told = FromControl::default();
         tokio::select! {
             biased;
@@ -205,12 +210,29 @@ async fn tell(feeds: Feeds, to: mpsc::Sender<Bytes>) -> Result<(), FeedError> {
             Ok(()) = directory.changed() => {
                 told.directory = Some(directory.borrow_and_update().clone());
             }
-            else => return Ok(()),
+            else => return None,
         }
+        Some(told)
+    }
+}
+
+/// Takes what the edge says of itself.
+async fn hear(body: Body, connected: &Connected) -> Result<(), FeedError> {
+    let mut lines = Lines::of(body);
+    while let Some(told) = lines.next::<FromNode>().await? {
+        connected.says(told);
+    }
+    Ok(())
+}
+
+/// Tells what is published.
+async fn tell(mut feeds: Feeds, to: mpsc::Sender<Bytes>) -> Result<(), FeedError> {
+    while let Some(told) = feeds.next().await {
         if to.send(feed::line(&told)?).await.is_err() {
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }
 
 /// A signing request has less, in bytes.

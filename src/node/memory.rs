@@ -1,7 +1,8 @@
 //! What a node was told last, kept for a daemon that begins while its control is away.
 //!
 //! It is what the edge routes by and presents, the directory, the roster, whose containers its engine is about,
-//! and who leads. The keys of certificates are in it.
+//! and who leads. The keys of certificates are in it. A machine that leads others keeps what it tells them, since it
+//! may be one of them next.
 
 use std::sync::Arc;
 
@@ -65,6 +66,14 @@ impl Notes {
             }
             news
         });
+    }
+
+    /// This machine leads, and its containers are those of an installation.
+    pub fn leads(&self, leader: &Leader, installation: &str) {
+        self.led_by(leader);
+        // As a node it has an engine that is nobody else's.
+        let (installation, engine) = (installation.to_owned(), String::new());
+        self.wish_for(&Wish { installation, engine, images: None });
     }
 
     /// The edge is told this, which takes the place of what it was told of the same.

@@ -13,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use self::offer::each;
 use self::{offer::offer, roll::Roll};
-use super::{doors::Doors, error::RunError, folders::Folders, plane::Seen, tasks::Tasks};
+use super::{
+    council::ToldNodes, doors::Doors, error::RunError, folders::Folders, memory, plane::Seen,
+    tasks::Tasks,
+};
 use crate::{
     config::Config,
     control::routes::upstream_id,
@@ -39,20 +42,21 @@ pub(super) async fn bind(
     let listener = Listener::bind(at).await.map_err(|source| RunError::Link { at, source })?;
     tracing::info!(at = %listener.address(), node = %offer.control, "link");
     let (name, authority) = (offer.control.clone(), offer.authority.clone());
-    Ok((Some(offer), Some(Bound { name, authority, listener, within: doors.within() })))
+    let (folders, within) = (folders.clone(), doors.within());
+    Ok((Some(offer), Some(Bound { name, authority, listener, within, folders })))
 }
 
 /// Lets nodes in where they come in, if there is a link, and returns their engines. Whoever is on a way to
-/// one of their instances is cut when `cut` says so.
+/// one of their instances is cut when `cut` says so, and not before: the edge has visitors there when all else has ended.
 pub(super) fn tend(
     link: Option<Bound>,
     told: Told,
     tasks: &mut Tasks,
     cut: CancellationToken,
 ) -> Result<Nodes, RunError> {
-    let engines = Nodes::new(cut, told.keepers.clone());
+    let engines = Nodes::new(cut.clone(), told.keepers.clone());
     match link {
-        Some(link) => link.tend(told, engines.clone(), tasks)?,
+        Some(link) => link.tend(told, engines.clone(), tasks, cut)?,
         None => engines.called(),
     }
     Ok(engines)
@@ -66,6 +70,7 @@ pub(super) struct Bound {
     listener: Listener,
     /// Where users come in here.
     within: Within,
+    folders: Folders,
 }
 
 /// What they are told, and what is told of them.
@@ -92,7 +97,7 @@ impl Told {
         store: &Store,
         (edges, feeds): (&Edges, &Feeds),
         seen: &Seen,
-        (term, keepers): (watch::Receiver<Option<u64>>, Keepers),
+        (term, keepers): ToldNodes,
     ) -> (Self, watch::Receiver<Arc<NodeStates>>) {
         let (states, known) = watch::channel(Arc::default());
         let told = Self {
@@ -112,8 +117,14 @@ impl Told {
 
 impl Bound {
     /// Lets nodes in, and keeps to them.
-    fn tend(self, told: Told, engines: Nodes, tasks: &mut Tasks) -> Result<(), RunError> {
-        let Self { name, authority, listener, within } = self;
+    fn tend(
+        self,
+        told: Told,
+        engines: Nodes,
+        tasks: &mut Tasks,
+        cut: CancellationToken,
+    ) -> Result<(), RunError> {
+        let Self { name, authority, listener, within, folders } = self;
         let stop = tasks.stop();
         let shown = sign::own(&name, &authority)?.leading(*told.term.borrow());
         let (show, credentials) = watch::channel(Arc::new(shown));
@@ -132,6 +143,8 @@ impl Bound {
             entrances: Entrances { within, keepers: told.keepers.clone() },
             renewals,
         };
+        let own = (name.clone(), (told.term.clone(), told.keepers.clone()));
+        tasks.spawn("memory", memory::of_leader(folders, hub.clone(), own, stop.clone()));
         let serve = listener.serve(credentials.clone(), admitted, Arc::new(hub), stop.clone());
         tasks.spawn("link", serve);
         tasks.spawn("addresses", learn(known, told.feeds.table, told.observation, stop.clone()));
@@ -141,7 +154,7 @@ impl Bound {
         let outlets = roll::Outlets { admit, enrol, states: told.states };
         let kept = (told.store, told.edges, engines);
         let roll = Roll::new(kept, (name, told.keepers), credentials, outlets);
-        tasks.spawn("nodes", roll.call(stop));
+        tasks.spawn("nodes", roll.call(stop, cut));
         Ok(())
     }
 }

@@ -62,8 +62,8 @@ impl Roll {
         Self { store, edges, engines, own, keepers, admit, enrol, states, calls }
     }
 
-    /// Keeps to the records until it is told to stop.
-    pub(super) async fn call(mut self, stop: CancellationToken) {
+    /// Keeps to the records until it is told to stop. Links to nodes stay until they are `cut`.
+    pub(super) async fn call(mut self, stop: CancellationToken, cut: CancellationToken) {
         let mut commits = self.store.changes();
         let (mut there, mut work) = (self.edges.there(), self.engines.news());
         loop {
@@ -71,7 +71,7 @@ impl Roll {
             self.keepers.mark_unchanged();
             match ops::node::all(&self.store.snapshot()) {
                 Ok(nodes) => {
-                    self.keep_to(&nodes, &stop);
+                    self.keep_to(&nodes, &stop, &cut);
                     self.engines.called();
                     self.readdress(&nodes).await;
                 }
@@ -80,7 +80,7 @@ impl Roll {
             self.publish();
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
                 _ = commits.changed() => {}
                 Ok(()) = self.keepers.changed() => {}
                 () = self.calls.moved() => {}
@@ -88,10 +88,15 @@ impl Roll {
                 Ok(()) = work.changed() => {}
             }
         }
+        let calls = self.calls;
+        tokio::spawn(async move {
+            cut.cancelled().await;
+            drop(calls);
+        });
     }
 
     /// Lets in and calls those who are on record, and nobody else.
-    fn keep_to(&mut self, nodes: &[Node], stop: &CancellationToken) {
+    fn keep_to(&mut self, nodes: &[Node], stop: &CancellationToken, cut: &CancellationToken) {
         // Before anybody is let in: whoever comes is told at once of all others, and never of none.
         let keepers = self.keepers.borrow().clone();
         let roster = Arc::new(Roster::of(nodes, &keepers));
@@ -103,7 +108,13 @@ impl Roll {
         let at: BTreeMap<NodeName, _> =
             others().map(|node| (node.name.clone(), node.address)).collect();
         self.edges.keep(&at.keys().cloned().collect::<BTreeSet<_>>());
-        for (link, until) in self.calls.keep_to(&at, stop) {
+        for (link, closed) in self.calls.keep_to(&at, cut) {
+            let until = stop.child_token();
+            let attended = until.clone().drop_guard();
+            tokio::spawn(async move {
+                closed.cancelled().await;
+                drop(attended);
+            });
             self.engines.attend(link.peer(), link, until);
         }
     }

@@ -30,7 +30,7 @@ use crate::{
 };
 
 pub(super) use self::{
-    chair::{Chair, hear, open},
+    chair::{Chair, ToldNodes, hear, open},
     charges::Charges,
     membership::{MembershipError, resign},
 };

@@ -2,7 +2,8 @@
 //! that does, as he is; who comes over the data folder's socket is told who that is.
 //!
 //! They are the sockets of the API and of SSH, so that they can be handed from life to life. Nobody is turned away while
-//! another is being elected: he waits, for a while, and is told then that nobody leads.
+//! another is being elected: he waits, for a while, and is told then that nobody leads. If it is this machine that is
+//! elected, he is taken in by its next life.
 
 use std::{
     io,
@@ -16,7 +17,6 @@ use axum::Router;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
-    task::JoinSet,
     time::{Instant, sleep},
 };
 use tokio_rustls::TlsAcceptor;
@@ -112,16 +112,15 @@ impl Onward {
     /// Leads everybody on until it is told to stop; who is on his way then is cut, since his leader is another.
     async fn lead(self, listener: TcpListener, stop: CancellationToken) {
         let this = Arc::new(self);
-        let mut led = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                Some(_) = led.join_next() => continue,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok(caller) => drop(led.spawn(this.clone().carry(caller, stop.clone()))),
+                // Whoever waits does so longer than this life.
+                Ok(caller) => drop(tokio::spawn(this.clone().carry(caller, stop.clone()))),
                 // Out of file descriptors, most likely: they come back when connections end.
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             }
@@ -145,12 +144,19 @@ impl Onward {
         stop: CancellationToken,
     ) {
         stream.set_nodelay(true).ok();
-        match self.tunnel().await {
-            Ok(mut tunnel) => {
-                if let Err(error) = copy_bidirectional(&mut stream, &mut tunnel).await {
+        let tunnel = tokio::select! {
+            biased;
+            () = stop.cancelled() => return knock_again(stream).await,
+            tunnel = self.tunnel() => tunnel,
+        };
+        match tunnel {
+            Ok(mut tunnel) => tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                carried = copy_bidirectional(&mut stream, &mut tunnel) => if let Err(error) = carried {
                     tracing::debug!(%from, %error, "somebody who was led on has gone");
                 }
-            }
+            },
             Err(error) => {
                 tracing::warn!(%from, error = %chain(&error), "nobody was led on to the leader");
                 if let Some((acceptor, router)) = &self.else_said {
@@ -158,6 +164,15 @@ impl Onward {
                 }
             }
         }
+    }
+}
+
+/// Leads somebody who still waited to the door that he came to: whatever this machine is next takes him in there.
+async fn knock_again(mut stream: TcpStream) {
+    let Ok(at) = stream.local_addr() else { return };
+    match TcpStream::connect(at).await {
+        Ok(mut next) => drop(copy_bidirectional(&mut stream, &mut next).await),
+        Err(error) => tracing::debug!(%at, %error, "nobody is at the door any more"),
     }
 }
 

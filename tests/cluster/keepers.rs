@@ -1,99 +1,21 @@
 //! Three machines that keep the records: whichever is lost, nothing that was saved is, and another leads.
 
-use std::{process::Command, time::Instant};
-
-use serde_json::Value;
+use std::time::Instant;
 
 use crate::{
     APP, Stage,
     machine::Machine,
-    placement::until_ready,
-    server::{Output, Server, run, says, until},
+    server::{Server, says, until},
+    three::Three,
 };
-
-/// Somebody who has logged in to the first machine, and knows of no other.
-struct User {
-    home: tempfile::TempDir,
-}
-
-impl User {
-    fn of(server: &Server, at: &str, token: &str, fingerprint: &str) -> Self {
-        let user = Self { home: tempfile::tempdir().unwrap() };
-        let at = format!("https://{at}");
-        user.run(server, &["login", &at, "--token", token, "--fingerprint", fingerprint]).ok();
-        user
-    }
-
-    fn command(&self, server: &Server, arguments: &[&str]) -> Command {
-        let mut command = server.command(arguments);
-        command.env_remove("PAAS_URL").env("XDG_CONFIG_HOME", self.home.path());
-        command
-    }
-
-    fn run(&self, server: &Server, arguments: &[&str]) -> Output {
-        run(&mut self.command(server, arguments))
-    }
-
-    /// Runs it again and again until it succeeds.
-    #[track_caller]
-    fn until_does(&self, server: &Server, arguments: &[&str]) -> Output {
-        until(&format!("`paas {}` does it", arguments.join(" ")), || {
-            let done = self.run(server, arguments);
-            (done.code == 0).then_some(done)
-        })
-    }
-
-    fn nodes(&self, server: &Server) -> Vec<Value> {
-        let shown = self.until_does(server, &["nodes", "--json"]).json();
-        shown.as_array().unwrap().clone()
-    }
-
-    /// Who leads.
-    fn leader(&self, server: &Server) -> String {
-        let nodes = self.nodes(server);
-        let leads = nodes.iter().find(|one| one["state"] == "control").unwrap();
-        leads["name"].as_str().unwrap().to_owned()
-    }
-
-    #[track_caller]
-    fn until_is(&self, server: &Server, node: &str, state: &str) {
-        until(&format!("{node} is {state}"), || {
-            let nodes = self.nodes(server);
-            nodes.iter().any(|one| one["name"] == node && one["state"] == state).then_some(())
-        });
-    }
-}
 
 #[test]
 fn whichever_of_three_is_lost_another_leads_and_nothing_saved_is_lost() {
-    let mut stage = Stage::set();
-    let (token, fingerprint) = stage.server.initialise();
-    let page = stage.deploy("first");
-    let mut one = Machine::join_to_work(&stage.server, "edge-1", stage.bed.plug(1));
-    let mut two = Machine::join_to_work(&stage.server, "edge-2", stage.bed.plug(2));
-    stage.until_is("edge-1", "up");
-    stage.until_is("edge-2", "up");
+    let three = Three::join(None);
+    odd_numbers_only(&three.stage.server);
+    three.promote();
+    let Three { mut stage, mut one, mut two, user, page, .. } = three;
     let server = &stage.server;
-    let user = User::of(server, &format!("{}:8443", stage.bed.address()), &token, &fingerprint);
-    odd_numbers_only(server);
-    let begun = Instant::now();
-    let said = user.run(server, &["nodes", "promote", "edge-1", "edge-2"]).ok();
-    says(&said, &["edge-1", "edge-2"]);
-    println!("{:?} until three machines kept the records", begun.elapsed());
-    let keep = user.nodes(server).iter().filter(|one| one["keeps_records"] == true).count();
-    assert_eq!(keep, 3);
-    user.run(server, &["nodes", "promote", "edge-1", "edge-2"]).ok();
-    until("both nodes can have instances", || {
-        let nodes = user.nodes(server);
-        let idle = nodes.iter().filter(|one| one["instances"] == 0).count();
-        (idle == 2).then_some(())
-    });
-    user.run(server, &["scale", "web=3", "-a", APP]).ok();
-    // What is on one machine only would be lost with it.
-    until_ready(server, &["box", "edge-1", "edge-2"]);
-    for machine in [&one, &two] {
-        machine.until_shows(APP, &page);
-    }
     user.run(server, &["nodes", "label", "edge-1", "saved=yes"]).ok();
 
     // Whoever leads dies.

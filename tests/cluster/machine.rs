@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     bed::Port,
+    disk::Disk,
     engine::Engine,
     http::{Answer, Request},
     server::{Output, Server, run, says, until},
@@ -22,14 +23,25 @@ pub(crate) struct Machine {
     // It goes before its folder.
     engine: Option<Engine>,
     home: tempfile::TempDir,
+    /// Where its data folder is, if not in the same folder.
+    disk: Option<Disk>,
     daemon: Option<Child>,
 }
 
 impl Machine {
     /// Joins by a token of the server's own, and starts.
     pub(crate) fn join(server: &Server, name: &str, port: Port) -> Self {
+        Self::join_with(server, name, port, (None, None))
+    }
+
+    fn join_with(
+        server: &Server,
+        name: &str,
+        port: Port,
+        (engine, disk): (Option<Engine>, Option<Disk>),
+    ) -> Self {
         let home = tempfile::Builder::new().prefix("paas-machine-").tempdir().unwrap();
-        let mut machine = Self { name: name.to_owned(), port, engine: None, home, daemon: None };
+        let mut machine = Self { name: name.to_owned(), port, engine, home, disk, daemon: None };
         machine.try_join(server).ok();
         machine.start(server);
         machine
@@ -54,12 +66,12 @@ impl Machine {
 
     /// The same, with a Docker of its own.
     pub(crate) fn join_to_work(server: &Server, name: &str, port: Port) -> Self {
-        let engine = Engine::start(port);
-        let mut machine = Self::join(server, name, port);
-        machine.kill9();
-        machine.engine = Some(engine);
-        machine.start(server);
-        machine
+        Self::join_with(server, name, port, (Some(Engine::start(port)), None))
+    }
+
+    /// The same, with its data on a disk that nothing else is on.
+    pub(crate) fn join_on(disk: Disk, server: &Server, name: &str, port: Port) -> Self {
+        Self::join_with(server, name, port, (Some(Engine::start(port)), Some(disk)))
     }
 
     /// Starts the daemon.
@@ -164,8 +176,26 @@ impl Machine {
         (self.port.address(), 80).into()
     }
 
+    /// The disk that its data is on, if that is one of its own.
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
+    }
+
+    /// The socket of its API, for whoever is on it.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.data().join("api.sock")
+    }
+
+    /// Everything that its daemons have written.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
     fn data(&self) -> PathBuf {
-        self.home.path().join("data")
+        match &self.disk {
+            Some(disk) => disk.folder().join("data"),
+            None => self.home.path().join("data"),
+        }
     }
 
     fn log_file(&self) -> PathBuf {
@@ -177,8 +207,7 @@ impl Drop for Machine {
     fn drop(&mut self) {
         self.kill9();
         if std::thread::panicking() {
-            let log = fs::read_to_string(self.log_file()).unwrap_or_default();
-            println!("--- the log of {}\n{log}", self.name);
+            println!("--- the log of {}\n{}", self.name, self.log());
         }
     }
 }

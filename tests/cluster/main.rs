@@ -11,6 +11,9 @@
 )]
 
 mod bed;
+#[path = "../store/disk.rs"]
+#[allow(dead_code, reason = "the store's tests need more of it")]
+mod disk;
 #[path = "../e2e/docker.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod docker;
@@ -24,17 +27,23 @@ mod keepers;
 #[path = "../e2e/kept.rs"]
 mod kept;
 mod machine;
+mod members;
 mod peers;
 mod placement;
 #[path = "../acme/ports.rs"]
 mod ports;
 mod private;
+mod quorum;
 #[path = "../e2e/server.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod server;
 #[path = "../e2e/sources.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod sources;
+mod three;
+#[path = "../e2e/traffic.rs"]
+mod traffic;
+mod user;
 
 use std::{
     fs,

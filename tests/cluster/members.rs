@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::Write,
     process::Command,
+    slice,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -40,7 +41,7 @@ fn nobody_notices_that_the_leader_hands_over(three: &mut Three) {
         assert_eq!(three.leader(), "box");
     }
     assert!(three.stage.server.ended().success());
-    assert_eq!(visitors.all_were_answered(), [three.page.clone()]);
+    assert_eq!(visitors.all_were_answered(), slice::from_ref(&three.page));
     assert_eq!(three.leader(), "box");
 }
 

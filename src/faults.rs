@@ -43,6 +43,7 @@ pub const VOLUMES: &[&str] = &[
     "volumes.frozen",
     "volumes.put_by",
     "volumes.swapped",
+    "volumes.carried",
     "volumes.recorded",
 ];
 

@@ -3,7 +3,11 @@
 //! `APP/VOLUME/b3-….tar.zst.age` has the bytes, `….json` says that there are all of them. Invariant: a
 //! description is written last and removed first.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    io::{Read, Write},
+    path::Path,
+    sync::Arc,
+};
 
 use super::{BackupError, BackupKeys, Watch, place::Place, receive::receive, send::send};
 use crate::{
@@ -73,12 +77,12 @@ impl Depot {
         Ok(self.list(app, volume)?.into_iter().find(|backup| backup.number == number))
     }
 
-    /// Sends what is in `from`. One of that moment that is there already is the one; what an earlier
+    /// Sends the tar that `pack` writes. One of that moment that is there already is the one; what an earlier
     /// attempt left is gone before.
     pub fn send(
         &self,
         shipment: &Shipment,
-        from: &Path,
+        pack: impl FnOnce(&mut dyn Write) -> Result<(), BackupError>,
         watch: Watch<'_>,
     ) -> Result<Backup, BackupError> {
         let (app, volume) = (&shipment.app, &shipment.volume);
@@ -96,7 +100,7 @@ impl Depot {
         let name = BackupName::new(BackupNumber(last.0.saturating_add(1)), shipment.at);
         let key = self.keys.recipient()?;
         let archive = format!("{folder}{}", name.archive());
-        let sent = send((from, shipment.expected), &key, (place, &archive), watch)?;
+        let sent = send((pack, shipment.expected), &key, (place, &archive), watch)?;
         faults::point("backups.sent");
         let backup = Backup {
             format: BACKUP_FORMAT,
@@ -115,17 +119,17 @@ impl Depot {
         Ok(backup)
     }
 
-    /// Unpacks a backup into the folder `into`, which is empty.
+    /// Has somebody `take` the tar of a backup; whether it is what was stored is known when this is over.
     pub fn fetch(
         &self,
         backup: &Backup,
-        (into, reserve): (&Path, ByteSize),
+        take: impl FnOnce(&mut dyn Read) -> Result<(), BackupError>,
         watch: Watch<'_>,
     ) -> Result<(), BackupError> {
         let keys = self.keys.identities()?;
         let name = BackupName::new(backup.number, backup.at);
         let name = format!("{}{}", folder(&backup.app, &backup.volume), name.archive());
-        receive((self.at()?, &name), backup, &keys, (into, reserve), watch)
+        receive((self.at()?, &name), backup, &keys, take, watch)
     }
 
     /// Lets the oldest backups of a volume go. The numbers of those that went.
@@ -182,7 +186,7 @@ fn describe(place: &Place, name: &str, backup: &Backup) -> Result<(), BackupErro
     let failed = || BackupError::place("written", name);
     let text = serde_json::to_vec_pretty(backup).map_err(|error| failed()(error.into()))?;
     let mut object = place.create(name, 0)?;
-    std::io::Write::write_all(&mut object, &text).map_err(failed())?;
+    object.write_all(&text).map_err(failed())?;
     object.finish().map_err(failed())
 }
 

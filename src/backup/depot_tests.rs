@@ -11,6 +11,7 @@ use std::{
 use tar::EntryType::{Block, Char, Link, Symlink};
 
 use super::*;
+use crate::backup::{pack, unpack};
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
@@ -42,13 +43,14 @@ impl Stage {
             by: "root".parse().unwrap(),
             expected: ByteSize(0),
         };
-        self.depot.send(&shipment, &self.path("from"), watch(&mut |_| {})).unwrap()
+        let from = self.path("from");
+        self.depot.send(&shipment, |out| pack(&from, out), watch(&mut |_| {})).unwrap()
     }
 
     fn fetch(&self, depot: &Depot, backup: &Backup, into: &str) -> Result<(), BackupError> {
         let into = self.path(into);
         fs::create_dir(&into).unwrap();
-        depot.fetch(backup, (&into, ByteSize(0)), watch(&mut |_| {}))
+        depot.fetch(backup, |tar| unpack(tar, &into, ByteSize(0)), watch(&mut |_| {}))
     }
 
     fn numbers(&self) -> Vec<u32> {
@@ -259,7 +261,7 @@ fn a_tar_that_leads_elsewhere_is_refused() {
         let to = stage.path(&format!("to{index}"));
         fs::create_dir(&to).unwrap();
         let tar = tar.into_inner().unwrap();
-        let refused = crate::backup::unpack::unpack(&*tar, &to, ByteSize(0));
+        let refused = unpack(&*tar, &to, ByteSize(0));
         assert!(refused.is_err(), "case {index} was unpacked");
         assert_eq!(fs::read_to_string(stage.path("outside")).unwrap(), "ours");
     }
@@ -268,7 +270,7 @@ fn a_tar_that_leads_elsewhere_is_refused() {
     let full = stage.path("full");
     fs::create_dir(&full).unwrap();
     fs::write(stage.path("from/file"), "text").unwrap();
-    let into = (full.as_path(), ByteSize(u64::MAX));
-    let refused = stage.depot.fetch(&stage.send(4), into, watch(&mut |_| {}));
+    let take = |tar: &mut dyn Read| unpack(tar, &full, ByteSize(u64::MAX));
+    let refused = stage.depot.fetch(&stage.send(4), take, watch(&mut |_| {}));
     assert!(matches!(refused, Err(BackupError::Full { .. })), "{refused:?}");
 }

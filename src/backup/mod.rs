@@ -25,3 +25,5 @@ pub use depot::{Depot, Shipment};
 pub use error::BackupError;
 pub use keys::{BackupKeys, KeysError};
 pub use metered::Watch;
+pub use pack::pack;
+pub use unpack::unpack;

@@ -24,8 +24,8 @@ use tar::{Builder, EntryType, Header};
 use super::BackupError;
 use crate::faults;
 
-/// Writes all that is in `folder`, and the folder itself as `./`.
-pub(super) fn pack(folder: &Path, out: impl Write) -> Result<(), BackupError> {
+/// Writes all that is in `folder`, and the folder itself as `./`. It blocks.
+pub fn pack(folder: &Path, out: impl Write) -> Result<(), BackupError> {
     let mut packer = Packer { tar: Builder::new(out), folder, links: HashMap::new() };
     packer.tar.follow_symlinks(false);
     packer.tree(Path::new("."))?;

@@ -1,8 +1,8 @@
-//! From the place to a folder, in one stream; at its end it is known whether all of it is what was stored.
+//! From the place to a folder, or to a machine that has one, in one stream; at its end it is known whether all of it
+//! is what was stored.
 
 use std::{
     io::{self, Read},
-    path::Path,
     sync::atomic::Ordering,
 };
 
@@ -13,22 +13,21 @@ use super::{
     age::{AgeError, Identity, Opener, decrypt},
     metered::{Counted, Digested},
     place::Place,
-    unpack::unpack,
 };
-use crate::model::{Backup, ByteSize};
+use crate::model::Backup;
 
-/// Unpacks what stands at the place under that name, and that `backup` describes, into the empty `folder`.
+/// Has somebody `take` the tar that stands at the place under that name, and that `backup` describes.
 pub(super) fn receive(
     (place, name): (&Place, &str),
     backup: &Backup,
     keys: &[Identity],
-    (folder, reserve): (&Path, ByteSize),
+    take: impl FnOnce(&mut dyn Read) -> Result<(), BackupError>,
     mut watch: Watch<'_>,
 ) -> Result<(), BackupError> {
     let mut object = Digested::new(place.stream(name)?);
     let (broken, stop) = (object.broken(), watch.stop);
-    let unpacked = decrypted(&mut object, backup, keys)
-        .and_then(|plain| unpacked(plain, (folder, reserve), &mut watch));
+    let unpacked =
+        decrypted(&mut object, backup, keys).and_then(|plain| unpacked(plain, take, &mut watch));
     match unpacked {
         Err(_) if stop.load(Ordering::Relaxed) => return Err(BackupError::Stopped),
         Err(BackupError::Damaged { reason }) if broken.load(Ordering::Relaxed) => {
@@ -56,14 +55,15 @@ fn decrypted<R: Read>(
     })
 }
 
-/// Unpacks it, and reads on to its end: only there age says that nothing is missing.
+/// Has it taken, to its end: only there age says that nothing is missing.
 fn unpacked(
     plain: impl Read,
-    (folder, reserve): (&Path, ByteSize),
+    take: impl FnOnce(&mut dyn Read) -> Result<(), BackupError>,
     watch: &mut Watch<'_>,
 ) -> Result<(), BackupError> {
     let plain = Decoder::new(plain).map_err(BackupError::damaged)?;
-    let mut rest = unpack(Counted::new(plain, watch), folder, reserve)?;
-    io::copy(&mut rest, &mut io::sink()).map_err(BackupError::damaged)?;
+    let mut tar = Counted::new(plain, watch);
+    take(&mut tar)?;
+    io::copy(&mut tar, &mut io::sink()).map_err(BackupError::damaged)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! From a folder to the place, in one stream: tar, zstd, age, the place.
+//! From a folder, or from a machine that has one, to the place, in one stream: tar, zstd, age, the place.
 
-use std::{path::Path, sync::atomic::Ordering};
+use std::{io::Write, sync::atomic::Ordering};
 
 use zstd::stream::write::Encoder;
 
@@ -8,7 +8,6 @@ use super::{
     BackupError, Watch,
     age::{Recipient, Sealer, encrypt},
     metered::{Counted, Digested},
-    pack::pack,
     place::Place,
 };
 use crate::model::ByteSize;
@@ -23,9 +22,9 @@ pub(super) struct Sent {
     pub(super) sha256: String,
 }
 
-/// Sends all that is in `folder`, of which about `expected` is known, to the place under that name.
+/// Sends the tar that somebody writes, of about `expected` bytes, to the place under that name.
 pub(super) fn send(
-    (folder, expected): (&Path, ByteSize),
+    (pack, expected): (impl FnOnce(&mut dyn Write) -> Result<(), BackupError>, ByteSize),
     key: &Recipient,
     (place, name): (&Place, &str),
     mut watch: Watch<'_>,
@@ -38,7 +37,7 @@ pub(super) fn send(
     let packed = Encoder::new(sealed, LEVEL).map_err(failed)?;
     let stop = watch.stop;
     let mut counted = Counted::new(packed, &mut watch);
-    if let Err(error) = pack(folder, &mut counted) {
+    if let Err(error) = pack(&mut counted) {
         return Err(match error {
             _ if stop.load(Ordering::Relaxed) => BackupError::Stopped,
             // What could not be packed could not be sent.

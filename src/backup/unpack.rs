@@ -27,8 +27,9 @@ use tar::{Archive, Entry, EntryType};
 use super::{BackupError, pack::ATTRIBUTE};
 use crate::{faults, model::ByteSize};
 
-/// Unpacks all of `from` into the folder `to`, which is empty, and gives `from` back.
-pub(super) fn unpack<R: Read>(from: R, to: &Path, reserve: ByteSize) -> Result<R, BackupError> {
+/// Unpacks all of `from` into the folder `to`, which is empty, and reads on to its end: only there it may be said
+/// that nothing is missing. So much of the disk stays free. It blocks.
+pub fn unpack(from: impl Read, to: &Path, reserve: ByteSize) -> Result<(), BackupError> {
     let root = fs::open(to, FOLDER, Mode::empty()).map_err(|source| named("opened", to, source))?;
     let mut unpacker = Unpacker { root, reserve, open: Vec::new(), unlooked: u64::MAX };
     let mut archive = Archive::new(from);
@@ -38,7 +39,8 @@ pub(super) fn unpack<R: Read>(from: R, to: &Path, reserve: ByteSize) -> Result<R
         faults::point("backups.unpacked");
     }
     unpacker.leave(None)?;
-    Ok(archive.into_inner())
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(BackupError::damaged)?;
+    Ok(())
 }
 
 struct Unpacker {

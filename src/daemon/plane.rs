@@ -46,7 +46,7 @@ use crate::{
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
     model::{Directory, NodeName, Observation, Transfer, volume::Usages},
-    node::{Consoles, Edges, Fleet, Handout, Nodes, Ways},
+    node::{Consoles, Edges, Fleet, Handout, Homes, Nodes, Steward, Ways},
     server::{self, EngineStatus, Listening, Reach},
     store::{SealingKey, Store},
     volumes::VolumeFolders,
@@ -232,7 +232,7 @@ impl Plane {
     ) {
         let status = self.published.status.clone();
         let seen = (&self.published.observation, &status);
-        let found = docker::connect(&self.docker, nodes, seen, &stop).await;
+        let found = docker::connect(&self.docker, nodes.clone(), seen, &stop).await;
         let Some((docker, fleet)) = found else { return };
         let collector = Arc::new(Collector::new(fleet.clone(), self.logs.clone()));
         let (stack, stack_seen) = watch::channel("waiting for Docker".to_owned());
@@ -249,8 +249,10 @@ impl Plane {
         parts.spawn(task::run(self.sweep(&docker), stop.clone()));
         parts.spawn(task::run(self.builds(&docker, stack, kept, &stop), stop.clone()));
         parts.spawn(task::run(self.runs(&docker, consoles), stop.clone()));
-        parts.spawn(task::run(self.volumes(&docker), stop.clone()));
-        parts.spawn(task::run(self.backups(&stop), stop.clone()));
+        let steward = Steward::new(docker.clone(), self.volumes.clone(), self.builds.reserve);
+        let homes = Homes::new(steward, nodes);
+        parts.spawn(task::run(self.volumes(&homes), stop.clone()));
+        parts.spawn(task::run(self.backups(&homes, &stop), stop.clone()));
         parts.spawn(task::run(self.cron(), stop.clone()));
         parts.spawn(self.private(&docker, stop.clone()));
         let lost = docker.clone();
@@ -365,13 +367,11 @@ impl Plane {
         private.run(keeper, stop)
     }
 
-    fn volumes(&self, docker: &Docker) -> Volumes<Docker> {
+    fn volumes(&self, homes: &Homes<Docker>) -> Volumes<Docker> {
         Volumes {
             store: self.store.clone(),
-            engine: docker.clone(),
-            folders: self.volumes.clone(),
+            homes: homes.clone(),
             here: self.here.clone(),
-            reserve: self.builds.reserve,
             standstill: self.standstill.clone(),
             usages: self.published.usages.clone(),
             commits: self.store.changes(),
@@ -379,13 +379,12 @@ impl Plane {
         }
     }
 
-    fn backups(&self, stop: &CancellationToken) -> Backups {
+    fn backups(&self, homes: &Homes<Docker>, stop: &CancellationToken) -> Backups<Docker> {
         Backups {
             store: self.store.clone(),
             depot: self.published.depot.clone(),
-            folders: self.volumes.clone(),
+            homes: homes.clone(),
             here: self.here.clone(),
-            reserve: self.builds.reserve,
             transfers: self.published.transfers.clone(),
             commits: self.store.changes(),
             stop: stop.clone(),

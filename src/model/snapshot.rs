@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, AppName, BackupNumber, ByteSize, Timestamp, VolumeName};
+use super::{Actor, AppName, BackupNumber, ByteSize, NodeName, Timestamp, VolumeName};
 
 /// Counts a volume's snapshots, from 1. Written `s3`.
 #[derive(
@@ -146,18 +146,23 @@ pub enum Task {
         /// See [`Task::Fetch`].
         kept: SnapshotNumber,
     },
+    /// Nobody has the volume any more, and all of it goes to another machine.
+    Move {
+        /// Which will be its home.
+        to: NodeName,
+    },
 }
 
 impl Task {
     /// Whether nobody may have the volume meanwhile.
     pub fn holds(&self) -> bool {
-        matches!(self, Self::Swap { .. })
+        matches!(self, Self::Swap { .. } | Self::Move { .. })
     }
 
-    /// Whether bytes go to the place of backups, or come from there.
+    /// Whether bytes go to another machine or to the place of backups, or come from there.
     pub fn transfers(&self) -> bool {
         match self {
-            Self::Upload { .. } => true,
+            Self::Upload { .. } | Self::Move { .. } => true,
             Self::Fetch { from, .. } => matches!(from, RestoreSource::Backup { .. }),
             Self::Snapshot { .. } | Self::Backup { .. } | Self::Swap { .. } => false,
         }
@@ -170,6 +175,7 @@ impl Task {
             Self::Backup { .. } => "copying it for a backup".to_owned(),
             Self::Upload { .. } => "backing it up".to_owned(),
             Self::Fetch { from, .. } | Self::Swap { from, .. } => format!("restoring {from}"),
+            Self::Move { to } => format!("moving it to {to}"),
         }
     }
 }

@@ -46,6 +46,9 @@ pub struct Volume {
     /// The machine that has its bytes; none until there are some, or if they are older than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<NodeName>,
+    /// Machines on which it was before, and of which it is not known that nothing is left there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left: BTreeSet<NodeName>,
     /// How much is to be in it at most; who exceeds it is told of, not stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<ByteSize>,
@@ -84,7 +87,7 @@ impl Volume {
 /// Where a volume is that the machine which leads does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Away {
-    /// On a machine that may lead again.
+    /// On another of ours.
     On(NodeName),
     /// On one that is none of ours any more, and lost with it.
     Lost(NodeName),
@@ -93,7 +96,7 @@ pub enum Away {
 impl fmt::Display for Away {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::On(node) => write!(f, "on {node}, which does not lead now"),
+            Self::On(node) => write!(f, "on {node}"),
             Self::Lost(node) => write!(f, "on {node}, which was removed"),
         }
     }

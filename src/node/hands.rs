@@ -22,7 +22,8 @@ use super::{
     gateway::Here,
     handout::Handout,
     link::Body,
-    orders::{Answer, Order, Sight, Wish},
+    orders::{Answer, Order, Sight, Wish, Wrong},
+    steward::{Act, Steward},
 };
 use crate::{
     clock,
@@ -30,7 +31,7 @@ use crate::{
         BuildEngine, Engine, EngineError, ExecSpec, InstanceSpec, MachineMemory, docker::Docker,
         image_name,
     },
-    model::{ContainerId, ImageId, OpenSecrets},
+    model::{AppName, ContainerId, ImageId, OpenSecrets, VolumeName},
     telemetry::chain,
 };
 
@@ -40,6 +41,7 @@ pub(super) struct Hands {
     pub(super) docker: Docker,
     pub(super) engine: String,
     handout: Handout,
+    pub(super) steward: Steward<Docker>,
     looks: AtomicU64,
     here: watch::Sender<Here>,
     /// How many calls there are in which it says what it sees.
@@ -66,11 +68,11 @@ impl Hands {
     /// Nobody watches yet.
     pub(super) fn new(
         (docker, engine): (Docker, String),
-        handout: Handout,
+        (handout, steward): (Handout, Steward<Docker>),
         here: watch::Sender<Here>,
     ) -> Self {
         let (looks, watchers) = (AtomicU64::new(1), watch::Sender::new(0));
-        Self { docker, engine, handout, looks, here, watchers }
+        Self { docker, engine, handout, steward, looks, here, watchers }
     }
 
     /// Looks whenever something may have changed, unless somebody watches: who does has it looked for them.
@@ -189,6 +191,7 @@ impl Hands {
                 return Ok(Answer::Heeded);
             }
             Order::Usage(id) => return Ok(Answer::Usage(self.docker.usage(&id).await?)),
+            Order::Volume(app, name, act) => return self.act(app, name, act).await,
         }
         Ok(Answer::Done(self.look().await))
     }
@@ -198,13 +201,36 @@ impl Hands {
         mut spec: InstanceSpec,
         secrets: &OpenSecrets,
     ) -> Result<ContainerId, EngineError> {
-        spec.handed = self.handout.give(&spec, secrets).map_err(|error| EngineError::Refused {
+        let place = spec.place();
+        let refused = |message| EngineError::Refused {
             operation: "start",
-            subject: spec.place(),
+            subject: place,
             status: 0,
-            message: chain(&error),
-        })?;
+            message,
+        };
+        match self.handout.give(&spec, secrets) {
+            Ok(handed) => spec.handed = handed,
+            Err(error) => return Err(refused(chain(&error))),
+        }
+        let folders = self.steward.folders();
+        // What is in a volume is not exchanged while somebody is started who has it.
+        let _turn = folders.turn().read().await;
+        match folders.ready(&spec.app, &spec.process) {
+            Ok(disks) => spec.disks = disks,
+            Err(error) => return Err(refused(chain(&error))),
+        }
         self.docker.start(&spec).await
+    }
+
+    /// Does something to a volume, to its end, also if nobody waits for it any more: somebody may stand still for it.
+    async fn act(&self, app: AppName, name: VolumeName, act: Act) -> Result<Answer, EngineError> {
+        let steward = self.steward.clone();
+        let acting = tokio::spawn(async move { steward.act((&app, &name), act).await });
+        Ok(match acting.await {
+            Ok(Ok(acted)) => Answer::Acted(acted),
+            Ok(Err(error)) => Answer::Wrong(Wrong::of_volume(&error)),
+            Err(error) => Answer::Wrong(Wrong::Refused { status: 0, message: chain(&error) }),
+        })
     }
 
     /// Loads an image, and names it as ours: one that others made has nothing else by which it is known.

@@ -1,6 +1,6 @@
 //! What a daemon sees of its own machine: its addresses, whether an instance answers, where it
 //! listens, who has a port, and what of the machine containers reach; where instances find their secrets in
-//! its memory; the programs of instances that somebody talks to; the ways from its containers to
+//! its memory; its volumes, where their bytes are; the programs of instances that somebody talks to; the ways from its containers to
 //! instances of other machines; and the link to the daemons of those.
 //!
 //! Nothing here decides what an answer means for an app, or who may talk to it.
@@ -22,12 +22,14 @@ mod gateway;
 mod handout;
 mod hands;
 mod holder;
+mod homes;
 mod hub;
 mod leading;
 pub mod link;
 pub mod listening;
 mod memory;
 mod orders;
+mod parcels;
 pub mod passage;
 pub mod peers;
 pub mod ports;
@@ -36,6 +38,7 @@ mod programs;
 mod rooms;
 pub mod runs;
 mod seek;
+mod steward;
 pub mod wall;
 pub mod ways;
 mod worker;
@@ -51,6 +54,7 @@ pub use gatekeeper::Gatekeeper;
 pub use gateway::{Gateway, Here};
 pub use handout::{Handout, HandoutError, Reader};
 pub use holder::{Holder, Transports, holders};
+pub use homes::{Homes, HomesError};
 pub use hub::{Hub, Known, RENEW, Renewal};
 pub use leading::{Leader, Leading, Unled};
 pub use listening::listening;
@@ -61,5 +65,9 @@ pub use probe::{ProbeFailure, ProbeTarget, probe};
 pub use programs::Programs;
 pub use rooms::Rooms;
 pub use seek::Seek;
+pub use steward::{
+    Act, Acted, CopyTo, Lading, Of, Parcel, PieceWriter, Pieces, Room, Steward, StewardError,
+    pieces,
+};
 pub use ways::{Place, Ways};
 pub use worker::{Machine, Worker};

@@ -11,12 +11,16 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{feed::Lines, link::Body};
+use super::{
+    feed::Lines,
+    link::Body,
+    steward::{Act, Acted, Parcel, Room, StewardError},
+};
 use crate::{
     engine::{Checked, EngineError, InstanceSpec, Signal, UsageSample, docker::ExecId},
     model::{
         AppName, ByteSize, ContainerId, EnvKey, ImageId, Instance, OpenSecrets, ProgramSignal,
-        SecretValue, Terminal, TerminalSize, Timestamp,
+        SecretValue, Terminal, TerminalSize, Timestamp, VolumeName,
     },
     telemetry::chain,
 };
@@ -39,6 +43,12 @@ pub(super) const PROGRAM: &str = "/program";
 pub(super) const FILES: &str = "/files";
 /// Where it takes files for an instance: a line says where they go, and a tar follows.
 pub(super) const UNPACK: &str = "/unpack";
+
+/// Where it sends what is in a volume: the answer is a line that says whether it does, with what that takes of the
+/// disk, and a tar.
+pub(super) const SEND: &str = "/volume/send";
+/// Where it takes in what is to be in one: a line says which, and a tar follows.
+pub(super) const RECEIVE: &str = "/volume/receive";
 
 /// What a control wants of a node's engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +115,24 @@ pub(super) enum Order {
     Usage(ContainerId),
     /// Remove what an app leaves.
     Forget(AppName),
+    /// Do something to a volume.
+    Volume(AppName, VolumeName, Act),
+}
+
+/// What is to be sent of a volume.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Outbound {
+    pub(super) app: AppName,
+    pub(super) volume: VolumeName,
+    pub(super) parcel: Parcel,
+}
+
+/// What comes of a volume, and what becomes of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Inbound {
+    pub(super) app: AppName,
+    pub(super) volume: VolumeName,
+    pub(super) room: Room,
 }
 
 /// The output of an instance.
@@ -147,6 +175,8 @@ pub(super) enum Answer {
     Checked(Checked),
     /// What an instance uses.
     Usage(UsageSample),
+    /// How something ended that was done to a volume.
+    Acted(Acted),
     /// It was not done.
     Wrong(Wrong),
 }
@@ -175,6 +205,14 @@ impl Wrong {
             EngineError::Unreachable { .. } | EngineError::Timeout { .. } => {
                 Self::Refused { status: 0, message: chain(error) }
             }
+        }
+    }
+
+    /// What went wrong with a volume.
+    pub(super) fn of_volume(error: &StewardError) -> Self {
+        match error {
+            StewardError::Engine(error) => Self::of(error),
+            error => Self::Refused { status: 0, message: chain(error) },
         }
     }
 

@@ -29,18 +29,21 @@ use super::{
     link::{Body, Handler, Peer, Refused, full, reached, refusal, whole},
     memory::Notes,
     orders::{
-        Answer, FILES, IMAGE, IMAGE_ID, ORDER, OUTPUT, Order, OutputOf, PROGRAM, Sight, UNPACK,
-        WATCH, Wish, Wrong,
+        Answer, FILES, IMAGE, IMAGE_ID, ORDER, OUTPUT, Order, OutputOf, PROGRAM, RECEIVE, SEND,
+        Sight, UNPACK, WATCH, Wish, Wrong,
     },
+    parcels,
     programs::Programs,
+    steward::Steward,
 };
 use crate::{
     engine::{
         Engine,
         docker::{Docker, DockerSettings, InstallationId, Subnet},
     },
-    model::ImageId,
+    model::{ByteSize, ImageId},
     telemetry::chain,
+    volumes::VolumeFolders,
 };
 
 /// The engine of a node, as its control has it.
@@ -67,6 +70,8 @@ pub struct Machine {
     pub data: PathBuf,
     /// The program by which instances read their secrets.
     pub program: &'static [u8],
+    /// What is to stay free of the disk when a volume is copied.
+    pub reserve: ByteSize,
 }
 
 impl Worker {
@@ -135,7 +140,7 @@ impl Worker {
         let installation = &wish.installation;
         let installation: InstallationId =
             installation.parse().map_err(|error| format!("{error}"))?;
-        let Machine { socket, subnets, resolvers, data, program } = &self.machine;
+        let Machine { socket, subnets, resolvers, data, program, reserve } = &self.machine;
         let handout = Handout::of_node(installation.as_str(), data, program);
         let settings = DockerSettings {
             socket: socket.clone(),
@@ -153,7 +158,9 @@ impl Worker {
         self.docker.send_replace(Some(docker.clone()));
         let lost = docker.clone();
         tokio::spawn(async move { lost.end_lost_programs().await });
-        let begun = Arc::new(Hands::new((docker, engine), handout, self.here.clone()));
+        let steward = Steward::new(docker.clone(), VolumeFolders::new(data), *reserve);
+        let own = (handout, steward);
+        let begun = Arc::new(Hands::new((docker, engine), own, self.here.clone()));
         *hands = Some(begun.clone());
         Ok(Ok(begun))
     }
@@ -241,6 +248,22 @@ impl Worker {
         })
     }
 
+    async fn send(&self, body: Body) -> Response<Body> {
+        let Some(hands) = self.known().await else { return refusal_unknown() };
+        match read(body).await {
+            Ok(wanted) => parcels::send(&hands.steward, wanted).await,
+            Err(refused) => refused,
+        }
+    }
+
+    async fn receive(&self, body: Body) -> Response<Body> {
+        let Some(hands) = self.known().await else { return refusal_unknown() };
+        answer(&match parcels::receive(&hands.steward, body).await {
+            Ok(()) => Answer::Heeded,
+            Err(wrong) => Answer::Wrong(wrong),
+        })
+    }
+
     async fn image(&self, request: Request<Body>) -> Response<Body> {
         let Some(hands) = self.known().await else { return refusal_unknown() };
         let id = request.headers().get(IMAGE_ID).and_then(|id| id.to_str().ok());
@@ -265,6 +288,8 @@ impl Handler for Worker {
             (&Method::POST, PROGRAM) => self.program(request.into_body()).await,
             (&Method::POST, FILES) => self.files(request.into_body()).await,
             (&Method::POST, UNPACK) => self.unpack(request.into_body()).await,
+            (&Method::POST, SEND) => self.send(request.into_body()).await,
+            (&Method::POST, RECEIVE) => self.receive(request.into_body()).await,
             _ => refusal(StatusCode::NOT_FOUND, "a node is not asked for that"),
         }
     }

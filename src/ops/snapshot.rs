@@ -3,13 +3,13 @@
 
 use crate::{
     model::{
-        Actor, AppName, NodeName, RestoreSource, Snapshot, Volume, VolumeName,
+        Actor, AppName, Node, NodeName, RestoreSource, Snapshot, Volume, VolumeName,
         snapshot::{Job, Task},
     },
     ops::{
         Refusal,
         create::existing,
-        volume::{at_hand, known},
+        volume::{known, not_lost},
     },
     store::{Transaction, View, releasing, volumes},
 };
@@ -53,6 +53,32 @@ pub fn restore(
     begin(tx, volume, task, by)
 }
 
+/// Asks for a volume to go to another machine, with its snapshots.
+pub fn relocate(
+    tx: &mut Transaction<'_>,
+    app: &AppName,
+    name: &VolumeName,
+    to: &NodeName,
+    (here, by): (&NodeName, &Actor),
+) -> Result<Volume, Refusal> {
+    let volume = idle(tx, (app, name), here)?;
+    let what = || format!("volume {name} of {app} stays where it is");
+    if to != here && tx.get::<Node>(&to.as_str().to_owned())?.is_none() {
+        return Err(Refusal::not_found(what(), format!("no machine is called {to}"))
+            .hint("`paas nodes` lists them"));
+    }
+    if volume.home.as_ref().unwrap_or(here) == to {
+        return Err(Refusal::conflict(what(), format!("it is on {to} already"))
+            .hint(format!("`paas volumes show {name} -a {app}` shows where it is")));
+    }
+    if volume.left.contains(to) {
+        let why = format!("what an earlier move has left on {to} is still being removed there");
+        return Err(Refusal::conflict(what(), why).hint("ask again in a moment"));
+    }
+    no_deploy(tx, app, name)?;
+    begin(tx, volume, Task::Move { to: to.clone() }, by)
+}
+
 /// All snapshots of a volume, the newest first.
 pub fn newest_first(
     view: &impl View,
@@ -72,7 +98,7 @@ pub(super) fn idle(
 ) -> Result<Volume, Refusal> {
     existing(tx, app)?;
     let volume = known(tx, app, name)?;
-    at_hand(tx, &volume, here, "stays as it is")?;
+    not_lost(tx, &volume, here, "stays as it is")?;
     let busy = match (&volume.job, volume.destroyed_at) {
         (Some(job), _) => job.task.words(),
         (None, Some(_)) => "destroying it".to_owned(),

@@ -30,7 +30,7 @@ pub fn create(
             return Err(Refusal::conflict(what(), "one of that name is being destroyed")
                 .hint(format!("`paas volumes -a {app}` shows when it is gone")));
         }
-        at_hand(tx, known, here, "stays as it is")?;
+        not_lost(tx, known, here, "stays as it is")?;
         let volume = Volume { size: size.or(known.size), ..known.clone() };
         tx.put(&volume)?;
         return Ok(volume);
@@ -63,12 +63,9 @@ pub fn destroy(
         return Err(Refusal::conflict(what, format!("{process} of {release} has it at {path}"))
             .hint(format!("take [volume.{name}] out of paas.toml and deploy first")));
     }
-    let away = volumes::away(tx, &volume, here)?;
-    if !matches!(away, Some(Away::Lost(_))) {
-        at_hand(tx, &volume, here, "was not destroyed")?;
-    }
     // Nothing goes on that was under way on a machine that is lost.
-    if let Some(job) = volume.job.as_ref().filter(|_| away.is_none()) {
+    let is_lost = matches!(volumes::away(tx, &volume, here)?, Some(Away::Lost(_)));
+    if let Some(job) = volume.job.as_ref().filter(|_| !is_lost) {
         let why = format!("something is under way: {}", job.task.words());
         return Err(Refusal::conflict(what, why)
             .hint(format!("`paas volumes show {name} -a {app}` says when it is over")));
@@ -90,25 +87,19 @@ pub fn known(view: &impl View, app: &AppName, name: &VolumeName) -> Result<Volum
     })
 }
 
-/// Refuses if the machine that leads, called `here`, does not have a volume: nothing can be done to it, which is
-/// what `then` says of it.
-pub(super) fn at_hand(
+/// Refuses if the machine that had a volume was removed: nothing can be done to it, which is what `then` says of it.
+pub(super) fn not_lost(
     view: &impl View,
     volume: &Volume,
     here: &NodeName,
     then: &str,
 ) -> Result<(), Refusal> {
-    let Some(away) = volumes::away(view, volume, here)? else { return Ok(()) };
+    let Some(away @ Away::Lost(_)) = volumes::away(view, volume, here)? else { return Ok(()) };
     let Volume { app, name, .. } = volume;
-    let hint = match &away {
-        Away::On(home) => {
-            format!("`paas nodes` shows who leads; ask again when {home} does")
-        }
-        Away::Lost(_) => format!(
-            "deploy without [volume.{name}], `paas volumes destroy {name} -a {app} --confirm {name}`, \
-             deploy with it, and restore a backup"
-        ),
-    };
+    let hint = format!(
+        "deploy without [volume.{name}], `paas volumes destroy {name} -a {app} --confirm {name}`, \
+         deploy with it, and restore a backup"
+    );
     let what = format!("volume {name} of {app} {then}");
     Err(Refusal::conflict(what, format!("it is {away}")).hint(hint))
 }
@@ -149,7 +140,10 @@ mod tests {
             BuildNumber, Cause, Node, Phase, Process, ReleaseVersion, Rollout, RolloutNumber,
             build::DeploySettings, volume::Mounting,
         },
-        ops::{backup::backup, snapshot::snapshot},
+        ops::{
+            backup::backup,
+            snapshot::{relocate, snapshot},
+        },
         store::{Store, StoreOptions, records},
     };
 
@@ -233,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_done_to_a_volume_of_a_machine_that_does_not_lead() {
+    async fn of_a_machine_that_is_lost_there_is_nothing_left_but_the_record() {
         let home = tempfile::tempdir().unwrap();
         let options = StoreOptions { schema: records::schema(), now: std::time::UNIX_EPOCH };
         let store = Store::open(home.path(), options).unwrap();
@@ -246,20 +240,50 @@ mod tests {
             volumes::settle(tx, &here())?;
             tx.put(&Node::example("box"))?;
             tx.put(&Node::example("edge-1"))?;
+            create(tx, &shop, &data, Some(ByteSize::mib(9)), (&edge, &by), now)?;
+            let volume = snapshot(tx, &shop, &data, (&edge, &by))?;
+            let refused = backup(tx, &shop, &data, (&edge, &by), now).unwrap_err();
+            assert!(refused.why.contains("making s1"), "another machine has it: {}", refused.why);
+            tx.put(&Volume { job: None, ..volume })?;
+            tx.delete::<Node>(&"box".to_owned())?;
             for refused in [
                 create(tx, &shop, &data, Some(ByteSize::mib(9)), (&edge, &by), now).unwrap_err(),
                 snapshot(tx, &shop, &data, (&edge, &by)).unwrap_err(),
                 backup(tx, &shop, &data, (&edge, &by), now).unwrap_err(),
-                destroy(tx, &shop, &data, "data", (&edge, &by), now).unwrap_err(),
+                relocate(tx, &shop, &data, &edge, (&edge, &by)).unwrap_err(),
             ] {
-                assert_eq!(refused.why, "it is on box, which does not lead now");
-                assert!(refused.hint.unwrap().contains("`paas nodes`"));
+                assert_eq!(refused.why, "it is on box, which was removed");
+                assert!(refused.hint.unwrap().contains("restore a backup"));
             }
-            // Of a machine that is lost for good there is nothing left but the record.
-            tx.delete::<Node>(&"box".to_owned())?;
-            let refused = snapshot(tx, &shop, &data, (&edge, &by)).unwrap_err();
-            assert!(refused.hint.unwrap().contains("restore a backup"));
             destroy(tx, &shop, &data, "data", (&edge, &by), now).map(drop)
+        });
+        done.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_volume_moves_to_a_machine_that_there_is_and_that_has_nothing_of_it() {
+        let home = tempfile::tempdir().unwrap();
+        let options = StoreOptions { schema: records::schema(), now: std::time::UNIX_EPOCH };
+        let store = Store::open(home.path(), options).unwrap();
+        let done = store.transact(|tx| {
+            let (shop, data): (AppName, VolumeName) = ("shop".parse()?, "data".parse()?);
+            let (by, now) = (Actor::platform(), Timestamp::default());
+            let edge: NodeName = "edge-1".parse().unwrap();
+            tx.put(&App::new(shop.clone(), now))?;
+            tx.put(&Node::example("edge-1"))?;
+            create(tx, &shop, &data, None, (&here(), &by), now)?;
+            let mut to = |to: &NodeName| relocate(tx, &shop, &data, to, (&here(), &by));
+            let why = to(&"edge-2".parse().unwrap()).unwrap_err().why;
+            assert_eq!(why, "no machine is called edge-2");
+            assert_eq!(to(&here()).unwrap_err().why, format!("it is on {} already", here()));
+            let volume = to(&edge)?;
+            assert!(volume.is_held());
+            let moved = volumes::moved(tx, Volume { job: None, ..volume }, &edge, &here())?;
+            assert_eq!((moved.home, moved.left), (Some(edge), [here()].into()));
+            let refused = relocate(tx, &shop, &data, &here(), (&here(), &by)).unwrap_err();
+            assert!(refused.why.contains("still being removed"), "{}", refused.why);
+            volumes::cleared(tx, (&shop, &data), &here())?;
+            relocate(tx, &shop, &data, &here(), (&here(), &by)).map(drop)
         });
         done.await.unwrap();
     }

@@ -146,6 +146,7 @@ fn disks() -> Router<Api> {
             get(volumes::snapshots).post(volumes::snapshot),
         )
         .route("/v1/apps/{app}/volumes/{volume}/restore", post(volumes::restore))
+        .route("/v1/apps/{app}/volumes/{volume}/move", post(volumes::relocate))
         .route(
             "/v1/apps/{app}/volumes/{volume}/backups",
             get(backups::of_volume).post(backups::backup),

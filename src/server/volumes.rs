@@ -10,7 +10,7 @@ use crate::{
     clock,
     model::{
         App, AppName, BackupNumber, NodeName, RestoreSource, SnapshotNumber, Volume, VolumeName,
-        size::InvalidSize, snapshot::SnapshotCause,
+        size::InvalidSize, snapshot::SnapshotCause, volume::Away,
     },
     ops::{self, Refusal},
     server::{apps::on_record, backups::readable, caller::Caller, fault::Failure, state::Api},
@@ -134,6 +134,22 @@ pub(super) async fn restore(
     one(&api, &app, &volume)
 }
 
+pub(super) async fn relocate(
+    caller: Caller,
+    State(api): State<Api>,
+    Path((app, name)): Path<(String, String)>,
+    Json(body): Json<api::MoveVolume>,
+) -> Result<Json<api::Volume>, Failure> {
+    let (app, name): (AppName, VolumeName) = (app.parse()?, name.parse()?);
+    let to: NodeName = body.to.parse()?;
+    let (of, here, by) = (app.clone(), here(&api), caller.actor);
+    let volume = api
+        .store
+        .transact(move |tx| ops::snapshot::relocate(tx, &of, &name, &to, (&here, &by)))
+        .await?;
+    one(&api, &app, &volume)
+}
+
 /// `s3`, or `b3`, which may be another app's.
 fn source(
     app: &AppName,
@@ -184,6 +200,8 @@ fn view(
         (None, None) => "free",
     };
     let away = volumes::away(snapshot, volume, &here(api))?;
+    let elsewhere = away.is_some();
+    let lost = away.filter(|away| matches!(away, Away::Lost(_)));
     let (process, path) = match attached {
         Some((_, process, path)) => (Some(process.to_string()), Some(path.to_string())),
         None => (None, None),
@@ -193,7 +211,8 @@ fn view(
         app: app.name.to_string(),
         state: state.to_owned(),
         node: volume.home.as_ref().map(ToString::to_string),
-        away: away.map(|away| format!("it is {away}")),
+        elsewhere,
+        away: lost.map(|away| format!("it is {away}")),
         process,
         path,
         size: volume.size.map(|size| size.0),

@@ -59,6 +59,7 @@ pub fn make(
         app: app.clone(),
         name: name.clone(),
         home: None,
+        left: BTreeSet::new(),
         size,
         created_at: now,
         by: by.clone(),
@@ -134,6 +135,11 @@ pub fn all_away(
     Ok(found)
 }
 
+/// Whether something of an app's volumes is left where they were before.
+pub fn are_left(view: &impl View, app: &AppName) -> Result<bool, StoreError> {
+    Ok(view.scan::<Volume>(app.as_str())?.iter().any(|volume| !volume.left.is_empty()))
+}
+
 /// Puts on record that this machine has the volumes that no other one has.
 pub fn settle(tx: &mut Transaction<'_>, here: &NodeName) -> Result<(), StoreError> {
     for volume in tx.scan::<Volume>(&())? {
@@ -142,20 +148,49 @@ pub fn settle(tx: &mut Transaction<'_>, here: &NodeName) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Whether somebody who is to be started on this machine gets these volumes: nobody holds one, and no other
-/// machine has one. From then on this one has them, and whichever leads after it makes none of its own.
+/// Whether somebody who is to be started on a machine gets these volumes: nobody holds one, and it is their home.
+/// What has none yet gets one on the machine that leads, called `here`, before there are any bytes: whichever leads
+/// after it makes none of its own.
 pub fn take(
     tx: &mut Transaction<'_>,
     (app, names): (&AppName, &BTreeSet<VolumeName>),
-    here: &NodeName,
+    (at, here): (Option<&NodeName>, &NodeName),
 ) -> Result<bool, StoreError> {
     for name in names {
         let Some(volume) = tx.get::<Volume>(&key(app, name))? else { continue };
-        if volume.is_held() || !settle_one(tx, volume, here)? {
+        let is_home = match at.filter(|at| *at != here) {
+            Some(at) => volume.home.as_ref() == Some(at),
+            None => settle_one(tx, volume.clone(), here)?,
+        };
+        if volume.is_held() || !is_home {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Puts on record that a volume is on another machine, all of it, and that something is left where it was.
+pub fn moved(
+    tx: &mut Transaction<'_>,
+    mut volume: Volume,
+    to: &NodeName,
+    here: &NodeName,
+) -> Result<Volume, StoreError> {
+    let from = volume.home.replace(to.clone()).unwrap_or_else(|| here.clone());
+    volume.left.remove(to);
+    volume.left.extend(Some(from).filter(|from| from != to));
+    tx.put(&volume)?;
+    Ok(volume)
+}
+
+/// Puts on record that nothing of a volume is left on a machine.
+pub fn cleared(
+    tx: &mut Transaction<'_>,
+    (app, name): (&AppName, &VolumeName),
+    of: &NodeName,
+) -> Result<(), StoreError> {
+    let Some(mut volume) = tx.get::<Volume>(&key(app, name))? else { return Ok(()) };
+    if volume.left.remove(of) { tx.put(&volume) } else { Ok(()) }
 }
 
 /// Whether this machine has a volume, which is on record then.
@@ -239,16 +274,18 @@ mod tests {
             };
             assert_eq!(home(tx)?, None);
             // Of a machine that is called otherwise since.
-            assert!(take(tx, (&shop, &names), &name("old"))?);
+            assert!(take(tx, (&shop, &names), (None, &name("old")))?);
             settle(tx, &first)?;
             settle(tx, &first)?;
             assert_eq!(home(tx)?, Some(first.clone()));
-            assert!(take(tx, (&shop, &names), &first)?);
+            assert!(take(tx, (&shop, &names), (None, &first))?);
             // Several keep the records, and another one leads.
             tx.put(&Node::example("box"))?;
             tx.put(&Node::example("edge-1"))?;
             settle(tx, &edge)?;
-            assert!(!take(tx, (&shop, &names), &edge)?);
+            assert!(!take(tx, (&shop, &names), (None, &edge))?);
+            assert!(take(tx, (&shop, &names), (Some(&first), &edge))?);
+            assert!(!take(tx, (&shop, &names), (Some(&edge), &first))?);
             let away = all_away(tx, &shop, &edge)?;
             assert_eq!(away, [(data.clone(), Away::On(first.clone()))].into());
             assert!(all_away(tx, &shop, &first)?.is_empty());

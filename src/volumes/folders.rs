@@ -1,8 +1,8 @@
-//! Where volumes lie in the data folder: `volumes/APP/VOLUME/data`, and `volumes/.gone/…` for what is
-//! being removed.
+//! Where volumes lie in the data folder: `volumes/APP/VOLUME/data`, `volumes/.arriving/…` for what comes from
+//! another machine, and `volumes/.gone/…` for what is being removed.
 
 use std::{
-    fs::{self, DirBuilder, Permissions},
+    fs::{self, DirBuilder, File, Permissions},
     io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -53,12 +53,18 @@ impl VolumeFolders {
         self.of(app, volume).join(DATA)
     }
 
+    /// Makes the folder of a volume, unless it is there.
+    pub fn open(&self, app: &AppName, volume: &VolumeName) -> Result<PathBuf, FolderError> {
+        let folder = self.data(app, volume);
+        make(&folder).map_err(failed("made", &folder))?;
+        Ok(folder)
+    }
+
     /// The disks of a process, each with its folder, which is made unless it is there. One that is
     /// there is taken as it is, also if the records were lost meanwhile.
     pub fn ready(&self, app: &AppName, process: &Process) -> Result<Vec<Disk>, FolderError> {
         let ready = |(volume, mounting): (&VolumeName, &crate::model::volume::Mounting)| {
-            let folder = self.data(app, volume);
-            make(&folder).map_err(failed("made", &folder))?;
+            let folder = self.open(app, volume)?;
             Ok(Disk { volume: volume.clone(), folder, path: mounting.path.clone() })
         };
         process.volumes.iter().map(ready).collect()
@@ -85,7 +91,33 @@ impl VolumeFolders {
         }
     }
 
-    pub(super) fn of(&self, app: &AppName, volume: &VolumeName) -> PathBuf {
+    /// Fills a folder that becomes a volume with all that belongs to it, once it is whole and on the disk; `fill` gets
+    /// an empty one. What is there under that name is of another time, and goes. It blocks.
+    pub fn arrive<E: From<FolderError>>(
+        &self,
+        app: &AppName,
+        volume: &VolumeName,
+        fill: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (whole, name) = (self.of(app, volume), format!("{app}.{volume}"));
+        let part = self.root.join(ARRIVING).join(&name);
+        self.aside(&part, &name)?;
+        for folder in [part.parent(), whole.parent()].into_iter().flatten() {
+            private().create(folder).map_err(failed("made", folder))?;
+        }
+        fs::create_dir(&part).map_err(failed("made", &part))?;
+        if let Err(error) = fill(&part) {
+            // If it stays where it is, the next one takes it away.
+            self.aside(&part, &name).ok();
+            return Err(error);
+        }
+        flush(&part)?;
+        self.aside(&whole, &name)?;
+        Ok(settle(&part, &whole).map_err(failed("given its name", &whole))?)
+    }
+
+    /// A volume with all that belongs to it.
+    pub fn of(&self, app: &AppName, volume: &VolumeName) -> PathBuf {
         self.root.join(app.as_str()).join(volume.as_str())
     }
 
@@ -134,8 +166,24 @@ pub(super) fn failed(
     move |source| FolderError { operation, path, source }
 }
 
+/// Waits until all of a folder is on the disk, which may take as long as copying it.
+pub(super) fn flush(folder: &Path) -> Result<(), FolderError> {
+    let synced = File::open(folder).and_then(|it| Ok(rustix::fs::syncfs(it)?));
+    synced.map_err(failed("written", folder))
+}
+
+/// Renames, and is back when the disk has it.
+pub(super) fn settle(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    for path in [from, to] {
+        File::open(path.parent().unwrap_or(path))?.sync_all()?;
+    }
+    Ok(())
+}
+
 const DATA: &str = "data";
-/// No app is called so.
+/// No app is called so, nor as the next.
+const ARRIVING: &str = ".arriving";
 const GONE: &str = ".gone";
 
 #[cfg(test)]
@@ -152,6 +200,30 @@ mod tests {
         let mode = fs::metadata(&folder).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o777, "{mode:o}");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_arrives_is_there_when_it_is_whole_and_in_the_place_of_what_was() {
+        let home = tempfile::tempdir().unwrap();
+        let folders = VolumeFolders::new(home.path());
+        let (app, volume) = ("shop".parse().unwrap(), "data".parse().unwrap());
+        let old = folders.data(&app, &volume);
+        fs::create_dir_all(&old).unwrap();
+        let breaks = |part: &Path| {
+            fs::write(part.join("half"), "x").unwrap();
+            Err(failed("unpacked", part)(io::Error::other("the link is cut")))
+        };
+        folders.arrive::<FolderError>(&app, &volume, breaks).unwrap_err();
+        assert!(old.is_dir(), "half of it changes nothing");
+        // A crash left some of it.
+        fs::create_dir_all(home.path().join("volumes/.arriving/shop.data/half")).unwrap();
+        let fills = |part: &Path| {
+            assert_eq!(fs::read_dir(part).unwrap().count(), 0);
+            fs::create_dir(part.join("snapshots")).map_err(failed("made", part))
+        };
+        folders.arrive::<FolderError>(&app, &volume, fills).unwrap();
+        assert!(!old.exists() && folders.of(&app, &volume).join("snapshots").is_dir());
+        assert_eq!(fs::read_dir(home.path().join("volumes/.arriving")).unwrap().count(), 0);
     }
 
     #[test]

@@ -5,8 +5,7 @@
 //! a crash.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
@@ -14,7 +13,7 @@ use std::{
 use super::{
     CopyError, FolderError, VolumeFolders,
     copy::copy,
-    folders::{failed, make, private},
+    folders::{failed, flush, private, settle},
 };
 use crate::model::{AppName, ByteSize, SnapshotNumber, Timestamp, VolumeName};
 
@@ -60,8 +59,7 @@ impl VolumeFolders {
         reserve: ByteSize,
         stop: &AtomicBool,
     ) -> Result<Copied, CopyError> {
-        let data = self.data(app, volume);
-        make(&data).map_err(failed("made", &data))?;
+        let data = self.open(app, volume)?;
         self.copied(&data, self.snapshot(app, volume, number), reserve, stop)
     }
 
@@ -105,8 +103,7 @@ impl VolumeFolders {
         reserve: ByteSize,
         stop: &AtomicBool,
     ) -> Result<Copied, CopyError> {
-        let data = self.data(app, volume);
-        make(&data).map_err(failed("made", &data))?;
+        let data = self.open(app, volume)?;
         self.copied(&data, self.outgoing(app, volume, at), reserve, stop)
     }
 
@@ -198,21 +195,6 @@ impl VolumeFolders {
     fn snapshot(&self, app: &AppName, volume: &VolumeName, number: SnapshotNumber) -> PathBuf {
         self.of(app, volume).join("snapshots").join(number.to_string())
     }
-}
-
-/// Waits until all of a folder is on the disk, which may take as long as copying it.
-fn flush(folder: &Path) -> Result<(), FolderError> {
-    let synced = File::open(folder).and_then(|it| Ok(rustix::fs::syncfs(it)?));
-    synced.map_err(failed("written", folder))
-}
-
-/// Renames, and is back when the disk has it.
-fn settle(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)?;
-    for path in [from, to] {
-        File::open(path.parent().unwrap_or(path))?.sync_all()?;
-    }
-    Ok(())
 }
 
 const NEXT: &str = "next";

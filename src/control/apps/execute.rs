@@ -153,7 +153,9 @@ impl<E: Engine> Executor<E> {
                     return Ok(());
                 }
                 let mut spec = self.vault.equip(spec)?;
-                spec.disks = self.volumes.ready(&spec.app, &spec.process)?;
+                if spec.node.is_none() {
+                    spec.disks = self.volumes.ready(&spec.app, &spec.process)?;
+                }
                 faults::point("apps.start");
                 self.engine.start(&spec).await?;
                 Ok::<_, ExecuteError>(())
@@ -174,8 +176,11 @@ impl<E: Engine> Executor<E> {
         if names.is_empty() {
             return Ok(true);
         }
-        let (app, here) = (spec.app.clone(), self.here.clone());
-        self.store.transact(move |tx| volumes::take(tx, (&app, &names), &here)).await
+        let (app, here, node) = (spec.app.clone(), self.here.clone(), spec.node.clone());
+        let taken = move |tx: &mut Transaction<'_>| {
+            volumes::take(tx, (&app, &names), (node.as_ref(), &here))
+        };
+        self.store.transact(taken).await
     }
 
     async fn terminate(&mut self, id: ContainerId, now: Timestamp) -> Result<(), EngineError> {

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     control::apps::{
-        state::AppState,
+        state::{AppState, Home},
         step::{Plan, Step},
     },
     engine::{InstanceSpec, Seat},
     model::{
         AppName, ControlLabels, ImageId, Incarnation, Instance, LabelKey, Labels, Node, NodeName,
-        Observed, Process, ProcessName, Release, ReleaseVersion, VolumeName,
+        Observed, Process, ProcessName, Release, ReleaseVersion, VolumeName, volume::Away,
     },
     store::{StoreError, View},
 };
@@ -136,7 +136,7 @@ pub struct Seating {
     /// The same of one process of one incarnation.
     same: BTreeMap<(Option<NodeName>, AppName, ProcessName, Incarnation), usize>,
     /// The volumes that this machine does not have.
-    away: BTreeSet<(AppName, VolumeName)>,
+    away: BTreeMap<(AppName, VolumeName), Away>,
 }
 
 impl Seating {
@@ -148,8 +148,8 @@ impl Seating {
     ) -> Self {
         let (promised, all, same) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let of_app = |(app, state): (&AppName, &AppState)| {
-            let names: Vec<_> = state.away.keys().map(|name| (app.clone(), name.clone())).collect();
-            names
+            let away = state.away.iter();
+            away.map(|(name, away)| ((app.clone(), name.clone()), away.clone())).collect::<Vec<_>>()
         };
         let away = states.iter().flat_map(of_app).collect();
         let mut seating = Self { machines, promised, all, same, away };
@@ -225,22 +225,29 @@ impl Seating {
 
     /// Why there is no machine for a process, if there is none.
     fn shut_out(&self, state: &AppState, release: &Release, process: &Process) -> Option<String> {
-        if let Some(away) = state.away_from(process) {
-            return Some(format!("its volume is {away}"));
-        }
         let wanted: Vec<String> =
             process.place.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let wanted = wanted.join(" and ");
         let lacks = self.lacks(&release.image);
         let gone =
             || format!("the image of {} is not on this machine any more; {ANEW}", release.version);
-        if !travels(process) {
-            let here = self.machines.iter().find(|machine| machine.is_here)?;
-            return if here.has(&process.place) {
-                lacks.then(gone)
-            } else {
-                Some(format!("its volume is on {}, which does not have {wanted}", here.name))
-            };
+        match state.home_of(process) {
+            Home::Anywhere => {}
+            Home::Lost(node) => return Some(format!("its volume is {}", Away::Lost(node))),
+            Home::Torn => return Some(TORN.to_owned()),
+            Home::At(node) => {
+                let home = self.machines.iter().find(|it| it.node() == node.as_ref())?;
+                let why = if !home.has(&process.place) {
+                    format!("which does not have {wanted}")
+                } else if home.seat.is_none() && !home.is_here {
+                    "which runs no instances now".to_owned()
+                } else {
+                    let has = home.seat.as_ref().filter(|_| !home.is_here);
+                    let has = has.is_some_and(|seat| seat.has(&release.image));
+                    return (lacks && !has).then(gone);
+                };
+                return Some(format!("its volume is on {}, {why}", home.name));
+            }
         }
         let fitting = || self.machines.iter().filter(|machine| machine.has(&process.place));
         let mut open = fitting().filter(|machine| machine.shut().is_none()).peekable();
@@ -291,21 +298,29 @@ impl Seating {
 
     /// The machine where somebody is to be; `None` if there is none now.
     pub(super) fn best(&self, guest: &Guest<'_>) -> Option<&Machine> {
-        let mut volumes = guest.process.volumes.keys();
-        if volumes.any(|name| self.away.contains(&(guest.app.clone(), name.clone()))) {
-            return None;
-        }
         let once = guest.name.runs_once();
-        let travels = travels(guest.process) && !once;
+        let home = match self.home_of(guest) {
+            _ if once => Home::Anywhere,
+            Home::Lost(_) | Home::Torn => return None,
+            home => home,
+        };
+        let is_home = |machine: &Machine| match &home {
+            Home::At(node) => machine.node() == node.as_ref(),
+            _ => true,
+        };
+        // What has a volume is where that is, drained or not.
+        let travels = home == Home::Anywhere && !once;
         let lacks = self.lacks(guest.image);
         let suits = |machine: &&Machine| {
-            let seat = machine.seat.as_ref().filter(|_| !machine.drained);
+            let seat = machine.seat.as_ref().filter(|_| !(travels && machine.drained));
             let gets = |seat: &Seat| {
                 !seat.wanting.contains(guest.image) && (!lacks || seat.has(guest.image))
             };
-            let there = seat.is_some_and(|seat| travels && gets(seat));
-            // What happens once happens here, whoever it is about, and what has a volume has it here.
-            if machine.is_here {
+            let there = seat.is_some_and(|seat| !once && gets(seat));
+            // What happens once happens here, whoever it is about.
+            if !is_home(machine) {
+                false
+            } else if machine.is_here {
                 let stays = machine.has(&guest.process.place) && !(travels && machine.drained);
                 once || stays && !lacks
             } else {
@@ -314,6 +329,12 @@ impl Seating {
         };
         let suiting = self.machines.iter().filter(suits);
         suiting.min_by_key(|machine| self.weight(machine, guest))
+    }
+
+    /// Where the volumes of somebody are.
+    fn home_of(&self, guest: &Guest<'_>) -> Home {
+        let key = |name: &VolumeName| (guest.app.clone(), name.clone());
+        Home::of(guest.process.volumes.keys().map(|name| self.away.get(&key(name))))
     }
 
     /// What speaks against a machine, the heaviest first.
@@ -345,18 +366,20 @@ pub fn note_lacking(machines: &mut [Machine], lacking: &BTreeSet<ImageId>) {
 
 /// The images that other machines need to be able to start what may be started there.
 pub fn images<'a>(states: impl Iterator<Item = &'a AppState>) -> BTreeSet<ImageId> {
-    let alive = states.filter(|state| state.app.destroyed_at.is_none());
-    let releases = alive.flat_map(|state| state.releases.values());
-    let travel = |release: &&Release| {
-        release.processes.values().any(|one| !one.name.runs_once() && travels(one))
-    };
-    releases.filter(travel).map(|release| release.image.clone()).collect()
+    let mut images = BTreeSet::new();
+    for state in states.filter(|state| state.app.destroyed_at.is_none()) {
+        let travels = |process: &Process| {
+            !process.name.runs_once() && state.home_of(process) != Home::At(None)
+        };
+        let travel = |release: &&Release| release.processes.values().any(travels);
+        images.extend(state.releases.values().filter(travel).map(|release| release.image.clone()));
+    }
+    images
 }
 
-/// Whether instances of a process may be on other machines.
-fn travels(process: &Process) -> bool {
-    process.volumes.is_empty()
-}
+/// Why a process is nowhere of which one volume is here and one there.
+const TORN: &str =
+    "its volumes are on different machines; `paas volumes move` brings them together";
 
 /// What is to be done where an image is lost.
 const ANEW: &str = "`paas deploy` builds it anew";

@@ -13,7 +13,7 @@ use crate::{
         state::AppState,
         step::{Plan, Step},
     },
-    model::{ContainerId, Observed, Timestamp, volume::Away},
+    model::{ContainerId, Observed, Timestamp},
 };
 
 /// What to do for one app.
@@ -61,20 +61,16 @@ pub fn plan(state: &AppState, seen: &[Observed], now: Timestamp) -> Plan {
 }
 
 /// A destroyed app: everything ends, without draining, and then its records go, once it is not kept
-/// any more and this machine has all of its volumes: nobody could remove one that is not on record.
+/// any more and no other machine has a volume of it: nobody could remove one that is not on record.
 fn dismantle(state: &AppState, seen: &[Observed], now: Timestamp, plan: &mut Plan) {
     for observed in seen {
         retire::end(state, observed, now, plan);
     }
     match state.app.is_kept(now) {
         Some(until) => plan.look_again_at(until),
-        None if seen.is_empty() && !has_volume_elsewhere(state) => plan.steps.push(Step::Erase),
+        None if seen.is_empty() && !state.scattered => plan.steps.push(Step::Erase),
         None => {}
     }
-}
-
-fn has_volume_elsewhere(state: &AppState) -> bool {
-    state.away.values().any(|away| matches!(away, Away::On(_)))
 }
 
 fn ids_of<'a>(seen: impl Iterator<Item = &'a Observed>) -> impl Iterator<Item = ContainerId> {

@@ -145,11 +145,11 @@ fn new(rollout: &Rollout, slot: &Slot, seen: &[Observed]) -> Option<Care> {
     }
 }
 
-/// Whether nobody can take the place of who has that slot, because its volume is on another machine and so it is
-/// there alone that it can be.
+/// Whether nobody can take the place of who has that slot: it can only be where its volume is, and not now.
 fn is_tied(state: &AppState, rollout: &Rollout, slot: &Slot) -> bool {
     let process = state.process_of(rollout.to, slot);
-    process.is_some_and(|process| state.away_from(process).is_some())
+    let tied = process.is_some_and(|process| !process.volumes.is_empty());
+    tied && state.nowhere(rollout.to, slot).is_some()
 }
 
 /// Whether an instance of another incarnation of a process is there still.

@@ -170,7 +170,7 @@ impl Scene<'_> {
         let hint = if self.state.away.is_empty() {
             "`paas nodes` shows the machines; `paas nodes label NODE KEY=VALUE` labels one"
         } else {
-            "`paas nodes` shows which machine leads; deploy again when the one with the volume does"
+            "`paas nodes` shows the machines, and `paas volumes` on which its volumes are"
         };
         Some(Failure { reason, hint: Some(hint.to_owned()), blame: None })
     }

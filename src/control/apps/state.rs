@@ -23,6 +23,8 @@ pub struct AppState {
     pub held: BTreeSet<VolumeName>,
     /// Volumes that this machine does not have, and where they are; known once they were looked for.
     pub away: BTreeMap<VolumeName, Away>,
+    /// Whether bytes of volumes are on machines of ours besides this one.
+    pub scattered: bool,
     /// Processes that no machine is there for, and why; known when it is known what machines there are.
     pub nowhere: BTreeMap<(ReleaseVersion, ProcessName), String>,
 }
@@ -56,18 +58,19 @@ impl AppState {
         }
         let held = volumes::held(view, &app.name)?;
         let (away, nowhere) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { app, rollout, releases, held, away, nowhere })
+        Ok(Self { app, rollout, releases, held, away, scattered: false, nowhere })
     }
 
-    /// Looks for the volumes on this machine. What is done to one that is elsewhere is not done now, so that whoever
-    /// has it there goes on.
+    /// Looks for the volumes on this machine. Nothing goes on that was under way on one that is lost.
     pub fn look_for_volumes(
         &mut self,
         view: &impl View,
         here: &NodeName,
     ) -> Result<(), StoreError> {
         self.away = volumes::all_away(view, &self.app.name, here)?;
-        self.held.retain(|volume| !self.away.contains_key(volume));
+        self.held.retain(|volume| !matches!(self.away.get(volume), Some(Away::Lost(_))));
+        let on_another = self.away.values().any(|away| matches!(away, Away::On(_)));
+        self.scattered = on_another || volumes::are_left(view, &self.app.name)?;
         Ok(())
     }
 
@@ -130,9 +133,9 @@ impl AppState {
             .collect()
     }
 
-    /// Where a volume of a process is, if this machine does not have it.
-    pub fn away_from(&self, process: &Process) -> Option<&Away> {
-        process.volumes.keys().find_map(|volume| self.away.get(volume))
+    /// Where the volumes of a process are.
+    pub fn home_of(&self, process: &Process) -> Home {
+        Home::of(process.volumes.keys().map(|volume| self.away.get(volume)))
     }
 
     /// Why there is no machine for that slot of an incarnation, if there is none.
@@ -144,6 +147,39 @@ impl AppState {
     /// The process that an instance of that slot and incarnation runs, if its release is known.
     pub fn process_of(&self, incarnation: Incarnation, slot: &Slot) -> Option<&Process> {
         self.releases.get(&incarnation.release)?.processes.get(&slot.process)
+    }
+}
+
+/// Where a process can be, for its volumes' sake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Home {
+    /// Wherever: it has none.
+    Anywhere,
+    /// On that node, or on this machine.
+    At(Option<NodeName>),
+    /// Nowhere: one is on a machine that was removed.
+    Lost(NodeName),
+    /// Nowhere: they are on different machines.
+    Torn,
+}
+
+impl Home {
+    /// That of volumes of which this is known; `None` of one that is here.
+    pub fn of<'a>(all: impl Iterator<Item = Option<&'a Away>>) -> Self {
+        let mut home = Self::Anywhere;
+        for away in all {
+            let at = match away {
+                Some(Away::Lost(node)) => return Self::Lost(node.clone()),
+                Some(Away::On(node)) => Some(node.clone()),
+                None => None,
+            };
+            home = match home {
+                Self::Anywhere => Self::At(at),
+                Self::At(other) if other == at => Self::At(at),
+                _ => Self::Torn,
+            };
+        }
+        home
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pass: what is due is begun, what is to be sent or fetched is.
+//! The pass: what is due is begun, what is to be sent, fetched or moved is.
 //!
 //! One transfer at a time: a place is not made faster by two, and a machine that is slow is not made slower.
 
@@ -12,24 +12,23 @@ use crate::{
     backup::Depot,
     clock,
     control::task::Task,
-    model::{Actor, App, ByteSize, NodeName, Timestamp, Transfer, Volume},
+    engine::Engine,
+    model::{Actor, App, NodeName, Timestamp, Transfer, Volume, volume::Away},
+    node::Homes,
     store::{Store, StoreError, Transaction, View, backups, volumes},
     telemetry::chain,
-    volumes::VolumeFolders,
 };
 
-/// The task that looks after backups.
+/// The task that looks after backups, and after volumes that move.
 #[derive(Debug)]
-pub struct Backups {
-    /// What is to stay free of the disk when something is fetched.
-    pub reserve: ByteSize,
+pub struct Backups<E> {
     /// The records.
     pub store: Store,
     /// The place, and the keys.
     pub depot: Depot,
-    /// The bytes.
-    pub folders: VolumeFolders,
-    /// What this machine is called, whose they are.
+    /// Wherever volumes are.
+    pub homes: Homes<E>,
+    /// What this machine is called.
     pub here: NodeName,
     /// Where it is published how far a transfer is.
     pub transfers: watch::Sender<Option<Transfer>>,
@@ -47,10 +46,10 @@ pub struct Memory {
     /// What was on record when it last looked.
     known: Vec<Volume>,
     /// When something is due although nothing may have changed by then.
-    look_again: Option<Timestamp>,
+    pub(super) look_again: Option<Timestamp>,
 }
 
-impl Task for Backups {
+impl<E: Engine> Task for Backups<E> {
     const NAME: &'static str = "backups";
     type Error = StoreError;
 
@@ -79,9 +78,17 @@ impl Task for Backups {
             if self.stop.is_cancelled() {
                 return Ok(());
             }
+            let away = volumes::away(&self.store.snapshot(), &volume, &self.here)?;
+            let home = match away {
+                None => None,
+                Some(Away::On(node)) => Some(node),
+                Some(Away::Lost(_)) => continue,
+            };
             match &volume.job {
-                _ if volume.destroyed_at.is_some() || volume.home.as_ref() != Some(&self.here) => {}
-                Some(job) if job.task.transfers() => self.transfer(&volume, job).await?,
+                _ if volume.destroyed_at.is_some() || volume.home.is_none() => {}
+                Some(job) if job.task.transfers() => {
+                    self.transfer((&volume, home.as_ref()), job).await?;
+                }
                 Some(_) => {}
                 None => self.keep_time(volume, clock::now()).await?,
             }
@@ -90,7 +97,7 @@ impl Task for Backups {
     }
 }
 
-impl Backups {
+impl<E: Engine> Backups<E> {
     /// Begins what is due.
     async fn keep_time(&mut self, volume: Volume, now: Timestamp) -> Result<(), StoreError> {
         let due = match due(&volume.backups, now) {

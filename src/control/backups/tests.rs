@@ -11,18 +11,20 @@ use crate::{
     backup::Depot,
     clock,
     control::task::Task as _,
+    engine::fake::Fake,
     model::{
         Actor, App, BackupNumber, BackupPlace, BackupsKept, ByteSize, Event, EventKind, Timestamp,
         Volume,
         snapshot::{Job, Task},
     },
+    node::{Homes, Steward},
     store::{Store, StoreOptions, View, records, volumes},
     volumes::VolumeFolders,
 };
 
 struct World {
     home: tempfile::TempDir,
-    backups: Backups,
+    backups: Backups<Fake>,
 }
 
 impl World {
@@ -32,11 +34,11 @@ impl World {
         fs::create_dir(&place).unwrap();
         let options = StoreOptions { schema: records::schema(), now: std::time::UNIX_EPOCH };
         let store = Store::open(&home.path().join("store"), options).unwrap();
+        let engine = Fake::new(Timestamp::default());
         let backups = Backups {
-            reserve: ByteSize(0),
             depot: Depot::open(Some(&BackupPlace::Folder(place)), &home.path().join("key"))
                 .unwrap(),
-            folders: VolumeFolders::new(home.path()),
+            homes: Homes::here(Steward::new(engine, VolumeFolders::new(home.path()), ByteSize(0))),
             here: "box".parse().unwrap(),
             transfers: watch::channel(None).0,
             commits: store.changes(),
@@ -77,7 +79,13 @@ impl World {
         };
         let Volume { app, name, .. } = self.volume();
         let stop = AtomicBool::new(false);
-        self.backups.folders.ship(&app, &name, at, ByteSize(0), &stop).unwrap().settle().unwrap();
+        self.backups
+            .homes
+            .folders()
+            .ship(&app, &name, at, ByteSize(0), &stop)
+            .unwrap()
+            .settle()
+            .unwrap();
         let task = Task::Upload { at, begun: 0 };
         self.change(|volume| volume.job = Some(Job { task, by: Actor::platform() })).await;
     }
@@ -173,7 +181,7 @@ async fn an_upload_that_daemons_died_in_is_given_up_and_one_that_was_told_to_end
     };
     world.backups.stop.cancel();
     let (volume, job) = (world.volume(), world.volume().job.unwrap());
-    world.backups.transfer(&volume, &job).await.unwrap();
+    world.backups.transfer((&volume, None), &job).await.unwrap();
     assert!(matches!(upload(&world), None | Some(0)), "it was cut, or quick: {:?}", upload(&world));
     world.backups.stop = CancellationToken::new();
     world.pass().await;

@@ -2,7 +2,7 @@
 //! its name is whole, there and here.
 
 use std::{
-    path::PathBuf,
+    io::{self, Read, Write},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,36 +10,37 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::sleep;
+use tokio::{runtime::Handle, time::sleep};
+use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::task::Backups;
 use crate::{
     backup::{BackupError, Shipment, Watch},
-    clock, faults,
+    clock,
+    engine::Engine,
+    faults,
     model::{
-        Backup, BackupNumber, ByteSize, EventKind, RestoreSource, Timestamp, Transfer, Volume,
+        AppName, Backup, BackupNumber, ByteSize, EventKind, NodeName, RestoreSource, Timestamp,
+        Transfer, Volume,
         snapshot::{Job, Task},
     },
+    node::{Act, HomesError, Lading, Parcel, PieceWriter, Room, pieces},
     store::{StoreError, Transaction, View, backups, diary, volumes},
     telemetry::chain,
-    volumes::{FolderError, measure},
 };
 
 /// Why a transfer came to nothing.
 #[derive(Debug, thiserror::Error)]
-enum TransferError {
+pub(super) enum TransferError {
     /// The place, or what is there.
     #[error(transparent)]
     Backup(#[from] BackupError),
-    /// The folders.
+    /// Where the volume is.
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    Home(#[from] HomesError),
     /// What was to be restored.
     #[error("there is no backup {0} any more")]
     Gone(BackupNumber),
-    /// What was to be sent.
-    #[error("the copy that it was to be sent from is not there")]
-    Unsent,
     /// The work itself.
     #[error("the work ended early")]
     Lost(#[from] tokio::task::JoinError),
@@ -49,38 +50,35 @@ enum TransferError {
 }
 
 impl TransferError {
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let hint = match self {
             Self::Backup(error) => error.hint(),
-            Self::Folder(_) | Self::Gone(_) | Self::Unsent | Self::Lost(_) | Self::Slow => None,
+            Self::Home(_) | Self::Gone(_) | Self::Lost(_) | Self::Slow => None,
         };
         hint.map_or_else(|| chain(self), |hint| format!("{}; {hint}", chain(self)))
     }
 }
 
-impl Backups {
-    /// Does what a job wants of the place.
-    pub(super) async fn transfer(&self, volume: &Volume, job: &Job) -> Result<(), StoreError> {
+impl<E: Engine> Backups<E> {
+    /// Does what a job wants of the place, or of another machine.
+    pub(super) async fn transfer(
+        &mut self,
+        (volume, home): (&Volume, Option<&NodeName>),
+        job: &Job,
+    ) -> Result<(), StoreError> {
         match &job.task {
-            Task::Upload { at, begun } => self.upload(volume, job, (*at, *begun)).await,
+            Task::Upload { at, begun } => self.upload((volume, home), job, (*at, *begun)).await,
             Task::Fetch { from: RestoreSource::Backup { backup, of }, .. } => {
                 let app = of.clone().unwrap_or_else(|| volume.app.clone());
-                let (depot, reserve) = (self.depot.clone(), self.reserve);
-                let (folders, own, number) = (self.folders.clone(), volume.clone(), *backup);
-                let fetched = self.blocking(volume, None, move |watch| {
-                    let found = depot.find(&app, &own.name, number)?;
-                    let found = found.ok_or(TransferError::Gone(number))?;
-                    folders.bring(&own.app, &own.name, |folder| -> Result<(), TransferError> {
-                        Ok(depot.fetch(&found, (folder, reserve), watch)?)
-                    })
-                });
-                let Some(fetched) = fetched.await else { return Ok(()) };
+                let from = (app, *backup);
+                let Some(fetched) = self.fetch((volume, home), from).await else { return Ok(()) };
                 faults::point("backups.fetched");
                 self.settle(volume, job, move |tx, volume, job| {
                     fetch_ended(tx, volume, job, fetched)
                 })
                 .await
             }
+            Task::Move { to } => self.relocate((volume, home), job, to).await,
             Task::Fetch { from: RestoreSource::Snapshot(_), .. }
             | Task::Snapshot { .. }
             | Task::Backup { .. }
@@ -88,9 +86,35 @@ impl Backups {
         }
     }
 
+    /// Has a backup taken in where the volume is. `None` if it was cut.
+    async fn fetch(
+        &self,
+        (volume, home): (&Volume, Option<&NodeName>),
+        (app, number): (AppName, BackupNumber),
+    ) -> Option<Result<(), TransferError>> {
+        let (mut writer, tar) = pieces();
+        let taken = self.homes.take(home, (&volume.app, &volume.name), Room::Next, tar);
+        let (depot, name) = (self.depot.clone(), volume.name.clone());
+        let fetched = self.blocking(volume, None, move |watch| {
+            let found = depot.find(&app, &name, number)?;
+            let found = found.ok_or(TransferError::Gone(number))?;
+            depot.fetch(&found, |tar| passed_on(tar, &mut writer), watch)?;
+            writer.end();
+            Ok(())
+        });
+        let (taken, fetched) = tokio::join!(taken, fetched);
+        Some(match fetched? {
+            // Whoever takes it may be why it could not be passed on.
+            Err(TransferError::Backup(BackupError::Entry { .. })) | Ok(()) => {
+                taken.map_err(TransferError::from)
+            }
+            failed => failed,
+        })
+    }
+
     async fn upload(
         &self,
-        volume: &Volume,
+        (volume, home): (&Volume, Option<&NodeName>),
         job: &Job,
         (at, begun): (Timestamp, u32),
     ) -> Result<(), StoreError> {
@@ -102,7 +126,7 @@ impl Backups {
         };
         self.settle(volume, job, count).await?;
         let sent = if begun < MOST_BEGUN {
-            self.send(volume, job, at).await
+            self.send((volume, home), job, at).await
         } else {
             Some(Err("the server ended each time that it was sent".to_owned()))
         };
@@ -115,8 +139,8 @@ impl Backups {
             };
             return self.settle(volume, &again, uncount).await;
         };
-        if let Err(error) = self.folders.discard_outgoing(&volume.app, &volume.name) {
-            let (app, name) = (&volume.app, &volume.name);
+        let (app, name) = (&volume.app, &volume.name);
+        if let Err(error) = self.homes.act(home, (app, name), Act::DropOutgoing).await {
             tracing::warn!(%app, volume = %name, error = %chain(&error), "a copy is left");
         }
         self.settle(volume, &again, move |tx, volume, job| match sent {
@@ -130,12 +154,16 @@ impl Backups {
     /// cut.
     async fn send(
         &self,
-        volume: &Volume,
+        (volume, home): (&Volume, Option<&NodeName>),
         job: &Job,
         at: Timestamp,
     ) -> Option<Result<(Backup, String), String>> {
-        let from = self.folders.outgoing(&volume.app, &volume.name, at);
-        let expected = self.expected(&from).await;
+        let of = (&volume.app, &volume.name);
+        let Lading { expected, pieces } =
+            match self.homes.give(home, of, Parcel::Outgoing(at)).await {
+                Ok(lading) => lading,
+                Err(error) => return Some(Err(chain(&error))),
+            };
         let shipment = Shipment {
             app: volume.app.clone(),
             volume: volume.name.clone(),
@@ -144,12 +172,14 @@ impl Backups {
             expected: expected.unwrap_or_default(),
         };
         let (depot, keep) = (self.depot.clone(), volume.backups.keep);
+        let mut tar = SyncIoBridge::new_with_handle(StreamReader::new(pieces), Handle::current());
         let sent = self.blocking(volume, expected, move |watch| {
-            if !from.is_dir() {
-                return Err(TransferError::Unsent);
-            }
             let first = depot.keys().are_unmade();
-            let backup = depot.send(&shipment, &from, watch)?;
+            let packed = |out: &mut dyn Write| match io::copy(&mut tar, out) {
+                Ok(_) => Ok(()),
+                Err(source) => Err(broken("sent", source)),
+            };
+            let backup = depot.send(&shipment, packed, watch)?;
             let pruned = depot.prune(&shipment.app, &shipment.volume, keep);
             Ok((backup, first, pruned))
         });
@@ -167,11 +197,6 @@ impl Backups {
             }
             Err(error) => Err(error.words()),
         })
-    }
-
-    async fn expected(&self, folder: &std::path::Path) -> Option<ByteSize> {
-        let folder = PathBuf::from(folder);
-        tokio::task::spawn_blocking(move || measure(&folder)).await.ok().flatten()
     }
 
     /// Does what blocks and shows how far it is. `None` if it was stopped, because the daemon is to end.
@@ -217,7 +242,7 @@ impl Backups {
     }
 
     /// Records how a job goes on or ends, unless it is another one by now.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         volume: &Volume,
         job: &Job,
@@ -236,6 +261,24 @@ impl Backups {
             })
             .await
     }
+}
+
+/// Passes a tar on, a piece at a time.
+fn passed_on(tar: &mut dyn Read, to: &mut PieceWriter) -> Result<(), BackupError> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = tar.read(&mut piece);
+        let read = read.map_err(|error| BackupError::Damaged { reason: chain(&error) })?;
+        if read == 0 {
+            return Ok(());
+        }
+        let piece = piece.get(..read).unwrap_or_default();
+        to.write_all(piece).map_err(|error| broken("taken in", error))?;
+    }
+}
+
+fn broken(operation: &'static str, source: io::Error) -> BackupError {
+    BackupError::Entry { operation, name: "the volume".to_owned(), source }
 }
 
 /// Tells the work to stop, at the latest when nobody waits for it any more.
@@ -275,5 +318,7 @@ fn fetch_ended(
 const MOST_BEGUN: u32 = 3;
 /// The longest that a transfer is waited for.
 const PATIENCE: Duration = Duration::from_hours(24);
+/// Of a tar, in bytes.
+const PIECE: usize = 64 << 10;
 const KEEP_THE_KEY: &str = "; the key of all backups was made: keep a copy of what `paas backups key` \
                             shows elsewhere, without it nobody reads them";

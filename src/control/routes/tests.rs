@@ -43,6 +43,7 @@ fn app(name: &str, http: HttpSettings, config: Config) -> (AppName, AppState) {
             held: [].into(),
             away: [].into(),
             nowhere: [].into(),
+            scattered: false,
         },
     )
 }

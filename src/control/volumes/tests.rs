@@ -14,11 +14,13 @@ use crate::{
         snapshot::{Job, Task},
         volume::Mounting,
     },
+    node::{Homes, Steward},
     store::{Store, StoreOptions, View, records, volumes},
     volumes::VolumeFolders,
 };
 
 struct World {
+    engine: Fake,
     volumes: Volumes<Fake>,
     home: tempfile::TempDir,
 }
@@ -32,10 +34,9 @@ impl World {
         let folders = VolumeFolders::new(home.path());
         let (app, name) = names();
         fs::create_dir_all(folders.data(&app, &name)).unwrap();
+        let engine = Fake::new(Timestamp::default());
         let volumes = Volumes {
-            reserve: ByteSize(0),
-            engine: Fake::new(Timestamp::default()),
-            folders,
+            homes: Homes::here(Steward::new(engine.clone(), folders, ByteSize(0))),
             here: "box".parse().unwrap(),
             standstill: Standstill::default(),
             usages: watch::Sender::default(),
@@ -53,7 +54,7 @@ impl World {
             tx.put(&volume)
         };
         volumes.store.transact(made).await.unwrap();
-        Self { volumes, home }
+        Self { engine, volumes, home }
     }
 
     /// A running instance that has the volume.
@@ -62,7 +63,7 @@ impl World {
         let mut spec = example();
         (spec.app, spec.attempt) = (app, attempt);
         spec.process.volumes.insert(name, Mounting::at("/data".parse().unwrap()));
-        self.volumes.engine.start(&spec).await.unwrap()
+        self.engine.start(&spec).await.unwrap()
     }
 
     fn volume(&self) -> Volume {
@@ -84,11 +85,11 @@ async fn only_those_go_on_whom_we_made_to_stand_still() {
     let (ours, theirs) = (world.user(1).await, world.user(2).await);
     let both = BTreeSet::from([ours.clone(), theirs.clone()]);
     // A daemon died in the middle of it, and somebody paused another one by hand.
-    world.volumes.engine.freeze(&both).await.unwrap();
+    world.engine.freeze(&both).await.unwrap();
     let died = Volume { frozen: [ours.clone()].into(), ..world.volume() };
     world.volumes.store.transact(move |tx| tx.put(&died)).await.unwrap();
     world.volumes.pass().await.unwrap();
-    assert_eq!(world.volumes.engine.frozen(), [theirs].into());
+    assert_eq!(world.engine.frozen(), [theirs].into());
     let volume = world.volume();
     assert_eq!((volume.job, volume.frozen, volume.failure), (None, [].into(), None));
     assert_eq!(world.snapshots(), 1);
@@ -134,7 +135,7 @@ async fn a_deploy_that_began_meanwhile_is_waited_for() {
 }
 
 #[tokio::test]
-async fn what_another_machine_has_is_left_alone_until_that_one_leads() {
+async fn what_another_machine_has_waits_until_that_one_is_reached() {
     let mut world = World::new().await;
     let made = |tx: &mut crate::store::Transaction<'_>| {
         for name in ["box", "edge-1"] {

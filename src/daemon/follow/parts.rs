@@ -138,7 +138,8 @@ fn work(
     let (told, here) = watch::channel(Here::default());
     let (data, program) = (folders.root().to_owned(), LAUNCHER);
     let resolvers = system_resolvers();
-    let machine = Machine { socket, subnets, resolvers, data, program };
+    let reserve = config.builds.reserve;
+    let machine = Machine { socket, subnets, resolvers, data, program, reserve };
     let programs = Programs::default();
     tasks.spawn("programs", programs.clone().tend(tasks.stop()));
     let worker = Arc::new(Worker::new(machine, (found, told), programs, notes));

@@ -35,6 +35,8 @@ pub(super) async fn ask(
 ) -> Result<Answer, EngineError> {
     let patience = match order {
         Order::Check { patience, .. } => DEADLINE.saturating_add(*patience),
+        // A copy has a limit of its own there, and a link that is lost ends it.
+        Order::Volume(..) => A_COPY,
         _ => DEADLINE,
     };
     let asked = async { answered(far, operation, request(far, ORDER, order)?).await };
@@ -140,5 +142,7 @@ pub(super) fn at(far: &Far) -> String {
 
 /// For an answer; a container's start has a minute of its own there.
 pub(super) const DEADLINE: Duration = Duration::from_secs(75);
+/// For whatever is done to a volume.
+const A_COPY: Duration = Duration::from_hours(12);
 /// Bytes of an answer: what is to be seen on a machine with thousands of containers is less.
 const LARGEST_ANSWER: usize = 64 << 20;

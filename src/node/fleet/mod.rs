@@ -1,7 +1,7 @@
 //! The engines of all machines as one: this machine's own Docker, and those of nodes, over the link.
 //!
 //! An instance is found where it is, by its container's id; where a new one is to be, its spec says.
-//! Builds, runs and volumes are this machine's alone. Invariant: what a node was last seen to have counts for
+//! Builds and runs are this machine's alone, and volumes have a home, whose [steward](super::steward) is asked. Invariant: what a node was last seen to have counts for
 //! a moment after it is lost and then no more, so that its work is done elsewhere; when it is back it
 //! has whatever it has, and control ends what is too much.
 
@@ -13,6 +13,7 @@ mod nodes;
 mod own;
 mod stock;
 mod there;
+mod volumes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -34,6 +34,7 @@ fn gatekeeper() -> Gatekeeper {
         resolvers: Vec::new(),
         data: "/nowhere".into(),
         program: b"",
+        reserve: crate::model::ByteSize(0),
     };
     let known = Known::default();
     known.learn(&table(), |_| true);

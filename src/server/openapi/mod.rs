@@ -93,6 +93,7 @@ pub(super) async fn document() -> Json<Document> {
         api::Release,
         api::Remark,
         api::Watched,
+        api::MoveVolume,
         api::RestoreVolume,
         api::Why,
         api::Rollback,

@@ -51,6 +51,13 @@ pub(super) const VOLUMES: &[Operation] = &[
         (Shape::None, One("Volume")),
     ),
     operation(
+        Post,
+        "/v1/apps/{app}/volumes/{volume}/move",
+        ("moveVolume", "Have a volume go to another machine; its `job` says when that is done"),
+        &[],
+        (One("MoveVolume"), One("Volume")),
+    ),
+    operation(
         Get,
         "/v1/apps/{app}/volumes/{volume}/backups",
         ("backups", "The backups of a volume, or of that of another app, newest first"),

@@ -69,7 +69,7 @@ pub(in crate::control) fn read(text: &str) -> Situation {
     let app = App::new("my-app".parse().unwrap(), seconds("0"));
     let held = BTreeSet::new();
     let (releases, away, nowhere) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let state = AppState { app, rollout: None, releases, held, away, nowhere };
+    let state = AppState { app, rollout: None, releases, held, away, scattered: false, nowhere };
     let mut situation = Situation { state, seen: Vec::new(), now: seconds("0") };
     for line in text.trim().lines() {
         let mut words = line.split_whitespace();
@@ -86,6 +86,7 @@ pub(in crate::control) fn read(text: &str) -> Situation {
             "away" => {
                 let volume = next(&mut words).parse().unwrap();
                 state.away.insert(volume, Away::On(next(&mut words).parse().unwrap()));
+                state.scattered = true;
             }
             "destroyed" => state.app.destroyed_at = Some(seconds("0")),
             "kept" => state.app.kept_until = Some(seconds(next(&mut words))),

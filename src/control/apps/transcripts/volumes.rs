@@ -74,44 +74,75 @@ fn a_rollout_waits_while_a_volume_is_held() {
 }
 
 #[test]
-fn whoever_has_a_volume_of_another_machine_stays_there_and_is_started_nowhere() {
-    placement::check(
-        "now 50
-         release v1 web=2 worker=1
-         disk worker data
-         away data a
-         current v1.0
-         a web.1 v1.0 running 10 ready
-         b web.2 v1.0 running 10 ready on a
-         c worker.1 v1.0 running 10 ready on a",
-        &[("a", Lacks::Nothing)],
-        "nothing",
-    );
+fn whoever_has_a_volume_is_where_that_is_whatever_else_there_is() {
     placement::check(
         "now 50
          release v1 web=1 worker=1
          disk worker data
-         away data a
+         away data b
          current v1.0
-         a web.1 v1.0 running 10 ready",
-        &[("a", Lacks::Nothing)],
-        "nothing",
+         a web.1 v1.0 running 10 ready on a",
+        &[("a", Lacks::Nothing), ("b drained", Lacks::Nothing)],
+        "start worker.1 of v1.0 attempt 0 on b",
     );
-    // It was made, and its machine lost the lead before it was started.
+    // It is getting the image, and nobody is started elsewhere meanwhile.
     placement::check(
         "now 50
          release v1 worker=1
          disk worker data
-         away data a
+         away data b
+         current v1.0",
+        &[("a", Lacks::Nothing), ("b", Lacks::Images)],
+        "nothing",
+    );
+    // It came back, and has it still.
+    placement::check(
+        "now 50
+         release v1 worker=1
+         disk worker data
+         away data b
          current v1.0
-         a worker.1 v1.0 created on a",
+         a worker.1 v1.0 running 10 ready on b",
+        &[("a", Lacks::Nothing), ("b", Lacks::Nothing)],
+        "nothing",
+    );
+}
+
+#[test]
+fn whoever_has_a_volume_of_a_lost_machine_is_started_nowhere() {
+    for nodes in [
+        &[("a", Lacks::Nothing), ("b", Lacks::Everything)][..],
+        &[("a", Lacks::Nothing), ("b", Lacks::ImagesForLong)],
+    ] {
+        placement::check(
+            "now 50
+             release v1 web=1 worker=1
+             disk worker data
+             away data b
+             current v1.0
+             a web.1 v1.0 running 10 ready",
+            nodes,
+            "nothing",
+        );
+    }
+}
+
+#[test]
+fn whoever_has_volumes_of_two_machines_waits_until_they_are_on_one() {
+    placement::check(
+        "now 50
+         release v1 worker=1
+         disk worker data
+         disk worker files
+         away files a
+         current v1.0",
         &[("a", Lacks::Nothing)],
         "nothing",
     );
 }
 
 #[test]
-fn a_deploy_costs_nobody_whose_volume_is_on_another_machine() {
+fn a_deploy_costs_nobody_whose_machine_is_lost() {
     let situation = |now: u32, phase: &str| {
         format!(
             "now {now}
@@ -124,21 +155,23 @@ fn a_deploy_costs_nobody_whose_volume_is_on_another_machine() {
              a worker.1 v1.0 running 10 ready on a"
         )
     };
-    let check = |now, phase, expected| {
-        placement::check(&situation(now, phase), &[("a", Lacks::Nothing)], expected);
+    let check = |now, phase, lacks, expected| {
+        placement::check(&situation(now, phase), &[("a", lacks)], expected);
     };
-    check(50, "starting", "look again at 60");
+    check(50, "starting", Lacks::Nothing, "terminate worker.1 a\nlook again at 170");
+    check(50, "starting", Lacks::Everything, "look again at 60");
     check(
         60,
         "starting",
-        "rollout 1 reverting: v2 failed: there is no machine for worker.1: its volume is on a, which does \
-         not lead now; v1 takes over again",
+        Lacks::Everything,
+        "rollout 1 reverting: v2 failed: there is no machine for worker.1: its volume is on a, which runs \
+         no instances now; v1 takes over again",
     );
-    check(61, "reverting", "rollout 1 failed: v1 serves again");
+    check(61, "reverting", Lacks::Everything, "rollout 1 failed: v1 serves again");
 }
 
 #[test]
-fn the_records_of_a_volume_stay_until_its_machine_leads() {
+fn the_records_of_an_app_stay_until_no_other_machine_has_a_volume_of_it() {
     let situation = "now 50
          release v1 worker=1
          disk worker data

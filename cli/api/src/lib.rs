@@ -98,6 +98,7 @@
 //! | `GET /v1/backups/key` | → [`BackupKeys`] |
 //! | `POST /v1/backups/key` | [`ImportBackupKeys`] → [`ImportedBackupKeys`] |
 //! | `POST /v1/apps/{app}/volumes/{volume}/restore` | [`RestoreVolume`] → [`Volume`], whose `job` it is |
+//! | `POST /v1/apps/{app}/volumes/{volume}/move` | [`MoveVolume`] → [`Volume`], whose `job` it is |
 //! | `GET /v1/apps/{app}/exec` as a WebSocket | [`session::Exec`] → a [`session`] |
 //! | `GET /v1/apps/{app}/files?instance={name}&path={path}` | → a tar |
 //! | `POST /v1/apps/{app}/files?instance={name}&path={folder}` | a tar, gzip or plain → [`Change`] |
@@ -148,7 +149,7 @@ pub use runs::{Run, StartRun};
 pub use secrets::{Rotation, Secret, SecretsPatch};
 pub use server::{Kept, Server};
 pub use volumes::{
-    Backup, BackupKeys, CreateVolume, ImportBackupKeys, ImportedBackupKeys, LastBackup,
+    Backup, BackupKeys, CreateVolume, ImportBackupKeys, ImportedBackupKeys, LastBackup, MoveVolume,
     RestoreVolume, Snapshot, Volume,
 };
 pub use why::{Link, Why};

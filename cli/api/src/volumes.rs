@@ -15,7 +15,10 @@ pub struct Volume {
     /// The machine that has what is in it; `null` until there is something.
     #[serde(default)]
     pub node: Option<String>,
-    /// Why nothing can be done to it now, if another machine has it than the one that leads.
+    /// Whether that is another machine than the one that leads.
+    #[serde(default)]
+    pub elsewhere: bool,
+    /// Why nothing can be done to it, if that machine was removed.
     #[serde(default)]
     pub away: Option<String>,
     /// Which process has it.
@@ -69,6 +72,14 @@ pub struct CreateVolume {
     pub name: String,
     /// See [`Volume`]; such as `10g`.
     pub size: Option<String>,
+}
+
+/// Asks for a volume to go to another machine, with its snapshots. Nobody has it meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct MoveVolume {
+    /// The name of the machine.
+    pub to: String,
 }
 
 /// What was in a volume at one moment.

@@ -34,6 +34,7 @@ pub(crate) mod plan;
 pub(crate) mod ps;
 pub(crate) mod rebase;
 pub(crate) mod releases;
+mod relocate;
 pub(crate) mod restart;
 pub(crate) mod rollback;
 pub(crate) mod run;

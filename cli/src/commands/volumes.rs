@@ -8,6 +8,7 @@ use crate::{
     client::route,
     commands::{
         backups::{Backup, BackupsOf},
+        relocate::Move,
         snapshots::{Restore, Snapshot, Snapshots},
     },
     failure::Failure,
@@ -61,6 +62,7 @@ enum Verb {
     Snapshot(Snapshot),
     Snapshots(Snapshots),
     Restore(Restore),
+    Move(Move),
     Backup(Backup),
     Backups(BackupsOf),
     /// Destroy one with all that is in it; refused while a release has it
@@ -85,6 +87,7 @@ impl Volumes {
             Some(Verb::Snapshot(snapshot)) => snapshot.run(session).await,
             Some(Verb::Snapshots(snapshots)) => snapshots.run(session).await,
             Some(Verb::Restore(restore)) => restore.run(session).await,
+            Some(Verb::Move(relocation)) => relocation.run(session).await,
             Some(Verb::Backup(backup)) => backup.run(session).await,
             Some(Verb::Backups(backups)) => backups.run(session).await,
             Some(Verb::Destroy { name, confirm, app }) => {
@@ -106,7 +109,7 @@ async fn list(session: &Session, app: &AppOption, format: &Format) -> Result<(),
         return Ok(());
     }
     // Where they are is news once one is not where all others are.
-    let elsewhere = volumes.iter().any(|volume| volume.away.is_some());
+    let elsewhere = volumes.iter().any(|volume| volume.elsewhere);
     let mut table = if elsewhere {
         Table::new(["VOLUME", "STATE", "NODE", "PROCESS", "PATH", "USED", "SIZE", "AGE"])
     } else {
@@ -143,6 +146,9 @@ async fn show(
     table.row(["volume".to_owned(), volume.name]);
     table.row(["app".to_owned(), volume.app]);
     table.row(["state".to_owned(), volume.state]);
+    if volume.elsewhere {
+        table.row(["node".to_owned(), or_none(volume.node)]);
+    }
     if let Some(away) = volume.away {
         table.row(["away".to_owned(), away]);
     }

@@ -10,6 +10,7 @@ fn volume() -> Volume {
         app: "shop".to_owned(),
         state: "attached".to_owned(),
         node: Some("box".to_owned()),
+        elsewhere: false,
         away: None,
         process: Some("web".to_owned()),
         path: Some("/data".to_owned()),
@@ -60,10 +61,11 @@ spare   free      -        -      -        -         60m
 #[tokio::test]
 async fn who_is_on_another_machine_is_said_to_be() {
     let server = Server::default();
-    let away = "it is on edge-1, which does not lead now";
+    let away = "it is on edge-1, which was removed";
     let other = Volume {
         name: "files".to_owned(),
         node: Some("edge-1".to_owned()),
+        elsewhere: true,
         away: Some(away.to_owned()),
         used: None,
         ..volume()
@@ -79,6 +81,18 @@ files   attached  edge-1  web      /data  -        10.0 GiB  60m
     user.types("paas volumes").await.succeeded(expected, "");
     let shown = user.types("paas volumes show files").await;
     assert!(shown.out.contains(away), "{}", shown.out);
+}
+
+#[tokio::test]
+async fn a_move_is_waited_for() {
+    let server = Server::default();
+    let moving = Volume { job: Some("moving it to edge-1".to_owned()), ..volume() };
+    server.on("POST /v1/apps/shop/volumes/data/move", &moving);
+    server.on("GET /v1/apps/shop/volumes/data", &moving);
+    server.on("GET /v1/apps/shop/volumes/data", &volume());
+    let user = user(&server).await;
+    let told = "Moving data to edge-1... done\n";
+    user.types("paas volumes move data --to edge-1").await.succeeded("", told);
 }
 
 #[tokio::test]

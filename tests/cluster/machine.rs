@@ -191,7 +191,7 @@ impl Machine {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         match &self.disk {
             Some(disk) => disk.folder().join("data"),
             None => self.home.path().join("data"),

@@ -44,6 +44,7 @@ mod three;
 #[path = "../e2e/traffic.rs"]
 mod traffic;
 mod user;
+mod volumes;
 
 use std::{
     fs,
@@ -68,13 +69,18 @@ struct Stage {
 
 impl Stage {
     fn set() -> Self {
+        Self::with(Vec::new())
+    }
+
+    /// The same, with these settings besides.
+    fn with(mut settings: Vec<(&'static str, String)>) -> Self {
         let bed = Bed::make();
         let at = bed.address();
-        let settings = vec![
+        settings.extend([
             ("PAAS_CLUSTER_LISTEN", format!("{at}:7600")),
             ("PAAS_ADDRESSES", at.to_string()),
             ("PAAS_NODE", "box".to_owned()),
-        ];
+        ]);
         let api = Some(format!("https://{at}:8443,http://127.0.0.1:0"));
         let server = Server::starting(Setup { api, settings, ..Setup::default() });
         server.until_ready();

@@ -8,7 +8,6 @@
 //! process and could not be observed again, any knowledge of HTTP or of who asked.
 
 pub mod apps;
-pub mod backoff;
 pub mod backups;
 pub mod builds;
 pub mod certificates;

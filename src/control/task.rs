@@ -8,8 +8,7 @@ use std::{future::Future, time::Duration};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
-use crate::telemetry::chain;
+use crate::{model::Backoff, telemetry::chain};
 
 /// One part of control.
 pub trait Task: Send + 'static {

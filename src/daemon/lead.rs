@@ -94,7 +94,7 @@ async fn begin(
     let Some(Records { store, logs, .. }) = holdings.records.clone() else {
         return Err(RunError::NoRecords);
     };
-    let (config, folders) = (&holdings.config, &holdings.folders);
+    let (config, folders, past) = (&holdings.config, &holdings.folders, &process.past);
     let sealing = certificates::sealing_key(config, folders, &store).await?;
     let Known { presented, table, ground, feeds } = known(config, folders, (&store, &sealing))?;
     let (access_log, records) = access::begin(config);
@@ -149,7 +149,7 @@ async fn begin(
     followers.spawn("access log", access::write_all(records, config.access_log, folders));
     let outlets = Outlets { certificates: presented, texts };
     let control = PlaneEdge::of((table, feeds.certificates.clone()), ground, &reach);
-    let plane = Plane::new(config, folders, (&store, &sealing), &logs, control, published)?;
+    let plane = Plane::new(config, folders, (&store, &sealing), (&logs, past), control, published)?;
     Names { config, store: &store, edge: &edge, edges, reach, sealing, outlets, requests, naming }
         .tend(&mut tasks)?;
     tasks.spawn("control", plane.run((docker, consoles), engines, tasks.stop()));

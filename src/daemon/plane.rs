@@ -46,7 +46,7 @@ use crate::{
     engine::docker::{Docker, DockerSettings, InstallationId},
     logs::{Collector, Logs},
     model::{Directory, NodeName, Observation, Transfer, volume::Usages},
-    node::{Consoles, Edges, Fleet, Handout, Homes, Nodes, Steward, Ways},
+    node::{Consoles, Edges, Fleet, Handout, Homes, Nodes, Past, Steward, Ways},
     server::{self, EngineStatus, Listening, Reach},
     store::{SealingKey, Store},
     volumes::VolumeFolders,
@@ -72,6 +72,7 @@ pub(super) struct Plane {
     volumes: VolumeFolders,
     firewall: Wanted,
     standstill: Standstill,
+    past: Past,
 }
 
 /// What the control plane lets others see: what runs, where private names lead, how large volumes are and what is
@@ -173,12 +174,13 @@ impl Plane {
         config: &Config,
         folders: &Folders,
         (store, sealing): (&Store, &SealingKey),
-        logs: &Logs,
+        (logs, past): (&Logs, &Past),
         edge: PlaneEdge,
         published: Published,
     ) -> Result<Self, PlaneError> {
         let installation = identity(folders)?;
-        let vault = Vault::new(store.clone(), sealing.clone(), handout(folders)?, logs.clone());
+        let handout = handout(folders)?.remembered_by(past);
+        let vault = Vault::new(store.clone(), sealing.clone(), handout, logs.clone());
         let sources = Sources::official();
         let ca_bundle = sources.ca_bundle.clone();
         let toolchains = Toolchains::open(&folders.toolchains(), sources)?;
@@ -219,6 +221,7 @@ impl Plane {
             volumes: VolumeFolders::new(folders.root()),
             firewall: status::firewall(config, edge.listening),
             standstill: Standstill::default(),
+            past: past.clone(),
         })
     }
 
@@ -277,6 +280,7 @@ impl Plane {
                 volumes: self.volumes,
                 here: self.here.clone(),
                 stopping: std::collections::BTreeMap::new(),
+                past: self.past,
             },
             prober,
             here: self.here,

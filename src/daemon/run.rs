@@ -18,6 +18,7 @@ use crate::{
         tasks::Tasks,
         upgrade::{self, From, Legacy, Start},
     },
+    node::Past,
     telemetry::chain,
 };
 
@@ -30,13 +31,15 @@ pub async fn run(config: Config, start: Start) -> Result<(), RunError> {
     };
     // They belong to no life: the next attempt at an upgrade must not cut what they still answer.
     let mut formers = Tasks::new();
+    let past = Past::default();
     // Whether an edge of this very process does.
     let mut serves = false;
     loop {
         let opened = open(&config, &start, &mut signals, serves).await?;
         let Some(holdings) = opened else { break };
         serves = true;
-        let mut process = Process { start: &start, signals: &mut signals, formers: &mut formers };
+        let (signals, formers, past) = (&mut signals, &mut formers, past.clone());
+        let mut process = Process { start: &start, signals, formers, past };
         match lives(holdings, &mut process, former.take()).await? {
             Ending::Over => break,
             Ending::Again(next) => former = Some(next),
@@ -51,6 +54,8 @@ pub(super) struct Process<'a> {
     pub(super) start: &'a Start,
     pub(super) signals: &'a mut Signals,
     pub(super) formers: &'a mut Tasks,
+    /// What they did with this machine's instances.
+    pub(super) past: Past,
 }
 
 /// How the lives ended that were on the same holdings.

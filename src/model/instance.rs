@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,19 @@ pub struct Exit {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub at: Timestamp,
+}
+
+impl Exit {
+    /// The first end is forgiven, and the next start immediate, if it came after so long.
+    pub const QUICK: Duration = Duration::from_secs(10);
+
+    /// After so long a run the count of ends begins anew.
+    pub const STABLE: Duration = Duration::from_mins(5);
+
+    /// How long it ran.
+    pub fn ran_for(&self) -> Duration {
+        self.started_at.map_or(Duration::ZERO, |started| self.at.since(started))
+    }
 }
 
 impl fmt::Display for Exit {

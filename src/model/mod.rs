@@ -35,6 +35,7 @@
 //! - **Event**: what happened and why, for people. Control never reads it.
 
 pub mod app;
+mod backoff;
 pub mod backup;
 pub mod build;
 mod buildpack;
@@ -79,6 +80,7 @@ pub mod volume;
 pub mod zone;
 
 pub use app::App;
+pub use backoff::Backoff;
 pub use backup::{
     Backup, BackupName, BackupNumber, BackupOutcome, BackupPlace, BackupState, BackupsKept,
     S3Place, Transfer,

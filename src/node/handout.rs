@@ -19,8 +19,10 @@ use std::{
 
 use crate::{
     engine::{Handed, InstanceSpec, place},
-    model::{Instance, InstanceState, OpenSecrets, Timestamp},
+    model::{Instance, InstanceState, OpenSecrets, SecretValue, Timestamp},
 };
+
+use super::past::Past;
 
 /// Where secrets are handed over.
 #[derive(Debug, Clone)]
@@ -31,6 +33,16 @@ pub struct Handout {
     programs: PathBuf,
     program: &'static [u8],
     places: [PathBuf; 2],
+    past: Past,
+}
+
+/// What an instance was handed, and where.
+#[derive(Debug)]
+pub(super) struct Given {
+    folder: PathBuf,
+    secrets: OpenSecrets,
+    /// In the order of the files' numbers.
+    files: Vec<SecretValue>,
 }
 
 /// Why an instance cannot be handed its secrets.
@@ -77,6 +89,14 @@ impl Reader {
             InstanceState::Exited(_) => Self::Ended,
         })
     }
+
+    fn has_read(self, now: Timestamp) -> bool {
+        match self {
+            Self::Waits => false,
+            Self::RunsSince(since) => now.since(since) >= READS,
+            Self::Ended => true,
+        }
+    }
 }
 
 impl Handout {
@@ -87,7 +107,14 @@ impl Handout {
             programs: data.join("enter"),
             program,
             places: ["/run", "/dev/shm"].map(PathBuf::from),
+            past: Past::default(),
         }
+    }
+
+    /// The same, and what is given is remembered there.
+    #[must_use]
+    pub fn remembered_by(self, past: &Past) -> Self {
+        Self { past: past.clone(), ..self }
     }
 
     /// The same of a node. Several may be on one machine, each with a Docker of its own, as in a demo: what is for
@@ -116,23 +143,20 @@ impl Handout {
         let own = base.join(&self.giver);
         private(&own)?;
         let folder = own.join(spec.place());
-        readable_folder(&folder)?;
-        let lines = secrets.iter().flat_map(|(name, value)| {
-            [name.as_str().as_bytes(), b"=", value.expose().as_bytes(), b"\0"]
-        });
-        readable_file(&folder.join(Handed::FILE), lines)?;
-        let mut files = Vec::new();
-        for (number, (path, text)) in contents.into_iter().enumerate() {
-            let file = folder.join(format!("file.{number}"));
-            readable_file(&file, [text.as_bytes()].into_iter())?;
-            files.push((file, path.clone()));
-        }
+        let (paths, files): (Vec<_>, Vec<_>) =
+            contents.into_iter().map(|(path, text)| (path, SecretValue::new(text.into()))).unzip();
+        let given = Given { folder: folder.clone(), secrets: secrets.clone(), files };
+        given.write()?;
+        self.past.gave(spec.place(), given);
+        let files = (0..).zip(paths);
+        let files = files.map(|(number, path)| (numbered(&folder, number), path.clone())).collect();
         Ok(Some(Handed { folder, program, files }))
     }
 
     /// Takes away what these instances have read, and what is for none of them.
     pub fn tidy_after(&self, instances: &[Instance], now: Timestamp, clock: SystemTime) {
         self.tidy(|place| Reader::of(instances, place), now, clock);
+        self.past.tidy(instances, now);
     }
 
     /// Takes away what has been read, or never will be. `reader` answers for the instance at a place;
@@ -143,22 +167,16 @@ impl Handout {
             for entry in fs::read_dir(own).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 let (path, place) = (entry.path(), name.to_str().unwrap_or_default());
-                let read = match reader(place) {
-                    Some(Reader::Waits) => continue,
-                    Some(Reader::RunsSince(since)) => now.since(since) >= READS,
-                    Some(Reader::Ended) => true,
+                match reader(place) {
+                    Some(reader) if reader.has_read(now) => take_away(&path),
+                    Some(_) => {}
                     None => {
                         let made = entry.metadata().and_then(|found| found.modified());
                         let age = made.ok().and_then(|at| clock.duration_since(at).ok());
                         if age.is_some_and(|age| age >= STARTS) {
                             fs::remove_dir_all(&path).ok();
                         }
-                        continue;
                     }
-                };
-                if read {
-                    // The folder stays: it is mounted. What cannot be removed is tried again.
-                    fs::remove_file(path.join(Handed::FILE)).ok();
                 }
             }
         }
@@ -198,6 +216,38 @@ impl Handout {
         }
         Ok(path)
     }
+}
+
+impl Given {
+    /// Writes it, once or again.
+    pub(super) fn write(&self) -> Result<(), HandoutError> {
+        readable_folder(&self.folder)?;
+        let lines = self.secrets.iter().flat_map(|(name, value)| {
+            [name.as_str().as_bytes(), b"=", value.expose().as_bytes(), b"\0"]
+        });
+        readable_file(&self.folder.join(Handed::FILE), lines)?;
+        for (number, text) in (0..).zip(&self.files) {
+            let text = [text.expose().as_bytes()].into_iter();
+            readable_file(&numbered(&self.folder, number), text)?;
+        }
+        Ok(())
+    }
+
+    /// Takes away what has been read, or never will be.
+    pub(super) fn tidy(&self, reader: Reader, now: Timestamp) {
+        if reader.has_read(now) {
+            take_away(&self.folder);
+        }
+    }
+}
+
+fn numbered(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("file.{number}"))
+}
+
+/// The folder stays: it is mounted. What cannot be removed is tried again.
+fn take_away(folder: &Path) {
+    fs::remove_file(folder.join(Handed::FILE)).ok();
 }
 
 /// A folder that whatever user the image has can read; those above it keep all others out.
@@ -342,6 +392,22 @@ mod tests {
         assert!(file.exists());
         handout.tidy_after(&[long(None)], now, SystemTime::UNIX_EPOCH);
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn what_was_read_is_handed_again_by_whoever_remembers() {
+        let data = tempfile::tempdir().unwrap();
+        let memory = tempfile::tempdir_in("/dev/shm").unwrap();
+        let (places, past) = ([(); 2].map(|()| memory.path().to_owned()), Past::default());
+        let handout = Handout { places, ..Handout::new("k3f9", data.path(), b"") };
+        let handout = handout.remembered_by(&past);
+        let values = [("A".parse().unwrap(), SecretValue::new("b".to_owned()))].into();
+        let spec = crate::engine::docker::example();
+        let file = handout.give(&spec, &values).unwrap().unwrap().folder.join(Handed::FILE);
+        fs::remove_file(&file).unwrap();
+        past.give_again(&spec.place()).unwrap().unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"A=b\0");
+        assert!(Past::default().give_again(&spec.place()).is_none());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use proxy::UpstreamId;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{RwLock, mpsc, watch},
     time::sleep,
 };
 
@@ -22,7 +22,10 @@ use super::{
     gateway::Here,
     handout::Handout,
     link::Body,
+    memory::Notes,
     orders::{Answer, Order, Sight, Wish, Wrong},
+    past::{Past, place_of},
+    revival::Revival,
     steward::{Act, Steward},
 };
 use crate::{
@@ -31,7 +34,7 @@ use crate::{
         BuildEngine, Engine, EngineError, ExecSpec, InstanceSpec, MachineMemory, docker::Docker,
         image_name,
     },
-    model::{AppName, ContainerId, ImageId, OpenSecrets, VolumeName},
+    model::{AppName, ContainerId, ImageId, Instance, OpenSecrets, Timestamp, VolumeName},
     telemetry::chain,
 };
 
@@ -42,7 +45,11 @@ pub(super) struct Hands {
     pub(super) engine: String,
     handout: Handout,
     pub(super) steward: Steward<Docker>,
+    past: Past,
+    notes: Notes,
     looks: AtomicU64,
+    /// Nobody looks while an instance is started again: it would be taken for one that has ended.
+    turn: RwLock<()>,
     here: watch::Sender<Here>,
     /// How many calls there are in which it says what it sees.
     watchers: watch::Sender<usize>,
@@ -65,17 +72,23 @@ impl Drop for Watcher {
 }
 
 impl Hands {
-    /// Nobody watches yet.
+    /// Nobody watches yet. What an earlier daemon noted belongs to the past, too.
     pub(super) fn new(
         (docker, engine): (Docker, String),
         (handout, steward): (Handout, Steward<Docker>),
         here: watch::Sender<Here>,
+        (past, notes): (Past, Notes),
     ) -> Self {
         let (looks, watchers) = (AtomicU64::new(1), watch::Sender::new(0));
-        Self { docker, engine, handout, steward, looks, here, watchers }
+        for id in &notes.told_to_end() {
+            past.ends(id);
+        }
+        let turn = RwLock::default();
+        Self { docker, engine, handout, steward, past, notes, looks, turn, here, watchers }
     }
 
-    /// Looks whenever something may have changed, unless somebody watches: who does has it looked for them.
+    /// Looks whenever something may have changed, unless somebody watches: who does has it looked for them. While
+    /// nobody does, who ends is started again.
     pub(super) async fn look_around(&self) {
         let mut changes = self.docker.changes();
         let mut watchers = self.watchers.subscribe();
@@ -83,16 +96,67 @@ impl Hands {
             if watchers.wait_for(|count| *count == 0).await.is_err() {
                 return;
             }
-            self.look().await;
-            tokio::select! {
-                _ = watchers.changed() => {}
-                tick = changes.next() => if tick.is_none() {
-                    sleep(AGAIN).await;
-                    changes = self.docker.changes();
-                },
-                () = sleep(PERIOD) => {}
+            let mut revival = Revival::since(clock::now());
+            while *watchers.borrow_and_update() == 0 {
+                let sight = self.look().await;
+                let next = self.revive(&mut revival, &sight.instances).await;
+                let pause = next.map_or(PERIOD, |at| at.since(clock::now()).min(PERIOD));
+                tokio::select! {
+                    _ = watchers.changed() => {}
+                    tick = changes.next() => if tick.is_none() {
+                        sleep(AGAIN).await;
+                        changes = self.docker.changes();
+                    },
+                    () = sleep(pause) => {}
+                }
             }
         }
+    }
+
+    /// Starts those again for whom it is time, and says when it is for the next.
+    async fn revive(&self, revival: &mut Revival, instances: &[Instance]) -> Option<Timestamp> {
+        let due = revival.due(instances, |id| self.past.was_told_to_end(id), clock::now());
+        for one in due.now {
+            let (app, slot, container) = (&one.app, &one.slot, &one.id);
+            let tried = clock::now();
+            match self.start_again(one).await {
+                Ok(Again::Started) => {
+                    tracing::warn!(%app, %slot, %container, "it has ended while nobody leads: it is started again");
+                    revival.tried(one, true, tried);
+                }
+                Ok(Again::Unknown) => {
+                    tracing::error!(
+                        %app, %slot, %container,
+                        "it has ended while nobody leads, and stays so: the secrets that an earlier daemon handed \
+                         it are known to nobody here"
+                    );
+                    revival.leave(container);
+                }
+                Ok(Again::Watched) => return None,
+                Err(error) => {
+                    let error = chain(&error);
+                    tracing::warn!(%app, %slot, %container, %error, "it has ended, and is not started again");
+                    revival.tried(one, false, tried);
+                }
+            }
+        }
+        due.next
+    }
+
+    /// Starts one again, unless somebody has come who decides about it.
+    async fn start_again(&self, instance: &Instance) -> Result<Again, EngineError> {
+        let _turn = self.turn.write().await;
+        if *self.watchers.borrow() > 0 {
+            return Ok(Again::Watched);
+        }
+        let place = place_of(instance);
+        match self.past.give_again(&place) {
+            Some(given) => given.map_err(|error| unhanded(place, &error))?,
+            None if self.docker.is_handed(&instance.id).await? => return Ok(Again::Unknown),
+            None => {}
+        }
+        self.docker.start_again(&instance.id).await?;
+        Ok(Again::Started)
     }
 
     /// Says what is to be seen whenever it may have changed, and keeps to what is wished.
@@ -137,6 +201,7 @@ impl Hands {
         let (engine, architecture) = (self.engine.clone(), std::env::consts::ARCH.to_owned());
         let memory = MachineMemory::now().map(|memory| memory.all);
         let base = Sight { number, engine, architecture, memory, ..Sight::default() };
+        let _turn = self.turn.read().await;
         let seen = async {
             let instances = self.docker.instances().await?;
             let images = self.docker.images().await?;
@@ -144,9 +209,7 @@ impl Hands {
         };
         match seen.await {
             Ok((instances, images)) => {
-                let at = |one: &crate::model::Instance| {
-                    Some((UpstreamId::new(one.id.0.as_str()), one.address?))
-                };
+                let at = |one: &Instance| Some((UpstreamId::new(one.id.0.as_str()), one.address?));
                 let here: Here = Arc::new(instances.iter().filter_map(at).collect());
                 self.here.send_if_modified(|before| {
                     let news = **before != *here;
@@ -154,6 +217,7 @@ impl Hands {
                     news
                 });
                 self.handout.tidy_after(&instances, clock::now(), clock::system());
+                self.notes.keep_told_to_end(|id| instances.iter().any(|one| one.id == *id));
                 Sight { instances, images: images.into_iter().map(|one| one.id).collect(), ..base }
             }
             Err(error) => Sight { fault: Some(chain(&error)), ..base },
@@ -175,8 +239,14 @@ impl Hands {
                 let id = self.start(*spec, &secrets.into_secrets()).await?;
                 return Ok(Answer::Started(id, self.look().await));
             }
-            Order::Signal(id, signal) => self.docker.signal(&id, signal).await?,
-            Order::Remove(id) => self.docker.remove(&id).await?,
+            Order::Signal(id, signal) => {
+                self.ends(&id);
+                self.docker.signal(&id, signal).await?;
+            }
+            Order::Remove(id) => {
+                self.ends(&id);
+                self.docker.remove(&id).await?;
+            }
             Order::Forget(app) => self.docker.forget(&app).await?,
             Order::Check { id, command, secrets, patience } => {
                 let spec = ExecSpec { command, terminal: None, secrets: secrets.into_secrets() };
@@ -201,24 +271,13 @@ impl Hands {
         mut spec: InstanceSpec,
         secrets: &OpenSecrets,
     ) -> Result<ContainerId, EngineError> {
-        let place = spec.place();
-        let refused = |message| EngineError::Refused {
-            operation: "start",
-            subject: place,
-            status: 0,
-            message,
-        };
-        match self.handout.give(&spec, secrets) {
-            Ok(handed) => spec.handed = handed,
-            Err(error) => return Err(refused(chain(&error))),
-        }
+        let handed = self.handout.give(&spec, secrets);
+        spec.handed = handed.map_err(|error| unhanded(spec.place(), &error))?;
         let folders = self.steward.folders();
         // What is in a volume is not exchanged while somebody is started who has it.
         let _turn = folders.turn().read().await;
-        match folders.ready(&spec.app, &spec.process) {
-            Ok(disks) => spec.disks = disks,
-            Err(error) => return Err(refused(chain(&error))),
-        }
+        let ready = folders.ready(&spec.app, &spec.process);
+        spec.disks = ready.map_err(|error| unhanded(spec.place(), &error))?;
         self.docker.start(&spec).await
     }
 
@@ -233,6 +292,12 @@ impl Hands {
         })
     }
 
+    /// Whoever leads wants it to end.
+    fn ends(&self, id: &ContainerId) {
+        self.past.ends(id);
+        self.notes.tell_to_end(id);
+    }
+
     /// Loads an image, and names it as ours: one that others made has nothing else by which it is known.
     pub(super) async fn load(
         &self,
@@ -245,6 +310,21 @@ impl Hands {
         let name = image_name("node", self.docker.installation().as_str(), which);
         self.docker.tag(id, &name).await
     }
+}
+
+/// What came of starting one again.
+enum Again {
+    /// It runs.
+    Started,
+    /// It needs what nobody here knows.
+    Unknown,
+    /// Somebody has come who decides.
+    Watched,
+}
+
+/// It cannot be started without what it is to have.
+fn unhanded(subject: String, error: &dyn std::error::Error) -> EngineError {
+    EngineError::Refused { operation: "start", subject, status: 0, message: chain(error) }
 }
 
 /// Without any sign of change it looks again after so long: events can be lost.

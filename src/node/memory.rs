@@ -1,16 +1,16 @@
 //! What a node was told last, kept for a daemon that begins while its control is away.
 //!
 //! It is what the edge routes by and presents, the directory, the roster, whose containers its engine is about,
-//! and who leads. The keys of certificates are in it. A machine that leads others keeps what it tells them, since it
-//! may be one of them next.
+//! which of them are to end, and who leads. The keys of certificates are in it. A machine that leads others keeps what
+//! it tells them, since it may be one of them next.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::{feed::FromControl, leading::Leader, orders::Wish};
-use crate::model::Roster;
+use crate::model::{ContainerId, Roster};
 
 /// What was told. It is stored: fields are only added.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Memory {
     /// Who led last.
     #[serde(skip_serializing_if = "Option::is_none")]
     leader: Option<Leader>,
+    /// The containers here that are to end, as long as there are any.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    told_to_end: BTreeSet<ContainerId>,
 }
 
 /// Where what is told is remembered. Cheap to clone.
@@ -49,6 +52,11 @@ impl Notes {
     /// Who led last, if anybody but the machine of the joining ever did.
     pub(super) fn leader(&self) -> Option<Leader> {
         self.0.borrow().leader.clone()
+    }
+
+    /// The containers of this machine that are to end.
+    pub(super) fn told_to_end(&self) -> BTreeSet<ContainerId> {
+        self.0.borrow().told_to_end.clone()
     }
 
     /// The roster that was told last.
@@ -99,6 +107,28 @@ impl Notes {
             news
         });
     }
+
+    /// A container of this machine is to end.
+    pub(super) fn tell_to_end(&self, id: &ContainerId) {
+        self.0.send_if_modified(|memory| {
+            let news = !memory.told_to_end.contains(id);
+            if news {
+                Arc::make_mut(memory).told_to_end.insert(id.clone());
+            }
+            news
+        });
+    }
+
+    /// Forgets those of them that are not there any more.
+    pub(super) fn keep_told_to_end(&self, there: impl Fn(&ContainerId) -> bool) {
+        self.0.send_if_modified(|memory| {
+            let news = !memory.told_to_end.iter().all(&there);
+            if news {
+                Arc::make_mut(memory).told_to_end.retain(there);
+            }
+            news
+        });
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +153,11 @@ mod tests {
         notes.led_by(&leader);
         let (installation, engine) = ("k3f90".to_owned(), "an engine".to_owned());
         notes.wish_for(&Wish { installation, engine, images: Some([].into()) });
+        let ending = ["a", "b"].map(|id| ContainerId(id.to_owned()));
+        for id in &ending {
+            notes.tell_to_end(id);
+        }
+        notes.keep_told_to_end(|id| id.0 == "b");
 
         let kept = serde_json::to_vec(&**memory.borrow()).unwrap();
         let (notes, _) = Notes::from(serde_json::from_slice(&kept).unwrap());
@@ -132,12 +167,17 @@ mod tests {
         let wish = notes.wish().unwrap();
         assert_eq!((wish.installation.as_str(), wish.images), ("k3f90", None));
         assert_eq!(notes.leader(), Some(leader));
+        assert_eq!(notes.told_to_end(), ending.into_iter().skip(1).collect());
     }
 
     #[test]
     fn what_an_older_daemon_kept_is_read() {
         let (notes, _) = Notes::from(serde_json::from_str("{}").unwrap());
         assert!(notes.told().table.is_none() && notes.wish().is_none());
-        assert!(notes.leader().is_none() && notes.roster().0.is_empty());
+        assert!(
+            notes.told_to_end().is_empty()
+                && notes.leader().is_none()
+                && notes.roster().0.is_empty()
+        );
     }
 }

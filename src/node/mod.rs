@@ -1,7 +1,8 @@
 //! What a daemon sees of its own machine: its addresses, whether an instance answers, where it
 //! listens, who has a port, and what of the machine containers reach; where instances find their secrets in
-//! its memory; its volumes, where their bytes are; the programs of instances that somebody talks to; the ways from its containers to
-//! instances of other machines; and the link to the daemons of those.
+//! its memory; its volumes, where their bytes are; the programs of instances that somebody talks to; the ways from its
+//! containers to instances of other machines; who is started again while nobody leads; and the link to the daemons of
+//! those.
 //!
 //! Nothing here decides what an answer means for an app, or who may talk to it.
 
@@ -31,10 +32,12 @@ mod memory;
 mod orders;
 mod parcels;
 pub mod passage;
+mod past;
 pub mod peers;
 pub mod ports;
 pub mod probe;
 mod programs;
+mod revival;
 mod rooms;
 pub mod runs;
 mod seek;
@@ -60,6 +63,7 @@ pub use leading::{Leader, Leading, Unled};
 pub use listening::listening;
 pub use memory::{Memory, Notes};
 pub use passage::{Passage, Reach, Straight};
+pub use past::Past;
 pub use peers::Peers;
 pub use probe::{ProbeFailure, ProbeTarget, probe};
 pub use programs::Programs;

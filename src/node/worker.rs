@@ -1,5 +1,6 @@
 //! What a node does for its control: its engine starts and ends instances as it is told, and what it sees
-//! it says. It decides nothing, also not whom it obeys: the [gate](super::Gatekeeper) does.
+//! it says. It decides nothing, also not whom it obeys: the [gate](super::Gatekeeper) does. While nobody tells it
+//! anything, who ends is started again (`revival`).
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -33,6 +34,7 @@ use super::{
         Sight, UNPACK, WATCH, Wish, Wrong,
     },
     parcels,
+    past::Past,
     programs::Programs,
     steward::Steward,
 };
@@ -72,6 +74,8 @@ pub struct Machine {
     pub program: &'static [u8],
     /// What is to stay free of the disk when a volume is copied.
     pub reserve: ByteSize,
+    /// What this process has done with its instances.
+    pub past: Past,
 }
 
 impl Worker {
@@ -140,8 +144,8 @@ impl Worker {
         let installation = &wish.installation;
         let installation: InstallationId =
             installation.parse().map_err(|error| format!("{error}"))?;
-        let Machine { socket, subnets, resolvers, data, program, reserve } = &self.machine;
-        let handout = Handout::of_node(installation.as_str(), data, program);
+        let Machine { socket, subnets, resolvers, data, program, reserve, past } = &self.machine;
+        let handout = Handout::of_node(installation.as_str(), data, program).remembered_by(past);
         let settings = DockerSettings {
             socket: socket.clone(),
             subnet_pool: *subnets,
@@ -159,8 +163,9 @@ impl Worker {
         let lost = docker.clone();
         tokio::spawn(async move { lost.end_lost_programs().await });
         let steward = Steward::new(docker.clone(), VolumeFolders::new(data), *reserve);
+        let past = (past.clone(), self.notes.clone());
         let own = (handout, steward);
-        let begun = Arc::new(Hands::new((docker, engine), own, self.here.clone()));
+        let begun = Arc::new(Hands::new((docker, engine), own, self.here.clone(), past));
         *hands = Some(begun.clone());
         Ok(Ok(begun))
     }

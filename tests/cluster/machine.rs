@@ -133,6 +133,11 @@ impl Machine {
         format!("{}:7600", self.port.address())
     }
 
+    /// The socket of its Docker.
+    pub(crate) fn docker(&self) -> PathBuf {
+        self.engine.as_ref().unwrap().socket()
+    }
+
     /// The containers of its Docker.
     pub(crate) fn containers(&self) -> usize {
         let engine = self.engine.as_ref().unwrap();

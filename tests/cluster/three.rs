@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Instant};
 use crate::{
     APP, Stage,
     disk::Disk,
+    docker,
     http::{Answer, Request},
     machine::Machine,
     server::{Output, says, until},
@@ -155,6 +156,49 @@ impl Three {
             let answer = self.get(name).ok()?;
             (answer.status == 200 && answer.text() == self.page).then_some(())
         });
+    }
+
+    /// Asks the Docker of one.
+    fn ask_docker(&self, name: &str, method: &str, path: &str) -> Answer {
+        let socket = match name {
+            "edge-1" => self.one.docker(),
+            "edge-2" => self.two.docker(),
+            _ => docker::SOCKET.into(),
+        };
+        let request = Request { method, ..Request::get("docker", path) };
+        request.over_socket(&socket).unwrap()
+    }
+
+    /// The containers that run the app on one, each with its first process.
+    pub(crate) fn instances(&self, name: &str) -> Vec<(String, u64)> {
+        let installation = self.stage.server.installation();
+        let label = |name: &str, value: &str| format!("%22paas.{name}%3D{value}%22");
+        let labels = [("installation", installation.as_str()), ("app", APP), ("role", "instance")];
+        let labels = labels.map(|(name, value)| label(name, value)).join(",");
+        let list = format!("/v1.41/containers/json?filters=%7B%22label%22%3A%5B{labels}%5D%7D");
+        let found = self.ask_docker(name, "GET", &list).json();
+        let each = found.as_array().unwrap().iter().map(|one| {
+            let id = one["Id"].as_str().unwrap().to_owned();
+            let inspect = format!("/v1.41/containers/{id}/json");
+            let process = self.ask_docker(name, "GET", &inspect).json()["State"]["Pid"].as_u64();
+            (id, process.unwrap_or_default())
+        });
+        each.collect()
+    }
+
+    /// Waits until there is one such, and says which: those of the release before stand by for a while.
+    #[track_caller]
+    pub(crate) fn instance(&self, name: &str) -> (String, u64) {
+        until(&format!("one container runs {APP} on {name}"), || {
+            let mut there = self.instances(name);
+            there.pop().filter(|_| there.is_empty())
+        })
+    }
+
+    /// Kills what a container runs.
+    pub(crate) fn kill_container(&self, name: &str, id: &str) {
+        let answer = self.ask_docker(name, "POST", &format!("/v1.41/containers/{id}/kill"));
+        assert_eq!(answer.status, 204, "{}", answer.text());
     }
 
     /// What one says, on the machine itself, to somebody without a token.

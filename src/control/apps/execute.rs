@@ -26,6 +26,7 @@ use crate::{
         Actor, App, AppName, Build, ContainerId, Domain, Event, EventKind, Incarnation, Instance,
         NodeName, Phase, PostDeploy, Release, Rollout, RolloutNumber, Run, Tally, Timestamp,
     },
+    node::Past,
     store::{Record, Store, StoreError, Transaction, View, cron, diary, secrets, volumes},
     volumes::{FolderError, VolumeFolders},
 };
@@ -51,6 +52,8 @@ pub struct Executor<E: Engine> {
     pub here: NodeName,
     /// Since when which instance has been told to end. Lost with the process: then it is told again.
     pub stopping: BTreeMap<ContainerId, Timestamp>,
+    /// The same for this machine as a node, should another lead next or nobody.
+    pub past: Past,
 }
 
 /// Why a step was not done.
@@ -95,11 +98,13 @@ impl<E: Engine> Executor<E> {
                     first_fault = first_fault.or(self.terminate(id, now).await.err());
                 }
                 Step::Kill(id, _) => {
+                    self.past.ends(&id);
                     let killed = self.engine.signal(&id, Signal::Kill).await;
                     first_fault = first_fault.or(killed.err());
                 }
                 Step::Remove(id, _) => {
                     faults::point("apps.remove");
+                    self.past.ends(&id);
                     first_fault = first_fault.or(self.engine.remove(&id).await.err());
                 }
                 Step::PostDeploy(rollout, how_far, story) => {
@@ -185,6 +190,7 @@ impl<E: Engine> Executor<E> {
 
     async fn terminate(&mut self, id: ContainerId, now: Timestamp) -> Result<(), EngineError> {
         faults::point("apps.terminate");
+        self.past.ends(&id);
         self.engine.signal(&id, Signal::Terminate).await?;
         self.stopping.insert(id, now);
         Ok(())

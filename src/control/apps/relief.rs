@@ -12,19 +12,16 @@ use std::{
 };
 
 use crate::{
-    control::{
-        apps::{
-            posts::{Care, Post},
-            retire,
-            slots::{self, Place},
-            state::AppState,
-            step::{Plan, Step},
-        },
-        backoff::Backoff,
+    control::apps::{
+        posts::{Care, Post},
+        retire,
+        slots::{self, Place},
+        state::AppState,
+        step::{Plan, Step},
     },
     model::{
-        ContainerId, Health, Incarnation, InstanceState, Observed, Process, ProcessName, Slot,
-        Timestamp,
+        Backoff, ContainerId, Health, Incarnation, InstanceState, Observed, Process, ProcessName,
+        Slot, Timestamp,
     },
 };
 

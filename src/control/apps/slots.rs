@@ -3,21 +3,18 @@
 //! At most one instance owns a slot. One that ended by itself is replaced after a delay that grows
 //! with every quick end; the ended one stays until then, so that people see why they wait.
 
-use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use crate::{
-    control::{
-        apps::{
-            posts::{self, Care},
-            state::AppState,
-            step::{Plan, Step},
-        },
-        backoff::Backoff,
+    control::apps::{
+        posts::{self, Care},
+        state::AppState,
+        step::{Plan, Step},
     },
     engine::InstanceSpec,
     model::{
-        AppName, ContainerId, EventKind, Exit, Health, Incarnation, Instance, InstanceState,
-        Observed, Pending, Process, Release, Slot, Timestamp,
+        AppName, Backoff, ContainerId, EventKind, Exit, Health, Incarnation, Instance,
+        InstanceState, Observed, Pending, Process, Release, Slot, Timestamp,
     },
 };
 
@@ -63,11 +60,11 @@ pub fn fill(
         // It ended because it was told to; there is nothing to be learnt from that.
         return None;
     }
-    if ran_for(exit) >= STABLE {
+    if exit.ran_for() >= Exit::STABLE {
         // It ran well for long: removing its traces makes the next one the first again.
         return None;
     }
-    let due = exit.at.plus(RESTARTS.after(quick_ends(last, exit)));
+    let due = exit.at.plus(Backoff::RESTARTS.after(quick_ends(last, exit)));
     if now < due {
         plan.look_again_at(due);
         return Some(last.instance.id.clone());
@@ -103,7 +100,9 @@ pub fn owner<'a>(
 /// When an instance that ended will be replaced.
 pub fn replaced_at(ended: &Observed) -> Option<Timestamp> {
     match &ended.instance.state {
-        InstanceState::Exited(exit) => Some(exit.at.plus(RESTARTS.after(quick_ends(ended, exit)))),
+        InstanceState::Exited(exit) => {
+            Some(exit.at.plus(Backoff::RESTARTS.after(quick_ends(ended, exit))))
+        }
         InstanceState::Created | InstanceState::Running { .. } => None,
     }
 }
@@ -211,22 +210,9 @@ fn rank(observed: &Observed) -> u8 {
 
 /// How often in a row it ended quickly, this time included.
 fn quick_ends(ended: &Observed, exit: &Exit) -> u32 {
-    if ran_for(exit) >= QUICK && ended.instance.attempt == 0 {
+    if exit.ran_for() >= Exit::QUICK && ended.instance.attempt == 0 {
         0
     } else {
         ended.instance.attempt + 1
     }
 }
-
-fn ran_for(exit: &Exit) -> Duration {
-    exit.started_at.map_or(Duration::ZERO, |started| exit.at.since(started))
-}
-
-/// Between an instance's end and its replacement, by how often in a row it ended quickly.
-const RESTARTS: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_mins(1) };
-
-/// The first end is forgiven, and the replacement immediate, if it came after so long.
-const QUICK: Duration = Duration::from_secs(10);
-
-/// After so long a run the count of ends begins anew.
-const STABLE: Duration = Duration::from_mins(5);

@@ -57,8 +57,19 @@ pub(super) async fn life(
     let heeding = Charges { folders: folders.clone(), identity, given };
     let cut = followers.stop();
     let roster = records.as_ref().map(Records::roster).transpose()?;
-    let ground =
-        Ground { config, folders, joined, edge: &edge, table, certificates, charges, roster, cut };
+    let past = process.past.clone();
+    let ground = Ground {
+        config,
+        folders,
+        joined,
+        edge: &edge,
+        table,
+        certificates,
+        charges,
+        roster,
+        past,
+        cut,
+    };
     let link = begin(ground, &mut tasks).await?;
     tasks.spawn("charges", heeding.heed(asked, anew.clone(), tasks.stop()));
     let bench = records.as_ref().map(|records| records.bench.clone());

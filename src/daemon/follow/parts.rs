@@ -32,7 +32,7 @@ use crate::{
     model::{Directory, NodeName, Roster},
     node::{
         Charged, Follower, Found, Gatekeeper, Gateway, Here, Leading, Machine, Notes, Outlets,
-        Passage, Peers, Programs, Reach, Seek, Straight, Ways, Worker,
+        Passage, Past, Peers, Programs, Reach, Seek, Straight, Ways, Worker,
         link::{Admitted, Credentials, Link, Listener},
         peers,
     },
@@ -49,13 +49,15 @@ pub(super) struct Ground<'a> {
     pub(super) charges: mpsc::Sender<Charged>,
     /// The nodes that there are, if this machine knows without being told.
     pub(super) roster: Option<Arc<Roster>>,
+    /// What this process has done with the machine's instances.
+    pub(super) past: Past,
     /// What ends when the edge has.
     pub(super) cut: CancellationToken,
 }
 
 /// Begins to obey whoever leads: the link to it.
 pub(super) async fn begin(ground: Ground<'_>, tasks: &mut Tasks) -> Result<Link, RunError> {
-    let Ground { config, folders, joined, edge, table, certificates, charges, roster, cut } =
+    let Ground { config, folders, joined, edge, table, certificates, charges, roster, past, cut } =
         ground;
     let at = joined.identity.listen;
     let listener = Listener::bind(at).await.map_err(|source| RunError::Link { at, source })?;
@@ -70,7 +72,7 @@ pub(super) async fn begin(ground: Ground<'_>, tasks: &mut Tasks) -> Result<Link,
     let seek = Seek::new((control, &addresses), leads, credentials.clone());
     let (link, leader) = (seek.link(), (seek.link(), leading.clone()));
     tasks.spawn("call", seek.keep(tasks.stop()));
-    let (worker, hands) = work(config, folders, tasks, notes.clone())?;
+    let (worker, hands) = work(config, folders, tasks, (notes.clone(), past))?;
     let (directory, directed) = watch::channel(Arc::default());
     let (own, told) = ((name, credentials.clone()), (roster, directed.clone()));
     let (elsewhere, admitted) = meet(tasks, own, leader.clone(), told);
@@ -130,7 +132,7 @@ fn work(
     config: &Config,
     folders: &Folders,
     tasks: &mut Tasks,
-    notes: Notes,
+    (notes, past): (Notes, Past),
 ) -> Result<(Arc<Worker>, Hands), RunError> {
     let subnets = config.subnets.parse().map_err(PlaneError::Subnets)?;
     let socket = config.docker.display().to_string();
@@ -139,7 +141,7 @@ fn work(
     let (data, program) = (folders.root().to_owned(), LAUNCHER);
     let resolvers = system_resolvers();
     let reserve = config.builds.reserve;
-    let machine = Machine { socket, subnets, resolvers, data, program, reserve };
+    let machine = Machine { socket, subnets, resolvers, data, program, reserve, past };
     let programs = Programs::default();
     tasks.spawn("programs", programs.clone().tend(tasks.stop()));
     let worker = Arc::new(Worker::new(machine, (found, told), programs, notes));

@@ -12,6 +12,7 @@ mod label;
 mod policy;
 mod subnet;
 
+mod again;
 mod bridge;
 mod network;
 mod start;

@@ -213,7 +213,7 @@ fn mount(mount: &crate::engine::Mount) -> Mount {
 }
 
 /// Where what is handed to an instance appears.
-const SECRETS: &str = "/.paas/secrets";
+pub(super) const SECRETS: &str = "/.paas/secrets";
 const ENTER: &str = "/.paas/enter";
 /// Fewer than Docker's own choice: no raw sockets, no devices, no other root folder.
 const STARTING: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];

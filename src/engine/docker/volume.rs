@@ -96,19 +96,31 @@ pub(super) async fn only_writer(docker: &Docker, spec: &InstanceSpec) -> Result<
     let own = format!("/{}", label::instance_name(docker.installation(), spec));
     for disk in &spec.disks {
         let name = label::volume_name(docker.installation(), &spec.app, &disk.volume);
-        let filters = HashMap::from([("volume".to_owned(), vec![name.clone()])]);
-        let options = ListContainersOptions { filters: Some(filters), ..Default::default() };
-        let running =
-            docker.ask("container ls", &name, docker.api().list_containers(Some(options))).await?;
-        for other in running {
-            let names = other.names.unwrap_or_default();
-            let writes = other.mounts.unwrap_or_default().into_iter().any(|mount| {
-                mount.name.as_deref() == Some(name.as_str()) && mount.rw != Some(false)
-            });
-            if writes && !names.contains(&own) {
-                let message = format!("{} writes to this volume", names.join(" "));
-                return Err(fault::refuse("container start", &name, message));
-            }
+        nobody_else_writes(docker, &name, &own).await?;
+    }
+    Ok(())
+}
+
+/// The same of one volume, by the name that Docker has for it, and for whom Docker calls `own`.
+pub(super) async fn nobody_else_writes(
+    docker: &Docker,
+    name: &str,
+    own: &String,
+) -> Result<(), EngineError> {
+    let filters = HashMap::from([("volume".to_owned(), vec![name.to_owned()])]);
+    let options = ListContainersOptions { filters: Some(filters), ..Default::default() };
+    let running =
+        docker.ask("container ls", name, docker.api().list_containers(Some(options))).await?;
+    for other in running {
+        let names = other.names.unwrap_or_default();
+        let writes = other
+            .mounts
+            .unwrap_or_default()
+            .into_iter()
+            .any(|mount| mount.name.as_deref() == Some(name) && mount.rw != Some(false));
+        if writes && !names.contains(own) {
+            let message = format!("{} writes to this volume", names.join(" "));
+            return Err(fault::refuse("container start", name, message));
         }
     }
     Ok(())

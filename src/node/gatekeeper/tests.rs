@@ -13,7 +13,7 @@ use super::Gatekeeper;
 use crate::{
     model::{ContainerId, Directory, Listed, Listing},
     node::{
-        Known, Machine, Memory, Notes, Place, Programs, Ways, Worker,
+        Known, Machine, Memory, Notes, Past, Place, Programs, Ways, Worker,
         leading::tests::leading,
         link::{Body, BodyError, Handler, Peer, empty, tests::world::soon, whole},
         orders::{FILES, IMAGE, ORDER, OUTPUT, PROGRAM, UNPACK, WATCH},
@@ -35,6 +35,7 @@ fn gatekeeper() -> Gatekeeper {
         data: "/nowhere".into(),
         program: b"",
         reserve: crate::model::ByteSize(0),
+        past: Past::default(),
     };
     let known = Known::default();
     known.learn(&table(), |_| true);

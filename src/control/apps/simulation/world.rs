@@ -15,6 +15,7 @@ use crate::{
     engine::fake::Fake,
     logs::Collector,
     model::{AppName, ContainerId, Health, Timestamp},
+    node::Past,
     store::Store,
     volumes::VolumeFolders,
 };
@@ -195,6 +196,7 @@ pub(super) fn executor(home: &Arc<Home>, fake: &Fake) -> Executor<Fake> {
         volumes: VolumeFolders::new(home.folder.path()),
         here: "box".parse().unwrap(),
         stopping: BTreeMap::new(),
+        past: Past::default(),
     }
 }
 

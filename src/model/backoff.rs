@@ -12,6 +12,9 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// Between an instance's end and its next start, by how often in a row it ended quickly.
+    pub const RESTARTS: Self = Self { first: Duration::from_secs(1), most: Duration::from_mins(1) };
+
     /// The delay after so many failures in a row; none after none.
     pub fn after(self, failures: u32) -> Duration {
         match failures.checked_sub(1) {

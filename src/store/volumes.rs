@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     model::{
         Actor, AppName, BackupState, ByteSize, EventKind, Node, NodeName, Release, Snapshot,
-        SnapshotNumber, Timestamp, Volume, VolumeName, volume::Away,
+        SnapshotNumber, Timestamp, Volume, VolumeName, snapshot::Task, volume::Away,
     },
     store::{StoreError, Transaction, View, diary},
 };
@@ -135,9 +135,13 @@ pub fn all_away(
     Ok(found)
 }
 
-/// Whether something of an app's volumes is left where they were before.
-pub fn are_left(view: &impl View, app: &AppName) -> Result<bool, StoreError> {
-    Ok(view.scan::<Volume>(app.as_str())?.iter().any(|volume| !volume.left.is_empty()))
+/// Whether one of an app's volumes is on its way to another machine, or something is left of one where it was before.
+pub fn are_moving(view: &impl View, app: &AppName) -> Result<bool, StoreError> {
+    let moves = |volume: &Volume| {
+        let job = volume.job.as_ref();
+        !volume.left.is_empty() || job.is_some_and(|job| matches!(job.task, Task::Move { .. }))
+    };
+    Ok(view.scan::<Volume>(app.as_str())?.iter().any(moves))
 }
 
 /// Puts on record that this machine has the volumes that no other one has.

@@ -84,7 +84,7 @@ impl Kept {
     }
 
     fn folder(&self, node: &str) -> PathBuf {
-        let data = if node == "box" { self.server().data() } else { self.one.data() };
+        let data = if node == "box" { self.server().data() } else { &self.one.data() };
         data.join("volumes").join(KEEPS).join("data")
     }
 

@@ -368,8 +368,10 @@ pub fn note_lacking(machines: &mut [Machine], lacking: &BTreeSet<ImageId>) {
 pub fn images<'a>(states: impl Iterator<Item = &'a AppState>) -> BTreeSet<ImageId> {
     let mut images = BTreeSet::new();
     for state in states.filter(|state| state.app.destroyed_at.is_none()) {
+        // Who goes along with a volume that moves finds its image there.
         let travels = |process: &Process| {
-            !process.name.runs_once() && state.home_of(process) != Home::At(None)
+            let is_here = state.home_of(process) == Home::At(None) && !state.scattered;
+            !process.name.runs_once() && !is_here
         };
         let travel = |release: &&Release| release.processes.values().any(travels);
         images.extend(state.releases.values().filter(travel).map(|release| release.image.clone()));

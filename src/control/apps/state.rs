@@ -23,7 +23,7 @@ pub struct AppState {
     pub held: BTreeSet<VolumeName>,
     /// Volumes that this machine does not have, and where they are; known once they were looked for.
     pub away: BTreeMap<VolumeName, Away>,
-    /// Whether bytes of volumes are on machines of ours besides this one.
+    /// Whether bytes of volumes are on machines of ours besides this one, or on their way there.
     pub scattered: bool,
     /// Processes that no machine is there for, and why; known when it is known what machines there are.
     pub nowhere: BTreeMap<(ReleaseVersion, ProcessName), String>,
@@ -70,7 +70,7 @@ impl AppState {
         self.away = volumes::all_away(view, &self.app.name, here)?;
         self.held.retain(|volume| !matches!(self.away.get(volume), Some(Away::Lost(_))));
         let on_another = self.away.values().any(|away| matches!(away, Away::On(_)));
-        self.scattered = on_another || volumes::are_left(view, &self.app.name)?;
+        self.scattered = on_another || volumes::are_moving(view, &self.app.name)?;
         Ok(())
     }
 

@@ -142,6 +142,7 @@ mod tests {
         },
         ops::{
             backup::backup,
+            node::check_without_volumes,
             snapshot::{relocate, snapshot},
         },
         store::{Store, StoreOptions, records},
@@ -279,7 +280,9 @@ mod tests {
             let volume = to(&edge)?;
             assert!(volume.is_held());
             let moved = volumes::moved(tx, Volume { job: None, ..volume }, &edge, &here())?;
-            assert_eq!((moved.home, moved.left), (Some(edge), [here()].into()));
+            assert_eq!((moved.home, moved.left), (Some(edge.clone()), [here()].into()));
+            let refused = check_without_volumes(tx, &edge).unwrap_err();
+            assert_eq!(refused.why, "the volume data of shop is on it, and would be lost");
             let refused = relocate(tx, &shop, &data, &here(), (&here(), &by)).unwrap_err();
             assert!(refused.why.contains("still being removed"), "{}", refused.why);
             volumes::cleared(tx, (&shop, &data), &here())?;

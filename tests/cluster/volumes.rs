@@ -126,6 +126,16 @@ fn a_volume_goes_to_another_machine_and_is_cared_for_there() {
     kept.server().paas(&["restart", "-a", KEEPS]).ok();
     kept.until_says("two");
 
+    // A drained machine keeps it, and says what to do.
+    let told = kept.server().paas(&["nodes", "drain", "edge-1"]).ok();
+    says(
+        &told,
+        &["keeps does not move by this: its volume data is on edge-1: `paas volumes move data"],
+    );
+    kept.server().paas(&["restart", "-a", KEEPS]).ok();
+    kept.until_says("two");
+    kept.server().paas(&["nodes", "undrain", "edge-1"]).ok();
+
     // Its machine is lost: nobody is started on an empty disk, which is said, and all is as it was when it is back.
     kept.one.kill9();
     kept.stage.until_is("edge-1", "down");

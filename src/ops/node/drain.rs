@@ -1,12 +1,13 @@
 //! Emptying a node, for as long as somebody works on its machine or for good: nothing new is started there, and
-//! the apps that have instances there start all of theirs anew, as gently as a deploy.
+//! the apps that have instances there start all of theirs anew, as gently as a deploy. One that has a volume there
+//! stays: its process would only be stopped, and started in the same place.
 
 use std::collections::BTreeSet;
 
 use crate::{
-    model::{Actor, AppName, Node, NodeName, Timestamp},
+    model::{Actor, AppName, Node, NodeName, Timestamp, Volume},
     ops::{Refusal, RefusalKind, node::keep::known, restart::restart},
-    store::Transaction,
+    store::{Transaction, View},
 };
 
 /// What becomes of the apps of a node that is drained.
@@ -30,6 +31,15 @@ pub fn drain(
     tx.put(&node)?;
     let mut moves = Moves::default();
     for app in apps {
+        let mut volumes = tx.scan::<Volume>(app.as_str())?.into_iter();
+        if let Some(volume) = volumes.find(|volume| volume.home.as_ref() == Some(name)) {
+            let volume = volume.name;
+            let why = format!(
+                "its volume {volume} is on {name}: `paas volumes move {volume} --to NODE -a {app}`, and drain again"
+            );
+            moves.left.push((app.clone(), why));
+            continue;
+        }
         match restart(tx, app, by, now) {
             Ok(_) => moves.begun.push(app.clone()),
             // A rollout that is under way starts its instances elsewhere by itself.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use crate::{
-    model::{ControlLabels, LabelKey, LabelValue, Labels, Node, NodeKey, NodeName},
+    model::{ControlLabels, LabelKey, LabelValue, Labels, Node, NodeKey, NodeName, Volume},
     ops::{
         Refusal,
         node::join::{check_address, check_key},
@@ -112,6 +112,22 @@ pub fn check_confirmed(name: &NodeName, confirmed: &str) -> Result<(), Refusal> 
     let what = format!("{name} was not removed");
     Err(Refusal::invalid(what, "the confirmation does not repeat its name")
         .hint(format!("`paas nodes remove {name} --confirm {name}`")))
+}
+
+/// Refuses if a volume is on a node that is to be taken out: what is in it would go with it.
+pub fn check_without_volumes(view: &impl View, name: &NodeName) -> Result<(), Refusal> {
+    let mut there = view.scan::<Volume>(&())?.into_iter();
+    let is_there = |volume: &Volume| volume.home.as_ref() == Some(name);
+    let Some(Volume { name: volume, app, .. }) = there.find(is_there) else { return Ok(()) };
+    let why = match there.filter(is_there).count() {
+        0 => format!("the volume {volume} of {app} is on it, and would be lost"),
+        more => {
+            format!("the volume {volume} of {app} and {more} more are on it, and would be lost")
+        }
+    };
+    Err(Refusal::conflict(format!("{name} was not removed"), why).hint(format!(
+        "`paas volumes move {volume} --to NODE -a {app}` first; `--force` if nobody needs what is in it"
+    )))
 }
 
 pub(super) fn known(tx: &Transaction<'_>, name: &NodeName) -> Result<Node, Refusal> {

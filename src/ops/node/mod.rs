@@ -17,8 +17,8 @@ pub use drain::{Moves, drain, undrain};
 pub use enrol::enrol;
 pub use join::{Candidate, join};
 pub use keep::{
-    LabelChange, all, check_confirmed, control_labels, label, label_control, readdress, remove,
-    renew,
+    LabelChange, all, check_confirmed, check_without_volumes, control_labels, label, label_control,
+    readdress, remove, renew,
 };
 pub use rebalance::{rebalance, rebalancing};
 pub use token::{make, recognise, revoke};

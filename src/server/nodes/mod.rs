@@ -132,6 +132,9 @@ pub(super) async fn remove(
             .hint(format!("`paas nodes drain {name}` first; `--force` if they may stay there"))
             .into());
     }
+    if !force {
+        ops::node::check_without_volumes(&api.store.snapshot(), &name)?;
+    }
     ops::node::check_confirmed(&name, &confirm)?;
     council::dismiss(&api, &name).await?;
     let gone = api.store.transact(move |tx| ops::node::remove(tx, &name, &confirm)).await?;

@@ -82,7 +82,7 @@ enum Verb {
         /// The node's name once more
         #[arg(long, value_name = "NODE")]
         confirm: Option<String>,
-        /// Even if it is up and has instances, which stay on it then
+        /// Even if it is up and has instances, which stay on it then, or volumes, which are lost
         #[arg(long)]
         force: bool,
     },

@@ -46,6 +46,9 @@ pub struct Volume {
     /// The machine that has its bytes; none until there are some, or if they are older than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<NodeName>,
+    /// Whether that machine was removed, and has not joined again under that name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
     /// Machines on which it was before, and of which it is not known that nothing is left there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub left: BTreeSet<NodeName>,

@@ -276,6 +276,14 @@ impl Hands {
         let folders = self.steward.folders();
         // What is in a volume is not exchanged while somebody is started who has it.
         let _turn = folders.turn().read().await;
+        for volume in spec.process.volumes.keys() {
+            let there = self.steward.open((&spec.app, volume)).map(drop);
+            there.map_err(|error| {
+                let message = format!("its volume {volume}: {}", chain(&error));
+                let subject = spec.place();
+                EngineError::Refused { operation: "start", subject, status: 0, message }
+            })?;
+        }
         let ready = folders.ready(&spec.app, &spec.process);
         spec.disks = ready.map_err(|error| unhanded(spec.place(), &error))?;
         self.docker.start(&spec).await

@@ -162,7 +162,7 @@ impl Worker {
         self.docker.send_replace(Some(docker.clone()));
         let lost = docker.clone();
         tokio::spawn(async move { lost.end_lost_programs().await });
-        let steward = Steward::new(docker.clone(), VolumeFolders::new(data), *reserve);
+        let steward = Steward::new(docker.clone(), VolumeFolders::new(data), *reserve).of_node();
         let past = (past.clone(), self.notes.clone());
         let own = (handout, steward);
         let begun = Arc::new(Hands::new((docker, engine), own, self.here.clone(), past));

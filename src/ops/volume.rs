@@ -142,7 +142,7 @@ mod tests {
         },
         ops::{
             backup::backup,
-            node::check_without_volumes,
+            node::{check_without_volumes, remove},
             snapshot::{relocate, snapshot},
         },
         store::{Store, StoreOptions, records},
@@ -286,7 +286,15 @@ mod tests {
             let refused = relocate(tx, &shop, &data, &here(), (&here(), &by)).unwrap_err();
             assert!(refused.why.contains("still being removed"), "{}", refused.why);
             volumes::cleared(tx, (&shop, &data), &here())?;
-            relocate(tx, &shop, &data, &here(), (&here(), &by)).map(drop)
+            relocate(tx, &shop, &data, &here(), (&here(), &by))?;
+            // One that is removed takes it along, and brings it back if it joins again.
+            remove(tx, &edge, "edge-1")?;
+            volumes::settle(tx, &here())?;
+            let lost = known(tx, &shop, &data)?;
+            assert_eq!(volumes::away(tx, &lost, &here())?, Some(Away::Lost(edge.clone())));
+            tx.put(&Node::example("edge-1"))?;
+            assert_eq!(volumes::away(tx, &lost, &here())?, Some(Away::On(edge)));
+            Ok::<_, Refusal>(())
         });
         done.await.unwrap();
     }

@@ -59,6 +59,7 @@ pub fn make(
         app: app.clone(),
         name: name.clone(),
         home: None,
+        lost: false,
         left: BTreeSet::new(),
         size,
         created_at: now,
@@ -112,10 +113,10 @@ pub fn away(
     let is_node = |name: &NodeName| view.get::<Node>(&name.as_str().to_owned());
     Ok(if is_node(&home)?.is_some() {
         Some(Away::On(home))
-    } else if is_node(here)?.is_some() {
+    } else if volume.lost || is_node(here)?.is_some() {
         Some(Away::Lost(home))
     } else {
-        // Of several that keep the records each is a node. It has them alone, and was called so before.
+        // Of several that keep the records each is a node. It has them alone, and was itself called so before.
         None
     })
 }
@@ -181,10 +182,21 @@ pub fn moved(
     here: &NodeName,
 ) -> Result<Volume, StoreError> {
     let from = volume.home.replace(to.clone()).unwrap_or_else(|| here.clone());
+    volume.lost = false;
     volume.left.remove(to);
     volume.left.extend(Some(from).filter(|from| from != to));
     tx.put(&volume)?;
     Ok(volume)
+}
+
+/// Puts on record that a machine is removed, with the volumes that are on it.
+pub fn lose(tx: &mut Transaction<'_>, name: &NodeName) -> Result<(), StoreError> {
+    for volume in tx.scan::<Volume>(&())? {
+        if volume.home.as_ref() == Some(name) {
+            tx.put(&Volume { lost: true, ..volume })?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts on record that nothing of a volume is left on a machine.

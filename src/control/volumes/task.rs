@@ -139,15 +139,11 @@ impl<E: Engine> Volumes<E> {
             Some(Away::Lost(_)) if volume.destroyed_at.is_none() => return Ok(()),
             Some(Away::Lost(_)) => return self.forget((volume, None), now).await,
         };
-        if !self.cleared(volume).await? {
-            return Ok(());
-        }
-        if volume.destroyed_at.is_some() {
-            return self.remove((volume, home), now).await;
-        }
-        if home.is_some() && self.memory.over.contains(&volume.app) {
-            // Those of this machine go with the records of the app, which wait for those of others.
-            return self.remove((volume, home), now).await;
+        let cleared = self.cleared(volume).await?;
+        // Those of this machine go with the records of the app, which wait for those of others.
+        let is_over = home.is_some() && self.memory.over.contains(&volume.app);
+        if volume.destroyed_at.is_some() || is_over {
+            return if cleared { self.remove((volume, home), now).await } else { Ok(()) };
         }
         let Some(job) = &volume.job else { return Ok(()) };
         self.work((volume, home), job, now).await?;
@@ -160,19 +156,26 @@ impl<E: Engine> Volumes<E> {
         for node in &volume.left {
             let is_node = self.store.snapshot().get::<Node>(&node.as_str().to_owned())?.is_some();
             let acted = if *node == self.here {
-                self.homes.act(None, of, Act::Discard).await?
+                self.homes.act(None, of, Act::Discard).await
             } else if is_node {
-                self.homes.act(Some(node), of, Act::Discard).await?
+                self.homes.act(Some(node), of, Act::Discard).await
             } else {
                 // It took with it whatever it had.
-                Acted::Done(None)
+                Ok(Acted::Done(None))
             };
-            if acted == Acted::Waits {
-                self.memory.waits = true;
-                return Ok(false);
+            match acted {
+                Ok(Acted::Waits) => self.memory.waits = true,
+                Err(error) if error.is_away() => self.memory.away = true,
+                Err(error) => return Err(error.into()),
+                Ok(_) => {
+                    let (app, name, node) = (volume.app.clone(), volume.name.clone(), node.clone());
+                    let cleared =
+                        move |tx: &mut Transaction<'_>| volumes::cleared(tx, (&app, &name), &node);
+                    self.store.transact(cleared).await?;
+                    continue;
+                }
             }
-            let (app, name, node) = (volume.app.clone(), volume.name.clone(), node.clone());
-            self.store.transact(move |tx| volumes::cleared(tx, (&app, &name), &node)).await?;
+            return Ok(false);
         }
         Ok(true)
     }

@@ -97,8 +97,8 @@ pub enum StewardError {
     /// What is packed or unpacked.
     #[error(transparent)]
     Parcel(#[from] BackupError),
-    /// What was to be sent.
-    #[error("what was to be sent is not there")]
+    /// The volume, or what was to be sent of it.
+    #[error("nothing of it is there")]
     Nothing,
     /// The work itself.
     #[error("the work ended early")]
@@ -114,6 +114,8 @@ pub struct Steward<E> {
     engine: E,
     folders: VolumeFolders,
     reserve: ByteSize,
+    /// Whether a volume can begin here.
+    begins: bool,
     turns: Turns,
 }
 
@@ -123,7 +125,26 @@ type Turns = Arc<Mutex<BTreeMap<(AppName, VolumeName), Arc<Turn<()>>>>>;
 impl<E: Engine> Steward<E> {
     /// Of the machine of this engine, whose volumes lie there. So much of its disk stays free when something is copied.
     pub fn new(engine: E, folders: VolumeFolders, reserve: ByteSize) -> Self {
-        Self { engine, folders, reserve, turns: Turns::default() }
+        Self { engine, folders, reserve, begins: true, turns: Turns::default() }
+    }
+
+    /// The same of a node. Volumes come there, and never begin there: one that is not there is lost, and an empty one must
+    /// not take its place.
+    #[must_use]
+    pub fn of_node(self) -> Self {
+        Self { begins: false, ..self }
+    }
+
+    /// The folder of a volume, which is made unless it is there, where one can begin.
+    pub fn open(&self, (app, name): Of<'_>) -> Result<PathBuf, StewardError> {
+        let folder = self.folders.data(app, name);
+        if self.begins {
+            Ok(self.folders.open(app, name)?)
+        } else if folder.is_dir() {
+            Ok(folder)
+        } else {
+            Err(StewardError::Nothing)
+        }
     }
 
     /// Where the volumes lie.
@@ -193,6 +214,7 @@ impl<E: Engine> Steward<E> {
         to: CopyTo,
         still: &BTreeSet<ContainerId>,
     ) -> Result<Acted, StewardError> {
+        self.open(of)?;
         let copied = self.copied(of, to, still).await;
         // Whatever came of it, nobody is left standing; if that fails, it is all tried again.
         self.engine.thaw(still).await?;

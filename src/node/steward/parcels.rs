@@ -55,7 +55,7 @@ impl<E: Engine> Steward<E> {
             Parcel::Outgoing(at) => self.folders.outgoing(app, name, at),
             Parcel::Whole => {
                 // Also one that nobody has used yet has a folder where it is next.
-                self.folders.open(app, name)?;
+                self.open((app, name))?;
                 self.folders.discard_outgoing(app, name)?;
                 self.folders.of(app, name)
             }

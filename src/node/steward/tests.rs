@@ -83,6 +83,15 @@ async fn a_volume_that_nobody_has_used_yet_goes_as_well() {
     let (from, to) = (Machine::new(), Machine::new());
     to.take(from.give().await.pieces).await.unwrap();
     assert!(to.home.path().join("volumes/shop/data/data").is_dir());
+    // On a node none begins.
+    let node = Machine::new();
+    let steward = node.steward.clone().of_node();
+    let (app, name) = names();
+    let of = (&app, &name);
+    steward.give(of, Parcel::Whole).await.unwrap_err();
+    let copied = steward.act(of, Act::Copy(CopyTo::Snapshot(SnapshotNumber(1)), [].into())).await;
+    assert!(matches!(copied, Err(StewardError::Nothing)), "{copied:?}");
+    assert!(!node.home.path().join("volumes").exists());
     // Whoever sends it dies before its first byte.
     let (writer, nothing) = pieces();
     drop(writer);

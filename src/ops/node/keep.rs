@@ -8,7 +8,7 @@ use crate::{
         Refusal,
         node::join::{check_address, check_key},
     },
-    store::{StoreError, Transaction, View},
+    store::{StoreError, Transaction, View, volumes},
 };
 
 /// Labels to set, and those to take away (`None`).
@@ -96,11 +96,13 @@ fn relabel(labels: &mut Labels, name: &NodeName, change: LabelChange) -> Result<
     Ok(())
 }
 
-/// Takes a node out, if `confirmed` repeats its name. What it proves itself with counts no more.
+/// Takes a node out, if `confirmed` repeats its name. What it proves itself with counts no more, and the volumes that
+/// are on it are lost.
 pub fn remove(tx: &mut Transaction<'_>, name: &NodeName, confirmed: &str) -> Result<Node, Refusal> {
     let node = known(tx, name)?;
     check_confirmed(name, confirmed)?;
     tx.delete::<Node>(&name.as_str().to_owned())?;
+    volumes::lose(tx, name)?;
     Ok(node)
 }
 

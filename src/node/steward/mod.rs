@@ -128,8 +128,8 @@ impl<E: Engine> Steward<E> {
         Self { engine, folders, reserve, begins: true, turns: Turns::default() }
     }
 
-    /// The same of a node. Volumes come there, and never begin there: one that is not there is lost, and an empty one must
-    /// not take its place.
+    /// The same of a node. Volumes come there, and never begin there: one that is not there is lost, and an empty one
+    /// must not take its place.
     #[must_use]
     pub fn of_node(self) -> Self {
         Self { begins: false, ..self }

@@ -62,11 +62,10 @@ impl<E: Engine> Homes<E> {
         act: Act,
     ) -> Result<Acted, HomesError> {
         let Some(node) = node else { return Ok(self.steward.act(of, act).await?) };
-        // Whom this machine was about to have started there is there by then.
-        let _turn = match act {
-            Act::Swap(_) | Act::IsFree => Some(self.folders().turn().write().await),
-            _ => None,
-        };
+        if matches!(act, Act::Swap(_) | Act::IsFree) {
+            // Whom this machine was about to have started there is there by then; nobody else will be.
+            drop(self.folders().turn().write().await);
+        }
         Ok(self.nodes.act(node, of, act).await?)
     }
 

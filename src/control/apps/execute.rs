@@ -153,7 +153,11 @@ impl<E: Engine> Executor<E> {
         let mut starting = stream::iter(specs)
             .map(|spec| async move {
                 // What is in a volume is not exchanged while somebody is started who has it.
-                let _turn = self.volumes.turn().read().await;
+                let _turn = if spec.process.volumes.is_empty() {
+                    None
+                } else {
+                    Some(self.volumes.turn().read().await)
+                };
                 if !self.takes_volumes(&spec).await? {
                     return Ok(());
                 }

@@ -4,9 +4,16 @@
 //! If the daemon dies in it, it is begun anew. If it fails, whoever had the volume has it again where he had it. What is
 //! left where it was is taken away afterwards, by the pass of volumes.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use futures_util::StreamExt;
+use tokio::time::sleep;
 
 use super::{task::Backups, work::TransferError};
 use crate::{
@@ -62,15 +69,32 @@ impl<E: Engine> Backups<E> {
         let Lading { expected, pieces } = self.homes.give(home, of, Parcel::Whole).await?;
         let (transfers, app, name) =
             (self.transfers.clone(), volume.app.clone(), volume.name.clone());
-        let mut done = 0;
+        let so_far = Arc::new(AtomicU64::new(0));
+        let counted = so_far.clone();
         let told = pieces.inspect(move |piece| {
-            done += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+            let more = piece.as_ref().map_or(0, |piece| piece.len() as u64);
+            let done = counted.fetch_add(more, Relaxed) + more;
             let (app, volume) = (app.clone(), name.clone());
-            let so_far = Transfer { app, volume, done: ByteSize(done), of: expected };
-            transfers.send_replace(Some(so_far));
+            let transfer = Transfer { app, volume, done: ByteSize(done), of: expected };
+            transfers.send_replace(Some(transfer));
         });
         let to = Some(to).filter(|to| **to != self.here);
-        Ok(self.homes.take(to, of, Room::Whole, told.boxed()).await?)
+        tokio::select! {
+            taken = self.homes.take(to, of, Room::Whole, told.boxed()) => Ok(taken?),
+            () = stalled(&so_far) => Err(TransferError::Stalled),
+        }
+    }
+}
+
+/// Waits until nothing goes by any more.
+async fn stalled(so_far: &AtomicU64) {
+    let mut before = None;
+    loop {
+        let now = so_far.load(Relaxed);
+        if before.replace(now) == Some(now) {
+            return;
+        }
+        sleep(STALLS).await;
     }
 }
 
@@ -98,5 +122,7 @@ fn ended(
     diary::write(tx, &app, EventKind::Volume, text, &job.by, clock::now())
 }
 
+/// So long nobody waits for the next piece, nor for a disk to have written all of them.
+const STALLS: Duration = Duration::from_mins(30);
 /// Between two looks whether somebody still has it.
 const AGAIN: Duration = Duration::from_millis(100);

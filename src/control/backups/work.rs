@@ -47,13 +47,16 @@ pub(super) enum TransferError {
     /// It never ended.
     #[error("it takes longer than a day")]
     Slow,
+    /// It does not go on.
+    #[error("nothing has come through for half an hour")]
+    Stalled,
 }
 
 impl TransferError {
     pub(super) fn words(&self) -> String {
         let hint = match self {
             Self::Backup(error) => error.hint(),
-            Self::Home(_) | Self::Gone(_) | Self::Lost(_) | Self::Slow => None,
+            Self::Home(_) | Self::Gone(_) | Self::Lost(_) | Self::Slow | Self::Stalled => None,
         };
         hint.map_or_else(|| chain(self), |hint| format!("{}; {hint}", chain(self)))
     }

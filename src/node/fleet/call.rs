@@ -17,6 +17,7 @@ use crate::{
         feed::Lines,
         link::{Body, Link, LinkError, LinkState, full, whole},
         orders::{Answer, ORDER, OUTPUT, Order, OutputOf, Wrong},
+        steward::Act,
     },
 };
 
@@ -36,7 +37,7 @@ pub(super) async fn ask(
     let patience = match order {
         Order::Check { patience, .. } => DEADLINE.saturating_add(*patience),
         // A copy has a limit of its own there, and a link that is lost ends it.
-        Order::Volume(..) => A_COPY,
+        Order::Volume(_, _, Act::Copy(..) | Act::Fetch(_)) => A_COPY,
         _ => DEADLINE,
     };
     let asked = async { answered(far, operation, request(far, ORDER, order)?).await };
@@ -142,7 +143,7 @@ pub(super) fn at(far: &Far) -> String {
 
 /// For an answer; a container's start has a minute of its own there.
 pub(super) const DEADLINE: Duration = Duration::from_secs(75);
-/// For whatever is done to a volume.
+/// For a copy of what is in a volume.
 const A_COPY: Duration = Duration::from_hours(12);
 /// Bytes of an answer: what is to be seen on a machine with thousands of containers is less.
 const LARGEST_ANSWER: usize = 64 << 20;

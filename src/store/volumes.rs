@@ -121,6 +121,20 @@ pub fn away(
     })
 }
 
+/// Where something is done to a volume: at a node, or at the machine that leads, called `here` (`None`). `Err` if it is
+/// on one that was removed.
+pub fn home(
+    view: &impl View,
+    volume: &Volume,
+    here: &NodeName,
+) -> Result<Result<Option<NodeName>, Away>, StoreError> {
+    Ok(match away(view, volume, here)? {
+        None => Ok(None),
+        Some(Away::On(node)) => Ok(Some(node)),
+        Some(lost @ Away::Lost(_)) => Err(lost),
+    })
+}
+
 /// The volumes of an app that the machine which leads does not have, and where they are.
 pub fn all_away(
     view: &impl View,

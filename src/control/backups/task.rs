@@ -13,7 +13,7 @@ use crate::{
     clock,
     control::task::Task,
     engine::Engine,
-    model::{Actor, App, NodeName, Timestamp, Transfer, Volume, volume::Away},
+    model::{Actor, App, NodeName, Timestamp, Transfer, Volume},
     node::Homes,
     store::{Store, StoreError, Transaction, View, backups, volumes},
     telemetry::chain,
@@ -78,12 +78,8 @@ impl<E: Engine> Task for Backups<E> {
             if self.stop.is_cancelled() {
                 return Ok(());
             }
-            let away = volumes::away(&self.store.snapshot(), &volume, &self.here)?;
-            let home = match away {
-                None => None,
-                Some(Away::On(node)) => Some(node),
-                Some(Away::Lost(_)) => continue,
-            };
+            let home = volumes::home(&self.store.snapshot(), &volume, &self.here)?;
+            let Ok(home) = home else { continue };
             match &volume.job {
                 _ if volume.destroyed_at.is_some() || volume.home.is_none() => {}
                 Some(job) if job.task.transfers() => {

@@ -16,7 +16,7 @@ use crate::{
     faults,
     model::{
         Actor, App, AppName, ByteSize, EventKind, Node, NodeName, Timestamp, Volume, VolumeName,
-        volume::{Away, Usage, Usages},
+        volume::{Usage, Usages},
     },
     node::{Act, Acted, Homes, HomesError},
     store::{Store, StoreError, Transaction, View, diary, volumes},
@@ -132,13 +132,12 @@ impl<E: Engine> Task for Volumes<E> {
 impl<E: Engine> Volumes<E> {
     /// What there is to do for one volume now.
     async fn see_to(&mut self, volume: &Volume, now: Timestamp) -> Result<(), VolumesError> {
-        let away = volumes::away(&self.store.snapshot(), volume, &self.here)?;
-        let home = match &away {
-            None => None,
-            Some(Away::On(node)) => Some(node),
-            Some(Away::Lost(_)) if volume.destroyed_at.is_none() => return Ok(()),
-            Some(Away::Lost(_)) => return self.forget((volume, None), now).await,
+        let home = match volumes::home(&self.store.snapshot(), volume, &self.here)? {
+            Ok(home) => home,
+            Err(_) if volume.destroyed_at.is_none() => return Ok(()),
+            Err(_) => return self.forget((volume, None), now).await,
         };
+        let home = home.as_ref();
         let cleared = self.cleared(volume).await?;
         // Those of this machine go with the records of the app, which wait for those of others.
         let is_over = home.is_some() && self.memory.over.contains(&volume.app);
@@ -221,14 +220,11 @@ impl<E: Engine> Volumes<E> {
             if usages.get(&key).is_some_and(|usage| now.since(usage.at) < PERIOD) {
                 continue;
             }
-            let away = volumes::away(&self.store.snapshot(), &volume, &self.here)?;
-            let home = match &away {
-                None => None,
-                Some(Away::On(node)) => Some(node),
-                Some(Away::Lost(_)) => continue,
-            };
+            let home = volumes::home(&self.store.snapshot(), &volume, &self.here)?;
+            let Ok(home) = home else { continue };
             // What is not known now is looked at the next time.
-            let found = self.homes.act(home, (&volume.app, &volume.name), Act::Measure).await;
+            let found =
+                self.homes.act(home.as_ref(), (&volume.app, &volume.name), Act::Measure).await;
             let Ok(Acted::Done(Some(used))) = found else { continue };
             usages.insert(key, Usage { used, at: now });
             self.warn(&volume, used, now).await?;

@@ -155,6 +155,10 @@ impl<E: Engine> Steward<E> {
     /// Does one thing to a volume. It may take long.
     pub async fn act(&self, of: Of<'_>, act: Act) -> Result<Acted, StewardError> {
         let (app, name) = of;
+        let _turn = match act {
+            Act::Users | Act::Thaw(_) | Act::Measure => None,
+            _ => Some(self.turn(of).await),
+        };
         match act {
             Act::Users => return Ok(Acted::Users(self.engine.users(app, name).await?.running)),
             Act::Thaw(whom) => {
@@ -165,10 +169,6 @@ impl<E: Engine> Steward<E> {
                 let folder = self.folders.data(app, name);
                 return Ok(Acted::Done(spawn_blocking(move || measure(&folder)).await?));
             }
-            _ => {}
-        }
-        let _turn = self.turn(of).await;
-        match act {
             Act::Copy(to, still) => return self.copy(of, to, &still).await,
             Act::Fetch(from) => return Ok(self.fetch(of, from).await),
             Act::Swap(kept) => return self.swap(of, kept).await,
@@ -184,7 +184,6 @@ impl<E: Engine> Steward<E> {
             }
             Act::DropSnapshot(number) => self.folders.discard_snapshot(app, name, number)?,
             Act::DropOutgoing => self.folders.discard_outgoing(app, name)?,
-            Act::Users | Act::Thaw(_) | Act::Measure => {}
         }
         self.sweep();
         Ok(Acted::Done(None))

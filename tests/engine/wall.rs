@@ -267,6 +267,7 @@ async fn another_apps_instance_is_not_reached_while_docker_makes_networks_either
     })
     .await;
 
+    assert_eq!(shop.meets(&shop.address.to_string(), 8080).await, Met::Service, "its own");
     let host = bank.address.to_string();
     let mut tries = JoinSet::new();
     let mut networks = pin!(networks_come_and_go(&world));

@@ -1,6 +1,6 @@
 //! Noticing that the other side has fallen silent, whatever is or is not being sent.
 //!
-//! Every second it is asked for a sign of life (a PING of HTTP/2). Any byte is one: an answer may stand
+//! Twice a second it is asked for a sign of life (a PING of HTTP/2). Any byte is one: an answer may stand
 //! behind megabytes on a slow line, and a peer that sends these is not dead.
 
 use std::{
@@ -117,6 +117,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
 }
 
 /// Between two questions.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+const ASK_EVERY: Duration = Duration::from_millis(500);
 /// Without a byte for so long after a question, nobody is there.
-const SILENT_FOR: Duration = Duration::from_secs(2);
+const SILENT_FOR: Duration = Duration::from_millis(1400);

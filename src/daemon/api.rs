@@ -4,7 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     os::fd::{AsFd, OwnedFd},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use socket2::{Socket, Type};
@@ -31,6 +31,12 @@ impl Bound {
     pub(super) fn tls(&self) -> Option<(SocketAddr, [u8; 32])> {
         let Incoming::Tls(listener, _) = &self.incoming else { return None };
         Some((listener.local_addr().ok()?, self.renewal.as_ref()?.digest()))
+    }
+
+    /// Where it is in the file system, if it is the data folder's.
+    pub(super) fn socket_path(&self) -> Option<PathBuf> {
+        let Incoming::Socket(listener) = &self.incoming else { return None };
+        Some(listener.local_addr().ok()?.as_pathname()?.to_owned())
     }
 
     /// What comes in there. Its certificate, if it has one, is not renewed any more.

@@ -46,7 +46,8 @@ impl Doors {
     /// Where they are, for whoever is led on to here.
     pub(super) fn within(&self) -> Within {
         let api = self.api.iter().find_map(api::Bound::tls).map(|(at, _)| at);
-        Within { api, ssh: self.ssh.as_ref().and_then(ssh::Bound::at) }
+        let socket = self.api.iter().find_map(api::Bound::socket_path);
+        Within { api, socket, ssh: self.ssh.as_ref().and_then(ssh::Bound::at) }
     }
 
     /// Copies of their sockets, for a successor.

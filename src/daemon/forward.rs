@@ -1,5 +1,6 @@
-//! The doors of a machine that keeps the records and does not lead: whoever comes over TLS or SSH is led on to the machine
-//! that does, as he is; who comes over the data folder's socket is told who that is.
+//! The doors of a machine that keeps the records and does not lead: whoever comes over TLS, over SSH or over the data
+//! folder's socket is led on to the same door of the machine that does, as he is; who comes over plain HTTP, which has
+//! no such door there, is told who that is.
 //!
 //! They are the sockets of the API and of SSH, so that they can be handed from life to life. Nobody is turned away while
 //! another is being elected: he waits, for a while, and is told then that nobody leads. If it is this machine that is
@@ -15,8 +16,8 @@ use std::{
 
 use axum::Router;
 use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite, copy_bidirectional},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     time::{Instant, sleep},
 };
 use tokio_rustls::TlsAcceptor;
@@ -48,10 +49,21 @@ pub(super) struct Forward {
 
 /// One that leads on.
 struct Onward {
+    door: Door,
     entrance: Entrance,
     link: Link,
-    /// What says who leads, to whoever speaks TLS, where nobody could be led on.
-    else_said: Option<(TlsAcceptor, Router)>,
+}
+
+/// Where somebody comes in, and what says who leads where nobody could be led on.
+enum Door {
+    Net(TcpListener, Option<(TlsAcceptor, Router)>),
+    Socket(UnixListener, Router),
+}
+
+/// Somebody who came in.
+enum Comer {
+    Net(TcpStream, SocketAddr),
+    Socket(UnixStream),
 }
 
 impl Forward {
@@ -81,19 +93,25 @@ impl Forward {
         let router = elsewhere(move || bench.leader());
         for bound in self.api {
             let stop = tasks.stop();
-            match bound.incoming() {
+            let (door, entrance) = match bound.incoming() {
                 Incoming::Tls(listener, acceptor) => {
-                    let else_said = Some((acceptor, router.clone()));
-                    let (entrance, link) = (Entrance::Api, link.clone());
-                    let onward = Onward { entrance, link, else_said };
-                    tasks.spawn("door", onward.lead(listener, stop));
+                    (Door::Net(listener, Some((acceptor, router.clone()))), Entrance::Api)
                 }
-                near => tasks.spawn("api", server::serve(near, router.clone(), stop)),
-            }
+                Incoming::Socket(listener) => {
+                    (Door::Socket(listener, router.clone()), Entrance::Socket)
+                }
+                plain @ Incoming::Plain(_) => {
+                    tasks.spawn("api", server::serve(plain, router.clone(), stop));
+                    continue;
+                }
+            };
+            let onward = Onward { door, entrance, link: link.clone() };
+            tasks.spawn("door", onward.lead(stop));
         }
         if let Some(listener) = self.ssh {
-            let onward = Onward { entrance: Entrance::Ssh, link: link.clone(), else_said: None };
-            tasks.spawn("door", onward.lead(listener, tasks.stop()));
+            let (door, entrance) = (Door::Net(listener, None), Entrance::Ssh);
+            let onward = Onward { door, entrance, link: link.clone() };
+            tasks.spawn("door", onward.lead(tasks.stop()));
         }
     }
 }
@@ -110,17 +128,17 @@ async fn ssh(at: SocketAddr, inherited: &mut Vec<OwnedFd>) -> Option<TcpListener
 
 impl Onward {
     /// Leads everybody on until it is told to stop; who is on his way then is cut, since his leader is another.
-    async fn lead(self, listener: TcpListener, stop: CancellationToken) {
+    async fn lead(self, stop: CancellationToken) {
         let this = Arc::new(self);
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
+                accepted = this.door.accept() => accepted,
             };
             match accepted {
                 // Whoever waits does so longer than this life.
-                Ok(caller) => drop(tokio::spawn(this.clone().carry(caller, stop.clone()))),
+                Ok(comer) => drop(tokio::spawn(this.clone().carry(comer, stop.clone()))),
                 // Out of file descriptors, most likely: they come back when connections end.
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             }
@@ -138,41 +156,83 @@ impl Onward {
         }
     }
 
-    async fn carry(
-        self: Arc<Self>,
-        (mut stream, from): (TcpStream, SocketAddr),
-        stop: CancellationToken,
-    ) {
-        stream.set_nodelay(true).ok();
+    async fn carry(self: Arc<Self>, comer: Comer, stop: CancellationToken) {
         let tunnel = tokio::select! {
             biased;
-            () = stop.cancelled() => return knock_again(stream).await,
+            () = stop.cancelled() => return comer.knock_again().await,
             tunnel = self.tunnel() => tunnel,
         };
+        let entrance = self.entrance;
         match tunnel {
-            Ok(mut tunnel) => tokio::select! {
+            Ok(tunnel) => tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                carried = copy_bidirectional(&mut stream, &mut tunnel) => if let Err(error) = carried {
-                    tracing::debug!(%from, %error, "somebody who was led on has gone");
+                carried = comer.go(tunnel) => if let Err(error) = carried {
+                    tracing::debug!(?entrance, %error, "somebody who was led on has gone");
                 }
             },
             Err(error) => {
-                tracing::warn!(%from, error = %chain(&error), "nobody was led on to the leader");
-                if let Some((acceptor, router)) = &self.else_said {
-                    server::serve_one((stream, from), acceptor, router.clone(), stop).await;
-                }
+                tracing::warn!(?entrance, error = %chain(&error), "nobody was led on to the leader");
+                self.door.turn_away(comer, stop).await;
             }
         }
     }
 }
 
-/// Leads somebody who still waited to the door that he came to: whatever this machine is next takes him in there.
-async fn knock_again(mut stream: TcpStream) {
-    let Ok(at) = stream.local_addr() else { return };
-    match TcpStream::connect(at).await {
-        Ok(mut next) => drop(copy_bidirectional(&mut stream, &mut next).await),
-        Err(error) => tracing::debug!(%at, %error, "nobody is at the door any more"),
+impl Door {
+    async fn accept(&self) -> io::Result<Comer> {
+        match self {
+            Self::Net(listener, _) => {
+                let (stream, from) = listener.accept().await?;
+                stream.set_nodelay(true).ok();
+                Ok(Comer::Net(stream, from))
+            }
+            Self::Socket(listener, _) => Ok(Comer::Socket(listener.accept().await?.0)),
+        }
+    }
+
+    /// Tells somebody who leads, if the door has words.
+    async fn turn_away(&self, comer: Comer, stop: CancellationToken) {
+        match (self, comer) {
+            (Self::Net(_, Some((acceptor, router))), Comer::Net(stream, from)) => {
+                server::serve_one((stream, from), acceptor, router.clone(), stop).await;
+            }
+            (Self::Socket(_, router), Comer::Socket(stream)) => {
+                server::serve_near(stream, router.clone(), stop).await;
+            }
+            (Self::Net(..) | Self::Socket(..), _) => {}
+        }
+    }
+}
+
+impl Comer {
+    /// Goes through the tunnel until both sides have said all.
+    async fn go(self, mut tunnel: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+        match self {
+            Self::Net(mut stream, _) => copy_bidirectional(&mut stream, &mut tunnel).await,
+            Self::Socket(mut stream) => copy_bidirectional(&mut stream, &mut tunnel).await,
+        }
+        .map(|_| ())
+    }
+
+    /// Comes once more to the door that he came to: whatever this machine is next takes him in there.
+    async fn knock_again(self) {
+        let went = async {
+            match &self {
+                Self::Net(stream, _) => {
+                    let next = TcpStream::connect(stream.local_addr()?).await?;
+                    self.go(next).await
+                }
+                Self::Socket(stream) => {
+                    let at = stream.local_addr()?;
+                    let at = at.as_pathname().ok_or(io::ErrorKind::AddrNotAvailable)?;
+                    self.go(UnixStream::connect(at).await?).await
+                }
+            }
+        };
+        if let Err(error) = went.await {
+            tracing::debug!(%error, "somebody who waited has gone, or is at no door any more");
+        }
     }
 }
 

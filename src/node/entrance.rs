@@ -3,12 +3,16 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
 };
 
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    sync::watch,
+};
 
-use super::link::{Peer, Refused, reached};
+use super::link::{Far, Peer, Refused, reached};
 use crate::model::NodeName;
 
 /// One of them.
@@ -16,6 +20,8 @@ use crate::model::NodeName;
 pub enum Entrance {
     /// The API's, over TLS.
     Api,
+    /// The API's in the data folder, for whoever is root on a machine that has all that this one has.
+    Socket,
     /// The SSH server's.
     Ssh,
 }
@@ -25,16 +31,19 @@ impl Entrance {
     pub fn target(self) -> &'static str {
         match self {
             Self::Api => "entrance/api",
+            Self::Socket => "entrance/socket",
             Self::Ssh => "entrance/ssh",
         }
     }
 }
 
 /// Where this machine's are.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Within {
     /// Where the API listens over TLS.
     pub api: Option<SocketAddr>,
+    /// Where it does in the data folder.
+    pub socket: Option<PathBuf>,
     /// Where the SSH server does.
     pub ssh: Option<SocketAddr>,
 }
@@ -50,18 +59,25 @@ pub struct Entrances {
 
 impl Entrances {
     /// The way in, if that is what the target is.
-    pub(super) async fn through(
-        &self,
-        peer: &Peer,
-        target: &str,
-    ) -> Option<Result<TcpStream, Refused>> {
-        let all = [(Entrance::Api, self.within.api), (Entrance::Ssh, self.within.ssh)];
-        let (_, at) = all.into_iter().find(|(entrance, _)| entrance.target() == target)?;
+    pub(super) async fn through(&self, peer: &Peer, target: &str) -> Option<Result<Far, Refused>> {
+        let all = [Entrance::Api, Entrance::Socket, Entrance::Ssh];
+        let entrance = all.into_iter().find(|entrance| entrance.target() == target)?;
         let is_keeper = self.keepers.borrow().contains(&peer.name);
-        Some(match at.filter(|_| is_keeper) {
-            Some(at) => reached(TcpStream::connect(from_here(at))).await,
-            None => Err(Refused::nobody("it may lead nobody in")),
-        })
+        let way = if is_keeper { self.enter(entrance).await } else { None };
+        Some(way.unwrap_or_else(|| Err(Refused::nobody("it may lead nobody in"))))
+    }
+
+    /// The way in there; `None` if nothing listens.
+    async fn enter(&self, entrance: Entrance) -> Option<Result<Far, Refused>> {
+        let at = match entrance {
+            Entrance::Api => self.within.api?,
+            Entrance::Ssh => self.within.ssh?,
+            Entrance::Socket => {
+                let at = self.within.socket.as_ref()?;
+                return Some(reached(UnixStream::connect(at)).await);
+            }
+        };
+        Some(reached(TcpStream::connect(from_here(at))).await)
     }
 }
 

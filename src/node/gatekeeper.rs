@@ -19,7 +19,7 @@ use super::{
     charge::{self, CHARGE, Charged},
     hub::Known,
     leading::{Leader, Leading, Unled},
-    link::{Body, Handler, Peer, Refused, reached, refusal, until},
+    link::{Body, Far, Handler, Peer, Refused, reached, refusal, until},
     ways::{Road, Ways},
     worker::Worker,
 };
@@ -84,7 +84,7 @@ impl Handler for Gatekeeper {
         }
     }
 
-    async fn tunnel(&self, peer: &Peer, target: &str) -> Result<TcpStream, Refused> {
+    async fn tunnel(&self, peer: &Peer, target: &str) -> Result<Far, Refused> {
         match self.leads(peer) {
             Ok(_) => self.worker.tunnel(peer, target).await,
             Err(_) => {

@@ -20,7 +20,7 @@ use super::{
     edges::Connected,
     feed::{self, FeedError, FromControl, FromNode, Lines},
     follower::FEED,
-    link::{Body, Handler, Peer, Refused, full, reached, refusal, whole},
+    link::{Body, Far, Handler, Peer, Refused, full, reached, refusal, whole},
     memory::Notes,
 };
 use crate::{
@@ -101,7 +101,7 @@ impl Handler for Hub {
     }
 
     /// To an instance, for an edge; or for a container, which is named too; or to a door, for a user.
-    async fn tunnel(&self, peer: &Peer, target: &str) -> Result<TcpStream, Refused> {
+    async fn tunnel(&self, peer: &Peer, target: &str) -> Result<Far, Refused> {
         if let Some(led_on) = self.entrances.through(peer, target).await {
             return led_on;
         }

@@ -27,7 +27,7 @@ use super::{
     gateway::Here,
     handout::Handout,
     hands::{Hands, Watcher},
-    link::{Body, Handler, Peer, Refused, full, reached, refusal, whole},
+    link::{Body, Far, Handler, Peer, Refused, full, reached, refusal, whole},
     memory::Notes,
     orders::{
         Answer, FILES, IMAGE, IMAGE_ID, ORDER, OUTPUT, Order, OutputOf, PROGRAM, RECEIVE, SEND,
@@ -300,7 +300,7 @@ impl Handler for Worker {
     }
 
     /// `CONTAINER:PORT`, of an instance of this machine.
-    async fn tunnel(&self, _: &Peer, target: &str) -> Result<TcpStream, Refused> {
+    async fn tunnel(&self, _: &Peer, target: &str) -> Result<Far, Refused> {
         let address = target.rsplit_once(':').and_then(|(id, port)| {
             let address = self.here.borrow().get(&UpstreamId::new(id)).copied()?;
             Some(SocketAddr::new(address, port.parse().ok()?))

@@ -1,5 +1,5 @@
-//! The API of a machine that keeps the records and does not lead, for whoever comes to it without a token: it does
-//! nothing, and says who leads. Who has a token is led on to that machine before he gets here.
+//! The API of a machine that keeps the records and does not lead, for whoever could not be led on to the one that does:
+//! it does nothing, and says who leads.
 
 use std::net::SocketAddr;
 

@@ -11,7 +11,7 @@ use hyper::{body::Incoming as Body, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, UnixListener, UnixStream},
     sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
@@ -86,6 +86,11 @@ pub async fn serve_one(
         let transport = Transport::Network(peer.ip());
         connection(Box::new(stream), transport, router, stop).await;
     }
+}
+
+/// The same over the data folder's socket.
+pub async fn serve_near(stream: UnixStream, router: Router, stop: CancellationToken) {
+    connection(Box::new(stream), Transport::Socket, router, stop).await;
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -53,7 +53,7 @@ use axum::{
 pub use caller::{Attempts, Transport};
 pub use elsewhere::elsewhere;
 pub use git::{answer_over_ssh, whose_keys};
-pub use listener::{Incoming, serve, serve_one};
+pub use listener::{Incoming, serve, serve_near, serve_one};
 pub use nodes::{Change, Cluster, Council, Members, Unjoinable, Wish};
 pub use sessions::Sessions;
 pub use state::{Api, Backups, EngineStatus, Intake, Listening, Reach, Retention, Ssh};

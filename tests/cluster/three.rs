@@ -87,21 +87,10 @@ impl Three {
         });
     }
 
-    /// Waits until there is one instance on each, and each shows the app.
+    /// Waits until there is one instance on each, and each shows the app. If they are uneven when none is starting any
+    /// more (one was not heard of when places were given), that is mended.
     #[track_caller]
     pub(crate) fn until_each_runs_it(&self) {
-        self.until_spread(|| {});
-    }
-
-    /// The same, when some were started elsewhere while a machine was lost.
-    #[track_caller]
-    pub(crate) fn until_each_runs_it_again(&self) {
-        self.until_spread(|| drop(self.run(&["nodes", "rebalance", "--yes"])));
-    }
-
-    /// Waits for it, and does something about it whenever none is starting and they are uneven.
-    #[track_caller]
-    fn until_spread(&self, uneven: impl Fn()) {
         let mut before = Vec::new();
         until("each has an instance that is ready", || {
             let shown = self.until_does(&["ps", "-a", APP, "--json"]).json();
@@ -112,7 +101,7 @@ impl Three {
             if ready != before {
                 println!("instances are ready on {ready:?}");
             } else if ready.len() == NAMES.len() && ready != NAMES {
-                uneven();
+                self.run(&["nodes", "rebalance", "--yes"]);
             }
             before.clone_from(&ready);
             (ready == NAMES).then_some(())
@@ -199,6 +188,15 @@ impl Three {
     pub(crate) fn kill_container(&self, name: &str, id: &str) {
         let answer = self.ask_docker(name, "POST", &format!("/v1.41/containers/{id}/kill"));
         assert_eq!(answer.status, 204, "{}", answer.text());
+    }
+
+    /// What the daemon of one has written.
+    pub(crate) fn log(&self, name: &str) -> String {
+        match name {
+            "edge-1" => self.one.log(),
+            "edge-2" => self.two.log(),
+            _ => self.stage.server.log(),
+        }
     }
 
     /// What one says, on the machine itself, to somebody without a token.

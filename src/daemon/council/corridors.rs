@@ -13,13 +13,13 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::{net::TcpStream, sync::watch, time::timeout};
+use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     model::NodeName,
     node::link::{
-        Admitted, Body, Calls, Credentials, Handler, Keys, Link, Peer, Refused, full, refusal,
+        Admitted, Body, Calls, Credentials, Far, Handler, Keys, Link, Peer, Refused, full, refusal,
         whole,
     },
     store::quorum::{Carrier, Circle, Member, Seat, Unheard},
@@ -109,7 +109,7 @@ impl Handler for Chamber {
         }
     }
 
-    async fn tunnel(&self, _: &Peer, _: &str) -> Result<TcpStream, Refused> {
+    async fn tunnel(&self, _: &Peer, _: &str) -> Result<Far, Refused> {
         Err(Refused::nobody("nothing leads on from here"))
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{Request, Response, body::Frame};
-use tokio::{net::TcpStream, sync::watch};
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{FEED, Follower, Found, Numbers, Outlets};
@@ -18,7 +18,7 @@ use crate::{
         feed::{self, FromControl},
         leading::tests::roster,
         link::{
-            Body, BodyError, Handler, Identity, Listener, Peer, Refused,
+            Body, BodyError, Far, Handler, Identity, Listener, Peer, Refused,
             tests::world::{Authority, anybody, node, soon},
         },
     },
@@ -54,7 +54,7 @@ impl Handler for Control {
         Response::new(StreamBody::new(stream::iter([line]).chain(lasts)).boxed_unsync())
     }
 
-    async fn tunnel(&self, _: &Peer, _: &str) -> Result<TcpStream, Refused> {
+    async fn tunnel(&self, _: &Peer, _: &str) -> Result<Far, Refused> {
         Err(Refused::nobody("nothing is here"))
     }
 }

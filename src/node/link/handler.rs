@@ -1,9 +1,17 @@
 //! What a listener does with what it is asked.
 
-use std::{future::Future, io, time::Duration};
+use std::{
+    future::Future,
+    io,
+    os::fd::{AsFd, BorrowedFd},
+    time::Duration,
+};
 
 use hyper::{Request, Response, StatusCode};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    time::timeout,
+};
 
 use super::{Body, Peer, empty, full};
 
@@ -22,7 +30,39 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         peer: &Peer,
         target: &str,
-    ) -> impl Future<Output = Result<TcpStream, Refused>> + Send;
+    ) -> impl Future<Output = Result<Far, Refused>> + Send;
+}
+
+/// What a tunnel leads to.
+#[derive(Debug)]
+pub enum Far {
+    /// An instance, a door to one, or a server of the daemon's.
+    Tcp(TcpStream),
+    /// A socket in this machine's file system.
+    Unix(UnixStream),
+}
+
+impl From<TcpStream> for Far {
+    fn from(stream: TcpStream) -> Self {
+        // Small answers must not wait for the acknowledgement of others.
+        let _ = stream.set_nodelay(true);
+        Self::Tcp(stream)
+    }
+}
+
+impl From<UnixStream> for Far {
+    fn from(stream: UnixStream) -> Self {
+        Self::Unix(stream)
+    }
+}
+
+impl AsFd for Far {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
 }
 
 /// Why there is no tunnel; the text is for people.
@@ -54,14 +94,11 @@ impl Refused {
 }
 
 /// What a tunnel leads to, once it is connected, which may take a while.
-pub async fn reached(
-    connecting: impl Future<Output = io::Result<TcpStream>>,
-) -> Result<TcpStream, Refused> {
+pub async fn reached<S: Into<Far>>(
+    connecting: impl Future<Output = io::Result<S>>,
+) -> Result<Far, Refused> {
     match timeout(CONNECT, connecting).await {
-        Ok(Ok(stream)) => {
-            let _ = stream.set_nodelay(true);
-            Ok(stream)
-        }
+        Ok(Ok(stream)) => Ok(stream.into()),
         Ok(Err(error)) => Err(Refused::unreachable(error.to_string())),
         Err(_) => Err(Refused::unreachable("the instance does not answer")),
     }

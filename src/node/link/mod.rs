@@ -8,7 +8,7 @@
 //! comes in by [`Admitted`], and who leads.
 //!
 //! The invariant: whoever is at the other end has shown a certificate with its name, and is cut off
-//! within a second once it is no longer admitted; a peer that falls silent is noticed within three.
+//! within a second once it is no longer admitted; a peer that falls silent is noticed within two.
 
 mod body;
 mod caller;
@@ -32,7 +32,7 @@ pub(super) mod tests;
 pub use body::{Body, BodyError, empty, full, until, whole};
 pub use caller::{Answered, Link, LinkError, LinkState};
 pub use calls::Calls;
-pub use handler::{Handler, Refused, reached, refusal};
+pub use handler::{Far, Handler, Refused, reached, refusal};
 pub use identity::{Credentials, Identity, IdentityError};
 pub(super) use keeper::back_off;
 pub use keeper::{Keeper, Target};

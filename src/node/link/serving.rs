@@ -166,8 +166,6 @@ impl Stream {
         match connected {
             Err(Refused { status, text }) => self.refuse(status, text).await,
             Ok(stream) => {
-                // Small answers must not wait for the acknowledgement of others.
-                let _ = stream.set_nodelay(true);
                 let head = self.introduced(head_of(StatusCode::OK));
                 match self.respond.send_response(head, false) {
                     Ok(outgoing) => carry(stream, outgoing, incoming).await,

@@ -1,4 +1,4 @@
-//! Tunnels: bytes both ways over one stream of a link, to a TCP connection at its far side.
+//! Tunnels: bytes both ways over one stream of a link, to a connection at its far side.
 //!
 //! Each direction ends by itself (`END_STREAM` is a FIN). What ends otherwise is an error at both ends,
 //! never an end: half of an answer must not look whole.
@@ -15,13 +15,11 @@ use h2::{Reason, RecvStream, SendStream};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
-    net::{
-        TcpStream,
-        tcp::{ReadHalf, WriteHalf},
-    },
+    try_join,
 };
 
 use super::{
+    Far,
     body::is_end,
     wire::{broken, given_up, poll_room, send},
 };
@@ -90,15 +88,22 @@ impl AsyncWrite for Tunnel {
 
 /// Carries a tunnel at its far side until both directions have ended or one breaks.
 pub(super) async fn carry(
-    mut target: TcpStream,
+    mut target: Far,
     mut outgoing: SendStream<Bytes>,
     mut incoming: RecvStream,
 ) {
     // Whatever ends this before its end, also the loss of the link, resets the connection.
     let abruptly = SockRef::from(&target).set_linger(Some(Duration::ZERO));
-    let (from_target, to_target) = target.split();
-    let both =
-        tokio::try_join!(inward(&mut incoming, to_target), outward(from_target, &mut outgoing),);
+    let both = match &mut target {
+        Far::Tcp(stream) => {
+            let (from_target, to_target) = stream.split();
+            try_join!(inward(&mut incoming, to_target), outward(from_target, &mut outgoing))
+        }
+        Far::Unix(stream) => {
+            let (from_target, to_target) = stream.split();
+            try_join!(inward(&mut incoming, to_target), outward(from_target, &mut outgoing))
+        }
+    };
     match abruptly.and(both.map(|_| ())) {
         Ok(()) => {
             if let Err(error) = SockRef::from(&target).set_linger(None) {
@@ -112,7 +117,10 @@ pub(super) async fn carry(
     }
 }
 
-async fn inward(incoming: &mut RecvStream, mut to_target: WriteHalf<'_>) -> io::Result<()> {
+async fn inward(
+    incoming: &mut RecvStream,
+    mut to_target: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
     while let Some(data) = incoming.data().await {
         let data = data.map_err(broken)?;
         if to_target.write_all(&data).await.is_err() {
@@ -127,7 +135,7 @@ async fn inward(incoming: &mut RecvStream, mut to_target: WriteHalf<'_>) -> io::
 }
 
 async fn outward(
-    mut from_target: ReadHalf<'_>,
+    mut from_target: impl AsyncRead + Unpin,
     outgoing: &mut SendStream<Bytes>,
 ) -> io::Result<()> {
     let mut buffer = BytesMut::new();

@@ -17,8 +17,8 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::super::{
-    Admitted, Body, Handler, Identity, Keys, Link, LinkError, LinkState, Listener, Peer, Refused,
-    Target, full,
+    Admitted, Body, Far, Handler, Identity, Keys, Link, LinkError, LinkState, Listener, Peer,
+    Refused, Target, full,
 };
 use crate::model::NodeName;
 
@@ -137,12 +137,12 @@ impl Handler for Town {
         }
     }
 
-    async fn tunnel(&self, _: &Peer, target: &str) -> Result<TcpStream, Refused> {
+    async fn tunnel(&self, _: &Peer, target: &str) -> Result<Far, Refused> {
         let Some(address) = self.targets.get(target) else {
             return Err(Refused::nobody(format!("no `{target}` here")));
         };
         let connected = TcpStream::connect(address).await;
-        connected.map_err(|error| Refused::unreachable(error.to_string()))
+        connected.map(Far::from).map_err(|error| Refused::unreachable(error.to_string()))
     }
 }
 

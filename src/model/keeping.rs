@@ -103,27 +103,12 @@ pub const MAX_NOTE: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        BuildNumber, Cause, Config, Incarnation, Phase, RolloutNumber, Secrets,
-        build::DeploySettings,
-    };
+    use crate::model::{Incarnation, Phase, RolloutNumber, build::DeploySettings};
 
     fn release(version: u32, keep: Option<u16>) -> Release {
-        let digest = format!("sha256:{version:064x}");
-        Release {
-            app: "shop".parse().unwrap(),
-            version: ReleaseVersion(version),
-            image: digest.parse().unwrap(),
-            source: digest.parse().unwrap(),
-            build: BuildNumber(version),
-            config: Config::new(),
-            secrets: Secrets::new(),
-            processes: BTreeMap::new(),
-            deploy: DeploySettings { keep, ..DeploySettings::default() },
-            cause: Cause::Deploy { build: BuildNumber(version) },
-            by: Actor::platform(),
-            at: Timestamp::default(),
-        }
+        let deploy = DeploySettings { keep, ..DeploySettings::default() };
+        let example = Release::example("shop".parse().unwrap(), ReleaseVersion(version));
+        Release { deploy, ..example }
     }
 
     /// From one release to another, each with its restarts.

@@ -102,6 +102,28 @@ impl Release {
     }
 }
 
+#[cfg(test)]
+impl Release {
+    /// One that runs nothing, for tests that are not about what it is.
+    pub(crate) fn example(app: AppName, version: ReleaseVersion) -> Self {
+        let digest = format!("sha256:{:064x}", version.0);
+        Self {
+            app,
+            version,
+            image: digest.parse().unwrap(),
+            source: digest.parse().unwrap(),
+            build: BuildNumber(version.0),
+            config: Config::new(),
+            secrets: Secrets::new(),
+            processes: BTreeMap::new(),
+            deploy: DeploySettings::default(),
+            cause: Cause::Deploy { build: BuildNumber(version.0) },
+            by: Actor::platform(),
+            at: Timestamp::default(),
+        }
+    }
+}
+
 impl Release {
     /// A file of its instances that is made of a variable which it does not have.
     pub fn unmade_file(&self) -> Option<(&MountPath, &EnvKey)> {

@@ -146,9 +146,16 @@ pub enum Task {
         /// See [`Task::Fetch`].
         kept: SnapshotNumber,
     },
+    /// The machine that will be its home gets the image of whoever has the volume; it is used where it is meanwhile.
+    Prepare {
+        /// Which will be its home.
+        to: NodeName,
+        /// When that began.
+        since: Timestamp,
+    },
     /// Nobody has the volume any more, and all of it goes to another machine.
     Move {
-        /// Which will be its home.
+        /// See [`Task::Prepare`].
         to: NodeName,
     },
 }
@@ -162,7 +169,7 @@ impl Task {
     /// Whether bytes go to another machine or to the place of backups, or come from there.
     pub fn transfers(&self) -> bool {
         match self {
-            Self::Upload { .. } | Self::Move { .. } => true,
+            Self::Upload { .. } | Self::Prepare { .. } | Self::Move { .. } => true,
             Self::Fetch { from, .. } => matches!(from, RestoreSource::Backup { .. }),
             Self::Snapshot { .. } | Self::Backup { .. } | Self::Swap { .. } => false,
         }
@@ -175,6 +182,7 @@ impl Task {
             Self::Backup { .. } => "copying it for a backup".to_owned(),
             Self::Upload { .. } => "backing it up".to_owned(),
             Self::Fetch { from, .. } | Self::Swap { from, .. } => format!("restoring {from}"),
+            Self::Prepare { to, .. } => format!("sending the image to {to}"),
             Self::Move { to } => format!("moving it to {to}"),
         }
     }

@@ -1,12 +1,14 @@
 //! The homes of volumes, for whoever leads: this machine's own steward, and those of nodes, over the link.
 
+use std::collections::BTreeSet;
+
 use super::{
     fleet::Nodes,
     steward::{Act, Acted, Lading, Of, Parcel, Pieces, Room, Steward, StewardError},
 };
 use crate::{
     engine::{Engine, EngineError},
-    model::NodeName,
+    model::{ImageId, NodeName},
     volumes::VolumeFolders,
 };
 
@@ -34,6 +36,17 @@ impl HomesError {
         let Self::There(error) = self else { return false };
         matches!(error, EngineError::Unreachable { .. } | EngineError::Timeout { .. })
     }
+}
+
+/// Whether a machine has images that are needed there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stocked {
+    /// It has.
+    Yes,
+    /// They are on their way.
+    NotYet,
+    /// It does not get them, and this is why.
+    Never(String),
 }
 
 impl<E: Engine> Homes<E> {
@@ -67,6 +80,11 @@ impl<E: Engine> Homes<E> {
             drop(self.folders().turn().write().await);
         }
         Ok(self.nodes.act(node, of, act).await?)
+    }
+
+    /// Whether whoever is started at a node, or at this machine, finds these images there.
+    pub fn stocked(&self, node: Option<&NodeName>, images: &BTreeSet<ImageId>) -> Stocked {
+        self.nodes.stocked(node, images)
     }
 
     /// Has what is in a volume sent.

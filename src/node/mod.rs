@@ -57,7 +57,7 @@ pub use gatekeeper::Gatekeeper;
 pub use gateway::{Gateway, Here};
 pub use handout::{Handout, HandoutError, Reader};
 pub use holder::{Holder, Transports, holders};
-pub use homes::{Homes, HomesError};
+pub use homes::{Homes, HomesError, Stocked};
 pub use hub::{Hub, Known, RENEW, Renewal};
 pub use leading::{Leader, Leading, Unled};
 pub use listening::listening;

@@ -3,7 +3,7 @@
 
 use crate::{
     model::{
-        Actor, AppName, Node, NodeName, RestoreSource, Snapshot, Volume, VolumeName,
+        Actor, AppName, Node, NodeName, RestoreSource, Snapshot, Timestamp, Volume, VolumeName,
         snapshot::{Job, Task},
     },
     ops::{
@@ -60,6 +60,7 @@ pub fn relocate(
     name: &VolumeName,
     to: &NodeName,
     (here, by): (&NodeName, &Actor),
+    now: Timestamp,
 ) -> Result<Volume, Refusal> {
     let volume = idle(tx, (app, name), here)?;
     let what = || format!("volume {name} of {app} stays where it is");
@@ -76,7 +77,7 @@ pub fn relocate(
         return Err(Refusal::conflict(what(), why).hint("ask again in a moment"));
     }
     no_deploy(tx, app, name)?;
-    begin(tx, volume, Task::Move { to: to.clone() }, by)
+    begin(tx, volume, Task::Prepare { to: to.clone(), since: now }, by)
 }
 
 /// All snapshots of a volume, the newest first.

@@ -251,7 +251,7 @@ mod tests {
                 create(tx, &shop, &data, Some(ByteSize::mib(9)), (&edge, &by), now).unwrap_err(),
                 snapshot(tx, &shop, &data, (&edge, &by)).unwrap_err(),
                 backup(tx, &shop, &data, (&edge, &by), now).unwrap_err(),
-                relocate(tx, &shop, &data, &edge, (&edge, &by)).unwrap_err(),
+                relocate(tx, &shop, &data, &edge, (&edge, &by), now).unwrap_err(),
             ] {
                 assert_eq!(refused.why, "it is on box, which was removed");
                 assert!(refused.hint.unwrap().contains("restore a backup"));
@@ -273,20 +273,20 @@ mod tests {
             tx.put(&App::new(shop.clone(), now))?;
             tx.put(&Node::example("edge-1"))?;
             create(tx, &shop, &data, None, (&here(), &by), now)?;
-            let mut to = |to: &NodeName| relocate(tx, &shop, &data, to, (&here(), &by));
+            let mut to = |to: &NodeName| relocate(tx, &shop, &data, to, (&here(), &by), now);
             let why = to(&"edge-2".parse().unwrap()).unwrap_err().why;
             assert_eq!(why, "no machine is called edge-2");
             assert_eq!(to(&here()).unwrap_err().why, format!("it is on {} already", here()));
             let volume = to(&edge)?;
-            assert!(volume.is_held());
+            assert!(!volume.is_held(), "it is used until the image is there");
             let moved = volumes::moved(tx, Volume { job: None, ..volume }, &edge, &here())?;
             assert_eq!((moved.home, moved.left), (Some(edge.clone()), [here()].into()));
             let refused = check_without_volumes(tx, &edge).unwrap_err();
             assert_eq!(refused.why, "the volume data of shop is on it, and would be lost");
-            let refused = relocate(tx, &shop, &data, &here(), (&here(), &by)).unwrap_err();
+            let refused = relocate(tx, &shop, &data, &here(), (&here(), &by), now).unwrap_err();
             assert!(refused.why.contains("still being removed"), "{}", refused.why);
             volumes::cleared(tx, (&shop, &data), &here())?;
-            relocate(tx, &shop, &data, &here(), (&here(), &by))?;
+            relocate(tx, &shop, &data, &here(), (&here(), &by), now)?;
             // One that is removed takes it along, and brings it back if it joins again.
             remove(tx, &edge, "edge-1")?;
             volumes::settle(tx, &here())?;

@@ -145,7 +145,9 @@ pub(super) async fn relocate(
     let (of, here, by) = (app.clone(), here(&api), caller.actor);
     let volume = api
         .store
-        .transact(move |tx| ops::snapshot::relocate(tx, &of, &name, &to, (&here, &by)))
+        .transact(move |tx| {
+            ops::snapshot::relocate(tx, &of, &name, &to, (&here, &by), clock::now())
+        })
         .await?;
     one(&api, &app, &volume)
 }

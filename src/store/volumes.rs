@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     model::{
         Actor, AppName, BackupState, ByteSize, EventKind, Node, NodeName, Release, Snapshot,
-        SnapshotNumber, Timestamp, Volume, VolumeName, snapshot::Task, volume::Away,
+        SnapshotNumber, Timestamp, Volume, VolumeName,
+        snapshot::{Job, Task},
+        volume::Away,
     },
     store::{StoreError, Transaction, View, diary},
 };
@@ -153,8 +155,8 @@ pub fn all_away(
 /// Whether one of an app's volumes is on its way to another machine, or something is left of one where it was before.
 pub fn are_moving(view: &impl View, app: &AppName) -> Result<bool, StoreError> {
     let moves = |volume: &Volume| {
-        let job = volume.job.as_ref();
-        !volume.left.is_empty() || job.is_some_and(|job| matches!(job.task, Task::Move { .. }))
+        let moves = |job: &Job| matches!(job.task, Task::Prepare { .. } | Task::Move { .. });
+        !volume.left.is_empty() || volume.job.as_ref().is_some_and(moves)
     };
     Ok(view.scan::<Volume>(app.as_str())?.iter().any(moves))
 }
@@ -256,13 +258,12 @@ pub fn key(app: &AppName, name: &VolumeName) -> (String, String) {
 mod tests {
     use super::*;
     use crate::{
-        model::{BuildNumber, Cause, Process, build::DeploySettings, volume::Mounting},
+        model::{Process, ReleaseVersion, volume::Mounting},
         store::{Store, StoreOptions, records},
     };
 
     /// A release whose `web` has the volume `data`.
-    fn release(app: &AppName, now: Timestamp) -> Release {
-        let digest = format!("sha256:{:064x}", 1);
+    fn release(app: &AppName) -> Release {
         let mounting = Mounting {
             path: "/data".parse().unwrap(),
             size: None,
@@ -271,20 +272,8 @@ mod tests {
         };
         let mut web = Process::plain("web".parse().unwrap(), Vec::new(), String::new());
         web.volumes.insert("data".parse().unwrap(), mounting);
-        Release {
-            app: app.clone(),
-            version: crate::model::ReleaseVersion(2),
-            image: digest.parse().unwrap(),
-            source: digest.parse().unwrap(),
-            build: BuildNumber(1),
-            config: [].into(),
-            secrets: [].into(),
-            processes: [(web.name.clone(), web)].into(),
-            deploy: DeploySettings::default(),
-            cause: Cause::Deploy { build: BuildNumber(1) },
-            by: Actor::platform(),
-            at: now,
-        }
+        let processes = [(web.name.clone(), web)].into();
+        Release { processes, ..Release::example(app.clone(), ReleaseVersion(2)) }
     }
 
     #[tokio::test]
@@ -340,7 +329,7 @@ mod tests {
             let (by, name) = (Actor::platform(), "data".parse().unwrap());
             let made = make(tx, &of, &name, Some(ByteSize(7)), &by, now)?;
             tx.put(&Volume { destroyed_at: Some(now), last_snapshot: SnapshotNumber(3), ..made })?;
-            ensure(tx, &release(&of, now), &by, now)
+            ensure(tx, &release(&of), &by, now)
         });
         let ensured: Result<(), StoreError> = ensured.await;
         ensured.unwrap();

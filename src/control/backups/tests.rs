@@ -13,9 +13,10 @@ use crate::{
     control::task::Task as _,
     engine::fake::Fake,
     model::{
-        Actor, App, BackupNumber, BackupPlace, BackupsKept, ByteSize, Event, EventKind, Timestamp,
-        Volume,
+        Actor, App, AppName, BackupNumber, BackupPlace, BackupsKept, ByteSize, Event, EventKind,
+        Incarnation, Process, Release, ReleaseVersion, Timestamp, Volume,
         snapshot::{Job, Task},
+        volume::Mounting,
     },
     node::{Homes, Steward},
     store::{Store, StoreOptions, View, records, volumes},
@@ -58,6 +59,23 @@ impl World {
         };
         backups.store.transact(made).await.unwrap();
         Self { home, backups }
+    }
+
+    /// A release serves whose `web` has the volume.
+    async fn serves(&self) {
+        let mut web = Process::plain("web".parse().unwrap(), Vec::new(), String::new());
+        let path = "/data".parse().unwrap();
+        let mounting = Mounting { path, size: None, backup: None, keep_backups: None };
+        web.volumes.insert("data".parse().unwrap(), mounting);
+        let processes = [(web.name.clone(), web)].into();
+        let app: AppName = "shop".parse().unwrap();
+        let release = Release { processes, ..Release::example(app.clone(), ReleaseVersion(1)) };
+        let current = Some(Incarnation { release: release.version, restart: 0 });
+        let serves = move |tx: &mut crate::store::Transaction<'_>| {
+            tx.put(&release)?;
+            tx.put(&App { current, ..App::new(app, Timestamp::default()) })
+        };
+        self.backups.store.transact(serves).await.unwrap();
     }
 
     fn volume(&self) -> Volume {
@@ -109,6 +127,27 @@ impl World {
         let alerts = all.into_iter().filter(|event| event.kind == EventKind::Alert);
         alerts.map(|event| event.text).collect()
     }
+}
+
+#[tokio::test]
+async fn a_volume_is_held_for_a_move_only_when_whoever_has_it_finds_his_image_there() {
+    let mut world = World::new().await;
+    let prepare = || {
+        let (to, since) = ("edge-1".parse().unwrap(), clock::now());
+        Job { task: Task::Prepare { to, since }, by: Actor::platform() }
+    };
+    world.change(move |volume| volume.job = Some(prepare())).await;
+    let nobody_has_it = world.pass().await;
+    assert!(
+        nobody_has_it.is_held() && matches!(nobody_has_it.job.unwrap().task, Task::Move { .. })
+    );
+
+    world.serves().await;
+    world.change(move |volume| volume.job = Some(prepare())).await;
+    let volume = world.pass().await;
+    assert!(volume.job.is_none() && volume.home == Some("box".parse().unwrap()));
+    let why = volume.failure.unwrap();
+    assert_eq!(why, "nobody can be started on edge-1: it is not reached");
 }
 
 #[tokio::test]

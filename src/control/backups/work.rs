@@ -50,13 +50,26 @@ pub(super) enum TransferError {
     /// It does not go on.
     #[error("nothing has come through for half an hour")]
     Stalled,
+    /// Whoever has the volume could not be started on the machine that was to be its home.
+    #[error("nobody can be started on {to}: {why}")]
+    Unfit {
+        /// The machine.
+        to: NodeName,
+        /// What it lacks.
+        why: String,
+    },
 }
 
 impl TransferError {
     pub(super) fn words(&self) -> String {
         let hint = match self {
             Self::Backup(error) => error.hint(),
-            Self::Home(_) | Self::Gone(_) | Self::Lost(_) | Self::Slow | Self::Stalled => None,
+            Self::Home(_)
+            | Self::Gone(_)
+            | Self::Lost(_)
+            | Self::Slow
+            | Self::Stalled
+            | Self::Unfit { .. } => None,
         };
         hint.map_or_else(|| chain(self), |hint| format!("{}; {hint}", chain(self)))
     }
@@ -81,6 +94,7 @@ impl<E: Engine> Backups<E> {
                 })
                 .await
             }
+            Task::Prepare { to, since } => self.prepare(volume, job, (to, *since)).await,
             Task::Move { to } => self.relocate((volume, home), job, to).await,
             Task::Fetch { from: RestoreSource::Snapshot(_), .. }
             | Task::Snapshot { .. }

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     control::cron::reconcile::{Cron, Memory},
     model::{
-        Actor, App, AppName, Cause, CronCommand, CronEntry, CronJob, CronName, CronOutcome,
-        Incarnation, Overlap, Process, Release, ReleaseVersion, Run, RunStatus, Timestamp,
+        Actor, App, AppName, CronCommand, CronEntry, CronJob, CronName, CronOutcome, Incarnation,
+        Overlap, Process, Release, ReleaseVersion, Run, RunStatus, Timestamp,
         build::DeploySettings, run::RUNS_AT_ONCE,
     },
     ops,
@@ -148,21 +148,9 @@ impl World {
 
 fn release(version: ReleaseVersion, cron: BTreeMap<CronName, CronJob>, at: Timestamp) -> Release {
     let web = Process::plain("web".parse().unwrap(), vec!["run".to_owned()], "run".to_owned());
-    let digest = format!("sha256:{}", "a".repeat(64));
-    Release {
-        app: shop(),
-        version,
-        image: digest.parse().unwrap(),
-        source: digest.parse().unwrap(),
-        build: crate::model::BuildNumber(1),
-        config: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        processes: [(web.name.clone(), web)].into(),
-        deploy: DeploySettings { cron: Box::new(cron), ..DeploySettings::default() },
-        cause: Cause::Deploy { build: crate::model::BuildNumber(1) },
-        by: user(),
-        at,
-    }
+    let deploy = DeploySettings { cron: Box::new(cron), ..DeploySettings::default() };
+    let processes = [(web.name.clone(), web)].into();
+    Release { processes, deploy, by: user(), at, ..Release::example(shop(), version) }
 }
 
 fn is_run(entry: &CronEntry) -> bool {

@@ -40,6 +40,7 @@ impl<E: Engine> Volumes<E> {
             Task::Swap { kept, .. } => self.homes.act(home, of, Act::Swap(*kept)).await?,
             // Another task's work; this one goes on when it is done.
             Task::Upload { .. }
+            | Task::Prepare { .. }
             | Task::Move { .. }
             | Task::Fetch { from: RestoreSource::Backup { .. }, .. } => return Ok(()),
         };
@@ -157,7 +158,9 @@ fn record(
         (Task::Backup { .. }, Acted::Failed(why)) => {
             return backups::failed(tx, volume, &job.by, &why, now);
         }
-        (Task::Upload { .. } | Task::Move { .. }, Acted::Done(_)) => return Ok(()),
+        (Task::Upload { .. } | Task::Prepare { .. } | Task::Move { .. }, Acted::Done(_)) => {
+            return Ok(());
+        }
         (Task::Snapshot { number }, Acted::Done(size)) => {
             tx.put(&snapshot(number, size, SnapshotCause::Asked))?;
             format!("the snapshot {number} of the volume {name} was made")

@@ -24,8 +24,8 @@ use super::{
 };
 use crate::{
     engine::{EngineError, Seat, Supply, docker::Docker},
-    model::{ContainerId, Instance, NodeName},
-    node::{link::Link, orders::Sight},
+    model::{ContainerId, ImageId, Instance, NodeName},
+    node::{homes::Stocked, link::Link, orders::Sight},
 };
 
 /// The nodes that are attended to. Cheap to clone.
@@ -316,6 +316,36 @@ impl Nodes {
         Ok(self.far(node)?.link)
     }
 
+    /// See [`Homes::stocked`].
+    ///
+    /// [`Homes::stocked`]: crate::node::Homes::stocked
+    pub(in crate::node) fn stocked(
+        &self,
+        node: Option<&NodeName>,
+        images: &BTreeSet<ImageId>,
+    ) -> Stocked {
+        let supply = self.0.supply.borrow().clone().unwrap_or_default();
+        let is_lost = !supply.lacking.is_disjoint(images);
+        if images.is_empty() || (node.is_none() && !is_lost) {
+            return Stocked::Yes;
+        }
+        if let Some(node) = node {
+            let own = self.0.own.borrow().clone();
+            let known = self.known();
+            let known = known.get(node).filter(|known| known.silent.is_none());
+            match known.and_then(|known| known.work(own.as_ref())) {
+                Some(Ok(_)) => {}
+                Some(Err(why)) => return Stocked::Never(why),
+                None => return Stocked::Never("it is not reached".to_owned()),
+            }
+            let sight = known.and_then(|known| known.sight.as_ref());
+            if sight.is_some_and(|sight| images.is_subset(&sight.images)) {
+                return Stocked::Yes;
+            }
+        }
+        if is_lost { Stocked::Never(LOST.to_owned()) } else { Stocked::NotYet }
+    }
+
     /// All that can be asked and have an engine of their own.
     pub(super) fn all(&self) -> Vec<Far> {
         let own = self.0.own.borrow().clone();
@@ -359,6 +389,9 @@ impl Supplies {
     }
 }
 
+/// Why nobody is sent an image.
+const LOST: &str =
+    "the image is not on the machine that leads any more; `paas deploy` builds it anew";
 /// How long what a lost node had counts: for a daemon to be replaced by a newer one, but a dead machine's
 /// instances are elsewhere within ten seconds.
 pub(super) const GRACE: Duration = Duration::from_secs(4);

@@ -1,8 +1,11 @@
-//! From records, settings and proofs to the zones that the DNS server answers for.
+//! From records, settings and proofs to the zones that our DNS servers answer for, on the machine that leads;
+//! what a machine then answers, [`Answering`] says on each alike.
 //!
 //! What people did not say is filled in: name servers, the edge's addresses at the platform's names
 //! and at the domains of apps, proofs for a certificate authority. What they did say wins, and wins
 //! whole: a name with an address of a user's own gets none of ours beside it.
+
+mod answering;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,13 +16,15 @@ use std::{
 
 use tokio::{sync::watch, time::sleep};
 
+pub use answering::{Answering, Answers};
+
 use crate::{
     clock,
     control::task::Task,
-    dns::{InvalidZone, ZoneData, ZoneRecord, Zones},
+    dns::InvalidZone,
     model::{
-        DnsData, DnsRecord, Domain, Timestamp, Zone,
-        zone::{Proofs, is_within, name_servers},
+        DnsData, DnsRecord, Domain, NodeName, PublicNames, Timestamp, Zone,
+        zone::{Proofs, PublicZone, ZoneRecord, is_within, name_servers},
     },
     node::Edges,
     store::{Store, StoreError, View},
@@ -30,9 +35,7 @@ use crate::{
 pub struct Ingredients<'a> {
     /// The platform's domain.
     pub platform: &'a str,
-    /// Where the world reaches the edges, as far as they are well.
-    pub edge: &'a [IpAddr],
-    /// Where it reaches this DNS server.
+    /// Where the world reaches our DNS servers.
     pub servers: &'a [IpAddr],
     /// The zones that were added.
     pub zones: &'a [Zone],
@@ -44,8 +47,8 @@ pub struct Ingredients<'a> {
     pub proofs: &'a Proofs,
 }
 
-/// All zones, with the serial number 0. Pure, sorted.
-pub fn zones(from: &Ingredients<'_>) -> Vec<ZoneData> {
+/// All zones. Pure, sorted.
+pub fn zones(from: &Ingredients<'_>) -> Vec<PublicZone> {
     let apexes: BTreeSet<&str> =
         from.zones.iter().map(|zone| zone.name.as_str()).chain([from.platform]).collect();
     let innermost = |name: &str| {
@@ -53,7 +56,7 @@ pub fn zones(from: &Ingredients<'_>) -> Vec<ZoneData> {
         around.max_by_key(|apex| apex.len())
     };
     let mut drafts: BTreeMap<&str, Draft<'_>> =
-        apexes.iter().map(|apex| (*apex, Draft::new(apex, from.edge))).collect();
+        apexes.iter().map(|apex| (*apex, Draft::new(apex))).collect();
     for record in from.records {
         let draft = innermost(record.name.as_str()).and_then(|apex| drafts.get_mut(apex));
         if let Some(draft) = draft {
@@ -71,51 +74,60 @@ pub fn zones(from: &Ingredients<'_>) -> Vec<ZoneData> {
     for domain in from.domains {
         let name = domain.name.as_str();
         if let Some(draft) = innermost(name).and_then(|apex| drafts.get_mut(apex)) {
-            draft.lead(name, from.edge);
+            draft.lead(name, To::Edges);
         }
     }
     if let Some(draft) = drafts.get_mut(from.platform) {
         for name in [from.platform.to_owned(), format!("*.{}", from.platform)] {
-            draft.lead(&name, from.edge);
+            draft.lead(&name, To::Edges);
         }
         for name in name_servers(from.platform) {
-            draft.lead(&name, from.servers);
+            draft.lead(&name, To::These(from.servers));
         }
     }
     drafts.into_iter().map(|(apex, draft)| draft.finish(apex, from.platform)).collect()
 }
 
+/// Where a name leads unless a user says otherwise.
+#[derive(Debug, Clone, Copy)]
+enum To<'a> {
+    Edges,
+    These(&'a [IpAddr]),
+}
+
 /// A zone that is being put together.
 struct Draft<'a> {
     apex: &'a str,
-    edge: &'a [IpAddr],
     said: BTreeMap<String, Vec<(u32, DnsData)>>,
-    /// Names that lead to addresses of ours unless a user says otherwise.
-    here: BTreeMap<String, &'a [IpAddr]>,
+    /// Names that lead to machines of ours unless a user says otherwise.
+    here: BTreeMap<String, To<'a>>,
 }
 
 impl<'a> Draft<'a> {
-    fn new(apex: &'a str, edge: &'a [IpAddr]) -> Self {
-        Self { apex, edge, said: BTreeMap::new(), here: BTreeMap::new() }
+    fn new(apex: &'a str) -> Self {
+        Self { apex, said: BTreeMap::new(), here: BTreeMap::new() }
     }
 
     fn say(&mut self, name: &str, ttl: u32, data: DnsData) {
         self.said.entry(name.to_owned()).or_default().push((ttl, data));
     }
 
-    fn lead(&mut self, name: &str, to: &'a [IpAddr]) {
+    fn lead(&mut self, name: &str, to: To<'a>) {
         self.here.insert(name.to_owned(), to);
     }
 
-    fn finish(mut self, apex: &str, platform: &str) -> ZoneData {
+    fn finish(mut self, apex: &str, platform: &str) -> PublicZone {
         self.uncover();
-        let mut records = Vec::new();
-        for (name, addresses) in self.here.iter().filter(|(name, _)| !self.leads_elsewhere(name)) {
-            let data = addresses.iter().map(|address| match address {
-                IpAddr::V4(address) => DnsData::A { address: *address },
-                IpAddr::V6(address) => DnsData::Aaaa { address: *address },
-            });
-            records.extend(data.map(|data| ZoneRecord { name: name.clone(), ttl: EDGE_TTL, data }));
+        let (mut records, mut edge) = (Vec::new(), BTreeSet::new());
+        for (name, to) in self.here.iter().filter(|(name, _)| !self.leads_elsewhere(name)) {
+            match to {
+                To::Edges => {
+                    edge.insert(name.clone());
+                }
+                To::These(addresses) => {
+                    records.extend(lead(name, addresses.iter().copied(), EDGE_TTL));
+                }
+            }
         }
         for (name, said) in self.said {
             let record = |(ttl, data)| ZoneRecord { name: name.clone(), ttl, data };
@@ -123,8 +135,14 @@ impl<'a> Draft<'a> {
         }
         records.sort();
         records.dedup();
-        let servers = name_servers(platform).to_vec();
-        ZoneData { apex: apex.to_owned(), servers, serial: 0, negative_ttl: NEGATIVE_TTL, records }
+        PublicZone {
+            apex: apex.to_owned(),
+            servers: name_servers(platform).to_vec(),
+            negative_ttl: NEGATIVE_TTL,
+            records,
+            edge,
+            edge_ttl: EDGE_TTL,
+        }
     }
 
     /// A wildcard does not cover a name that exists, nor one that something is said below of (RFC
@@ -150,7 +168,7 @@ impl<'a> Draft<'a> {
         };
         existing.retain(covered);
         for name in existing {
-            self.here.entry(name).or_insert(self.edge);
+            self.here.entry(name).or_insert(To::Edges);
         }
     }
 
@@ -166,7 +184,22 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Keeps what the DNS server answers from as it should be.
+/// The records that let a name lead to these addresses.
+fn lead(
+    name: &str,
+    to: impl IntoIterator<Item = IpAddr>,
+    ttl: u32,
+) -> impl Iterator<Item = ZoneRecord> {
+    to.into_iter().map(move |address| {
+        let data = match address {
+            IpAddr::V4(address) => DnsData::A { address },
+            IpAddr::V6(address) => DnsData::Aaaa { address },
+        };
+        ZoneRecord { name: name.to_owned(), ttl, data }
+    })
+}
+
+/// Keeps what our DNS servers answer from as it should be.
 #[derive(Debug)]
 pub struct Naming {
     /// Records.
@@ -177,21 +210,14 @@ pub struct Naming {
     pub proofs: watch::Receiver<Arc<Proofs>>,
     /// The platform's domain.
     pub platform: String,
-    /// Which of them serve, and where the world finds these.
+    /// This machine.
+    pub here: NodeName,
+    /// Which edges serve, where the world finds these, and which machines answer for names.
     pub edges: Edges,
     /// Ticks when that may have changed.
     pub there: watch::Receiver<()>,
-    /// What the DNS server answers from.
-    pub zones: watch::Sender<Arc<Zones>>,
-    /// What was published last.
-    pub published: Published,
-}
-
-/// What was published last.
-#[derive(Debug, Default)]
-pub struct Published {
-    zones: Vec<ZoneData>,
-    serial: u32,
+    /// What DNS servers answer from, here and elsewhere.
+    pub names: watch::Sender<Arc<PublicNames>>,
 }
 
 /// Why the zones stay as they are.
@@ -223,37 +249,31 @@ impl Task for Naming {
         let proofs = self.proofs.borrow_and_update().clone();
         let view = self.store.snapshot();
         self.there.mark_unchanged();
-        let made = zones(&Ingredients {
+        let zones = zones(&Ingredients {
             platform: &self.platform,
-            edge: &self.edges.serving_at(),
-            servers: &self.edges.own_at(),
+            servers: &self.edges.answering_at(),
             zones: &view.scan::<Zone>(&())?,
             records: &view.scan::<DnsRecord>(&())?,
             domains: &view.scan::<Domain>(&())?,
             proofs: &proofs,
         });
-        if let Some(next) = self.published.next(made, clock::now())? {
-            self.zones.send_replace(Arc::new(next));
+        let edges = self.edges.serving_at(&self.here);
+        let made = PublicNames { serial: 0, zones, edges };
+        let next = next(&self.names.borrow(), made, clock::now());
+        if let Some(next) = next {
+            self.names.send_replace(Arc::new(next));
         }
         Ok(())
     }
 }
 
-impl Published {
-    /// The zones to publish, if they differ, under a serial number that is greater than all before:
-    /// the time in seconds, which is so after a restart too.
-    fn next(&mut self, made: Vec<ZoneData>, now: Timestamp) -> Result<Option<Zones>, InvalidZone> {
-        if made == self.zones {
-            return Ok(None);
-        }
-        let seconds = u32::try_from(now.as_millis() / 1000).unwrap_or(u32::MAX);
-        let serial = seconds.max(self.serial.saturating_add(1));
-        let numbered: Vec<ZoneData> =
-            made.iter().map(|zone| ZoneData { serial, ..zone.clone() }).collect();
-        let zones = Zones::new(&numbered)?;
-        (self.zones, self.serial) = (made, serial);
-        Ok(Some(zones))
-    }
+/// What to publish, if it differs, under a serial number that is greater than all before: the time in
+/// seconds, which is so after a restart too.
+fn next(published: &PublicNames, made: PublicNames, now: Timestamp) -> Option<PublicNames> {
+    let made = PublicNames { serial: published.serial, ..made };
+    let seconds = u32::try_from(now.as_millis() / 1000).unwrap_or(u32::MAX);
+    let serial = seconds.max(published.serial.saturating_add(1));
+    if made == *published { None } else { Some(PublicNames { serial, ..made }) }
 }
 
 /// Of the edge's addresses, in seconds: what fails is gone for everybody within a minute.

@@ -1,8 +1,9 @@
 //! The task that gets certificates, put together from the settings.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use proxy::Edge;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     control::certificates::{Certificates, Limits, Outlets, Platform, Settings, World, ZoneOf},
     daemon::{edge, folders::Folders},
     dns::{Lookup, LookupError},
+    model::PublicNames,
     node::Edges,
     ops::rotate,
     server::Reach,
@@ -39,7 +41,7 @@ pub(super) fn begin(
     config: &Config,
     store: &Store,
     sealing: SealingKey,
-    (edge, edges): (&Edge, Edges),
+    (edge, edges, names): (&Edge, Edges, watch::Receiver<Arc<PublicNames>>),
     reach: &Reach,
     outlets: Outlets,
 ) -> Result<Certificates, LookupError> {
@@ -61,6 +63,6 @@ pub(super) fn begin(
         tls_port: tls.first().map(SocketAddr::port),
         limits: Limits::default(),
     };
-    let world = World { lookup: lookup(config)?, edges };
+    let world = World { lookup: lookup(config)?, edges, names };
     Ok(Certificates::new(store.clone(), sealing, settings, world, outlets))
 }

@@ -100,12 +100,12 @@ async fn begin(
     let (access_log, records) = access::begin(config);
     let (texts, proofs) = watch::channel(Arc::<Proofs>::default());
     let doors = Doors::bind(config, folders, (&store, &sealing), &mut sockets).await?;
-    let (names, zones) = dns::begin(config, sockets)?.unzip();
+    let dns = dns::begin(config, sockets)?;
     upgrade::opened(predecessor.as_ref());
     let edge = Arc::new(edge::bind(config, &feeds, &access_log, inherited, tickets)?);
-    let edges = Edges::of(&edge, &config.addresses);
+    let edges = Edges::of(&edge, &config.addresses, dns.answered.clone());
+    let (names, zoning) = dns.zoning(config, (&store, &edges), proofs);
     let reach = edge::reach(config, (&edge, &edges), names.as_ref());
-    let naming = zones.map(|zones| dns::naming(config, &store, &edges, proofs, zones));
     announce(config, folders, &edge, names.as_ref(), &doors);
     let (cluster, link) = cluster::bind(config, folders, (&doors, &edges)).await?;
 
@@ -114,7 +114,7 @@ async fn begin(
     // The followers end when the edge has, since their records come from there.
     let (mut tasks, mut followers) = (Tasks::new(), Tasks::new());
     let (council, for_nodes, hearing) = council::open(term);
-    let (told, nodes) = Told::of(&store, (&edges, &feeds), &seen, for_nodes);
+    let (told, nodes) = Told::of(&store, (&edges, &feeds), (&seen, &zoning.names), for_nodes);
     let engines = cluster::tend(link, told, &mut tasks, followers.stop())?;
     let chair = chair(holdings, (cluster.clone(), engines.clone()));
     tasks.spawn("council", council::hear(chair, hearing, tasks.stop()));
@@ -150,7 +150,7 @@ async fn begin(
     let outlets = Outlets { certificates: presented, texts };
     let control = PlaneEdge::of((table, feeds.certificates.clone()), ground, &reach);
     let plane = Plane::new(config, folders, (&store, &sealing), (&logs, past), control, published)?;
-    Names { config, store: &store, edge: &edge, edges, reach, sealing, outlets, requests, naming }
+    Names { config, store: &store, edge: &edge, edges, reach, sealing, outlets, requests, zoning }
         .tend(&mut tasks)?;
     tasks.spawn("control", plane.run((docker, consoles), engines, tasks.stop()));
     let beside = Beside::of(&doors, names)?;

@@ -5,8 +5,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     config::Config,
-    control::{certificates::Outlets, domains::Domains, task, zones::Naming},
-    daemon::{certificates, tasks::Tasks},
+    control::{certificates::Outlets, domains::Domains, task},
+    daemon::{certificates, dns::Zoning, tasks::Tasks},
     dns::LookupError,
     model::DomainName,
     node::Edges,
@@ -27,8 +27,8 @@ pub(super) struct Names<'a> {
     pub(super) outlets: Outlets,
     /// Names that somebody wants looked up.
     pub(super) requests: mpsc::Receiver<(DomainName, oneshot::Sender<()>)>,
-    /// The zones, if any are answered.
-    pub(super) naming: Option<Naming>,
+    /// The zones.
+    pub(super) zoning: Zoning,
 }
 
 impl Names<'_> {
@@ -36,15 +36,19 @@ impl Names<'_> {
     pub(super) fn tend(self, tasks: &mut Tasks) -> Result<(), LookupError> {
         let (config, store, stop) = (self.config, self.store, tasks.stop());
         let (edges, reach) = (self.edges, &self.reach);
-        let edge = (self.edge, edges.clone());
+        let Zoning { naming, answering, names } = self.zoning;
+        let edge = (self.edge, edges.clone(), names);
         let certificates =
             certificates::begin(config, store, self.sealing, edge, reach, self.outlets)?;
         tasks.spawn("certificates", task::run(certificates, stop.clone()));
         let lookup = certificates::lookup(config)?;
         let domains = Domains::new(store.clone(), lookup, edges, self.requests);
         tasks.spawn("domains", task::run(domains, stop.clone()));
-        if let Some(naming) = self.naming {
-            tasks.spawn("zones", task::run(naming, stop));
+        if let Some(naming) = naming {
+            tasks.spawn("zones", task::run(naming, stop.clone()));
+        }
+        if let Some(answering) = answering {
+            tasks.spawn("public names", task::run(answering, stop));
         }
         Ok(())
     }

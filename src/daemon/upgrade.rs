@@ -29,7 +29,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::doors::Doors;
+use super::{dns, doors::Doors};
 use crate::{config::Given, dns::Server, faults, telemetry::chain};
 
 /// How this process was started, as far as its successor is to be started alike.
@@ -179,7 +179,7 @@ pub(super) struct Beside {
 
 impl Beside {
     pub(super) fn of(doors: &Doors, names: Option<Server>) -> Result<Self, UpgradeError> {
-        let dns = names.as_ref().map_or(&[][..], Server::sockets).iter().map(OwnedFd::try_clone);
+        let dns = dns::sockets(names.as_ref());
         let sockets = doors.sockets().chain(dns).collect::<Result<_, _>>()?;
         Ok(Self { sockets, names })
     }

@@ -32,7 +32,9 @@ pub use internal::Internal;
 pub use lookup::{Lookup, LookupError, own_resolvers, system_resolvers};
 pub use names::{AppNames, Names};
 pub use server::{BindError, Limits, Server};
-pub use zones::{InvalidZone, ZoneData, ZoneRecord, Zones};
+pub use zones::{InvalidZone, ZoneData, Zones};
+
+pub use crate::model::zone::ZoneRecord;
 
 #[cfg(test)]
 mod tests;

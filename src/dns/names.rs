@@ -9,8 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use super::zones::{InvalidZone, ZoneData, ZoneRecord, Zones};
-use crate::model::{AppName, DnsData, ProcessName};
+use super::zones::{InvalidZone, ZoneData, Zones};
+use crate::model::{AppName, DnsData, ProcessName, zone::ZoneRecord};
 
 /// What the containers of one app on this machine may look up.
 #[derive(Debug, Clone, PartialEq, Eq)]

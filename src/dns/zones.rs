@@ -10,7 +10,7 @@ use hickory_proto::rr::{
     rdata::{A, AAAA, CAA, CNAME, HINFO, MX, NS, SOA, SRV, TXT},
 };
 
-use crate::model::DnsData;
+use crate::model::{DnsData, zone::ZoneRecord};
 
 /// One zone as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,17 +25,6 @@ pub struct ZoneData {
     pub negative_ttl: u32,
     /// What is said in it besides SOA and NS of the apex.
     pub records: Vec<ZoneRecord>,
-}
-
-/// One record of a zone.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ZoneRecord {
-    /// The name in full, in lower case without a final dot.
-    pub name: String,
-    /// In seconds.
-    pub ttl: u32,
-    /// What it says.
-    pub data: DnsData,
 }
 
 /// A zone that cannot be answered from. Names of the model are valid; this is somebody's bug.

@@ -26,6 +26,7 @@
 //! - **SSH key**: what a user pushes with; **SSH host**: what the server proves itself with there.
 //! - **Volume**: a disk of an app that outlives its instances and releases.
 //! - **Zone**: a domain whose DNS this server answers for; **DNS record**: what a user adds to it.
+//! - **Public names**: what the DNS servers of all machines answer from, as whoever leads tells it.
 //! - **Opening**: a port of a machine that the containers on it may reach.
 //! - **Snapshot**: what was in a volume at one moment, kept beside it.
 //! - **Backup**: the same, encrypted and kept elsewhere; the **place** is where.
@@ -134,4 +135,4 @@ pub use timezone::TimeZone;
 pub use token::{Role, Token, TokenId};
 pub use trial::{Sample, Share, Tally, Trial};
 pub use volume::{Volume, VolumeName};
-pub use zone::{DnsData, DnsRecord, InvalidRecord, RecordName, Zone};
+pub use zone::{DnsData, DnsRecord, InvalidRecord, PublicNames, RecordName, Zone};

@@ -24,6 +24,8 @@ pub struct Edges {
     own: Weak<Edge>,
     /// Where the world finds the own one, if the settings say so.
     given: Arc<[IpAddr]>,
+    /// The serial number of what the own DNS server answers from, if there is one.
+    answers: watch::Receiver<Option<u32>>,
     others: Arc<Mutex<BTreeMap<NodeName, Other>>>,
     told: watch::Sender<()>,
     /// Moves less often: with who is there, where, and by which table.
@@ -40,6 +42,7 @@ struct Other {
     addresses: Vec<IpAddr>,
     link: Option<SocketAddr>,
     apart: BTreeSet<NodeName>,
+    answers: Option<u32>,
 }
 
 /// Another edge, as long as it is heard from.
@@ -51,15 +54,17 @@ pub struct Connected {
 }
 
 impl Connected {
-    /// What it says of itself: what it does, where it is found, by the world and over the link, and which others
-    /// it does not find.
+    /// What it says of itself: what it does, where it is found, by the world and over the link, which others
+    /// it does not find, and what it answers about names.
     pub(super) fn says(&self, told: FromNode) {
-        let FromNode { figures, addresses, link, apart } = told;
+        let FromNode { figures, addresses, link, apart, answers } = told;
         self.change(|other| {
             let moved = other.addresses != addresses || other.link != link;
-            let news = moved || other.traffic.applied != figures.applied || other.apart != apart;
+            let begun = other.answers.is_some() != answers.is_some();
+            let led = other.traffic.applied != figures.applied || other.apart != apart;
+            let news = moved || begun || led;
             (other.traffic, other.addresses) = (figures, addresses);
-            (other.link, other.apart) = (link, apart);
+            (other.link, other.apart, other.answers) = (link, apart, answers);
             news
         });
     }
@@ -83,11 +88,12 @@ impl Drop for Connected {
 }
 
 impl Edges {
-    /// This one alone, which the world finds at these addresses, or if they are none, at the machine's own.
-    pub fn of(edge: &Arc<Edge>, given: &[IpAddr]) -> Self {
+    /// This one alone, which the world finds at these addresses, or if they are none, at the machine's own. Its DNS
+    /// server, if there is one, says by which public names it answers.
+    pub fn of(edge: &Arc<Edge>, given: &[IpAddr], answers: watch::Receiver<Option<u32>>) -> Self {
         let ((told, _), (there, _)) = (watch::channel(()), watch::channel(()));
         let own = Arc::downgrade(edge);
-        Self { own, given: given.into(), others: Arc::default(), told, there }
+        Self { own, given: given.into(), answers, others: Arc::default(), told, there }
     }
 
     /// Where the world finds this daemon.
@@ -95,18 +101,29 @@ impl Edges {
         addresses::public_or(&self.given)
     }
 
-    /// Where the world finds those that serve now.
-    pub fn serving_at(&self) -> Vec<IpAddr> {
-        self.at(|other| other.connected && other.traffic.applied.is_some())
+    /// Where the world finds those that serve now, by the name of the machine; `own` is this one's.
+    pub fn serving_at(&self, own: &NodeName) -> BTreeMap<NodeName, Vec<IpAddr>> {
+        let others = self.others();
+        let serves = |other: &&Other| other.connected && other.traffic.applied.is_some();
+        let serving = others.iter().filter(|(_, other)| serves(other));
+        let serving = serving.map(|(name, other)| (name.clone(), other.addresses.clone()));
+        serving.chain([(own.clone(), self.own_at())]).collect()
     }
 
     /// Where the world finds all of them, also those that are cut off.
     pub fn all_at(&self) -> Vec<IpAddr> {
-        self.at(|_| true)
+        self.at(self.own_at(), |_| true)
     }
 
-    fn at(&self, counts: impl Fn(&Other) -> bool) -> Vec<IpAddr> {
-        let mut all = self.own_at();
+    /// Where the world finds the DNS servers of all machines, also of those that are cut off: who asks there in vain
+    /// asks another.
+    pub fn answering_at(&self) -> Vec<IpAddr> {
+        let own = if self.answers.borrow().is_some() { self.own_at() } else { Vec::new() };
+        self.at(own, |other| other.answers.is_some())
+    }
+
+    fn at(&self, own: Vec<IpAddr>, counts: impl Fn(&Other) -> bool) -> Vec<IpAddr> {
+        let mut all = own;
         for other in self.others().values().filter(|other| counts(other)) {
             all.extend(&other.addresses);
         }
@@ -115,7 +132,14 @@ impl Edges {
         all
     }
 
-    /// Ticks when [`Self::serving_at`] may have changed.
+    /// Whether the DNS servers of all others that are there answer by the public names of this serial number.
+    pub fn answer(&self, serial: u32) -> bool {
+        let others = self.others();
+        let there = others.values().filter(|other| other.connected);
+        there.filter_map(|other| other.answers).all(|answers| answers == serial)
+    }
+
+    /// Ticks when [`Self::serving_at`] or [`Self::answering_at`] may have changed.
     pub fn there(&self) -> watch::Receiver<()> {
         self.there.subscribe()
     }
@@ -213,5 +237,43 @@ impl Changes {
             changed = own.changed() => changed.map_err(|_| Gone),
             Ok(()) = self.others.changed() => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(address: &str) -> IpAddr {
+        address.parse().unwrap()
+    }
+
+    fn says(node: &Connected, address: &str, answers: Option<u32>) {
+        let addresses = vec![at(address)];
+        node.says(FromNode { addresses, answers, ..FromNode::default() });
+    }
+
+    #[test]
+    fn who_answers_for_names_is_named_and_is_waited_for_while_it_is_there() {
+        let ((told, _), (there, _)) = (watch::channel(()), watch::channel(()));
+        let (own, answers) = watch::channel(None);
+        let (given, others) = ([at("192.0.2.1")].into(), Arc::default());
+        let edges = Edges { own: Weak::new(), given, answers, others, told, there };
+        let [one, two] = ["edge-1", "edge-2"].map(|name| edges.connect(&name.parse().unwrap()));
+        says(&one, "192.0.2.2", Some(7));
+        says(&two, "192.0.2.3", None);
+        assert_eq!(edges.answering_at(), [at("192.0.2.2")]);
+        own.send_replace(Some(0));
+        assert_eq!(edges.answering_at(), [at("192.0.2.1"), at("192.0.2.2")]);
+        assert!(edges.answer(7) && !edges.answer(8));
+
+        let there = edges.there();
+        says(&one, "192.0.2.2", Some(8));
+        assert!(edges.answer(8) && !there.has_changed().unwrap());
+        says(&two, "192.0.2.3", Some(7));
+        assert!(!edges.answer(8) && there.has_changed().unwrap());
+        drop(two);
+        assert!(edges.answer(8), "nobody knows how long it is cut off");
+        assert_eq!(edges.answering_at().len(), 3, "who asks it in vain asks another");
     }
 }

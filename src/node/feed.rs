@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::mpsc;
 
 use super::link;
-use crate::model::{Directory, NodeName, Roster};
+use crate::model::{Directory, NodeName, PublicNames, Roster};
 
 /// What a control tells a node.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub(super) struct FromControl {
     /// These are the nodes that there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) roster: Option<Arc<Roster>>,
+    /// Answer the world by these from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) names: Option<Arc<PublicNames>>,
 }
 
 /// What the edge of a node tells its control.
@@ -54,6 +57,9 @@ pub(super) struct FromNode {
     /// The nodes of the roster that it has no link to now.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) apart: BTreeSet<NodeName>,
+    /// The serial number of the public names that its DNS server answers from, 0 of none yet; if it has a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) answers: Option<u32>,
 }
 
 /// Why the other side is not understood, or not heard any more.

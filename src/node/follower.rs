@@ -1,5 +1,5 @@
 //! The edge of a node, as whoever leads has it: tables and certificates come over the link and are
-//! published here, and the directory beside them; what the edge does is told back.
+//! published here, and the directory and the public names beside them; what the edge does is told back.
 //!
 //! Who was asked and does not lead is not listened to, nor who did, from the moment that another is known to lead.
 //! While the control is away the edge goes on with what it was told last, led to whoever it still reaches; one
@@ -35,7 +35,7 @@ use super::{
     memory::Notes,
 };
 use crate::{
-    model::{Directory, NodeName, Roster},
+    model::{Directory, NodeName, PublicNames, Roster},
     telemetry::chain,
 };
 
@@ -71,6 +71,8 @@ pub struct Outlets {
     pub directory: watch::Sender<Arc<Directory>>,
     /// The nodes that there are.
     pub roster: watch::Sender<Arc<Roster>>,
+    /// What a DNS server answers from.
+    pub names: watch::Sender<Arc<PublicNames>>,
 }
 
 /// Where others find this machine.
@@ -82,6 +84,8 @@ pub struct Found {
     pub link: Option<SocketAddr>,
     /// Where the control is.
     pub control: Vec<SocketAddr>,
+    /// The serial number of what its DNS server answers from, 0 of nothing yet; if it has one.
+    pub answers: watch::Receiver<Option<u32>>,
 }
 
 /// Why nobody leads.
@@ -187,6 +191,7 @@ impl Follower {
                     self.obey(told).await?;
                 }
                 () = self.gateway.moved() => self.lead_again().await?,
+                Ok(()) = self.found.answers.changed() => {}
                 changed = ticks.changed() => {
                     changed.map_err(|_| Astray::Ended)?;
                     // Under load something changes all the time.
@@ -248,6 +253,9 @@ impl Follower {
         if let Some(roster) = told.roster {
             self.outlets.roster.send_replace(roster);
         }
+        if let Some(names) = told.names {
+            self.outlets.names.send_replace(names);
+        }
         if let Some(table) = told.table {
             self.lead(table).await?;
         }
@@ -282,10 +290,10 @@ impl Follower {
             presented: self.presented.theirs(traffic.presented),
             ..traffic
         };
-        let Found { given, link, control } = &self.found;
+        let Found { given, link, control, answers } = &self.found;
         let link = link.and_then(|listen| addresses::towards(control, listen));
-        let apart = self.gateway.apart();
-        FromNode { figures, addresses: addresses::public_or(given), link, apart }
+        let (addresses, apart) = (addresses::public_or(given), self.gateway.apart());
+        FromNode { figures, addresses, link, apart, answers: *answers.borrow() }
     }
 }
 

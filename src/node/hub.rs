@@ -1,5 +1,5 @@
 //! What nodes are told and asked over the link by the daemon that controls: what their edges serve, where
-//! private names lead, who else is a node, and the way to all instances that they do not reach by themselves.
+//! private names lead, what public names say, who else is a node, and the way to all instances that they do not reach by themselves.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ use super::{
     memory::Notes,
 };
 use crate::{
-    model::{Directory, Roster},
+    model::{Directory, PublicNames, Roster},
     telemetry::chain,
 };
 
@@ -41,6 +41,8 @@ pub struct Hub {
     pub directory: watch::Receiver<Arc<Directory>>,
     /// The nodes that there are.
     pub roster: watch::Receiver<Arc<Roster>>,
+    /// What DNS servers answer from; nobody has looked at what it is at first.
+    pub names: watch::Receiver<Arc<PublicNames>>,
     /// Where instances are, for edges.
     pub known: Known,
     /// The same for containers, and which of them may go there.
@@ -139,6 +141,8 @@ impl Hub {
             certificates: self.certificates.clone(),
             directory: self.directory.clone(),
             roster: self.roster.clone(),
+            // None at all would be told otherwise, until there are some.
+            names: self.names.clone(),
         };
         feeds.table.mark_changed();
         feeds.certificates.mark_changed();
@@ -193,12 +197,13 @@ struct Feeds {
     certificates: watch::Receiver<Arc<Certificates>>,
     directory: watch::Receiver<Arc<Directory>>,
     roster: watch::Receiver<Arc<Roster>>,
+    names: watch::Receiver<Arc<PublicNames>>,
 }
 
 impl Feeds {
     /// What is published next, the newest of each kind; certificates first, since a table may lead visitors to them.
     async fn next(&mut self) -> Option<FromControl> {
-        let Self { table, certificates, directory, roster } = self;
+        let Self { table, certificates, directory, roster, names } = self;
         let mut told = FromControl::default();
         tokio::select! {
             biased;
@@ -210,6 +215,7 @@ impl Feeds {
             Ok(()) = directory.changed() => {
                 told.directory = Some(directory.borrow_and_update().clone());
             }
+            Ok(()) = names.changed() => told.names = Some(names.borrow_and_update().clone()),
             else => return None,
         }
         Some(told)

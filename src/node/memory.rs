@@ -1,6 +1,6 @@
 //! What a node was told last, kept for a daemon that begins while its control is away.
 //!
-//! It is what the edge routes by and presents, the directory, the roster, whose containers its engine is about,
+//! It is what the edge routes by and presents, the directory, the public names, the roster, whose containers its engine is about,
 //! which of them are to end, and who leads. The keys of certificates are in it. A machine that leads others keeps what
 //! it tells them, since it may be one of them next.
 
@@ -86,13 +86,14 @@ impl Notes {
 
     /// The edge is told this, which takes the place of what it was told of the same.
     pub(super) fn tell(&self, news: &FromControl) {
-        let FromControl { table, certificates, directory, roster } = news.clone();
+        let FromControl { table, certificates, directory, roster, names } = news.clone();
         self.0.send_modify(|memory| {
             let told = &mut Arc::make_mut(memory).told;
             told.table = table.or(told.table.take());
             told.certificates = certificates.or(told.certificates.take());
             told.directory = directory.or(told.directory.take());
             told.roster = roster.or(told.roster.take());
+            told.names = names.or(told.names.take());
         });
     }
 
@@ -136,6 +137,7 @@ mod tests {
     use proxy::Table;
 
     use super::*;
+    use crate::model::PublicNames;
 
     fn table(generation: u64) -> FromControl {
         let table = Arc::new(Table { generation, ..Table::default() });
@@ -148,6 +150,8 @@ mod tests {
         notes.tell(&table(1));
         let roster = Some(Arc::new(Roster::default()));
         notes.tell(&FromControl { roster, ..FromControl::default() });
+        let names = Some(Arc::new(PublicNames { serial: 5, ..PublicNames::default() }));
+        notes.tell(&FromControl { names, ..FromControl::default() });
         notes.tell(&table(2));
         let leader = Leader { name: "edge-1".parse().unwrap(), term: 7 };
         notes.led_by(&leader);
@@ -163,6 +167,7 @@ mod tests {
         let (notes, _) = Notes::from(serde_json::from_slice(&kept).unwrap());
         let told = notes.told();
         assert_eq!(told.table.map(|table| table.generation), Some(2));
+        assert_eq!(told.names.map(|names| names.serial), Some(5));
         assert!(told.roster.is_some() && told.certificates.is_none() && told.directory.is_none());
         let wish = notes.wish().unwrap();
         assert_eq!((wish.installation.as_str(), wish.images), ("k3f90", None));
@@ -173,7 +178,8 @@ mod tests {
     #[test]
     fn what_an_older_daemon_kept_is_read() {
         let (notes, _) = Notes::from(serde_json::from_str("{}").unwrap());
-        assert!(notes.told().table.is_none() && notes.wish().is_none());
+        assert!(notes.told().table.is_none() && notes.told().names.is_none());
+        assert!(notes.wish().is_none());
         assert!(
             notes.told_to_end().is_empty()
                 && notes.leader().is_none()

@@ -13,14 +13,14 @@ use paas::{
     control::{
         certificates::{Certificates, Limits, Outlets, Platform, Settings, World, ZoneOf},
         task,
-        zones::{Naming, Published},
+        zones::{Answering, Answers, Naming},
     },
     dns::{self, Lookup, Zones},
     model::{
-        AcmeAccount, Actor, Certificate, CertificateState, DnsData, DnsRecord, Domain, Zone,
-        zone::Proofs,
+        AcmeAccount, Actor, Certificate, CertificateState, DnsData, DnsRecord, Domain, NodeName,
+        PublicNames, Zone, zone::Proofs,
     },
-    node::Edges,
+    node::{Edges, Reach},
     store::{self, SealingKey, Store, StoreOptions, View},
 };
 use proxy::{Edge, Feeds, Listen, Table};
@@ -39,6 +39,7 @@ pub(crate) struct Stage {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
     pub(crate) presented: watch::Receiver<Arc<proxy::Certificates>>,
+    names: watch::Receiver<Arc<PublicNames>>,
     pub(crate) lookup: Lookup,
     pub(crate) dns: SocketAddr,
     pub(crate) http: u16,
@@ -84,17 +85,7 @@ impl Stage {
         let dns = server.addresses()[0];
         let (table, table_seen) = watch::channel(Arc::default());
         let edge = edge(table_seen, presented.clone());
-        let naming = Naming {
-            store: store.clone(),
-            commits: store.changes(),
-            proofs: proofs_seen,
-            platform: "paas.test".to_owned(),
-            edges: Edges::of(&edge, &["127.0.0.1".parse().unwrap()]),
-            there: watch::channel(()).1,
-            zones,
-            published: Published::default(),
-        };
-        tokio::spawn(task::run(naming, CancellationToken::new()));
+        let published = answer(&store, &edge, proofs_seen, zones);
         let lookup = Lookup::at(dns).unwrap();
         while lookup.addresses(&format!("any.{ZONE}")).await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -111,6 +102,7 @@ impl Stage {
                 limits: Limits::default(),
             },
             presented,
+            names: published,
             lookup,
             dns,
             http,
@@ -157,8 +149,9 @@ impl Stage {
 
     /// Starts the task.
     pub(crate) fn start(&mut self) {
-        let edges = Edges::of(&self.edge, &self.given);
-        let world = World { lookup: self.lookup.clone(), edges };
+        let edges = edges(&self.edge, &self.given);
+        let (lookup, names) = (self.lookup.clone(), self.names.clone());
+        let world = World { lookup, edges, names };
         let outlets =
             Outlets { certificates: self.certificates.clone(), texts: self.proofs.clone() };
         let task = Certificates::new(
@@ -291,6 +284,37 @@ impl Stage {
     pub(crate) fn account(&self, directory: &str) -> Option<AcmeAccount> {
         self.store.snapshot().get::<AcmeAccount>(&directory.to_owned()).unwrap()
     }
+}
+
+/// Has the DNS server answer by the records, and by these proofs: what is published.
+fn answer(
+    store: &Store,
+    edge: &Arc<Edge>,
+    proofs: watch::Receiver<Arc<Proofs>>,
+    zones: watch::Sender<Arc<Zones>>,
+) -> watch::Receiver<Arc<PublicNames>> {
+    let (names, published) = watch::channel(Arc::default());
+    let here: NodeName = "box".parse().unwrap();
+    let naming = Naming {
+        store: store.clone(),
+        commits: store.changes(),
+        proofs,
+        platform: "paas.test".to_owned(),
+        here: here.clone(),
+        edges: edges(edge, &["127.0.0.1".parse().unwrap()]),
+        there: watch::channel(()).1,
+        names,
+    };
+    let (_, reach) = watch::channel(Reach::All);
+    let (serial, _) = watch::channel(Some(0));
+    let answering = Answering::new(published.clone(), (here, reach), Answers { zones, serial });
+    tokio::spawn(task::run(naming, CancellationToken::new()));
+    tokio::spawn(task::run(answering, CancellationToken::new()));
+    published
+}
+
+fn edges(edge: &Arc<Edge>, given: &[IpAddr]) -> Edges {
+    Edges::of(edge, given, watch::channel(Some(0)).1)
 }
 
 /// An edge with a plain and a TLS listener, in this order.

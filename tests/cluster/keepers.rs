@@ -1,10 +1,11 @@
 //! Three machines that keep the records: whichever is lost, nothing that was saved is, and another leads.
 
-use std::time::Instant;
+use std::{net::Ipv4Addr, time::Instant};
 
 use crate::{
     APP, Stage,
     machine::Machine,
+    public::{Asker, publish, until_answers},
     server::{Server, says, until},
     three::Three,
 };
@@ -17,8 +18,17 @@ fn whichever_of_three_is_lost_another_leads_and_nothing_saved_is_lost() {
     let Three { mut stage, mut one, mut two, user, page, .. } = three;
     let server = &stage.server;
     user.run(server, &["nodes", "label", "edge-1", "saved=yes"]).ok();
+    publish(|arguments| user.run(server, arguments));
+    let (at, others) = (stage.bed.address(), [&one, &two].map(|one| one.port().address()));
+    let is_said = |text: &str, machines: &[Ipv4Addr]| {
+        for at in machines {
+            until_answers(*at, &["text.shop.test", "TXT"], &[format!("\"{text}\"")]);
+        }
+    };
+    is_said("hello", &[&[at], &others[..]].concat());
 
     // Whoever leads dies.
+    let asker = Asker::of(others.to_vec());
     stage.server.kill9();
     let killed = Instant::now();
     let server = &stage.server;
@@ -33,12 +43,17 @@ fn whichever_of_three_is_lost_another_leads_and_nothing_saved_is_lost() {
     }
     user.until_does(server, &["nodes", "label", "edge-2", "saved=too"]);
     user.until_is(server, "box", "down");
+    println!("{} questions to the DNS of the others meanwhile", asker.all_was_answered());
+    user.until_does(server, &["dns", "remove", "text.shop.test", "TXT"]);
+    user.until_does(server, &["dns", "add", "text.shop.test", "TXT", "next"]);
+    is_said("next", &others);
 
     // It comes back, and follows.
     stage.server.start_daemon(&[]);
     let server = &stage.server;
     user.until_is(server, "box", "up");
     assert_eq!(user.leader(server), leader);
+    is_said("next", &[at]);
     // Whoever is root on a machine that keeps the records is an administrator there, too, and is led on as well.
     server.paas(&["nodes", "label", "edge-1", "near=yes"]).ok();
     let nodes = server.paas(&["nodes", "--json"]).json();

@@ -85,6 +85,7 @@ impl Machine {
         let mut command = server.command(&["server", "--data"]);
         command.arg(self.data()).args(["--http", "0.0.0.0:80"]);
         command.env("PAAS_ADDRESSES", self.port.address().to_string());
+        command.env("PAAS_DNS", "0.0.0.0:53");
         // Once it may lead.
         command.env("PAAS_API", format!("https://{}:8443", self.port.address()));
         if let Some(engine) = &self.engine {

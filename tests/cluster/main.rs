@@ -33,6 +33,7 @@ mod placement;
 #[path = "../acme/ports.rs"]
 mod ports;
 mod private;
+mod public;
 mod quorum;
 #[path = "../e2e/server.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
@@ -80,6 +81,7 @@ impl Stage {
             ("PAAS_CLUSTER_LISTEN", format!("{at}:7600")),
             ("PAAS_ADDRESSES", at.to_string()),
             ("PAAS_NODE", "box".to_owned()),
+            ("PAAS_DNS", format!("{at}:53")),
         ]);
         let api = Some(format!("https://{at}:8443,http://127.0.0.1:0"));
         let server = Server::starting(Setup { api, settings, ..Setup::default() });

@@ -10,11 +10,12 @@ use crate::{
     APP, Stage,
     http::Request,
     machine::Machine,
+    public::{publish, until_leads_to},
     server::{Server, until},
 };
 
 /// Visitors of another node come through to both machines while the two nodes are apart, and to the node while the
-/// control is dead, even if all daemons of nodes begin anew. It is left so.
+/// control is dead, even if all daemons of nodes begin anew; and each machine answers for the names. It is left so.
 pub(crate) fn visitors_come_through_whoever_is_cut_off(stage: &mut Stage, one: &mut Machine) {
     let mut two = Machine::join(&stage.server, "edge-2", stage.bed.plug(2));
     until("edge-2 serves", || two.get(APP).ok().filter(|answer| answer.status == 200));
@@ -37,6 +38,12 @@ pub(crate) fn visitors_come_through_whoever_is_cut_off(stage: &mut Stage, one: &
         (!stage.server.paas(&["nodes"]).ok().contains("by way of")).then_some(())
     });
 
+    publish(|arguments| stage.server.paas(arguments));
+    let machines = [stage.bed.address(), one.port().address(), two.port().address()];
+    for machine in machines {
+        until_leads_to(machine, &machines);
+    }
+
     stage.server.kill9();
     let longest = until_answered(&two, &there);
     println!(
@@ -56,6 +63,9 @@ pub(crate) fn visitors_come_through_whoever_is_cut_off(stage: &mut Stage, one: &
     );
     until_answered(one, &there);
     until_answered(&two, &there);
+    for machine in [one, &mut two] {
+        until_leads_to(machine.port().address(), &machines);
+    }
 }
 
 /// What the instances on a machine are called, or on any.

@@ -235,6 +235,12 @@ impl Executor {
         shown
     }
 
+    /// Returns when the DNS servers of nodes say what this machine's own does.
+    pub(super) async fn answered(&self) {
+        // Nor is a node that hangs.
+        timeout(PRESENTED, self.world.answered()).await.ok();
+    }
+
     /// Where the world finds the edges.
     pub(super) fn addresses(&self) -> Vec<IpAddr> {
         self.world.edges.all_at()

@@ -126,6 +126,7 @@ pub(super) async fn show(
     let shown = executor.show(exhibit).await;
     if let Way::Dns { place } = way {
         seen(executor, place, &proof.record).await?;
+        executor.answered().await;
     }
     Ok(shown)
 }

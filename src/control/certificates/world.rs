@@ -1,10 +1,13 @@
 //! What control must ask of the outside before it asks an authority: what the world's DNS says, and
 //! how far the edge is.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
+
+use tokio::sync::watch;
 
 use crate::{
     dns::{Lookup, LookupError},
+    model::PublicNames,
     node::Edges,
 };
 
@@ -15,6 +18,8 @@ pub struct World {
     pub lookup: Lookup,
     /// The edges, which present proofs wherever an authority asks.
     pub edges: Edges,
+    /// What DNS servers of ours are to answer from.
+    pub names: watch::Receiver<Arc<PublicNames>>,
 }
 
 /// Why a name has no answer.
@@ -51,6 +56,17 @@ impl World {
                 || changes.changed().await.is_err()
             {
                 return;
+            }
+        }
+    }
+
+    /// Waits until the DNS servers of all nodes answer by what is published now: an authority asks any of them.
+    pub(super) async fn answered(&self) {
+        let (mut told, mut names) = (self.edges.changes(), self.names.clone());
+        while !self.edges.answer(names.borrow_and_update().serial) {
+            tokio::select! {
+                heard = told.changed() => if heard.is_err() { return },
+                Ok(()) = names.changed() => {}
             }
         }
     }

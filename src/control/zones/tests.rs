@@ -1,7 +1,10 @@
 //! What zones are made of what, as text.
 
-use super::*;
-use crate::model::Actor;
+use super::{answering::answers, *};
+use crate::{
+    dns::{ZoneData, Zones},
+    model::Actor,
+};
 
 struct Case {
     zones: Vec<Zone>,
@@ -49,18 +52,24 @@ fn case(text: &str) -> Case {
     case
 }
 
-fn made(text: &str) -> Vec<ZoneData> {
+fn names(text: &str) -> PublicNames {
     let case = case(text);
-    let edge = ["192.0.2.1", "2001:db8::1"].map(|address| address.parse().unwrap());
-    zones(&Ingredients {
+    let at = |address: &str| address.parse().unwrap();
+    let zones = zones(&Ingredients {
         platform: "apps.test",
-        edge: &edge,
-        servers: &edge[..1],
+        servers: &[at("192.0.2.1")],
         zones: &case.zones,
         records: &case.records,
         domains: &case.domains,
         proofs: &case.proofs,
-    })
+    });
+    let edges = [("box", "192.0.2.1"), ("edge-1", "2001:db8::1")];
+    let edges = edges.map(|(node, address)| (node.parse().unwrap(), vec![at(address)]));
+    PublicNames { serial: 0, zones, edges: edges.into() }
+}
+
+fn made(text: &str) -> Vec<ZoneData> {
+    answers(&names(text), &BTreeSet::new())
 }
 
 /// The records of one zone, one a line; the platform's own names are left away.
@@ -94,6 +103,17 @@ fn the_platform_leads_to_the_edge() {
     }
     for name in ["ns1.apps.test", "ns2.apps.test"] {
         assert_eq!(here(name), ["192.0.2.1"], "not every edge answers for names: {name}");
+    }
+}
+
+#[test]
+fn nobody_is_led_to_a_machine_that_is_lost() {
+    let lost = ["edge-1".parse().unwrap()].into();
+    let answered = answers(&names("domain shop.test\nzone shop.test"), &lost);
+    for (apex, expected) in [("apps.test", 4), ("shop.test", 1)] {
+        let zone = answered.iter().find(|zone| zone.apex == apex).unwrap();
+        assert!(zone.records.iter().all(|record| record.data.to_string() == "192.0.2.1"));
+        assert_eq!(zone.records.len(), expected, "{apex}");
     }
 }
 
@@ -156,11 +176,11 @@ fn records_are_of_the_innermost_zone() {
 
 #[test]
 fn the_serial_number_only_grows_and_only_with_a_change() {
-    let mut published = Published::default();
+    let mut published = PublicNames::default();
     let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
     let mut serial = |text: &str, now| {
-        let next = published.next(made(text), now).unwrap();
-        next.map(|_| published.serial)
+        published = next(&published, names(text), now)?;
+        Some(published.serial)
     };
     assert_eq!(serial("", at(100)), Some(100));
     assert_eq!(serial("", at(101)), None);

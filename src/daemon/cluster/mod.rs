@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::Config,
     control::routes::upstream_id,
-    model::{Directory, NodeName, NodeStates, Observation},
+    model::{Directory, NodeName, NodeStates, Observation, PublicNames},
     node::{Edges, Entrances, Hub, Known, Nodes, Ways, Within, link::Listener},
     pki::NodeAuthority,
     server::Cluster,
@@ -82,6 +82,7 @@ pub(super) struct Told {
     observation: watch::Receiver<Arc<Observation>>,
     directory: watch::Receiver<Arc<Directory>>,
     ways: watch::Receiver<Arc<Ways>>,
+    names: watch::Receiver<Arc<PublicNames>>,
     states: watch::Sender<Arc<NodeStates>>,
     term: watch::Receiver<Option<u64>>,
     keepers: Keepers,
@@ -96,7 +97,7 @@ impl Told {
     pub(super) fn of(
         store: &Store,
         (edges, feeds): (&Edges, &Feeds),
-        seen: &Seen,
+        (seen, names): (&Seen, &watch::Receiver<Arc<PublicNames>>),
         (term, keepers): ToldNodes,
     ) -> (Self, watch::Receiver<Arc<NodeStates>>) {
         let (states, known) = watch::channel(Arc::default());
@@ -107,6 +108,7 @@ impl Told {
             observation: seen.observation.clone(),
             directory: seen.directory.clone(),
             ways: seen.ways.clone(),
+            names: names.clone(),
             states,
             term,
             keepers,
@@ -138,6 +140,7 @@ impl Bound {
             certificates: told.feeds.certificates,
             directory: told.directory,
             roster,
+            names: told.names,
             known: known.clone(),
             ways: told.ways,
             entrances: Entrances { within, keepers: told.keepers.clone() },

@@ -1,9 +1,10 @@
 //! The life of a daemon on a machine that has joined: an edge that is led, by whichever machine leads.
 //!
-//! Its engine does what whoever leads says. What it was told last it serves, also while nobody tells it anything, and
-//! after it began anew; instances of other machines are reached through links, by visitors and by the containers
-//! of their app: straight, or by way of whoever leads. It has no records; or, where it keeps them together with others,
-//! it changes nothing in them, and its API leads on to the machine that may.
+//! Its engine does what whoever leads says. What it was told last it serves, and its DNS server, if there is one,
+//! answers, also while nobody tells it anything, and after it began anew; instances of other machines are reached
+//! through links, by visitors and by the containers of their app: straight, or by way of whoever leads. It has no
+//! records; or, where it keeps them together with others, it changes nothing in them, and its API leads on to the
+//! machine that may.
 
 mod parts;
 
@@ -17,6 +18,7 @@ use self::parts::{Ground, begin};
 use super::{
     access, authority,
     council::Charges,
+    dns::{self, Dns},
     edge,
     error::RunError,
     folders::Folders,
@@ -30,7 +32,7 @@ use super::{
     tasks::Tasks,
     upgrade::{self, Legacy, Predecessor, UpgradeError},
 };
-use crate::{clock, pki::NodeRequest};
+use crate::{clock, dns::Server, pki::NodeRequest};
 
 /// Lives as a node until the daemon is told to end, or is to be something else.
 pub(super) async fn life(
@@ -38,11 +40,11 @@ pub(super) async fn life(
     process: &mut Process<'_>,
     former: Option<Box<Legacy>>,
 ) -> Result<Turned, RunError> {
-    let (mut predecessor, (inherited, mut sockets, tickets)) = upgrade::parts(former);
+    let (mut predecessor, (inherited, sockets, tickets)) = upgrade::parts(former);
     let Holdings { config, folders, records, .. } = &holdings;
     let joined = who(folders, records.as_ref())?;
     announce(folders, &joined);
-    let (doors, beside) = doors(&holdings, &mut sockets).await?;
+    let (doors, dns, beside) = beside(&holdings, sockets).await?;
     let (table, tables) = watch::channel(Arc::default());
     let (certificates, presented) = watch::channel(Arc::default());
     let led = tables.clone();
@@ -63,6 +65,7 @@ pub(super) async fn life(
         folders,
         joined,
         edge: &edge,
+        dns,
         table,
         certificates,
         charges,
@@ -70,7 +73,7 @@ pub(super) async fn life(
         past,
         cut,
     };
-    let link = begin(ground, &mut tasks).await?;
+    let (link, names) = begin(ground, &mut tasks).await?;
     tasks.spawn("charges", heeding.heed(asked, anew.clone(), tasks.stop()));
     let bench = records.as_ref().map(|records| records.bench.clone());
     if let Some((doors, bench)) = doors.zip(bench.as_ref()) {
@@ -83,6 +86,7 @@ pub(super) async fn life(
         Left::Ends => {
             end_tasks(tasks, TASKS_END).await;
             wind_edge_down(edge, followers).await;
+            drop(names);
             holdings.close().await;
             tracing::info!("ended");
             Ok(Turned::Ends(Ending::Over))
@@ -159,17 +163,26 @@ async fn leave(
     }
 }
 
-/// The doors of a machine that keeps the records, and copies of their sockets for its next life.
-async fn doors(
+/// What listens beside the edge, and copies of all its sockets for the next life: the doors of a machine that keeps the
+/// records, and the DNS server if there is one.
+async fn beside(
     holdings: &Holdings,
-    inherited: &mut Vec<OwnedFd>,
-) -> Result<(Option<Forward>, Vec<OwnedFd>), RunError> {
-    if holdings.records.is_none() {
-        return Ok((None, Vec::new()));
+    mut inherited: Vec<OwnedFd>,
+) -> Result<(Option<Forward>, Dns, Vec<OwnedFd>), RunError> {
+    let Holdings { config, folders, records, .. } = holdings;
+    let (mut doors, mut sockets) = (None, Vec::new());
+    if records.is_some() {
+        let bound = Forward::bind(config, folders, &mut inherited).await?;
+        sockets = bound.sockets().map_err(UpgradeError::from)?;
+        doors = Some(bound);
     }
-    let doors = Forward::bind(&holdings.config, &holdings.folders, inherited).await?;
-    let sockets = doors.sockets().map_err(UpgradeError::from)?;
-    Ok((Some(doors), sockets))
+    let dns = dns::begin(config, inherited)?;
+    for at in dns.server.as_ref().map_or(&[][..], Server::addresses) {
+        tracing::info!(%at, "dns");
+    }
+    let copies = dns::sockets(dns.server.as_ref()).collect::<Result<Vec<_>, _>>();
+    sockets.extend(copies.map_err(UpgradeError::from)?);
+    Ok((doors, dns, sockets))
 }
 
 /// Who this machine is among nodes. One that keeps the records has the authority's key, and what it shows may have run

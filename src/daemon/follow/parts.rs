@@ -1,5 +1,5 @@
-//! What a node does, put together: its edge is led, its engine works, private names are answered, and links to all
-//! others are kept.
+//! What a node does, put together: its edge is led, its engine works, public and private names are answered, and
+//! links to all others are kept.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -16,6 +16,7 @@ use crate::{
         task,
     },
     daemon::{
+        dns::Dns,
         edge,
         error::RunError,
         folders::Folders,
@@ -27,7 +28,7 @@ use crate::{
         status,
         tasks::Tasks,
     },
-    dns::system_resolvers,
+    dns::{Server, system_resolvers},
     engine::docker::{Docker, Subnet},
     model::{Directory, NodeName, Roster},
     node::{
@@ -44,6 +45,7 @@ pub(super) struct Ground<'a> {
     pub(super) folders: &'a Folders,
     pub(super) joined: Joined,
     pub(super) edge: &'a Arc<Edge>,
+    pub(super) dns: Dns,
     pub(super) table: watch::Sender<Arc<Table>>,
     pub(super) certificates: watch::Sender<Arc<Certificates>>,
     pub(super) charges: mpsc::Sender<Charged>,
@@ -55,10 +57,13 @@ pub(super) struct Ground<'a> {
     pub(super) cut: CancellationToken,
 }
 
-/// Begins to obey whoever leads: the link to it.
-pub(super) async fn begin(ground: Ground<'_>, tasks: &mut Tasks) -> Result<Link, RunError> {
-    let Ground { config, folders, joined, edge, table, certificates, charges, roster, past, cut } =
-        ground;
+/// Begins to obey whoever leads: the link to it, and the DNS server, if there is one.
+pub(super) async fn begin(
+    ground: Ground<'_>,
+    tasks: &mut Tasks,
+) -> Result<(Link, Option<Server>), RunError> {
+    let Ground { config, folders, joined, edge, dns, .. } = ground;
+    let Ground { table, certificates, charges, roster, past, cut, .. } = ground;
     let at = joined.identity.listen;
     let listener = Listener::bind(at).await.map_err(|source| RunError::Link { at, source })?;
     let (show, credentials) = watch::channel(Arc::new(joined.shown()?));
@@ -76,27 +81,34 @@ pub(super) async fn begin(ground: Ground<'_>, tasks: &mut Tasks) -> Result<Link,
     let (directory, directed) = watch::channel(Arc::default());
     let (own, told) = ((name, credentials.clone()), (roster, directed.clone()));
     let (elsewhere, admitted) = meet(tasks, own, leader.clone(), told);
+    let (publish, names) = watch::channel(Arc::default());
     let gateway = Gateway::new(elsewhere.clone(), hands.here.clone(), cut);
     let found = Found {
         given: config.addresses.clone(),
         link: joined.identity.seen.then_some(at),
         control: addresses,
+        answers: dns.answered.clone(),
     };
+    let here = joined.identity.name.clone();
+    let (server, answering) = dns.answering(names, (here, elsewhere.1.clone()));
     let (ways, led_by) = watch::channel(Arc::default());
     let private = private(config, (elsewhere, &hands), (directed, ways), tasks.stop())?;
     let known = gateway.known();
     let gatekeeper = Gatekeeper { leading, worker, known, ways: led_by.clone(), charges };
-    let outlets = Outlets { table, certificates, directory, roster: enrol };
+    let outlets = Outlets { table, certificates, directory, roster: enrol, names: publish };
     let follower = Follower::new(leader, gateway, (edge, found), (outlets, notes));
     let reissue = Reissue { folders: folders.clone(), joined, link: link.clone(), show };
+    if let Some(answering) = answering {
+        tasks.spawn("public names", task::run(answering, tasks.stop()));
+    }
     tasks.spawn("private names", private);
     tasks.spawn("edge", follower.follow(tasks.stop()));
     tasks.spawn("certificate", reissue.keep(tasks.stop()));
     tasks.spawn("link", listener.serve(credentials, admitted, Arc::new(gatekeeper), tasks.stop()));
-    let listening = edge::listening(config, edge, None);
+    let listening = edge::listening(config, edge, server.as_ref());
     let wanted = status::firewall(config, listening);
     tasks.spawn("firewall", wall(hands.docker, (wanted, led_by), tasks.stop()));
-    Ok(link)
+    Ok((link, server))
 }
 
 /// The way to other machines, and which of them are reached.

@@ -10,9 +10,9 @@ use hickory_proto::{
 
 use super::{
     message::{Measure, Transport, respond},
-    zones::{ZoneData, ZoneRecord, Zones},
+    zones::{ZoneData, Zones},
 };
-use crate::model::DnsData;
+use crate::model::{DnsData, zone::ZoneRecord};
 
 /// Zones written as in files, one record a line: `name type data`.
 pub(super) fn zones(records: &str) -> Zones {

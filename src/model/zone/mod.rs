@@ -4,6 +4,7 @@
 //! it follows from settings and from what is seen, and is never stored.
 
 mod name;
+mod public;
 mod text;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Actor, DomainName, Timestamp};
 
 pub use name::{RecordGrammar, RecordName, is_within};
+pub use public::{PublicNames, PublicZone, ZoneRecord};
 pub use text::InvalidRecord;
 
 /// A domain delegated to this server. The platform's own is not stored: it is a setting.

@@ -118,8 +118,11 @@ impl World {
         let (log, _) = proxy::access_log();
         let edge = proxy::Edge::bind(settings, &proxy::Feeds::plain(tables), &log).unwrap();
         let edge = Arc::new(edge);
-        let found = Found { given: vec![[203, 0, 113, 9].into()], link: None, control: vec![] };
-        let outlets = Outlets { table, certificates, directory, roster: enrol };
+        let (_, answers) = watch::channel(None);
+        let given = vec![[203, 0, 113, 9].into()];
+        let found = Found { given, link: None, control: vec![], answers };
+        let (names, _) = watch::channel(Arc::default());
+        let outlets = Outlets { table, certificates, directory, roster: enrol, names };
         let follower =
             Follower::new((link, leading.clone()), gateway, (&edge, found), (outlets, notes));
         tokio::spawn(seek.keep(stop.clone()));

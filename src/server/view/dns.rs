@@ -40,7 +40,7 @@ fn delegation(zone: &str, reach: &Reach) -> Vec<api::DnsSetting> {
         servers.iter().map(|server| setting(zone, "NS", server.clone())).collect();
     if zone == reach.domain {
         for server in &servers {
-            settings.extend(reach.edges.own_at().iter().map(|address| {
+            settings.extend(reach.edges.answering_at().iter().map(|address| {
                 let kind = if matches!(address, IpAddr::V4(_)) { "A" } else { "AAAA" };
                 setting(server, kind, address.to_string())
             }));

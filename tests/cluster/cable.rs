@@ -12,9 +12,8 @@ use crate::{
     volumes::{KEEPS, Kept},
 };
 
-/// It stays where it was, with all that is in it and with who has it, and says why; the same command brings it over
-/// once the cable is mended.
-pub(crate) fn a_volume_whose_way_is_cut_stays_and_comes_over_when_it_is_mended(kept: &Kept) {
+/// It stays where it was, with all that is in it and with who has it, and says why. What is in it, as a digest.
+pub(crate) fn a_volume_whose_way_is_cut_stays_whole(kept: &Kept) -> String {
     let server = kept.server();
     let digest = server.page(KEEPS, &format!("/fill/{MEGABYTES}"));
     let over = AtomicBool::new(false);
@@ -48,7 +47,11 @@ pub(crate) fn a_volume_whose_way_is_cut_stays_and_comes_over_when_it_is_mended(k
         over.store(true, Relaxed);
         println!("whoever asked for its page waited {:?} at most", asking.join().unwrap());
     });
+    digest
+}
 
+/// The same command brings it over.
+pub(crate) fn it_comes_over_when_the_cable_is_mended(kept: &Kept, digest: &str) {
     kept.one.port().mend();
     kept.stage.until_is("edge-1", "up");
     let begun = Instant::now();
@@ -56,7 +59,7 @@ pub(crate) fn a_volume_whose_way_is_cut_stays_and_comes_over_when_it_is_mended(k
     println!("{:?} until the same command had brought it over", begun.elapsed());
     kept.until_says("one");
     println!("{:?} until who has it was there, too", begun.elapsed());
-    assert_eq!(server.page(KEEPS, "/digest"), digest);
+    assert_eq!(kept.server().page(KEEPS, "/digest"), digest);
     kept.until_gone_from("box");
     assert_eq!(size(&kept.one.data().join("volumes/.arriving")).unwrap(), 0);
 }

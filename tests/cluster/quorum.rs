@@ -16,13 +16,13 @@ fn while_most_machines_are_lost_visitors_are_served_and_nothing_is_changed() {
     three.run(&["nodes", "label", "edge-1", "saved=yes"]).ok();
     // What is handed to instances at their start is to be handed to them again.
     three.run(&["secrets", "set", "WORD=hush", "-a", APP]).ok();
-    three.until_each_runs_it_again();
+    three.until_each_runs_it();
     println!("--- the one that leads is lost, and another");
     most_are_lost(&mut three, "edge-2", &["nodes", "label", "edge-1", "lost=yes"]);
     let leader = three.leader();
     // The daemons that handed it over are gone.
     three.run(&["restart", "-a", APP]).ok();
-    three.until_each_runs_it_again();
+    three.until_each_runs_it();
     println!("--- those that do not lead are lost");
     most_are_lost(&mut three, leader, &["restart", "-a", APP]);
 }
@@ -71,7 +71,7 @@ fn most_are_lost(three: &mut Three, left: &'static str, change: &[&str]) {
     for name in NAMES {
         three.until_up(name);
     }
-    three.until_each_runs_it_again();
+    three.until_each_runs_it();
 }
 
 /// What the app runs in on this machine is killed, and runs again, as another process.

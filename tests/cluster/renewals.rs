@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    cable::a_volume_whose_way_is_cut_stays_and_comes_over_when_it_is_mended,
+    cable::{a_volume_whose_way_is_cut_stays_whole, it_comes_over_when_the_cable_is_mended},
     machine::Machine,
     server::until,
     traffic::Traffic,
@@ -17,11 +17,12 @@ fn certificates_are_renewed_under_load_and_a_volume_whose_way_is_cut_stays_whole
     kept.until_says("one");
     let begun = Instant::now();
     nobody_notices_that_certificates_are_renewed(&kept);
+    let digest = a_volume_whose_way_is_cut_stays_whole(&kept);
     // Links that are made from now on are made with none of those with which it all began.
     until("the first certificates have run out", || {
         (begun.elapsed() > Duration::from_secs(61)).then_some(())
     });
-    a_volume_whose_way_is_cut_stays_and_comes_over_when_it_is_mended(&kept);
+    it_comes_over_when_the_cable_is_mended(&kept, &digest);
 }
 
 /// What the visitors want is on the machine that leads, and they come to the other.

@@ -92,21 +92,10 @@ impl Three {
         });
     }
 
-    /// Waits until there is one instance on each, and each shows the app.
+    /// Waits until there is one instance on each, and each shows the app. Some may have been started elsewhere, while a
+    /// machine was lost or had not got their image.
     #[track_caller]
     pub(crate) fn until_each_runs_it(&self) {
-        self.until_spread(|| {});
-    }
-
-    /// The same, when some were started elsewhere while a machine was lost.
-    #[track_caller]
-    pub(crate) fn until_each_runs_it_again(&self) {
-        self.until_spread(|| drop(self.run(&["nodes", "rebalance", "--yes"])));
-    }
-
-    /// Waits for it, and does something about it whenever none is starting and they are uneven.
-    #[track_caller]
-    fn until_spread(&self, uneven: impl Fn()) {
         let mut before = Vec::new();
         until("each has an instance that is ready", || {
             let shown = self.until_does(&["ps", "-a", APP, "--json"]).json();
@@ -117,7 +106,7 @@ impl Three {
             if ready != before {
                 println!("instances are ready on {ready:?}");
             } else if ready.len() == NAMES.len() && ready != NAMES {
-                uneven();
+                self.run(&["nodes", "rebalance", "--yes"]);
             }
             before.clone_from(&ready);
             (ready == NAMES).then_some(())

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     collector::Collector,
     docker,
-    server::{Output, says, until},
+    server::{says, until},
     sources,
     switch::nobody_notices_that_a_machine_is_lost_in_a_switch,
     three::Three,
@@ -82,10 +82,10 @@ fn what_is_to_happen_once_does_when_the_leader_dies_and_nobody_notices_a_switch_
     until_ready_on_each(&three);
 
     // All of it is under way when the leader dies.
-    let run = shade(&three, &["run", "-d", "--", "bash", "say.sh", "run", "300"]).ok();
+    let run = three.run(&["run", "-d", "-a", SHADE, "--", "bash", "say.sh", "run", "300"]).ok();
     let run = run.lines().next().unwrap().to_owned();
     collector.until_said(&format!("run {run} of v1 begins"));
-    shade(&three, &["config", "set", "NAP=300", "COLOUR=black", "--detach"]).ok();
+    three.run(&["config", "set", "NAP=300", "COLOUR=black", "--detach", "-a", SHADE]).ok();
     collector.until_said("release release.1 of v2 begins");
     until_a_tick_is_under_way(&three, &collector);
     three.kill9("box");
@@ -135,12 +135,6 @@ fn what_is_to_happen_once_does_when_the_leader_dies_and_nobody_notices_a_switch_
     let releases: Vec<_> = begun.iter().filter(|line| line.starts_with("release")).collect();
     assert_eq!(releases.iter().collect::<BTreeSet<_>>().len(), releases.len(), "{releases:?}");
     println!("{} release commands begun, none twice", releases.len());
-}
-
-/// Runs a command about the app.
-pub(crate) fn shade(three: &Three, arguments: &[&str]) -> Output {
-    let (command, rest) = arguments.split_first().unwrap();
-    three.run(&[&[*command, "-a", SHADE], rest].concat())
 }
 
 /// What the app has, as a command that shows it says.

@@ -79,7 +79,6 @@ fn what_is_to_happen_once_does_when_the_leader_dies_and_nobody_notices_a_switch_
     let folder = source(three.stage.bed.address(), collector.port());
     three.promote();
     three.stage.server.deploy(SHADE, folder.path()).ok();
-    until_ready_on_each(&three);
 
     // All of it is under way when the leader dies.
     let run = three.run(&["run", "-d", "-a", SHADE, "--", "bash", "say.sh", "run", "300"]).ok();
@@ -87,14 +86,14 @@ fn what_is_to_happen_once_does_when_the_leader_dies_and_nobody_notices_a_switch_
     collector.until_said(&format!("run {run} of v1 begins"));
     three.run(&["config", "set", "NAP=300", "COLOUR=black", "--detach", "-a", SHADE]).ok();
     collector.until_said("release release.1 of v2 begins");
-    until_a_tick_is_under_way(&three, &collector);
+    let long = a_tick_that_is_under_way(&three, &collector);
     three.kill9("box");
     let killed = Instant::now();
     let leader = three.leader();
     println!("{:?} until {leader} led in the place of the one that died", killed.elapsed());
     assert_ne!(leader, "box");
     it_is_on_record_what_became_of_it(&three, &run);
-    let began: BTreeSet<_> = begun(&collector).into_iter().collect();
+    let before = begun(&collector);
     let last = last_tick(&three);
 
     // What it left ends when it is back.
@@ -105,9 +104,9 @@ fn what_is_to_happen_once_does_when_the_leader_dies_and_nobody_notices_a_switch_
     println!("{:?} until nothing was left of it at the former leader", back.elapsed());
     collector.until_said(&format!("run {run} of v1 is told to end"));
     collector.until_said("release release.1 of v2 is told to end");
-    collector.until_said("long");
-    let again: Vec<_> = begun(&collector).into_iter().filter(|one| one.starts_with("r")).collect();
-    assert!(again.iter().all(|one| began.contains(one)), "{again:?} after {began:?}");
+    collector.until_said(&long.replace("begins", "is told to end"));
+    let again: Vec<_> = begun(&collector).into_iter().filter(|one| one.starts_with('r')).collect();
+    assert!(again.iter().all(|one| before.contains(one)), "{again:?} after {before:?}");
 
     nobody_notices_that_a_machine_is_lost_in_a_switch(&three, &collector);
 
@@ -118,21 +117,26 @@ fn what_is_to_happen_once_does_when_the_leader_dies_and_nobody_notices_a_switch_
         (done["tick"].as_str()? > last.as_str()).then(|| done["tick"].clone())
     });
     println!("{:?} until the next tick had run, that of {next}", killed.elapsed());
-    let begun = begun(&collector);
+    nothing_was_begun_twice(&three, &collector);
+}
+
+/// What the containers have said is on record, and nothing is there twice.
+fn nothing_was_begun_twice(three: &Three, collector: &Collector) {
+    let all = begun(collector);
     for job in ["short", "long"] {
-        let lines = history(&three, job);
+        let lines = history(three, job);
         let ran: Vec<_> = lines.iter().filter(|line| line["run"].is_string()).collect();
         let ticks: BTreeSet<_> = ran.iter().map(|line| line["tick"].as_str().unwrap()).collect();
         assert_eq!(ticks.len(), ran.len(), "no tick has two runs: {lines:?}");
         let on_record: BTreeSet<_> = ran.iter().map(|line| said_of(job, line)).collect();
-        let said: Vec<_> = begun.iter().filter(|line| line.starts_with(job)).cloned().collect();
+        let said: Vec<_> = all.iter().filter(|line| line.starts_with(job)).cloned().collect();
         assert_eq!(BTreeSet::from_iter(said.clone()).len(), said.len(), "begun twice: {said:?}");
         // One that was recorded a moment ago may not have come to speak.
         assert!(said.iter().all(|one| on_record.contains(one)), "{said:?}, not {on_record:?}");
         assert!(said.len() + 1 >= ran.len(), "{said:?} of {ran:?}");
         println!("{job}: {} ticks on record, {} begun, none twice", ran.len(), said.len());
     }
-    let releases: Vec<_> = begun.iter().filter(|line| line.starts_with("release")).collect();
+    let releases: Vec<_> = all.iter().filter(|line| line.starts_with("release")).collect();
     assert_eq!(releases.iter().collect::<BTreeSet<_>>().len(), releases.len(), "{releases:?}");
     println!("{} release commands begun, none twice", releases.len());
 }
@@ -147,25 +151,14 @@ fn history(three: &Three, job: &str) -> Vec<Value> {
     listed(three, &["cron", "history", job])
 }
 
-/// Waits until each machine has an instance of the app that is ready.
+/// Waits until a run of the long job that is on record has begun; what it has said.
 #[track_caller]
-pub(crate) fn until_ready_on_each(three: &Three) {
-    until("each machine has one that is ready", || {
-        let shown = listed(three, &["ps"]);
-        let ready = shown.iter().filter(|one| one["health"] == "ready");
-        let on: BTreeSet<_> = ready.filter_map(|one| one["node"].as_str()).collect();
-        (on.len() == 3).then_some(())
-    });
-}
-
-/// Waits until a run of the long job that is on record has begun.
-#[track_caller]
-fn until_a_tick_is_under_way(three: &Three, collector: &Collector) {
+fn a_tick_that_is_under_way(three: &Three, collector: &Collector) -> String {
     until("a tick is under way", || {
-        let long = history(three, "long");
-        let runs = long.iter().find(|line| line["state"] == "running")?;
-        collector.about(&said_of("long", runs)).first().map(drop)
-    });
+        let lines = history(three, "long");
+        let running = lines.iter().find(|line| line["state"] == "running")?;
+        collector.about(&said_of("long", running)).pop()
+    })
 }
 
 /// As a line of history shows it, the first thing that the run says.

@@ -90,7 +90,7 @@ impl Switch<'_> {
     }
 
     /// The instances of the newest release.
-    fn new(&self) -> Vec<Value> {
+    fn taking_over(&self) -> Vec<Value> {
         let release = self.newest()["release"].clone();
         let shown = listed(self.three, &["ps"]).into_iter();
         shown.filter(|one| one["release"] == release).collect()
@@ -99,7 +99,7 @@ impl Switch<'_> {
     /// Waits until those on the machine are ready, and no others.
     fn until_ready_before_all_are(&self) {
         let there = until("all of the new have begun", || {
-            let new = self.new();
+            let new = self.taking_over();
             let there: Vec<_> = new.iter().filter(|one| one["node"] == *self.name).collect();
             let name = |one: &&Value| one["name"].as_str().unwrap().to_owned();
             (self.newest()["phase"] == "starting" && new.len() == 3 && !there.is_empty())
@@ -119,7 +119,7 @@ impl Switch<'_> {
 
     /// Whether there are some of the new on the machine, and all of them are ready.
     fn are_ready_there(&self) -> bool {
-        let mut new = self.new();
+        let mut new = self.taking_over();
         new.retain(|one| one["node"] == *self.name);
         !new.is_empty() && new.iter().all(|one| one["health"] == "ready")
     }

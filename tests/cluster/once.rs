@@ -50,10 +50,10 @@ watch = "8s"
 release = "bash say.sh release"
 [cron.short]
 schedule = "* * * * *"
-command = "bash say.sh short 1"
+command = ["bash", "say.sh", "short", "1"]
 [cron.long]
 schedule = "* * * * *"
-command = "bash say.sh long 300"
+command = ["bash", "say.sh", "long", "300"]
 "#;
 
 fn source(at: Ipv4Addr, port: u16) -> tempfile::TempDir {

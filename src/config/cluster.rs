@@ -1,8 +1,11 @@
 //! The settings of an installation of several machines: where the others reach this one.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use super::{parse::socket_address, reader::Reader};
+use super::{
+    parse::{days, socket_address},
+    reader::Reader,
+};
 
 /// Where the link to the other machines is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,20 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ClusterSettings> {
     Some(ClusterSettings { listen: listen?, address })
 }
 
+/// Reads how long certificates of links last. It is said whether there is a link here or not: a machine that is
+/// promoted has one without having been told where.
+pub(super) fn certificate_lasts(reader: &mut Reader<'_>) -> Duration {
+    reader.one("cluster_certificate_lasts", "30d", |text| {
+        let time = days(text).ok().flatten().filter(|time| *time >= SHORTEST);
+        time.ok_or_else(|| {
+            format!("`{text}` is not a time from a minute to a year, such as `30d`, `12h` or `90m`")
+        })
+    })
+}
+
+/// Machines have to come to renewing one a few times before it ends.
+const SHORTEST: Duration = Duration::from_mins(1);
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -60,6 +77,27 @@ mod tests {
         let address = Some("203.0.113.7:7600".parse().unwrap());
         let both = "[cluster]\nlisten = '0.0.0.0:7600'\naddress = '203.0.113.7:7600'";
         assert_eq!(check(both), Ok(Some(ClusterSettings { listen, address })));
+    }
+
+    #[test]
+    fn certificates_of_links_last_a_month_or_as_long_as_is_said() {
+        let lasts = |file: &str| {
+            let file = Some((PathBuf::from("config.toml"), file.to_owned()));
+            let given = Given { file, host_name: "box".to_owned(), ..Given::default() };
+            resolve(&given)
+                .map(|config| config.certificate_lasts)
+                .map_err(|faults| faults.iter().map(ToString::to_string).collect::<String>())
+        };
+        assert_eq!(lasts(""), Ok(Duration::from_hours(24 * 30)));
+        assert_eq!(lasts("[cluster]\ncertificate_lasts = '12h'"), Ok(Duration::from_hours(12)));
+        assert_eq!(lasts("cluster_certificate_lasts = '1m'"), Ok(Duration::from_mins(1)));
+        for wrong in ["59s", "366d", "off", "12"] {
+            let said = lasts(&format!("[cluster]\ncertificate_lasts = '{wrong}'")).unwrap_err();
+            let expected = format!(
+                "config.toml: cluster_certificate_lasts: `{wrong}` is not a time from a minute to a year"
+            );
+            assert!(said.starts_with(&expected), "{said}");
+        }
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
         undelete_for: reader.one("undelete_for", "7d", days),
         backup: backups::read(&mut reader),
         cluster: cluster::read(&mut reader),
+        certificate_lasts: cluster::certificate_lasts(&mut reader),
         builds: builds::read(&mut reader),
         edge_threads: reader.one("edge_threads", "0", |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of threads"))
@@ -78,7 +79,7 @@ pub fn resolve(given: &Given) -> Result<Config, Vec<ConfigFault>> {
 const LAPTOP: &str = "localhost";
 
 /// `7d` or `12h`; `off` is not at all.
-fn days(text: &str) -> Result<Option<Duration>, String> {
+pub(super) fn days(text: &str) -> Result<Option<Duration>, String> {
     let wrong = || format!("`{text}` is no such time; write it like `7d`, `12h`, `10m` or `off`");
     if text == "off" {
         return Ok(None);

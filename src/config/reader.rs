@@ -29,7 +29,7 @@ impl fmt::Display for ConfigFault {
 
 /// The settings, by their names in the file, where `cluster_listen` may be `listen` below `[cluster]`.
 /// `PAAS_` and the name in capitals is the variable.
-pub(super) const SETTINGS: [&str; 41] = [
+pub(super) const SETTINGS: [&str; 42] = [
     "domain",
     "http",
     "https",
@@ -68,6 +68,7 @@ pub(super) const SETTINGS: [&str; 41] = [
     "builds_at_once",
     "cluster_listen",
     "cluster_address",
+    "cluster_certificate_lasts",
     "edge_threads",
     "access_log",
     "access_log_sample",

@@ -63,6 +63,8 @@ pub struct Config {
     pub backup: Option<BackupPlace>,
     /// Where the link to other machines is, if anywhere.
     pub cluster: Option<ClusterSettings>,
+    /// How long a certificate for links lasts that this machine signs.
+    pub certificate_lasts: Duration,
     /// What builds may use.
     pub builds: BuildSettings,
     /// Threads of the edge; 0 means one a core.

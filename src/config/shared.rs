@@ -103,12 +103,13 @@ mod tests {
     #[test]
     fn what_a_machine_was_given_of_the_installations_settings_is_shared_and_no_more() {
         let file = "domain = 'example.com'\nnode = 'box-1'\nreleases_kept = 5\n\
-                    fetch_private = ['10.0.0.7', '10.0.0.8']\ncache = '5g'\n[cluster]\nlisten = '0.0.0.0:7600'";
+                    fetch_private = ['10.0.0.7', '10.0.0.8']\ncache = '5g'\n[cluster]\nlisten = '0.0.0.0:7600'\n\
+                    certificate_lasts = '12h'";
         let own = "acme_email = 'ops@example.com'\nreleases_kept = '7'";
         let given =
             given(file, own, &[("PAAS_BACKUP_TO", "/mnt/backups"), ("PAAS_API", "0.0.0.0:1")]);
         let expected = "acme_email = \"ops@example.com\"\nbackup_to = \"/mnt/backups\"\n\
-                        domain = \"example.com\"\nfetch_private = \"10.0.0.7,10.0.0.8\"\nreleases_kept = \"5\"\n";
+                        cluster_certificate_lasts = \"12h\"\ndomain = \"example.com\"\nfetch_private = \"10.0.0.7,10.0.0.8\"\nreleases_kept = \"5\"\n";
         assert_eq!(shared(&given), expected);
     }
 

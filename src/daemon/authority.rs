@@ -9,6 +9,7 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use rcgen::{
@@ -119,10 +120,14 @@ impl Authority {
     }
 }
 
-/// Opens the node authority in `folder`, or makes one.
-pub fn of_nodes(folder: &Path, now: Timestamp) -> Result<NodeAuthority, AuthorityError> {
+/// Opens the node authority in `folder`, or makes one; its certificates last so long.
+pub fn of_nodes(
+    folder: &Path,
+    lasts: Duration,
+    now: Timestamp,
+) -> Result<NodeAuthority, AuthorityError> {
     let (pem, key) = kept(folder, "node-ca", || Ok(NodeAuthority::make(now)?))?;
-    Ok(NodeAuthority::open(&pem, &key)?)
+    Ok(NodeAuthority::open(&pem, &key)?.signing_for(lasts))
 }
 
 /// The certificate and the key of an authority, in PEM; made if they are not there. The certificate is
@@ -225,8 +230,8 @@ mod tests {
             fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777
         };
         assert_eq!((mode("api-ca.key"), mode("api-ca.pem")), (0o600, 0o600));
-        let nodes = of_nodes(folder.path(), now).unwrap();
-        assert_eq!(nodes.pem(), of_nodes(folder.path(), now).unwrap().pem());
+        let nodes = || of_nodes(folder.path(), Duration::from_hours(1), now).unwrap();
+        assert_eq!(nodes().pem(), nodes().pem());
         assert_eq!((mode("node-ca.key"), mode("node-ca.pem")), (0o600, 0o600));
     }
 }

@@ -1,7 +1,7 @@
 //! What a daemon has in its hands through several lives: the data folder, and the records if this machine keeps them, alone
 //! or with others. Whatever it is elected to be, these stay open; an upgrade closes them.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -73,7 +73,7 @@ impl Holdings {
         let config = own(config, &given, joined.as_ref());
         let records = if joined.is_none() || member || folders.store().exists() {
             folders.make().map_err(failed)?;
-            Some(Records::open(&folders).await?)
+            Some(Records::open(&folders, config.certificate_lasts).await?)
         } else {
             None
         };
@@ -145,13 +145,13 @@ fn own(config: &Config, given: &Given, joined: Option<&Joined>) -> Config {
 }
 
 impl Records {
-    async fn open(folders: &Folders) -> Result<Self, RunError> {
+    async fn open(folders: &Folders, lasts: Duration) -> Result<Self, RunError> {
         let options = StoreOptions { schema: store::records::schema(), now: clock::system() };
         let store = Store::open(&folders.store(), options)?;
         let logs = Logs::open(&folders.logs(), LogSettings::default())?;
         let bench = Bench(Arc::new(watch::Sender::new(None)));
         if council::is_member(folders)? {
-            let authority = Arc::new(authority::of_nodes(&folders.keys(), clock::now())?);
+            let authority = Arc::new(authority::of_nodes(&folders.keys(), lasts, clock::now())?);
             if let Some(council) = Council::sit_down(folders, &store, &authority).await? {
                 council.settled().await;
                 bench.seat(Arc::new(council));

@@ -1,7 +1,8 @@
-//! The certificate that a node shows on links: asked for anew every day.
+//! The certificate that a node shows on links: asked for anew when a third of its time is over, and every day at the
+//! latest.
 //!
-//! Each is good for a month, so a day that fails costs nothing and is only said. No date is compared,
-//! and a node that was off for long asks as soon as it is on.
+//! So a try that fails costs nothing and is only said. A node that was off for long asks as soon as it is on. How long
+//! one lasts only the certificate says: whoever leads may sign for another time than the one before.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,11 +14,12 @@ use super::{
     joined::{Joined, JoinedError},
 };
 use crate::{
+    clock,
     node::{
         RENEW,
         link::{Identity, IdentityError, Link, PostError},
     },
-    pki::{MadeError, NodeRequest},
+    pki::{Chain, MadeError, NodeRequest},
     telemetry::chain,
 };
 
@@ -54,20 +56,27 @@ impl Reissue {
                 () = stop.cancelled() => return,
                 renewed = self.renew() => renewed,
             };
+            let third = renewed_after(self.lasts());
             let wait = match renewed {
-                Ok(()) => DAILY,
+                Ok(()) => third,
                 Err(error) => {
                     let error = chain(&error);
                     tracing::warn!(%error, "the certificate for links stays as it is");
-                    AFTER_FAULT
+                    (third / TRIES).min(AFTER_FAULT)
                 }
             };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = sleep(wait) => {}
+                () = sleep(wait.max(SHORTEST)) => {}
             }
         }
+    }
+
+    /// How long the certificate that it has is good still.
+    fn lasts(&self) -> Duration {
+        let chain = Chain::read(&self.joined.chain);
+        chain.map_or(Duration::ZERO, |chain| chain.not_after.since(clock::now()))
     }
 
     async fn renew(&mut self) -> Result<(), Unchanged> {
@@ -83,9 +92,14 @@ impl Reissue {
         renewed.keep_chain(&self.folders)?;
         self.joined = renewed;
         self.show.send_replace(Arc::new(shown));
-        tracing::debug!("the certificate for links was renewed");
+        tracing::info!("this machine shows a new certificate on links");
         Ok(())
     }
+}
+
+/// When one that lasts so long is replaced: that leaves two thirds for tries that fail.
+pub(super) fn renewed_after(lasts: Duration) -> Duration {
+    DAILY.min(lasts / 3)
 }
 
 /// A chain has less, in bytes.
@@ -93,3 +107,7 @@ const LARGEST: usize = 64 << 10;
 const DAILY: Duration = Duration::from_hours(24);
 /// It has been refused, or the control is away.
 const AFTER_FAULT: Duration = Duration::from_mins(5);
+/// So often at least within the next third.
+const TRIES: u32 = 4;
+/// Between two tries, also if none is good any more.
+const SHORTEST: Duration = Duration::from_secs(5);

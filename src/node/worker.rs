@@ -36,6 +36,7 @@ use super::{
     parcels,
     past::Past,
     programs::Programs,
+    remnants,
     steward::Steward,
 };
 use crate::{
@@ -186,7 +187,11 @@ impl Worker {
             Ok(Ok(hands)) => {
                 tokio::spawn(async move {
                     let _watcher = Watcher::of(&hands);
-                    if let Err(error) = hands.say(wishes, wish, told).await {
+                    let said = tokio::select! {
+                        said = hands.say(wishes, wish, told) => said,
+                        never = remnants::clear(&hands.docker) => match never {},
+                    };
+                    if let Err(error) = said {
                         tracing::debug!(error = %chain(&error), "nobody watches the engine");
                     }
                 });

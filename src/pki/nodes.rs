@@ -22,6 +22,7 @@ use crate::model::{NodeKey, NodeName, Timestamp};
 pub struct NodeAuthority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
+    lasts: Duration,
 }
 
 /// What a node proves itself with.
@@ -66,7 +67,18 @@ impl NodeAuthority {
     /// From what [`Self::make`] made.
     pub fn open(certificate: &str, key: &str) -> Result<Self, MadeError> {
         let issuer = Issuer::from_ca_cert_pem(certificate, KeyPair::from_pem(key)?)?;
-        Ok(Self { pem: certificate.to_owned(), issuer })
+        Ok(Self { pem: certificate.to_owned(), issuer, lasts: LASTS })
+    }
+
+    /// The same one, whose certificates last so long.
+    #[must_use]
+    pub fn signing_for(self, lasts: Duration) -> Self {
+        Self { lasts, ..self }
+    }
+
+    /// How long a certificate lasts that it signs.
+    pub fn lasts(&self) -> Duration {
+        self.lasts
     }
 
     /// Its certificate in PEM, which is all that a node believes.
@@ -106,7 +118,7 @@ impl NodeAuthority {
         parameters.use_authority_key_identifier_extension = true;
         // Without one the library derives it from the key, which a node may keep.
         parameters.serial_number = Some(SerialNumber::from(rand::random::<[u8; 16]>().to_vec()));
-        between(&mut parameters, now, LASTS);
+        between(&mut parameters, now, self.lasts);
         Ok(parameters.signed_by(key, &self.issuer)?.pem())
     }
 }
@@ -156,7 +168,7 @@ fn between(parameters: &mut CertificateParams, now: Timestamp, lasts: Duration) 
     parameters.not_after = at(now.plus(lasts));
 }
 
-/// How long a node's certificate lasts; it is renewed after a third.
+/// How long a node's certificate lasts unless somebody says otherwise.
 const LASTS: Duration = Duration::from_hours(24 * 30);
 /// The authority is replaced by hand, if ever.
 const AUTHORITY_LASTS: Duration = Duration::from_hours(24 * 365 * 30);
@@ -241,6 +253,14 @@ mod tests {
         let (one, two) = (sign(), sign());
         is_a_nodes(&authority, &one, request.key());
         assert_ne!(serial(&one), serial(&two));
+    }
+
+    #[test]
+    fn it_lasts_as_long_as_is_said() {
+        let authority = authority().signing_for(Duration::from_mins(90));
+        let own = authority.issue(&name(), NOW).unwrap();
+        let until = look(&own.chain, |own| own.validity().not_after.timestamp());
+        assert_eq!(until, NOW.as_millis() / 1000 + 90 * 60);
     }
 
     #[test]

@@ -11,6 +11,8 @@
 )]
 
 mod bed;
+mod cable;
+mod collector;
 #[path = "../store/disk.rs"]
 #[allow(dead_code, reason = "the store's tests need more of it")]
 mod disk;
@@ -28,6 +30,7 @@ mod keepers;
 mod kept;
 mod machine;
 mod members;
+mod once;
 mod peers;
 mod placement;
 #[path = "../acme/ports.rs"]
@@ -35,12 +38,14 @@ mod ports;
 mod private;
 mod public;
 mod quorum;
+mod renewals;
 #[path = "../e2e/server.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod server;
 #[path = "../e2e/sources.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod sources;
+mod switch;
 mod three;
 #[path = "../e2e/traffic.rs"]
 mod traffic;

@@ -27,7 +27,12 @@ pub(crate) struct Three {
 impl Three {
     /// They have joined, and `box` keeps the records alone. The data of `edge-1` is on this disk, if there is one.
     pub(crate) fn join(disk: Option<Disk>) -> Self {
-        let mut stage = Stage::set();
+        Self::join_with(Vec::new(), disk)
+    }
+
+    /// The same, with these settings of `box` besides.
+    pub(crate) fn join_with(settings: Vec<(&'static str, String)>, disk: Option<Disk>) -> Self {
+        let mut stage = Stage::with(settings);
         let admin = Admin::of(&mut stage);
         let page = stage.deploy("first");
         let (server, port) = (&stage.server, stage.bed.plug(1));

@@ -9,12 +9,19 @@ use crate::{
     sources,
 };
 
-/// Shows what it finds on its disk, or what that says once somebody has told it something: `/set/TEXT`.
+/// Shows what it finds on its disk, or what that says once somebody has told it something: `/set/TEXT`. Beside it lies
+/// what nobody can guess or press: `/fill/MEGABYTES` makes it, `/digest` says what it is.
 const KEEPER: &str = r"
 const fs = require('node:fs');
 require('node:http').createServer((request, response) => {
   const text = request.url.split('/set/')[1];
   if (text) fs.writeFileSync('/data/file', text);
+  const { createHash, randomBytes } = require('node:crypto');
+  const megabytes = Number(request.url.split('/fill/')[1] ?? 0);
+  for (let i = 0; i < megabytes; i++) fs.appendFileSync('/data/bulk', randomBytes(1 << 20));
+  if (megabytes || request.url === '/digest') {
+    return response.end(createHash('sha256').update(fs.readFileSync('/data/bulk')).digest('hex'));
+  }
   let found = 'nothing';
   try { found = fs.readFileSync('/data/file', 'utf8'); } catch {}
   response.end(found);
@@ -23,20 +30,22 @@ require('node:http').createServer((request, response) => {
 
 const MANIFEST: &str = "[volume.data]\npath = \"/data\"\n[deploy]\nwatch = \"200ms\"\n";
 
-const KEEPS: &str = "keeps";
+pub(crate) const KEEPS: &str = "keeps";
 
-struct Kept {
-    one: Machine,
+/// An app that has a volume, and two machines that it may be on.
+pub(crate) struct Kept {
+    pub(crate) one: Machine,
     // Machines go before the bridge that they are plugged into.
-    stage: Stage,
+    pub(crate) stage: Stage,
     _place: tempfile::TempDir,
 }
 
 impl Kept {
     /// An app with a disk that says `one`, and another machine, which may run it as well.
-    fn new() -> Self {
+    pub(crate) fn with(mut settings: Vec<(&'static str, String)>) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let stage = Stage::with(vec![("PAAS_BACKUP_TO", place.path().display().to_string())]);
+        settings.push(("PAAS_BACKUP_TO", place.path().display().to_string()));
+        let stage = Stage::with(settings);
         let folder = sources::node(KEEPER);
         sources::write(folder.path(), "paas.toml", MANIFEST);
         stage.server.deploy(KEEPS, folder.path()).ok();
@@ -53,17 +62,17 @@ impl Kept {
         kept
     }
 
-    fn server(&self) -> &Server {
+    pub(crate) fn server(&self) -> &Server {
         &self.stage.server
     }
 
-    fn volumes(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn volumes(&self, arguments: &[&str]) -> Output {
         self.server().paas(&[&["volumes"], arguments, &["-a", KEEPS]].concat())
     }
 
     /// Waits until it says that, at the edge of either machine.
     #[track_caller]
-    fn until_says(&self, expected: &str) {
+    pub(crate) fn until_says(&self, expected: &str) {
         until(&format!("it says {expected}"), || {
             let answers = [self.server().try_get(KEEPS, "/"), self.one.get(KEEPS)];
             let says = |answer: std::io::Result<crate::http::Answer>| {
@@ -83,13 +92,13 @@ impl Kept {
         });
     }
 
-    fn folder(&self, node: &str) -> PathBuf {
+    pub(crate) fn folder(&self, node: &str) -> PathBuf {
         let data = if node == "box" { self.server().data() } else { &self.one.data() };
         data.join("volumes").join(KEEPS).join("data")
     }
 
     #[track_caller]
-    fn until_gone_from(&self, node: &str) {
+    pub(crate) fn until_gone_from(&self, node: &str) {
         until(&format!("nothing is left on {node}"), || {
             (!self.folder(node).exists()).then_some(())
         });
@@ -98,7 +107,7 @@ impl Kept {
 
 #[test]
 fn a_volume_goes_to_another_machine_and_is_cared_for_there() {
-    let mut kept = Kept::new();
+    let mut kept = Kept::with(Vec::new());
     kept.volumes(&["snapshot", "data"]).ok();
     kept.server().page(KEEPS, "/set/two");
     let begun = Instant::now();

@@ -21,7 +21,8 @@ pub(super) fn offer(
     (doors, edges): (&Doors, &Edges),
 ) -> Result<Option<Cluster>, RunError> {
     let Some(settings) = &config.cluster else { return Ok(None) };
-    let authority = Arc::new(authority::of_nodes(&folders.keys(), clock::now())?);
+    let lasts = config.certificate_lasts;
+    let authority = Arc::new(authority::of_nodes(&folders.keys(), lasts, clock::now())?);
     let public = edges.own_at();
     let api = doors.tls();
     Ok(Some(Cluster {

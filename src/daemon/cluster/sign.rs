@@ -1,7 +1,7 @@
 //! Certificates of nodes, signed by the authority that this daemon has: its own, and those that nodes
 //! want anew.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::{
     sync::{mpsc, watch},
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock,
-    daemon::error::RunError,
+    daemon::{error::RunError, reissue::renewed_after},
     model::NodeName,
     node::{Renewal, link::Identity},
     ops,
@@ -29,8 +29,8 @@ pub(in crate::daemon) fn own(
     Ok(Identity::from_pem(name.clone(), authority.pem(), &made.chain, &made.key)?)
 }
 
-/// Issues another every day until it is told to stop: no date is compared, and a day that fails costs
-/// nothing, since each is good for a month. One that leads says in which term, and so anew when that is another.
+/// Issues another in time until it is told to stop. One that leads says in which term, and so anew when that is
+/// another.
 pub(in crate::daemon) async fn keep_own(
     name: NodeName,
     authority: Arc<NodeAuthority>,
@@ -43,11 +43,14 @@ pub(in crate::daemon) async fn keep_own(
             biased;
             () = stop.cancelled() => return,
             Ok(()) = term.changed() => {}
-            () = sleep(DAILY) => {}
+            () = sleep(renewed_after(authority.lasts())) => {}
         }
         let leads = *term.borrow_and_update();
         match own(&name, &authority) {
-            Ok(identity) => drop(show.send_replace(Arc::new(identity.leading(leads)))),
+            Ok(identity) => {
+                show.send_replace(Arc::new(identity.leading(leads)));
+                tracing::info!("this machine shows a new certificate on links");
+            }
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "the certificate for links stays as it is");
             }
@@ -93,5 +96,3 @@ async fn sign(
     renewed.map_err(|refusal| chain(&refusal))?;
     authority.sign(name, &request, clock::now()).map_err(|error| chain(&error))
 }
-
-const DAILY: Duration = Duration::from_hours(24);

@@ -32,7 +32,7 @@ use super::{
     tasks::Tasks,
     upgrade::{self, Legacy, Predecessor, UpgradeError},
 };
-use crate::{clock, dns::Server, pki::NodeRequest};
+use crate::{clock, config::Config, dns::Server, pki::NodeRequest};
 
 /// Lives as a node until the daemon is told to end, or is to be something else.
 pub(super) async fn life(
@@ -42,7 +42,7 @@ pub(super) async fn life(
 ) -> Result<Turned, RunError> {
     let (mut predecessor, (inherited, sockets, tickets)) = upgrade::parts(former);
     let Holdings { config, folders, records, .. } = &holdings;
-    let joined = who(folders, records.as_ref())?;
+    let joined = who(config, folders, records.as_ref())?;
     announce(folders, &joined);
     let (doors, dns, beside) = beside(&holdings, sockets).await?;
     let (table, tables) = watch::channel(Arc::default());
@@ -187,12 +187,13 @@ async fn beside(
 
 /// Who this machine is among nodes. One that keeps the records has the authority's key, and what it shows may have run
 /// out while it led: it signs that anew itself.
-fn who(folders: &Folders, records: Option<&Records>) -> Result<Joined, RunError> {
+fn who(config: &Config, folders: &Folders, records: Option<&Records>) -> Result<Joined, RunError> {
     let joined = Joined::read(folders)?.ok_or(RunError::NoRecords)?;
     if records.is_none() {
         return Ok(joined);
     }
-    let authority = authority::of_nodes(&folders.keys(), clock::now())?;
+    let (keys, lasts) = (folders.keys(), config.certificate_lasts);
+    let authority = authority::of_nodes(&keys, lasts, clock::now())?;
     let request = NodeRequest::write(&joined.key).map_err(RunError::NodeCertificate)?;
     let request = NodeRequest::read(&request).map_err(RunError::NodeRequest)?;
     let chain = authority.sign(&joined.identity.name, &request, clock::now());

@@ -55,6 +55,12 @@ pub enum ProbeFailure {
         #[source]
         source: io::Error,
     },
+    /// It is on another machine, to which there is no door any more.
+    #[error("its machine is not reached")]
+    Away,
+    /// It is on another machine, and nobody lets anybody in there.
+    #[error("nothing answers at its port on its machine")]
+    Afar,
     /// Too slow.
     #[error("no answer within {} s", .after.as_secs_f64())]
     Timeout {
@@ -110,7 +116,11 @@ impl ProbeFailure {
     /// Whether nothing was heard of it that could be called an answer.
     pub fn is_silence(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::Connect { .. } | Self::Timeout { .. } => true,
+            Self::Refused { .. }
+            | Self::Connect { .. }
+            | Self::Away
+            | Self::Afar
+            | Self::Timeout { .. } => true,
             Self::Http { source, .. } => !source.is_parse(),
             Self::Http2 { source, .. } => source.is_io(),
             Self::Status { .. } | Self::Body { .. } | Self::Request { .. } => false,
@@ -128,18 +138,7 @@ pub async fn probe(target: &ProbeTarget) -> Result<(), ProbeFailure> {
 }
 
 async fn look(target: &ProbeTarget) -> Result<(), ProbeFailure> {
-    let port = target.at.port();
-    let connected = async {
-        let mut connection = TcpStream::connect(target.at).await?;
-        if target.door {
-            door::enter(&mut connection).await?;
-        }
-        Ok(connection)
-    };
-    let connection = connected.await.map_err(|source: io::Error| match source.kind() {
-        io::ErrorKind::ConnectionRefused => ProbeFailure::Refused { port },
-        _ => ProbeFailure::Connect { port, source },
-    })?;
+    let connection = connect(target).await?;
     let Some(path) = &target.check.path else { return Ok(()) };
     let page = Page {
         path,
@@ -150,6 +149,21 @@ async fn look(target: &ProbeTarget) -> Result<(), ProbeFailure> {
         HttpProtocol::Http1 => page.ask(connection).await,
         HttpProtocol::H2c => page.ask_http2(connection).await,
     }
+}
+
+async fn connect(target: &ProbeTarget) -> Result<TcpStream, ProbeFailure> {
+    let port = target.at.port();
+    let connected = TcpStream::connect(target.at).await;
+    let mut connection = connected.map_err(|source| match source.kind() {
+        // The port of a door says nothing to anybody.
+        _ if target.door => ProbeFailure::Away,
+        io::ErrorKind::ConnectionRefused => ProbeFailure::Refused { port },
+        _ => ProbeFailure::Connect { port, source },
+    })?;
+    if target.door {
+        door::enter(&mut connection).await.map_err(|_| ProbeFailure::Afar)?;
+    }
+    Ok(connection)
 }
 
 /// A page that is asked for.

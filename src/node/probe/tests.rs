@@ -67,6 +67,20 @@ async fn silence_and_refusal_are_told_apart() {
     assert_eq!(refused, format!("connection refused on port {}", address.port()));
 }
 
+/// The port of a door is no instance's, so it is not said.
+#[tokio::test]
+async fn behind_a_door_it_is_said_whether_the_machine_or_the_instance_is_silent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut target = target(listener.local_addr().unwrap(), Some("/"), HttpProtocol::Http1);
+    target.door = true;
+    let shut = async { drop(listener.accept().await.unwrap()) };
+    let (seen, ()) = tokio::join!(probe(&target), shut);
+    assert_eq!(seen.unwrap_err().to_string(), "nothing answers at its port on its machine");
+    drop(listener);
+    let seen = probe(&target).await;
+    assert_eq!(seen.unwrap_err().to_string(), "its machine is not reached");
+}
+
 /// What a real server of HTTP/2 without TLS says to one probe: this status, or none if it ends
 /// the connection after the preface.
 async fn check_http2(status: Option<u16>) -> Result<(), String> {

@@ -4,6 +4,8 @@ use std::{
     fs::File,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use crate::{bed::Port, http::Request, server::until};
@@ -49,9 +51,22 @@ impl Engine {
 }
 
 impl Drop for Engine {
+    /// Once in a while one does not hear that it is to end. Told a third time it would leave its containers.
     fn drop(&mut self) {
         let id = self.daemon.id().to_string();
-        let _ = Command::new("kill").arg(id).status();
+        for _ in 0..2 {
+            let _ = Command::new("kill").arg(&id).status();
+            let told = Instant::now();
+            while told.elapsed() < PATIENCE {
+                if !matches!(self.daemon.try_wait(), Ok(None)) {
+                    return;
+                }
+                sleep(Duration::from_millis(25));
+            }
+        }
         let _ = self.daemon.wait();
     }
 }
+
+/// For one to end, with its containers, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(30);

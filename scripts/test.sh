@@ -25,7 +25,19 @@ index() {
 export NPM_CONFIG_REGISTRY=${NPM_CONFIG_REGISTRY:-$(npm config get registry 2>/dev/null || :)}
 export PIP_INDEX_URL=${PIP_INDEX_URL:-$(index || :)}
 
+run() {
+  if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --workspace --locked "$@"
+  else
+    RUST_TEST_THREADS=${RUST_TEST_THREADS:-3} \
+      cargo test --workspace --locked --lib --bins --tests --no-fail-fast "$@"
+  fi
+}
+
 if [ $# -eq 0 ]; then
+  # All of it side by side: what the documentation's examples need of it is compiled by one core for minutes.
+  say "building the tests"
+  run --no-run
   say "the documentation's examples"
   cargo test --workspace --locked --doc --quiet
 fi
@@ -33,8 +45,7 @@ fi
 # Last, so that the runner's own summary is the last thing said.
 if cargo nextest --version >/dev/null 2>&1; then
   say "tests, by cargo-nextest"
-  cargo nextest run --workspace --locked "$@"
 else
   say "tests, by cargo test (cargo install --locked cargo-nextest makes this faster)"
-  RUST_TEST_THREADS=${RUST_TEST_THREADS:-3} cargo test --workspace --locked --lib --bins --tests --no-fail-fast "$@"
 fi
+run "$@"

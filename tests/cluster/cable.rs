@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    ends::Ends,
     server::{says, until},
     volumes::{KEEPS, Kept},
 };
@@ -87,15 +88,6 @@ fn size(folder: &Path) -> io::Result<u64> {
         all += if found.is_dir() { size(&entry.path())? } else { found.len() };
     }
     Ok(all)
-}
-
-/// Tells whoever asks that it is over, also if something fails.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-    }
 }
 
 const MEGABYTES: u64 = 200;

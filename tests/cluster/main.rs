@@ -19,6 +19,8 @@ mod disk;
 #[path = "../e2e/docker.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
 mod docker;
+#[path = "../e2e/ends.rs"]
+mod ends;
 mod engine;
 #[path = "../e2e/http.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]

@@ -16,6 +16,7 @@ use std::{
 use crate::{
     APP,
     disk::Disk,
+    ends::Ends,
     server::until,
     three::{NAMES, Three},
     traffic::Traffic,
@@ -131,15 +132,6 @@ fn save_at_the_hung_one(three: &Three, saved: &Mutex<Vec<String>>, over: &Atomic
         if over.load(Relaxed) {
             return;
         }
-    }
-}
-
-/// Tells whoever looks that it is over, also if something fails.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
     }
 }
 

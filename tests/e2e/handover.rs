@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     domains,
+    ends::Ends,
     http::Request,
     server::{BINARY, Server, Setup, run, says, until},
     sources,
@@ -177,15 +178,6 @@ fn neither_the_api_nor_the_dns_is_silent_during_an_upgrade() {
     });
     println!("{counts:?} were asked");
     assert_eq!(port(&server.address("http")), api, "it is the same socket");
-}
-
-/// Tells whoever looks that it is over.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 fn port(address: &str) -> u16 {

@@ -16,6 +16,7 @@
 
 mod bucket;
 mod docker;
+mod ends;
 mod http;
 mod inside;
 mod kept;

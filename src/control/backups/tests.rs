@@ -132,22 +132,27 @@ impl World {
 #[tokio::test]
 async fn a_volume_is_held_for_a_move_only_when_whoever_has_it_finds_his_image_there() {
     let mut world = World::new().await;
-    let prepare = || {
-        let (to, since) = ("edge-1".parse().unwrap(), clock::now());
-        Job { task: Task::Prepare { to, since }, by: Actor::platform() }
+    let prepare = |since| {
+        let task = Task::Prepare { to: "edge-1".parse().unwrap(), since };
+        Some(Job { task, by: Actor::platform() })
     };
-    world.change(move |volume| volume.job = Some(prepare())).await;
+    let now = clock::now();
+    world.change(move |volume| volume.job = prepare(now)).await;
     let nobody_has_it = world.pass().await;
-    assert!(
-        nobody_has_it.is_held() && matches!(nobody_has_it.job.unwrap().task, Task::Move { .. })
-    );
+    assert!(nobody_has_it.is_held());
+    assert!(matches!(nobody_has_it.job.unwrap().task, Task::Move { .. }));
 
     world.serves().await;
-    world.change(move |volume| volume.job = Some(prepare())).await;
+    world.change(move |volume| volume.job = prepare(now)).await;
+    let volume = world.pass().await;
+    assert!(!volume.is_held() && volume.job == prepare(now), "nothing is heard of edge-1 yet");
+
+    let long_ago = Timestamp::from_millis(0);
+    world.change(move |volume| volume.job = prepare(long_ago)).await;
     let volume = world.pass().await;
     assert!(volume.job.is_none() && volume.home == Some("box".parse().unwrap()));
-    let why = volume.failure.unwrap();
-    assert_eq!(why, "nobody can be started on edge-1: it is not reached");
+    let why = "nobody can be started on edge-1: the image did not get there within half an hour";
+    assert_eq!(volume.failure.unwrap(), why);
 }
 
 #[tokio::test]

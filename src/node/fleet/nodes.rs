@@ -91,6 +91,18 @@ impl Known {
         self.silent.is_none() && matches!(self.work(own), Some(Ok(_)))
     }
 
+    /// Whether it has these images. A daemon that has just begun hears of it in a moment.
+    fn stocked(&self, own: Option<&Own>, images: &BTreeSet<ImageId>) -> Stocked {
+        let has_all = |sight: &Sight| images.is_subset(&sight.images);
+        match (self.silent, self.work(own)) {
+            (Some(since), _) if since.elapsed() < GRACE => Stocked::NotYet,
+            (_, Some(Err(why))) => Stocked::Never(why),
+            (Some(_), _) => Stocked::Never("it is not reached".to_owned()),
+            (None, Some(Ok(_))) if self.sight.as_ref().is_some_and(has_all) => Stocked::Yes,
+            (None, _) => Stocked::NotYet,
+        }
+    }
+
     /// How many instances it has, or why it can have none.
     fn work(&self, own: Option<&Own>) -> Option<Result<usize, String>> {
         let (sight, own) = (self.sight.as_ref()?, own?);
@@ -326,24 +338,22 @@ impl Nodes {
     ) -> Stocked {
         let supply = self.0.supply.borrow().clone().unwrap_or_default();
         let is_lost = !supply.lacking.is_disjoint(images);
-        if images.is_empty() || (node.is_none() && !is_lost) {
-            return Stocked::Yes;
+        let there = match node {
+            _ if images.is_empty() => return Stocked::Yes,
+            None if is_lost => Stocked::NotYet,
+            None => Stocked::Yes,
+            Some(node) => self.stocked_at(node, images),
+        };
+        if is_lost && there == Stocked::NotYet { Stocked::Never(LOST.to_owned()) } else { there }
+    }
+
+    fn stocked_at(&self, node: &NodeName, images: &BTreeSet<ImageId>) -> Stocked {
+        let (own, all_named) = (self.0.own.borrow().clone(), *self.0.called.borrow());
+        match self.known().get(node) {
+            Some(known) => known.stocked(own.as_ref(), images),
+            None if all_named => Stocked::Never("it is no node any more".to_owned()),
+            None => Stocked::NotYet,
         }
-        if let Some(node) = node {
-            let own = self.0.own.borrow().clone();
-            let known = self.known();
-            let known = known.get(node).filter(|known| known.silent.is_none());
-            match known.and_then(|known| known.work(own.as_ref())) {
-                Some(Ok(_)) => {}
-                Some(Err(why)) => return Stocked::Never(why),
-                None => return Stocked::Never("it is not reached".to_owned()),
-            }
-            let sight = known.and_then(|known| known.sight.as_ref());
-            if sight.is_some_and(|sight| images.is_subset(&sight.images)) {
-                return Stocked::Yes;
-            }
-        }
-        if is_lost { Stocked::Never(LOST.to_owned()) } else { Stocked::NotYet }
     }
 
     /// All that can be asked and have an engine of their own.

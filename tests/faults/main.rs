@@ -46,7 +46,7 @@ use std::{
 use world::{Promise, World};
 
 const SIGABRT: i32 = 6;
-const RANDOM_KILLS: u32 = 20;
+const RANDOM_KILLS: u32 = 12;
 
 #[test]
 fn a_daemon_that_dies_at_an_odd_point_loses_nothing() {

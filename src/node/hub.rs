@@ -1,5 +1,6 @@
 //! What nodes are told and asked over the link by the daemon that controls: what their edges serve, where
-//! private names lead, what public names say, who else is a node, and the way to all instances that they do not reach by themselves.
+//! private names lead, what public names say, who else is a node, and the way to all instances that they do not
+//! reach by themselves.
 
 use std::{
     collections::BTreeMap,

@@ -1,8 +1,8 @@
 //! What a daemon sees of its own machine: its addresses, whether an instance answers, where it
 //! listens, who has a port, and what of the machine containers reach; where instances find their secrets in
 //! its memory; its volumes, where their bytes are; the programs of instances that somebody talks to; the ways from its
-//! containers to instances of other machines; who is started again while nobody leads, and what is ended that another led; and the
-//! link to the daemons of those.
+//! containers to instances of other machines; who is started again while nobody leads, and what is ended that was begun
+//! while this machine led; and the link to the daemons of those.
 //!
 //! Nothing here decides what an answer means for an app, or who may talk to it.
 

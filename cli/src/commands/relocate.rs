@@ -12,8 +12,9 @@ use crate::{
 
 /// Have a volume go to another machine, with its snapshots
 ///
-/// The process that has the volume is stopped until all of it is there, and started there. If it fails, the process
-/// goes on where it was. What is left behind is removed then.
+/// First the machine gets the image of the process that has the volume. Then the process is stopped until all of the
+/// volume is there, and started there. If it fails, the process goes on where it was. What is left behind is removed
+/// then.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Move {
     #[arg(value_name = "VOLUME")]

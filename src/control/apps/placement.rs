@@ -3,8 +3,7 @@
 //! A machine has to have the labels that the process asks for. Of those an instance goes where its memory is
 //! not promised to others yet, then where fewest of its own release are, then where the least is promised
 //! at all, and else to this machine. Memory is a preference and no more: what instances may use is rarely what
-//! they use. What belongs to this machine stays: whoever has a volume, and commands that run once. Whoever has
-//! one that another machine has is started nowhere, and stays if it is there already.
+//! they use. Whoever has a volume is where that is and nowhere else, and commands that run once are on this machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 

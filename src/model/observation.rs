@@ -7,7 +7,7 @@ use super::{AppName, ContainerId, Imbalance, Instance, ReleaseVersion, Sample, S
 /// Everything observed in one pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
-    /// When.
+    /// When; the epoch, before the first.
     pub at: Timestamp,
     /// Every instance of every app, by app, in the order of slot, incarnation and attempt.
     pub apps: BTreeMap<AppName, Vec<Observed>>,
@@ -23,6 +23,13 @@ pub struct Observation {
     pub imbalance: Imbalance,
     /// Why the engine could not be asked, if it could not; then the rest is from the last time.
     pub engine_fault: Option<String>,
+}
+
+impl Observation {
+    /// Whether anybody has looked since the daemon began: what runs is known then, and not before.
+    pub fn has_looked(&self) -> bool {
+        self.at != Timestamp::default()
+    }
 }
 
 /// An instance and what else is known of it.

@@ -200,7 +200,7 @@ pub(super) async fn instances(
 ) -> Result<Json<Vec<api::Instance>>, Failure> {
     let snapshot = api.store.snapshot();
     let app = on_record(&snapshot, &name.parse()?)?;
-    let observation = api.observation.borrow().clone();
+    let observation = api.observed().await;
     let rollout = match app.rollout {
         Some(number) => {
             snapshot.get::<Rollout>(&(app.name.as_str().to_owned(), number.0.into()))?

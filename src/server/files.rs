@@ -44,7 +44,7 @@ pub(super) async fn get(
     Path(name): Path<String>,
     Query(place): Query<Place>,
 ) -> Result<Response<Body>, Failure> {
-    let found = find(&api, &name, &place)?;
+    let found = find(&api, &name, &place).await?;
     let consoles = &api.sessions.consoles();
     let mut tar =
         consoles.files(&found.instance, &place.path).map_err(|e| refused(&found, &place, &e))?;
@@ -68,7 +68,7 @@ pub(super) async fn put(
     Query(place): Query<Place>,
     body: Body,
 ) -> Result<Json<api::Change>, Failure> {
-    let found = find(&api, &name, &place)?;
+    let found = find(&api, &name, &place).await?;
     let tar = patient(body).boxed();
     let consoles = &api.sessions.consoles();
     let done = consoles.put_files(&found.instance, &place.path, tar).await;
@@ -79,7 +79,7 @@ pub(super) async fn put(
     Ok(Json(api::Change { app: shown, ..Default::default() }))
 }
 
-fn find(api: &Api, name: &str, place: &Place) -> Result<Found, Failure> {
+async fn find(api: &Api, name: &str, place: &Place) -> Result<Found, Failure> {
     let app: AppName = name.parse()?;
     on_record(&api.store.snapshot(), &app)?;
     if !place.path.starts_with('/') || place.path.contains('\0') {
@@ -87,9 +87,8 @@ fn find(api: &Api, name: &str, place: &Place) -> Result<Found, Failure> {
         return Err(Failure::new(FaultCode::Invalid, why)
             .hint("begin it with a slash: `paas cp web.1:/workspace/file .`"));
     }
-    let observation = api.observation.borrow().clone();
-    let seen = observation.apps.get(&app).map_or(&[][..], Vec::as_slice);
-    let instance = &ops::exec::choose(&app, seen, place.instance.as_deref())?.instance;
+    let seen = api.instances_of(&app).await?;
+    let instance = &ops::exec::choose(&app, &seen, place.instance.as_deref())?.instance;
     Ok(Found { instance: instance.clone(), app })
 }
 

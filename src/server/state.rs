@@ -2,7 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use api::FaultCode;
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -12,13 +16,14 @@ use crate::{
     logs::Logs,
     metrics::Figures,
     model::{
-        ByteSize, Certificate, DomainName, KeyFingerprint, NodeStates, Observation, Transfer,
-        volume::Usages,
+        AppName, ByteSize, Certificate, DomainName, KeyFingerprint, NodeStates, Observation,
+        Observed, Transfer, volume::Usages,
     },
     node::Edges,
     ops::grant::TokenKey,
     server::{
         caller::Attempts,
+        fault::Failure,
         nodes::{Cluster, Council},
         sessions::Sessions,
     },
@@ -76,6 +81,30 @@ pub struct Api {
     pub retention: Retention,
     /// Names to look up now; each is answered when it is on record where it leads.
     pub lookups: mpsc::Sender<(DomainName, oneshot::Sender<()>)>,
+}
+
+impl Api {
+    /// What runs. A daemon that has just begun knows of nothing: whoever asks waits for its first look, or for
+    /// what is in the way of it.
+    pub(super) async fn observed(&self) -> Arc<Observation> {
+        let mut observation = self.observation.clone();
+        let known = observation.wait_for(|seen| seen.has_looked() || seen.engine_fault.is_some());
+        drop(timeout(FIRST_LOOK, known).await);
+        observation.borrow().clone()
+    }
+
+    /// The instances of an app, for whoever wants into one.
+    pub(super) async fn instances_of(&self, app: &AppName) -> Result<Vec<Observed>, Failure> {
+        let observation = self.observed().await;
+        if !observation.has_looked() {
+            let fault = observation.engine_fault.as_deref();
+            let why = fault.unwrap_or("this server has just started, and Docker has not told it");
+            let why = format!("what runs of {app} is not known yet: {why}");
+            let failure = Failure::new(FaultCode::Unavailable, why);
+            return Err(failure.hint("`paas status` tells how Docker is"));
+        }
+        Ok(observation.apps.get(app).cloned().unwrap_or_default())
+    }
 }
 
 /// Room for what is uploaded and pushed.
@@ -181,6 +210,8 @@ impl Reach {
     }
 }
 
+/// The longest that a request waits for the daemon's first look at what runs.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
 /// The longest that a request waits for a lookup.
 pub(super) const LOOKUP: Duration = Duration::from_secs(8);
 /// Uploads that are unpacked at the same time.

@@ -7,7 +7,7 @@ use axum::{
 use serde::Deserialize;
 
 use crate::{
-    model::{App, AppName, Domain, DomainCheck, DomainName, Release, Rollout},
+    model::{App, AppName, Domain, DomainCheck, DomainName, Observation, Release, Rollout},
     ops::{
         Refusal,
         why::{Answerer, Facts, Known, Link, Requests, diagnose},
@@ -29,7 +29,6 @@ pub(super) async fn show(
     State(api): State<Api>,
     Query(about): Query<About>,
 ) -> Result<Json<api::Why>, Failure> {
-    let snapshot = api.store.snapshot();
     let path = about.path.unwrap_or_else(|| "/".to_owned());
     if path.len() > LONGEST || !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic())
     {
@@ -40,7 +39,7 @@ pub(super) async fn show(
     let host = match (about.app, about.host) {
         (Some(app), None) => {
             let app: AppName = app.parse()?;
-            on_record(&snapshot, &app)?;
+            on_record(&api.store.snapshot(), &app)?;
             format!("{app}.{}", api.reach.domain)
         }
         (None, Some(host)) => {
@@ -54,7 +53,8 @@ pub(super) async fn show(
                 .into());
         }
     };
-    let facts = gather(&api, &snapshot, host, path)?;
+    let seen = api.observed().await;
+    let facts = gather(&api, &seen, host, path)?;
     let found = diagnose(&facts);
     let obstacle = found.obstacle();
     Ok(Json(api::Why {
@@ -75,7 +75,8 @@ fn link(link: &Link) -> api::Link {
     }
 }
 
-fn gather(api: &Api, snapshot: &Snapshot, host: String, path: String) -> Result<Facts, Failure> {
+fn gather(api: &Api, seen: &Observation, host: String, path: String) -> Result<Facts, Failure> {
+    let snapshot = &api.store.snapshot();
     let of_app = host.strip_suffix(&api.reach.domain).and_then(|it| it.strip_suffix('.'));
     let of_app = match of_app.map(str::parse::<AppName>) {
         Some(Ok(name)) => snapshot.get::<App>(&name.as_str().to_owned())?,
@@ -85,11 +86,10 @@ fn gather(api: &Api, snapshot: &Snapshot, host: String, path: String) -> Result<
         Some(app) => (Known::OfApp, Some(app)),
         None => domain(snapshot, &host, &path)?,
     };
-    let observation = api.observation.borrow().clone();
-    let answerer = app.map(|app| answerer(api, snapshot, app)).transpose()?;
+    let answerer = app.map(|app| answerer((api, snapshot), seen, app)).transpose()?;
     Ok(Facts {
         certificate: proof_of(snapshot, &host)?.filter(|_| api.reach.https.is_some()),
-        engine_fault: observation.engine_fault.clone(),
+        engine_fault: seen.engine_fault.clone(),
         host,
         path,
         known,
@@ -118,14 +118,17 @@ fn domain(snapshot: &Snapshot, host: &str, path: &str) -> Result<(Known, Option<
     Ok((Known::Domain(Box::new(domain), check), app))
 }
 
-fn answerer(api: &Api, snapshot: &Snapshot, app: App) -> Result<Answerer, Failure> {
+fn answerer(
+    (api, snapshot): (&Api, &Snapshot),
+    observation: &Observation,
+    app: App,
+) -> Result<Answerer, Failure> {
     let key = app.name.as_str().to_owned();
     let release = match app.current {
         Some(current) => snapshot.get::<Release>(&(key.clone(), current.release.0.into()))?,
         None => None,
     };
     let rollout = snapshot.get::<Rollout>(&(key, app.last_rollout.0.into()))?;
-    let observation = api.observation.borrow().clone();
     // Whoever lingers answers nobody of its own accord, however well it is.
     let mut seen = observation.apps.get(&app.name).cloned().unwrap_or_default();
     seen.retain(|one| !observation.lingering.contains_key(&one.instance.id));

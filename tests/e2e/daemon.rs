@@ -133,6 +133,8 @@ fn without_docker_the_daemon_says_how_to_get_it_and_recovers_when_it_comes() {
         &["not usable", "docker.sock", "apt-get install docker.io", "systemctl start docker"],
     );
     server.paas(&["apps", "create", "app"]).ok();
+    let told = server.paas(&["exec", "-a", "app", "--", "true"]).ended(125);
+    says(&told, &["what runs of app is not known yet", "docker.sock", "paas status"]);
 
     std::os::unix::fs::symlink(crate::docker::SOCKET, &socket).unwrap();
     server.until_ready();

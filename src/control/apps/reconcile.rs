@@ -343,11 +343,11 @@ impl<E: Engine> Apps<E> {
         }
     }
 
-    /// That time has passed is no news.
+    /// That time has passed is no news, unless nobody had looked before.
     fn publish(&self, mut next: Observation) {
         self.observation.send_if_modified(|last| {
             let at = std::mem::replace(&mut next.at, last.at);
-            let differs = next != **last;
+            let differs = next != **last || !last.has_looked();
             *last = Arc::new(Observation { at, ..next });
             differs
         });

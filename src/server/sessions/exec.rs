@@ -74,9 +74,8 @@ impl Session {
 
     async fn begin(&self, wanted: &Exec) -> Result<Under, Failure> {
         ops::exec::check(&wanted.command)?;
-        let observation = self.api.observation.borrow().clone();
-        let seen = observation.apps.get(&self.app).map_or(&[][..], Vec::as_slice);
-        let chosen = ops::exec::choose(&self.app, seen, wanted.instance.as_deref())?;
+        let seen = self.api.instances_of(&self.app).await?;
+        let chosen = ops::exec::choose(&self.app, &seen, wanted.instance.as_deref())?;
         let slot = chosen.instance.slot.clone();
         let snapshot = self.api.store.snapshot();
         let record = on_record(&snapshot, &self.app)?;

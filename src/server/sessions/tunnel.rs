@@ -54,9 +54,8 @@ async fn begin(
     by: Actor,
     wanted: &Tunnel,
 ) -> Result<(Begun, Talk), Failure> {
-    let observation = api.observation.borrow().clone();
-    let seen = observation.apps.get(app).map_or(&[][..], Vec::as_slice);
-    let instance = &ops::exec::choose(app, seen, wanted.instance.as_deref())?.instance;
+    let seen = api.instances_of(app).await?;
+    let instance = &ops::exec::choose(app, &seen, wanted.instance.as_deref())?.instance;
     let (slot, port) = (instance.slot.clone(), wanted.port);
     let talk = api.sessions.consoles.port(instance, port).await.map_err(|error| {
         let away = matches!(error, ConsoleError::Away { .. });

@@ -35,6 +35,8 @@ impl Engine {
         unshare.args(["-m", "sh", "-c", &script]);
         let log = File::create(home.path().join("log")).unwrap();
         let mut command = port.on(&unshare);
+        // `scripts/setup.sh` says why.
+        command.env("GOGC", "400");
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let daemon = command.spawn().unwrap();
         let engine = Self { home, daemon };

@@ -15,7 +15,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use paas::store::{
     OpenError, Record, Schema, Store, StoreError, StoreOptions, View,
-    quorum::{Carrier, Member, Seat, Standing, Unheard},
+    quorum::{Carrier, ELECTION, Member, Seat, Standing, Unheard},
 };
 use rand::seq::IndexedRandom as _;
 use serde::{Deserialize, Serialize};
@@ -262,6 +262,23 @@ async fn whoever_leads_goes_on_leading_while_others_are_admitted_and_dismissed()
     stage.seat(0).dismiss([3].into()).await.unwrap();
     stage.store(0).save(3).await.unwrap();
     assert_eq!(stage.seat(0).members().len(), 2);
+    assert!(!standing.has_changed().unwrap(), "{:?}", standing.borrow());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_cut_off_deposes_nobody_when_it_is_back() {
+    let stage = Stage::set().await;
+    let leader = stage.leader_of(&[0, 1, 2]).await;
+    let away = (leader + 1) % 3;
+    stage.until_has(away, 1).await;
+    let mut standing = stage.seat(leader).standing();
+    standing.mark_unchanged();
+    stage.cut(away);
+    let cut = Instant::now();
+    until("it would have stood", || cut.elapsed() > 3 * ELECTION).await;
+    stage.mend(away);
+    stage.store(leader).save(9).await.unwrap();
+    stage.until_has(away, 9).await;
     assert!(!standing.has_changed().unwrap(), "{:?}", standing.borrow());
 }
 

@@ -9,6 +9,7 @@
 //! Invariant: **two machines never both lead.** Who leads knows it by a lease: most members have answered within
 //! [`LEASE`], and none of those votes for another before [`ELECTION`] has passed since.
 
+mod canvass;
 #[allow(clippy::result_large_err, reason = "openraft's errors are as large as they are")]
 mod log;
 #[allow(clippy::result_large_err, reason = "openraft's errors are as large as they are")]
@@ -25,12 +26,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::error::{ClientWriteError, Fatal, InitializeError, RaftError};
+use openraft::raft::AppendEntriesResponse;
 use openraft::{ChangeMembers, Config, Raft, RaftMetrics, ServerState, SnapshotPolicy};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::canvass::{Canvass, Led};
 use self::log::Log;
 use self::machine::Machine;
 pub(super) use self::machine::is_shared;
@@ -48,6 +51,7 @@ use super::writer::Message;
 pub struct Seat {
     id: u64,
     raft: Raft<Types>,
+    led: Led,
     standing: watch::Receiver<Standing>,
     circle: watch::Receiver<Circle>,
     _watching: DropGuard,
@@ -120,7 +124,7 @@ impl Seat {
         let log = opened.map_err(|error| SeatError::Begin(error.into()))?;
         let log = log.map_err(SeatError::Log)?;
         let heard = Heard::default();
-        let wires = Wires { carrier, heard: heard.clone() };
+        let wires = Wires { carrier: Arc::clone(&carrier), heard: heard.clone() };
         let machine = Machine::of(Arc::clone(&store.ledger));
         let config = config().map_err(|error| SeatError::Begin(error.into()))?;
         let raft = Raft::new(id, Arc::new(config), wires, log, machine).await;
@@ -136,7 +140,10 @@ impl Seat {
         let (joins, circle) = watch::channel(Circle::default());
         let stop = CancellationToken::new();
         tokio::spawn(watch_standing(raft.clone(), heard, (told, joins), stop.clone()));
-        Ok(Self { id, raft, standing, circle, _watching: stop.drop_guard() })
+        let led = Led::default();
+        let canvass = Canvass { id, raft: raft.clone(), carrier, led: led.clone() };
+        tokio::spawn(canvass.go_on(stop.clone()));
+        Ok(Self { id, raft, led, standing, circle, _watching: stop.drop_guard() })
     }
 
     /// What this machine is among them.
@@ -157,10 +164,32 @@ impl Seat {
     /// What another member asks, answered.
     pub async fn answer(&self, question: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
         match serde_json::from_slice(question)? {
-            Question::Append(request) => told(&self.raft.append_entries(request).await),
+            Question::Append(request) => {
+                let answer = self.raft.append_entries(request).await;
+                if answer
+                    .as_ref()
+                    .is_ok_and(|it| !matches!(it, AppendEntriesResponse::HigherVote(_)))
+                {
+                    self.led.now();
+                }
+                told(&answer)
+            }
             Question::Vote(request) => told(&self.raft.vote(request).await),
-            Question::Install(request) => told(&self.raft.install_snapshot(request).await),
+            Question::Install(request) => {
+                let vote = request.vote;
+                let answer = self.raft.install_snapshot(request).await;
+                if answer.as_ref().is_ok_and(|answer| answer.vote == vote) {
+                    self.led.now();
+                }
+                told(&answer)
+            }
+            Question::Canvass => serde_json::to_vec(&self.would_vote()),
         }
+    }
+
+    /// Whether it would vote for another: it neither leads nor is led.
+    fn would_vote(&self) -> bool {
+        !matches!(*self.standing.borrow(), Standing::Leads { .. }) && !self.led.lately()
     }
 
     /// Admits machines that have sat down and been heard of nobody yet. They count when they have all records and
@@ -251,6 +280,8 @@ fn config() -> Result<Config, Box<openraft::ConfigError>> {
         snapshot_max_chunk_size: CHUNK,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(LOG),
         max_in_snapshot_log_to_keep: LOG,
+        // Not before others were asked.
+        enable_elect: false,
         ..Config::default()
     };
     config.validate().map_err(Box::new)

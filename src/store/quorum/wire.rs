@@ -40,6 +40,8 @@ pub(super) enum Question {
     Append(AppendEntriesRequest<Types>),
     Vote(VoteRequest<u64>),
     Install(InstallSnapshotRequest<Types>),
+    /// Whether it would vote for whoever asks.
+    Canvass,
 }
 
 pub(super) type Told<T, E = openraft::error::Infallible> = Result<T, RaftError<u64, E>>;

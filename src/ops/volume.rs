@@ -136,10 +136,7 @@ const LEAST: ByteSize = ByteSize::mib(1);
 mod tests {
     use super::*;
     use crate::{
-        model::{
-            BuildNumber, Cause, Node, Phase, Process, ReleaseVersion, Rollout, RolloutNumber,
-            build::DeploySettings, volume::Mounting,
-        },
+        model::{Node, Phase, Process, ReleaseVersion, Rollout, RolloutNumber, volume::Mounting},
         ops::{
             backup::backup,
             node::{check_without_volumes, remove},
@@ -150,7 +147,6 @@ mod tests {
 
     /// A release that has the volume `data`, or none.
     fn release(version: u32, volume: Option<&VolumeName>) -> Release {
-        let digest = format!("sha256:{:064x}", 1);
         let mut web = Process::plain("web".parse().unwrap(), Vec::new(), String::new());
         let mounting = Mounting {
             path: "/data".parse().unwrap(),
@@ -159,20 +155,9 @@ mod tests {
             keep_backups: None,
         };
         web.volumes.extend(volume.map(|name| (name.clone(), mounting)));
-        Release {
-            app: "shop".parse().unwrap(),
-            version: ReleaseVersion(version),
-            image: digest.parse().unwrap(),
-            source: digest.parse().unwrap(),
-            build: BuildNumber(1),
-            config: [].into(),
-            secrets: [].into(),
-            processes: [(web.name.clone(), web)].into(),
-            deploy: DeploySettings::default(),
-            cause: Cause::Deploy { build: BuildNumber(1) },
-            by: Actor::platform(),
-            at: Timestamp::default(),
-        }
+        let processes = [(web.name.clone(), web)].into();
+        let example = Release::example("shop".parse().unwrap(), ReleaseVersion(version));
+        Release { processes, ..example }
     }
 
     fn here() -> NodeName {

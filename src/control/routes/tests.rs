@@ -7,29 +7,16 @@ use proxy::{Certificate, Forwarded, Plain};
 use super::*;
 use crate::model::{
     Actor, App, Config, DomainName, HttpSettings, Incarnation, Maintenance, PasswordGate,
-    RateLimit, Release, ReleaseVersion, Timestamp,
-    build::{BuildNumber, DeploySettings},
-    release::Cause,
+    RateLimit, Release, ReleaseVersion, Timestamp, build::DeploySettings,
 };
-
-const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 fn app(name: &str, http: HttpSettings, config: Config) -> (AppName, AppState) {
     let name: AppName = name.parse().unwrap();
     let version = ReleaseVersion(1);
     let release = Release {
-        app: name.clone(),
-        version,
-        image: DIGEST.parse().unwrap(),
-        source: DIGEST.parse().unwrap(),
-        build: BuildNumber(1),
         config,
-        secrets: [].into(),
-        processes: BTreeMap::new(),
         deploy: DeploySettings { http: Box::new(http), ..DeploySettings::default() },
-        cause: Cause::Deploy { build: BuildNumber(1) },
-        by: Actor::platform(),
-        at: Timestamp::default(),
+        ..Release::example(name.clone(), version)
     };
     let mut app = App::new(name.clone(), Timestamp::default());
     app.current = Some(Incarnation { release: version, restart: 0 });

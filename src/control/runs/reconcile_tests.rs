@@ -9,9 +9,7 @@ use super::*;
 use crate::{
     engine::fake::{Fake, Fault},
     logs::{LogSettings, Logs},
-    model::{
-        BuildNumber, Cause, Process, ProcessName, ReleaseVersion, RunConsole, build::DeploySettings,
-    },
+    model::{Process, ProcessName, ReleaseVersion, RunConsole},
     node::{Handout, Nodes},
     store::{SealingKey, StoreOptions, records},
 };
@@ -43,22 +41,11 @@ async fn world(home: &tempfile::TempDir, engine: Fake, at: Timestamp) -> Runs<Fa
 fn remember(tx: &mut Transaction<'_>, at: Timestamp) -> Result<(), StoreError> {
     let app: AppName = "shop".parse().unwrap();
     let web: ProcessName = "web".parse().unwrap();
-    let digest = format!("sha256:{:064x}", 1);
     let now = Timestamp::default();
     tx.put(&App::new(app.clone(), now))?;
     tx.put(&Release {
-        app: app.clone(),
-        version: ReleaseVersion(1),
-        image: digest.parse().unwrap(),
-        source: digest.parse().unwrap(),
-        build: BuildNumber(1),
-        config: [].into(),
-        secrets: [].into(),
         processes: [(web.clone(), Process::plain(web.clone(), Vec::new(), String::new()))].into(),
-        deploy: DeploySettings::default(),
-        cause: Cause::Deploy { build: BuildNumber(1) },
-        by: Actor::platform(),
-        at: now,
+        ..Release::example(app.clone(), ReleaseVersion(1))
     })?;
     tx.put(&Run {
         app,

@@ -3,10 +3,7 @@
 use super::*;
 use crate::{
     clock,
-    model::{
-        BuildNumber, Cause, Incarnation, Phase, Release, Rollout, Secret, Secrets,
-        build::DeploySettings,
-    },
+    model::{Incarnation, Phase, Release, Rollout, Secret},
     ops::{configure::configure, pending, rollback::rollback, rotate},
     store::{self, Store, StoreOptions, View, secrets},
 };
@@ -30,20 +27,9 @@ impl World {
             app.last_release = app.last_release.next();
             app.current = Some(Incarnation { release: app.last_release, restart: 0 });
         }
-        let digest = format!("sha256:{:064x}", 1);
         let release = Release {
-            app: app.name.clone(),
-            version: app.last_release,
-            image: digest.parse().unwrap(),
-            source: digest.parse().unwrap(),
-            build: BuildNumber(1),
             config: app.config.clone(),
-            secrets: Secrets::new(),
-            processes: BTreeMap::new(),
-            deploy: DeploySettings::default(),
-            cause: Cause::Deploy { build: BuildNumber(1) },
-            by: Actor::platform(),
-            at: Timestamp::default(),
+            ..Release::example(app.name.clone(), app.last_release)
         };
         let put = move |tx: &mut Transaction<'_>| {
             tx.put(&app)?;

@@ -47,10 +47,9 @@ use std::{
 use crate::{
     control::apps::state::AppState,
     model::{
-        Actor, App, BuildNumber, Cause, Config, ContainerId, Earlier, Exit, Health, HealthCheck,
-        Incarnation, Instance, InstanceState, Observed, Phase, PostDeploy, Process, ProcessName,
-        Release, ReleaseVersion, Rollout, RolloutNumber, Sample, Share, Slot, Tally, Timestamp,
-        Trial, Wave,
+        Actor, App, ContainerId, Earlier, Exit, Health, HealthCheck, Incarnation, Instance,
+        InstanceState, Observed, Phase, PostDeploy, Process, ProcessName, Release, ReleaseVersion,
+        Rollout, RolloutNumber, Sample, Share, Slot, Tally, Timestamp, Trial, Wave,
         build::DeploySettings,
         process::{DEFAULT_PORT, DEFAULT_STOP_TIMEOUT, Limits},
         rollout::StandIn,
@@ -179,23 +178,13 @@ fn release(version: &str, words: SplitWhitespace<'_>) -> Release {
         (path.parse().unwrap(), name.parse().unwrap())
     };
     let files = files.into_iter().map(file).collect();
-    let version = self::version(version);
-    let digest = format!("sha256:{:064x}", version.0);
     Release {
-        app: "my-app".parse().unwrap(),
-        version,
-        image: digest.parse().unwrap(),
-        source: digest.parse().unwrap(),
-        build: BuildNumber::default(),
-        config: Config::default(),
-        secrets: [].into(),
         processes: scales(words.into_iter())
             .map(|(name, scale)| (name.clone(), process(name, scale)))
             .collect(),
         deploy: DeploySettings { files, ..DeploySettings::default() },
-        cause: Cause::Deploy { build: BuildNumber::default() },
-        by: Actor::platform(),
         at: seconds("0"),
+        ..Release::example("my-app".parse().unwrap(), self::version(version))
     }
 }
 

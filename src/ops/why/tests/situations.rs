@@ -4,30 +4,19 @@ use std::collections::BTreeMap;
 
 use super::super::*;
 use crate::model::{
-    Actor, BuildNumber, Cause, CertificateSource, CertificateState, Config, Health, Incarnation,
-    Instance, InstanceState, Phase, Pointing, Process, ReleaseVersion, RolloutNumber, Slot,
-    build::DeploySettings,
+    Actor, CertificateSource, CertificateState, Health, Incarnation, Instance, InstanceState,
+    Phase, Pointing, Process, ReleaseVersion, RolloutNumber, Slot,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(60_000);
 
 /// The app `shop`, which serves v2 with one web instance that is ready, asked for by its own name.
 pub(super) fn facts() -> Facts {
-    let digest = format!("sha256:{:064x}", 1);
     let process = Process::plain("web".parse().unwrap(), Vec::new(), "bin/web".to_owned());
     let release = Release {
-        app: "shop".parse().unwrap(),
-        version: ReleaseVersion(2),
-        image: digest.parse().unwrap(),
-        source: digest.parse().unwrap(),
-        build: BuildNumber::default(),
-        config: Config::default(),
-        secrets: [].into(),
         processes: BTreeMap::from([(process.name.clone(), process)]),
-        deploy: DeploySettings::default(),
-        cause: Cause::Deploy { build: BuildNumber::default() },
-        by: Actor::platform(),
         at: NOW,
+        ..Release::example("shop".parse().unwrap(), ReleaseVersion(2))
     };
     let mut app = App::new("shop".parse().unwrap(), NOW);
     app.current = Some(Incarnation { release: ReleaseVersion(2), restart: 0 });

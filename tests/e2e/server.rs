@@ -86,16 +86,19 @@ pub(crate) fn says(text: &str, parts: &[&str]) {
     }
 }
 
-/// Waits for a condition. The deadline is generous: it only ends a test that has failed.
+/// Waits for a condition. The deadline is generous: it only ends a test that has failed. What takes long to look at,
+/// such as what a command shows, is looked at less often, so that looking leaves others the machine.
 #[track_caller]
 pub(crate) fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
+        let looks = Instant::now();
         if let Some(found) = condition() {
             return found;
         }
         assert!(started.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
-        std::thread::sleep(Duration::from_millis(25));
+        let pause = looks.elapsed().clamp(Duration::from_millis(25), Duration::from_millis(150));
+        std::thread::sleep(pause);
     }
 }
 

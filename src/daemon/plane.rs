@@ -367,7 +367,8 @@ impl Plane {
         let (store, commits) = (self.store.clone(), self.store.changes());
         let observation = self.published.observation.subscribe();
         let directory = self.published.directory.clone();
-        let keeper = |desk| PrivateNames { store, commits, observation, directory, desk };
+        let here = self.here.clone();
+        let keeper = |desk| PrivateNames { here, store, commits, observation, directory, desk };
         private.run(keeper, stop)
     }
 

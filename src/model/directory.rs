@@ -35,13 +35,13 @@ pub struct Listed {
     /// Whether names lead to it. One that is to go is reached for as long as somebody may remember its
     /// address.
     pub named: bool,
-    /// The node that has it; `None` if that is the machine that controls.
+    /// The machine that has it; `None` if it is not said, and then it is the one that controls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeName>,
 }
 
 impl Directory {
-    /// The node that has an instance; `None` if none is known to.
+    /// The machine that has an instance; `None` if none is known to.
     pub fn node_of(&self, id: &ContainerId) -> Option<&NodeName> {
         let listed = self.0.values().find_map(|listing| listing.instances.get(id));
         listed.and_then(|listed| listed.node.as_ref())

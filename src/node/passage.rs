@@ -7,10 +7,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
+use futures_util::future::{Either, select};
 use hyper::StatusCode;
 use proxy::UpstreamId;
 use tokio::{sync::watch, time::timeout};
@@ -27,6 +29,8 @@ pub struct Passage {
     /// The way that is always there.
     link: Link,
     straight: Option<Straight>,
+    /// How long it is waited for a node that is away, while there is no way round.
+    patience: Duration,
 }
 
 /// What it takes to go straight.
@@ -60,18 +64,18 @@ impl Reach {
 impl Passage {
     /// To what the far side of one link has: there is no other way.
     pub(super) fn by(link: Link) -> Self {
-        Self { link, straight: None }
+        Self { link, straight: None, patience: PATIENCE }
     }
 
     /// From a node: straight where that can be, else by its link to the machine that controls.
     pub fn of_node(control: Link, straight: Straight) -> Self {
-        Self { link: control, straight: Some(straight) }
+        Self { link: control, straight: Some(straight), patience: PATIENCE }
     }
 
-    /// The same for those who wait longer, or less long, for the machine that controls.
+    /// The same for those who wait longer, or less long, for machines that are away.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
-        Self { link: self.link.with_patience(patience), ..self }
+        Self { link: self.link.with_patience(patience), patience, ..self }
     }
 
     /// Opens a tunnel to something of an instance, which both ways know by the same text.
@@ -81,16 +85,35 @@ impl Passage {
         target: &str,
     ) -> Result<Tunnel, LinkError> {
         let Some(peer) = self.peer(instance) else { return self.link.tunnel(target).await };
-        match timeout(STRAIGHT, peer.tunnel(target)).await {
+        if !peer.is_up() {
+            return self.whichever(&peer, target).await;
+        }
+        let straight = peer.clone().with_patience(Duration::ZERO);
+        match timeout(STRAIGHT, straight.tunnel(target)).await {
             Ok(Ok(tunnel)) => return Ok(tunnel),
             Ok(Err(error)) if !goes_round(&error) => return Err(error),
             Ok(Err(error)) => {
                 tracing::debug!(node = %peer.peer(), %error, "not reached straight");
+                if !matches!(error, LinkError::Refused { .. }) {
+                    return self.whichever(&peer, target).await;
+                }
             }
             Err(_) => tracing::debug!(node = %peer.peer(), "not reached straight in time"),
         }
         // Whoever has waited for one machine does not wait for another.
         self.link.clone().with_patience(Duration::ZERO).tunnel(target).await
+    }
+
+    /// By whichever way is there first. A daemon that begins or ceases to lead closes its end of the link, and is
+    /// back within a second; meanwhile there may be nobody who leads, and so no way round.
+    async fn whichever(&self, peer: &Link, target: &str) -> Result<Tunnel, LinkError> {
+        let peer = peer.clone().with_patience(self.patience);
+        let (round, straight) = (pin!(self.link.tunnel(target)), pin!(peer.tunnel(target)));
+        match select(round, straight).await {
+            Either::Left((Err(error), straight)) if goes_round(&error) => straight.await,
+            Either::Right((Err(error), round)) if goes_round(&error) => round.await,
+            Either::Left((done, _)) | Either::Right((done, _)) => done,
+        }
     }
 
     /// The instances of other machines that are reached; `None` if all are.
@@ -109,12 +132,11 @@ impl Passage {
         peers.filter(|(_, link)| !link.is_up()).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The link to the node that has it, while it is up.
+    /// The link to the node that has it.
     fn peer(&self, instance: &ContainerId) -> Option<Link> {
         let Straight { directory, peers } = self.straight.as_ref()?;
         let (directory, peers) = (directory.borrow().clone(), peers.borrow().clone());
-        let link = peers.get(directory.node_of(instance)?)?;
-        link.is_up().then(|| link.clone().with_patience(Duration::ZERO))
+        peers.get(directory.node_of(instance)?).cloned()
     }
 }
 
@@ -131,6 +153,9 @@ fn goes_round(error: &LinkError) -> bool {
 /// For a node to say that the way is through, before the other is tried: a cut is noticed as late as after three
 /// seconds, and nobody is to wait for that. It is long enough for the other end of the world.
 const STRAIGHT: Duration = Duration::from_secs(1);
+/// Unless it is said otherwise. It is longer than a daemon takes to begin or to cease to lead, and no longer than
+/// somebody waits at a [door](super::door).
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

@@ -8,27 +8,32 @@ use std::collections::BTreeMap;
 use crate::{
     control::apps::state::AppState,
     model::{
-        AppName, Directory, Health, InstanceState, Listed, Listing, Observed, rollout::servers,
+        AppName, Directory, Health, InstanceState, Listed, Listing, NodeName, Observed,
+        rollout::servers,
     },
 };
 
-/// That of all these apps.
-pub fn directory(states: &[AppState], seen: &BTreeMap<AppName, Vec<Observed>>) -> Directory {
+/// That of all these apps, made on this machine.
+pub fn directory(
+    here: &NodeName,
+    states: &[AppState],
+    seen: &BTreeMap<AppName, Vec<Observed>>,
+) -> Directory {
     let listing = |state: &AppState| {
         let seen = seen.get(&state.app.name).map_or(&[][..], Vec::as_slice);
-        (state.app.name.clone(), listing(state, seen))
+        (state.app.name.clone(), listing(here, state, seen))
     };
     Directory(states.iter().map(listing).collect())
 }
 
-fn listing(state: &AppState, seen: &[Observed]) -> Listing {
+fn listing(here: &NodeName, state: &AppState, seen: &[Observed]) -> Listing {
     let mut instances = BTreeMap::new();
     for observed in seen.iter().filter(|observed| runs(observed)) {
         let instance = &observed.instance;
         let may_serve = servers(&state.app, state.under_way(), &instance.slot);
         let best = may_serve.iter().find(|one| {
-            let mut here = seen.iter().filter(|other| other.instance.slot == instance.slot);
-            here.any(|other| other.instance.incarnation == **one && is_well(other))
+            let mut beside = seen.iter().filter(|other| other.instance.slot == instance.slot);
+            beside.any(|other| other.instance.incarnation == **one && is_well(other))
         });
         let serves = best == Some(&instance.incarnation) && state.app.destroyed_at.is_none();
         let process = state.process_of(instance.incarnation, &instance.slot);
@@ -36,7 +41,7 @@ fn listing(state: &AppState, seen: &[Observed]) -> Listing {
             process: instance.slot.process.clone(),
             port: process.and_then(|process| process.port),
             named: serves && is_well(observed),
-            node: instance.node.clone(),
+            node: Some(instance.node.as_ref().unwrap_or(here).clone()),
         };
         instances.insert(instance.id.clone(), listed);
     }

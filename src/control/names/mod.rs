@@ -27,7 +27,7 @@ pub use followed::FollowedNames;
 
 use crate::{
     control::{apps::state::AppState, task::Task, zones::NamingError},
-    model::{App, AppName, ContainerId, Directory, Observation, Observed},
+    model::{App, AppName, ContainerId, Directory, NodeName, Observation, Observed},
     node::Place,
     store::{Store, View},
 };
@@ -35,6 +35,8 @@ use crate::{
 /// Keeps the private names as they should be, on the machine that controls.
 #[derive(Debug)]
 pub struct PrivateNames {
+    /// This machine's name.
+    pub here: NodeName,
     /// Records.
     pub store: Store,
     /// Its changes.
@@ -69,7 +71,7 @@ impl Task for PrivateNames {
             let releases = observed.map(|observed| observed.instance.incarnation.release);
             states.push(AppState::load(&snapshot, app, releases)?);
         }
-        let made = directory(&states, &seen.apps);
+        let made = directory(&self.here, &states, &seen.apps);
         // The ways are there before anybody on another machine is told of them.
         self.desk.follow(&made, &places(&seen.apps)).await?;
         let made = Arc::new(made);

@@ -18,7 +18,7 @@ enum On {
     Control,
     /// On node `a`, which reaches the control.
     Node,
-    /// On node `a`, which does not, and reaches these nodes.
+    /// On node `a`, which does not, and reaches these machines; the one that controlled is `box`.
     NodeWith(&'static [&'static str]),
 }
 
@@ -27,7 +27,7 @@ enum On {
 fn check(machine: &On, situation: &str, expected: &str) {
     let Situation { state, seen, .. } = notation::read(situation);
     let apps = BTreeMap::from([(state.app.name.clone(), seen)]);
-    let directory = directory(&[state], &apps);
+    let directory = directory(&"box".parse().unwrap(), &[state], &apps);
     let places = match machine {
         On::Control => places(&apps),
         On::Node => followed::places(&directory, &on_a(&apps), &Reach::All),
@@ -103,6 +103,8 @@ fn instances_of_other_machines_have_addresses_that_stand_for_them() {
         "my-app is told api 198.18.0.1
          my-app is told web 10.210.0.67",
     );
+    // The machine that controlled leads no more, and runs on.
+    check(&On::NodeWith(&["box"]), situation, "my-app is told web 10.210.0.67 198.18.0.1");
 }
 
 #[test]

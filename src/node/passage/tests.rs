@@ -97,6 +97,22 @@ async fn a_node_that_is_linked_is_asked_itself_and_the_control_for_all_others() 
 }
 
 #[tokio::test]
+async fn whoever_is_let_in_neither_way_waits_for_the_node_to_be_back() {
+    let mut world = World::make(&["back"], None).await;
+    let node = world.node.take().unwrap();
+    let (at, identity) = (node.address, node.credentials.borrow().clone());
+    node.kill().await;
+    world.to_node.down("refused").await;
+    let targets = [("back".to_owned(), world.by_node.local_addr().unwrap())].into();
+    let town = Town { targets, ..Town::default() };
+    let there = id("there");
+    let goes = soon("a tunnel", world.passage.tunnel(&there, "back"));
+    let (tunnel, _node) = tokio::join!(goes, Daemon::start_at(at, identity, town));
+    let _tunnel = tunnel.unwrap();
+    soon("somebody arrives", world.by_node.accept()).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_a_node_does_not_know_of_yet_the_control_is_asked_for() {
     let world = World::make(&[], None).await;
     assert_eq!(world.goes("there").await, "the control");

@@ -275,6 +275,9 @@ async fn who_was_cut_off_deposes_nobody_when_it_is_back() {
     standing.mark_unchanged();
     stage.cut(away);
     let cut = Instant::now();
+    let alone = stage.seat(away).standing();
+    let nobody = Standing::Follows { leader: None };
+    until("it knows of no leader", || *alone.borrow() == nobody).await;
     until("it would have stood", || cut.elapsed() > 3 * ELECTION).await;
     stage.mend(away);
     stage.store(leader).save(9).await.unwrap();

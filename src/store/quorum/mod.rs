@@ -74,9 +74,9 @@ pub enum Standing {
         /// Grows with every leader.
         term: u64,
     },
-    /// Somebody else does, as far as it knows, or nobody.
+    /// Somebody else does, or nobody.
     Follows {
-        /// Who.
+        /// Who has led it within [`LEASE`].
         leader: Option<Member>,
     },
     /// It cannot take part any more before it sits down anew: its disk has failed.
@@ -139,8 +139,10 @@ impl Seat {
         let (told, standing) = watch::channel(Standing::Follows { leader: None });
         let (joins, circle) = watch::channel(Circle::default());
         let stop = CancellationToken::new();
-        tokio::spawn(watch_standing(raft.clone(), heard, (told, joins), stop.clone()));
         let led = Led::default();
+        let watched =
+            watch_standing(raft.clone(), (heard, led.clone()), (told, joins), stop.clone());
+        tokio::spawn(watched);
         let canvass = Canvass { id, raft: raft.clone(), carrier, led: led.clone() };
         tokio::spawn(canvass.go_on(stop.clone()));
         Ok(Self { id, raft, led, standing, circle, _watching: stop.drop_guard() })
@@ -290,7 +292,7 @@ fn config() -> Result<Config, Box<openraft::ConfigError>> {
 /// Tells what this member is and who takes part, whenever that may have become something else.
 async fn watch_standing(
     raft: Raft<Types>,
-    heard: Heard,
+    (heard, led): (Heard, Led),
     (told, joins): (watch::Sender<Standing>, watch::Sender<Circle>),
     stop: CancellationToken,
 ) {
@@ -300,7 +302,7 @@ async fn watch_standing(
         let now = metrics.borrow_and_update().clone();
         let circle = circle(&now);
         joins.send_if_modified(|before| replace(before, circle.clone()) != circle);
-        let standing = stand(&now, &heard);
+        let standing = stand(&now, &heard, &led);
         let standing = match standing {
             // Its records are those of all before it once its own first entry is among them.
             Standing::Leads { term } if ready != Some(term) => {
@@ -324,7 +326,7 @@ async fn watch_standing(
     }
 }
 
-fn stand(metrics: &RaftMetrics<u64, Member>, heard: &Heard) -> Standing {
+fn stand(metrics: &RaftMetrics<u64, Member>, heard: &Heard, led: &Led) -> Standing {
     if let Err(fatal) = &metrics.running_state {
         let why = match fatal {
             Fatal::StorageError(error) => error.to_string(),
@@ -333,7 +335,7 @@ fn stand(metrics: &RaftMetrics<u64, Member>, heard: &Heard) -> Standing {
         return Standing::Lost { why };
     }
     let leads = metrics.state == ServerState::Leader && metrics.current_leader == Some(metrics.id);
-    let leader = metrics.current_leader.filter(|id| *id != metrics.id);
+    let leader = metrics.current_leader.filter(|id| *id != metrics.id && led.lately());
     if leads && is_heard(&voters(metrics), metrics.id, heard) {
         return Standing::Leads { term: metrics.current_term };
     }
